@@ -1,0 +1,68 @@
+# Everything that a newcomer needs: `make demo` and `make test` build .venv from nothing.
+
+# Interpreters to try, in this order; the first that is 3.10 to 3.12 and can make a venv is taken.
+PYTHON ?= python3 python3.11 python3.12 python3.10
+# The demo's pictures (a folder, a glob or a manifest) and model (a name, a path or a URL).
+IMAGES ?=
+MODEL ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format clean
+# A target that failed half way must not look finished.
+.DELETE_ON_ERROR:
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.runtime $(if $(IMAGES),,$(VENV)/.pictures) ## Label pictures and show what comes out (IMAGES=folder MODEL=file)
+	@$(BIN)/python scripts/demo.py $(if $(IMAGES),--images '$(IMAGES)') $(if $(MODEL),--model '$(MODEL)')
+
+test: $(VENV)/.dev ## Run the tests (ARGS="-k name" passes on to pytest)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## Put the code into the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove the environment, caches and what the demo wrote
+	rm -rf $(VENV) build dist quantlabel.egg-info demo-output .mypy_cache .pytest_cache .ruff_cache
+	find pipeline transforms tests scripts -name __pycache__ -prune -exec rm -rf {} +
+
+# The interpreters are run, not only looked up: a version manager puts names on the path that fail.
+$(VENV)/.created:
+	@for python in $(PYTHON); do \
+	    if "$$python" -c 'import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
+	        >/dev/null 2>&1; then \
+	        echo "Creating $(VENV) with $$("$$python" --version)"; \
+	        "$$python" -m venv --clear $(VENV) && touch $@; \
+	        exit; \
+	    fi; \
+	done; \
+	echo "No usable Python among: $(PYTHON)." >&2; \
+	echo "quantlabel needs Python 3.10, 3.11 or 3.12 with its venv module (Debian: python3-venv)." >&2; \
+	echo "Name one that you have: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; \
+	exit 1
+
+$(VENV)/.runtime: $(VENV)/.created setup.py
+	@echo "Installing quantlabel and what it runs on (about a minute) ..."
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.pictures: $(VENV)/.runtime
+	@echo "Installing scikit-image for its photographs ..."
+	@$(PIP) install --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.created setup.py requirements.txt
+	@echo "Installing everything that the tests need, TensorFlow included (some minutes) ..."
+	@$(PIP) install --use-pep517 --requirement requirements.txt
+	@touch $@ $(VENV)/.runtime $(VENV)/.pictures

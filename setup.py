@@ -1,0 +1,101 @@
+"""Builds the distribution `quantlabel`.
+
+A plain setup.py, because Beam ships a package to Dataflow workers with `--setup_file=./setup.py`.
+The same bounds stand in requirements.txt, the set that the tests run with;
+tests/test_packaging.py compares the two.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+
+
+def read_version() -> str:
+    """The version in transforms/_version.py, read as text: importing it would need Beam."""
+    text = (ROOT / "transforms" / "_version.py").read_text(encoding="utf-8")
+    match = re.search(r'^VERSION = "([^"]+)"$', text, re.MULTILINE)
+    if match is None:
+        raise ValueError('transforms/_version.py has no line of the form VERSION = "1.2.3"')
+    return match.group(1)
+
+
+RUNTIME = [
+    # Launcher and workers must run the same minor version of Beam, so a release moves as a whole.
+    "apache-beam>=2.77,<2.78",
+    # Runs the network: the kernels of TensorFlow Lite in 60 MB, imported in a tenth of a second,
+    # where tensorflow takes 1.9 GB and six seconds.
+    "ai-edge-litert>=2.1,<3",
+    # Rewrites the model's flatbuffer so that it has two outputs; the schema comes with litert.
+    "flatbuffers>=25.9.23,<26",
+    # The checksums of TFRecord and the protocol buffers in it, both without tensorflow.
+    "google-crc32c>=1.6,<2",
+    "protobuf>=6.31.1,<7",
+    "numpy>=2,<2.5",
+    # JSON lines straight from arrays, float32 in its shortest form.
+    "orjson>=3.10,<4",
+    "pillow>=12.1.1,<13",
+    "pyarrow>=19,<26",
+    # The user's cache folder for models, on every operating system.
+    "platformdirs>=4.2,<5",
+    # The progress bar and the closing tables.
+    "rich>=13.9,<16",
+    # Decodes JPEG, most of all pictures, to the same pixels as Pillow in about 60 % of the time.
+    "simplejpeg>=1.8,<2",
+]
+
+EXTRAS = {
+    # The photographs of `make demo` are files inside scikit-image.
+    "demo": ["scikit-image>=0.25,<0.27"],
+    # gs:// paths and the Dataflow runner.
+    "gcp": ["apache-beam[gcp]>=2.77,<2.78", "google-cloud-storage>=3,<4"],
+    # The float module only; a labelling run never imports it.
+    "tensorflow": ["tensorflow>=2.21,<2.22"],
+    "dev": [
+        # Independent readers of what the writers write.
+        "duckdb>=1.2,<3",
+        "pandas>=2.2.3,<4",
+        "polars>=1.20,<3",
+        "mypy>=1.15,<3",
+        "pytest>=8.3,<10",
+        # Exact, because a new version of a formatter changes what it accepts.
+        "ruff==0.17.6",
+        # The packaging test builds a wheel without fetching a build environment.
+        "setuptools>=77",
+        "wheel>=0.45",
+    ],
+}
+
+setup(
+    name="quantlabel",
+    version=read_version(),
+    description="Labels image collections with quantized MobileNet V1 networks on Apache Beam",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Operating System :: MacOS",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
+    # Beam 2.77 and tensorflow have wheels for these; 3.13 is left out until it is tested.
+    python_requires=">=3.10,<3.13",
+    packages=find_packages(include=["pipeline", "pipeline.*", "transforms", "transforms.*"]),
+    package_data={"pipeline": ["py.typed"], "transforms": ["py.typed", "*.csv", "*.tsv"]},
+    install_requires=RUNTIME,
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["quantlabel = pipeline.cli:main"]},
+    zip_safe=False,
+)
