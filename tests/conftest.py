@@ -1,0 +1,63 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.stand_in import stand_in
+from tests.pictures import make_pictures
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference data: real model, labelled photographs, golden arrays."""
+    folder = Path(os.environ.get("QUANTLABEL_SHARED", _ROOT.parent / "shared"))
+    if not (folder / "models").is_dir():
+        pytest.skip(f"no reference data at {folder}; set QUANTLABEL_SHARED to its folder")
+    return folder
+
+
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """An empty folder that every user may enter, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="quantlabel-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def unprivileged() -> Iterator[None]:
+    """Gives up the superuser's power to read everything, for a while."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)  # nobody
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.fixture(scope="session")
+def stand_in_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file of the right shape whose labels mean nothing."""
+    path = tmp_path_factory.mktemp("model") / "stand-in.tflite"
+    path.write_bytes(stand_in())
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with ten small pictures of coarse coloured blocks."""
+    folder = tmp_path / "photos"
+    make_pictures(folder, count=10)
+    return folder

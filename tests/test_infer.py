@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import pickle
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.util import assert_that
+
+from pipeline.stand_in import stand_in
+from pipeline.two_head import load
+from transforms.infer import (
+    BATCH_SIZE,
+    ClassifyImages,
+    LiteRtModel,
+    LiteRtModelHandler,
+    softmax,
+    top_classes,
+)
+from transforms.records import Failure, Image, ImageRef, Model, Prediction
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load(stand_in(), name="stand-in")
+
+
+def _pixels(count: int, *, seed: int = 0) -> list[npt.NDArray[np.uint8]]:
+    random = np.random.RandomState(seed)
+    # Coarse blocks: unlike white noise they drive the network to different classes.
+    blocks = random.randint(0, 256, size=(count, 8, 8, 3), dtype=np.uint8)
+    return list(blocks.repeat(16, axis=1).repeat(16, axis=2))
+
+
+def _image(number: int, pixels: npt.NDArray[np.uint8]) -> Image:
+    return Image(ImageRef(f"/{number}.jpg", '{"n": 1}'), "ab" * 32, 500, 375, "JPEG", pixels)
+
+
+def test_a_picture_gets_the_same_result_in_every_batch(model: Model) -> None:
+    pixels = _pixels(70)
+    runner = LiteRtModel(model.tflite)
+    logits, features = runner.run(pixels[:BATCH_SIZE])
+    assert logits.shape == (64, 1001)
+    assert features.shape == (64, 256)
+    assert len({row.tobytes() for row in logits}) == 64
+    for size in (1, 2, 7):
+        again = runner.run(pixels[10 : 10 + size])
+        np.testing.assert_array_equal(again[0], logits[10 : 10 + size])
+        np.testing.assert_array_equal(again[1], features[10 : 10 + size])
+
+
+def test_threads_do_not_disturb_each_other(model: Model) -> None:
+    runner = LiteRtModel(model.tflite, batch_size=8)
+    batches = [_pixels(8, seed=seed) for seed in range(8)]
+    alone = [runner.run(batch) for batch in batches]
+    start = threading.Barrier(4)
+
+    def repeat(first: int) -> None:
+        start.wait()
+        for step in range(40):
+            number = (first + step) % len(batches)
+            logits, features = runner.run(batches[number])
+            np.testing.assert_array_equal(logits, alone[number][0])
+            np.testing.assert_array_equal(features, alone[number][1])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(repeat, range(4)))
+
+
+def test_the_model_can_be_shared_and_the_handler_shipped(model: Model) -> None:
+    handler = LiteRtModelHandler(model)
+    loaded = handler.load_model()
+    assert weakref.ref(loaded)() is loaded
+    copy = pickle.loads(pickle.dumps(handler))
+    assert copy.run_inference([_image(0, _pixels(1)[0])], copy.load_model())[0].uri == "/0.jpg"
+
+
+def test_bytes_of_a_batch_are_its_pixels(model: Model) -> None:
+    batch = [_image(number, pixels) for number, pixels in enumerate(_pixels(3))]
+    assert LiteRtModelHandler(model).get_num_bytes(batch) == 3 * 128 * 128 * 3
+
+
+def test_batches_are_full(model: Model) -> None:
+    kwargs = LiteRtModelHandler(model).batch_elements_kwargs()
+    assert (kwargs["min_batch_size"], kwargs["max_batch_size"]) == (64, 64)
+
+
+def test_prediction_fields_agree_with_the_logits(model: Model) -> None:
+    pixels = _pixels(1)
+    handler = LiteRtModelHandler(model, top_k=3)
+    (row,) = handler.run_inference([_image(7, pixels[0])], handler.load_model())
+    assert isinstance(row, Prediction)
+    logits, features = LiteRtModel(model.tflite).run(pixels)
+    order = sorted(range(1001), key=lambda class_id: (-logits[0, class_id], class_id))
+    powers = np.exp(logits[0].astype(np.float64))
+    assert row.top_class_ids == order[:3]
+    np.testing.assert_allclose(row.top_scores, (powers / powers.sum())[order[:3]], rtol=1e-6)
+    assert (row.class_id, row.score, row.label) == (order[0], row.top_scores[0], row.top_labels[0])
+    np.testing.assert_array_equal(row.embedding, features[0])
+    assert row.embedding.dtype == np.float32
+    assert (row.uri, row.sha256, row.meta) == ("/7.jpg", "ab" * 32, '{"n": 1}')
+    assert (row.width, row.height, row.format) == (500, 375, "JPEG")
+
+
+def test_one_bad_image_does_not_take_its_batch_along(model: Model) -> None:
+    batch = [_image(number, pixels) for number, pixels in enumerate(_pixels(5))]
+    batch[2] = _image(2, np.zeros((64, 64, 3), np.uint8))
+    handler = LiteRtModelHandler(model)
+    results = handler.run_inference(batch, handler.load_model())
+    assert [type(result) for result in results] == [
+        Prediction,
+        Prediction,
+        Failure,
+        Prediction,
+        Prediction,
+    ]
+    assert [result.uri for result in results] == [f"/{number}.jpg" for number in range(5)]
+    failed = results[2]
+    assert isinstance(failed, Failure)
+    assert (failed.stage, failed.reason) == ("infer", "inference_error")
+
+
+def test_transform_gives_a_row_an_image(model: Model) -> None:
+    images = [_image(number, pixels) for number, pixels in enumerate(_pixels(70))]
+    images.append(_image(70, np.zeros((64, 64, 3), np.uint8)))
+
+    def labelled(rows: list[Prediction]) -> None:
+        assert sorted(row.uri for row in rows) == sorted(f"/{n}.jpg" for n in range(70))
+
+    def failed(rows: list[Failure]) -> None:
+        assert [row.uri for row in rows] == ["/70.jpg"]
+
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        result = pipeline | beam.Create(images) | ClassifyImages(model)
+        assert_that(result.predictions, labelled, label="predictions")
+        assert_that(result.failures, failed, label="failures")
+
+
+def test_loading_prints_nothing(model: Model, capfd: pytest.CaptureFixture[str]) -> None:
+    LiteRtModel(model.tflite).run(_pixels(1))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_equal_logits_rank_by_class_id() -> None:
+    logits = np.array([[1.0, 3.0, 2.0, 3.0], [0.0, 0.0, 0.0, 0.0]], np.float32)
+    assert top_classes(logits, k=3).tolist() == [[1, 3, 2], [0, 1, 2]]
+
+
+def test_softmax_adds_up_and_does_not_overflow() -> None:
+    scores = softmax(np.array([[0.0, 0.0], [1000.0, 0.0], [0.0, np.log(3.0)]], np.float32))
+    np.testing.assert_allclose(scores, [[0.5, 0.5], [1.0, 0.0], [0.25, 0.75]], rtol=1e-6)
+    assert scores.dtype == np.float32

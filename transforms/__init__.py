@@ -1,0 +1,49 @@
+"""Beam transforms that label pictures, each usable on its own.
+
+The names load when they are first used, so that a program that only needs a record or an error does
+not wait for Beam.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transforms.infer import ClassifyImages
+    from transforms.load import LoadAndPreprocess
+    from transforms.read import ReadImages
+    from transforms.records import Failure, Image, ImageRef, Model, Prediction
+    from transforms.write import WriteFailures, WritePredictions
+
+__all__ = [
+    "ClassifyImages",
+    "Failure",
+    "Image",
+    "ImageRef",
+    "LoadAndPreprocess",
+    "Model",
+    "Prediction",
+    "ReadImages",
+    "WriteFailures",
+    "WritePredictions",
+]
+
+_HOMES = {
+    "ClassifyImages": "infer",
+    "Failure": "records",
+    "Image": "records",
+    "ImageRef": "records",
+    "LoadAndPreprocess": "load",
+    "Model": "records",
+    "Prediction": "records",
+    "ReadImages": "read",
+    "WriteFailures": "write",
+    "WritePredictions": "write",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,370 @@
+"""Encoded bytes of a picture to an RGB array, or an `ImageError` that says why not.
+
+Every function is pure and safe to call from several threads; the decoders release the GIL.
+
+JPEG goes through simplejpeg: the same pixels as Pillow in about two thirds of the time, and it
+reports what Pillow passes over, a picture that breaks off before its end marker and is grey from
+there on. Everything else goes through Pillow's reader of the format that the first bytes name, and
+through no other. The readers are called directly rather than by `Image.open`, whose size check is a
+setting of the whole process.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import struct
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import simplejpeg
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from transforms.exif import exif_orientation, upright
+from transforms.failures import ImageError, Reason
+
+# What Pillow has to say comes back as an ImageError. Set once, here, because
+# `warnings.catch_warnings` around a call would change the filters of other threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
+
+RGB = npt.NDArray[np.uint8]
+"""uint8[height, width, 3]"""
+
+
+class Decoded(NamedTuple):
+    """A picture as an array.
+
+    Attributes:
+        pixels: uint8[h, w, 3], RGB, upright. A strided view if the picture was turned or mirrored.
+            h and w are height and width divided by 1, 2, 4 or 8, rounded up.
+        width: columns of the whole picture, upright.
+        height: rows of the whole picture, upright.
+        format: JPEG, PNG, WEBP, GIF, TIFF or BMP.
+    """
+
+    pixels: RGB
+    width: int
+    height: int
+    format: str
+
+
+def decode(data: bytes, *, max_pixels: int = 100_000_000, min_side: int | None = None) -> Decoded:
+    """Decodes the first picture of a file, upright and over white where it is transparent.
+
+    Samples of 16 bits keep their high byte. CMYK is converted without a colour profile, and colour
+    profiles are not applied.
+
+    Args:
+        data: the content of a JPEG, PNG, WebP, GIF, TIFF or BMP file.
+        max_pixels: a picture with more is refused before memory is spent on it.
+        min_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its shorter side
+            keeps this many pixels. None: always at full size.
+
+    Raises:
+        ImageError: empty, unknown_format, unsupported, too_many_pixels, truncated or corrupt. A
+            JPEG must reach its end marker: without it a progressive one cannot be told from one
+            that lost its last scans. Bytes after the end marker are ignored.
+    """
+    if not data:
+        raise ImageError(Reason.EMPTY, "the file is empty")
+    kind = _format(data)
+    if kind in _SIZES:
+        _check_pixels(*_SIZES[kind](data), max_pixels=max_pixels)
+    image = _open(kind, data)
+    _check_pixels(*image.size, max_pixels=max_pixels)
+    if kind == "JPEG":
+        return _decode_jpeg(data, image, max_pixels=max_pixels, min_side=min_side)
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        _check_tiff(image, len(data), max_pixels=max_pixels)
+    pixels = _rgb(_load(kind, image))
+    # TIFF is upright already. Read now: in a PNG it may stand behind the pixels.
+    if kind != "TIFF":
+        pixels = upright(pixels, exif_orientation(image.info.get("exif")))
+    return Decoded(pixels, pixels.shape[1], pixels.shape[0], kind)
+
+
+# --- which format, and how large
+
+
+_READERS: dict[str, type[ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,  # of a multi-picture file (MPO) it reads the first
+    "PNG": PngImagePlugin.PngImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+}
+
+_BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
+
+
+def _format(data: bytes) -> str:
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return "TIFF"
+    # Two letters alone would take many a text for a picture.
+    if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES:
+        return "BMP"
+    raise ImageError(Reason.UNKNOWN_FORMAT, "not a JPEG, PNG, WebP, GIF, TIFF or BMP file")
+
+
+def _check_pixels(width: int, height: int, *, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise ImageError(
+            Reason.TOO_MANY_PIXELS,
+            f"{width} x {height} pixels are more than the limit of {max_pixels}",
+        )
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    """Size of a PNG file: the first two fields of its first chunk."""
+    return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Canvas of a WebP file, see RFC 9649; of a file that is cut short, something smaller."""
+    chunk = data[12:16]
+    if chunk == b"VP8X":
+        width, height = data[24:27], data[27:30]
+        return 1 + int.from_bytes(width, "little"), 1 + int.from_bytes(height, "little")
+    if chunk == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    width, height = data[26:28], data[28:30]
+    return int.from_bytes(width, "little") & 0x3FFF, int.from_bytes(height, "little") & 0x3FFF
+
+
+_SIZES: dict[str, Callable[[bytes], tuple[int, int]]] = {"PNG": _png_size, "WEBP": _webp_size}
+"""For readers that look beyond the header (PNG), or take memory (WebP), when they open a file."""
+
+
+def _check_tiff(image: TiffImagePlugin.TiffImageFile, size: int, *, max_pixels: int) -> None:
+    """Refuses what libtiff would take memory for, or print complaints about.
+
+    Without compression libtiff is not used, and the lengths of the strips are often wrong.
+    """
+    tile = [
+        *_integers(image, TiffImagePlugin.TILEWIDTH),
+        *_integers(image, TiffImagePlugin.TILELENGTH),
+    ]
+    if len(tile) == 2:
+        _check_pixels(*tile, max_pixels=max_pixels)
+    if _integers(image, TiffImagePlugin.COMPRESSION) in ([], [1]):
+        return
+    for offsets, lengths in (
+        (TiffImagePlugin.STRIPOFFSETS, TiffImagePlugin.STRIPBYTECOUNTS),
+        (TiffImagePlugin.TILEOFFSETS, TiffImagePlugin.TILEBYTECOUNTS),
+    ):
+        spans = zip(_integers(image, offsets), _integers(image, lengths), strict=False)
+        if any(start + length > size for start, length in spans):
+            raise ImageError(Reason.TRUNCATED, "TIFF data end before the pixels do")
+
+
+def _integers(image: TiffImagePlugin.TiffImageFile, tag: int) -> list[int]:
+    """The values of a tag; those of another type, which only a damaged file has, are left out."""
+    try:
+        found = image.tag_v2.get(tag, ())
+    except _PILLOW_ERRORS as error:  # values are parsed when they are first asked for
+        raise _verdict("TIFF", error, ended=False) from error
+    values = found if isinstance(found, tuple) else (found,)
+    return [value for value in values if isinstance(value, int)]
+
+
+# --- JPEG
+
+
+def _decode_jpeg(
+    data: bytes, image: ImageFile.ImageFile, *, max_pixels: int, min_side: int | None
+) -> Decoded:
+    width, height = _jpeg_size(data, image)
+    _check_pixels(width, height, max_pixels=max_pixels)
+    orientation = exif_orientation(image.info.get("exif"))
+    reduction = _reduction(width, height, min_side, mirrored=orientation > 1)
+    pixels = _jpeg_pixels(data, image, height=-(-height // reduction), width=-(-width // reduction))
+    if orientation > 4:
+        width, height = height, width
+    return Decoded(upright(pixels, orientation), width, height, "JPEG")
+
+
+def _jpeg_size(data: bytes, image: ImageFile.ImageFile) -> tuple[int, int]:
+    """What the decoder will allocate; on crafted files Pillow's own parser may see another size."""
+    try:
+        height, width = simplejpeg.decode_jpeg_header(data)[:2]
+    except (ValueError, KeyError):  # KeyError: a sampling that it has no name for
+        return image.size
+    return width, height
+
+
+def _reduction(width: int, height: int, min_side: int | None, *, mirrored: bool) -> int:
+    """The largest of 8, 4 and 2 that leaves `min_side` pixels, else 1.
+
+    A side that does not divide evenly ends in a partial pixel. Mirroring would bring it to the
+    front, where it would shift the picture; such a picture is not reduced so far.
+    """
+    if min_side is None:
+        return 1
+    for factor in (8, 4, 2):
+        even = width % factor == 0 and height % factor == 0
+        if min(width, height) >= factor * min_side and (even or not mirrored):
+            return factor
+    return 1
+
+
+def _jpeg_pixels(data: bytes, image: ImageFile.ImageFile, *, height: int, width: int) -> RGB:
+    """uint8[height, width, 3], or of full size if only Pillow can decode the file."""
+    cmyk = image.mode == "CMYK"
+    try:
+        pixels: RGB = simplejpeg.decode_jpeg(
+            data,
+            colorspace="CMYK" if cmyk else "RGB",
+            min_height=height,
+            min_width=width,
+            strict=True,
+        )
+    except (ValueError, KeyError) as error:
+        _raise_if_damaged(error)
+        return _rgb(_load("JPEG", image))
+    return _rgb_from_cmyk(pixels, inverted="adobe" in image.info) if cmyk else pixels
+
+
+_JPEG_DAMAGE = (
+    ("premature end", Reason.TRUNCATED),
+    ("bad huffman code", Reason.CORRUPT),
+    ("bad arithmetic code", Reason.CORRUPT),
+    ("instead of rst", Reason.CORRUPT),
+)
+"""Parts of libjpeg's messages (jerror.h) after which some pixels are made up.
+
+Its other complaints (bytes between two segments, odd scan parameters) leave the pixels whole, or
+are fatal to Pillow too: there Pillow decides.
+"""
+
+
+def _raise_if_damaged(error: Exception) -> None:
+    text = str(error).lower()
+    for part, reason in _JPEG_DAMAGE:
+        if part in text:
+            raise ImageError(reason, f"JPEG data are {reason.value} ({error})") from error
+
+
+def _rgb_from_cmyk(cmyk: RGB, *, inverted: bool) -> RGB:
+    """Adobe's programs store CMYK in JPEG inverted, and mark it so."""
+    if inverted:
+        cmyk = 255 - cmyk
+    return np.asarray(Image.fromarray(cmyk, "CMYK").convert("RGB"))
+
+
+# --- Pillow
+
+
+_PILLOW_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What its readers raise on data that are not as they expect."""
+
+_UNSUPPORTED = (
+    "cannot handle",
+    "not supported",
+    "unknown pixel mode",
+    "unknown raw mode",
+    "unsupported",
+)
+"""Parts of Pillow's messages that mean: a kind of picture that it does not know."""
+
+
+def _open(kind: str, data: bytes) -> ImageFile.ImageFile:
+    """Reads the header only."""
+    stream = io.BytesIO(data)
+    try:
+        return _READERS[kind](stream)
+    except Image.DecompressionBombError as error:
+        raise ImageError(Reason.TOO_MANY_PIXELS, str(error)) from error
+    except _PILLOW_ERRORS as error:
+        # The WebP reader always takes the whole file; its header says how long that should be.
+        ended = (
+            8 + int.from_bytes(data[4:8], "little") > len(data)
+            if kind == "WEBP"
+            else stream.tell() >= len(data)
+        )
+        raise _verdict(kind, error, ended=ended) from error
+
+
+def _load(kind: str, image: ImageFile.ImageFile) -> ImageFile.ImageFile:
+    """Decodes the pixels, in place."""
+    try:
+        image.load()
+    except Image.DecompressionBombError as error:
+        raise ImageError(Reason.TOO_MANY_PIXELS, str(error)) from error
+    except _PILLOW_ERRORS as error:
+        raise _verdict(kind, error, ended=False) from error
+    return image
+
+
+def _verdict(kind: str, error: BaseException, *, ended: bool) -> ImageError:
+    text = str(error).lower()
+    if any(part in text for part in _UNSUPPORTED):
+        return ImageError(Reason.UNSUPPORTED, f"a kind of {kind} that is not supported ({error})")
+    if ended or "truncated" in text:
+        return ImageError(Reason.TRUNCATED, f"{kind} data end too early ({error})")
+    return ImageError(Reason.CORRUPT, f"{kind} data are corrupt ({error})")
+
+
+def _rgb(image: ImageFile.ImageFile) -> RGB:
+    """Any of Pillow's modes to uint8[h, w, 3]."""
+    if image.mode.startswith("I;16"):
+        return _rgb_from_16_bits(image)
+    if image.mode in ("I", "F"):
+        raise ImageError(
+            Reason.UNSUPPORTED, f"{image.format} with 32 bits a sample has no known black and white"
+        )
+    try:
+        if image.has_transparency_data:
+            colour = image.convert("RGBA")
+            white = Image.new("RGB", image.size, "white")
+            white.paste(colour, mask=colour)
+            return np.asarray(white)
+        return np.asarray(image.convert("RGB"))
+    except _PILLOW_ERRORS as error:
+        raise _verdict(str(image.format), error, ended=False) from error
+
+
+def _rgb_from_16_bits(image: ImageFile.ImageFile) -> RGB:
+    """The high byte, as Pillow does for colour. Its own conversion of grey cuts off at 255."""
+    samples = np.array(image)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        samples[samples == transparent] = 0xFFFF
+    used = 16
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        used = 12 if _integers(image, TiffImagePlugin.BITSPERSAMPLE) == [12] else 16
+    grey = (samples >> (used - 8)).astype(np.uint8)
+    return np.repeat(grey[:, :, np.newaxis], 3, axis=2)

@@ -1,0 +1,20 @@
+"""The one exception class that a command shows to its user without a traceback."""
+
+
+class UserError(Exception):
+    """Something that the user can mend: a wrong flag, a missing file, an unusable model.
+
+    The message names the thing, says what was expected and what to do about it. The command line
+    prints it alone and ends with `exit_status`; `--verbose` adds the traceback.
+
+    Attributes:
+        exit_status: 1 for a run that failed, 2 for wrong usage (`UsageError`).
+    """
+
+    exit_status = 1
+
+
+class UsageError(UserError):
+    """A command line or an option that cannot be carried out, found before any I/O."""
+
+    exit_status = 2

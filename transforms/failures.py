@@ -1,0 +1,102 @@
+"""Why a picture was not labelled: the stages, the reasons, and the record of it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from transforms.records import Failure, ImageRef
+
+MAX_MESSAGE = 200
+"""Characters of a message at most; what a decoder says of hostile data may be very long."""
+
+
+class Stage(str, Enum):
+    """Where a picture failed."""
+
+    READ = "read"
+    DECODE = "decode"
+    INFER = "infer"
+
+
+class Reason(str, Enum):
+    """Why a picture failed. The values are part of the output format: add to them, keep the old."""
+
+    NOT_FOUND = "not_found"
+    NOT_A_FILE = "not_a_file"
+    PERMISSION_DENIED = "permission_denied"
+    UNSUPPORTED_URI = "unsupported_uri"
+    BAD_MANIFEST_ROW = "bad_manifest_row"
+    TOO_LARGE_BYTES = "too_large_bytes"
+    IO_ERROR = "io_error"
+    TIMEOUT = "timeout"
+    UNAVAILABLE = "unavailable"
+
+    EMPTY = "empty"
+    UNKNOWN_FORMAT = "unknown_format"
+    UNSUPPORTED = "unsupported"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    TRUNCATED = "truncated"
+    CORRUPT = "corrupt"
+
+    INFERENCE_ERROR = "inference_error"
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the picture may succeed another time: the storage failed, not the picture."""
+        return self in (Reason.IO_ERROR, Reason.TIMEOUT, Reason.UNAVAILABLE)
+
+    @staticmethod
+    def from_os_error(error: OSError) -> Reason:
+        """The reason for an error of the operating system; `IO_ERROR` where it is no plain one."""
+        for kind, reason in _OS_ERRORS:
+            if isinstance(error, kind):
+                return reason
+        return Reason.IO_ERROR
+
+
+_OS_ERRORS: tuple[tuple[type[OSError], Reason], ...] = (
+    (FileNotFoundError, Reason.NOT_FOUND),
+    (NotADirectoryError, Reason.NOT_FOUND),  # a file where the path has a folder
+    (IsADirectoryError, Reason.NOT_A_FILE),
+    (PermissionError, Reason.PERMISSION_DENIED),
+    (TimeoutError, Reason.TIMEOUT),
+    (ConnectionError, Reason.UNAVAILABLE),
+)
+
+
+class ImageError(Exception):
+    """One picture that cannot be labelled; the run goes on.
+
+    Args:
+        reason: the code.
+        message: for a person, without the name of the picture. Made into one line of printable
+            characters, `MAX_MESSAGE` at most.
+    """
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        self.reason = reason
+        self.message = one_line(message)
+        super().__init__(reason, self.message)  # both, so that it can be pickled
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def failure(ref: ImageRef, stage: Stage, error: ImageError) -> Failure:
+    """The record of a picture that failed."""
+    return Failure(
+        uri=ref.uri,
+        stage=stage.value,
+        reason=error.reason.value,
+        message=error.message,
+        retryable=error.reason.retryable,
+        meta=ref.meta,
+    )
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks and control characters, `MAX_MESSAGE` long at most."""
+    # A little more than is kept, so that a huge text is not walked through.
+    printable = "".join(c if c.isprintable() else " " for c in text[: 4 * MAX_MESSAGE])
+    line = " ".join(printable.split())
+    return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 3] + "..."

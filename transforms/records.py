@@ -1,0 +1,121 @@
+"""The records that travel through the pipeline, their shapes and their dtypes, in one place."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+"""uint8[size, size, 3], RGB, what the quantized network is fed."""
+
+
+class ImageRef(NamedTuple):
+    """One picture to label.
+
+    Attributes:
+        uri: where it is, exactly as it was listed or as the manifest spells it (made absolute).
+        meta: a JSON object with the other columns of the manifest, or None.
+    """
+
+    uri: str
+    meta: str | None = None
+
+
+class Image(NamedTuple):
+    """A picture that was read, decoded and resampled.
+
+    Attributes:
+        ref: which picture.
+        sha256: lower-case hex digest of the encoded bytes.
+        width: columns of the whole picture, after its EXIF orientation was applied.
+        height: rows of the whole picture, after its EXIF orientation was applied.
+        format: name of the encoding: JPEG, PNG, WEBP, GIF, TIFF or BMP.
+        pixels: uint8[size, size, 3].
+    """
+
+    ref: ImageRef
+    sha256: str
+    width: int
+    height: int
+    format: str
+    pixels: Pixels
+
+
+class Failure(NamedTuple):
+    """A picture that could not be labelled, and why.
+
+    Attributes:
+        uri: as in `ImageRef`.
+        stage: read, decode or infer.
+        reason: a code from `transforms.failures.Reason`.
+        message: one line for a person.
+        retryable: whether the same picture may succeed another time.
+        meta: as in `ImageRef`.
+    """
+
+    uri: str
+    stage: str
+    reason: str
+    message: str
+    retryable: bool
+    meta: str | None = None
+
+
+class Prediction(NamedTuple):
+    """What the network says of one picture. The fields are the columns of every output format.
+
+    Attributes:
+        uri: as in `ImageRef`.
+        sha256: as in `Image`.
+        width: as in `Image`.
+        height: as in `Image`.
+        format: as in `Image`.
+        class_id: 0..1000, the first of `top_class_ids`.
+        synset: WordNet id of the class; the empty string for the background class 0.
+        label: first name of the class.
+        score: softmax of the dequantized logits, 0..1.
+        top_class_ids: the k best classes, best first, equal logits in order of class id.
+        top_labels: their names.
+        top_scores: their scores.
+        embedding: float32[256 x depth multiplier / 0.25], the average-pooled features.
+        meta: as in `ImageRef`.
+    """
+
+    uri: str
+    sha256: str
+    width: int
+    height: int
+    format: str
+    class_id: int
+    synset: str
+    label: str
+    score: float
+    top_class_ids: list[int]
+    top_labels: list[str]
+    top_scores: list[float]
+    embedding: npt.NDArray[np.float32]
+    meta: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A network ready to run, with the identity that goes into everything a run writes.
+
+    Attributes:
+        name: how the user called it, or the file's name.
+        sha256: of the tflite as it was published or given, before it was rewritten.
+        tflite: the rewritten flatbuffer: input uint8[n, size, size, 3], outputs [logits, features].
+        input_size: rows and columns of the input, in pixels.
+        feature_size: length of the feature vector.
+        classes: number of classes, 1001.
+    """
+
+    name: str
+    sha256: str
+    tflite: bytes = dataclasses.field(repr=False)
+    input_size: int
+    feature_size: int
+    classes: int

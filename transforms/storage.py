@@ -1,0 +1,97 @@
+"""The few file operations that outputs need, on local paths and on Beam's file systems alike.
+
+Local paths go to the operating system directly: Beam reads brackets and stars in them as patterns,
+also when it deletes.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shutil
+from collections.abc import Sequence
+from typing import IO, cast
+
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+
+def is_local(path: str) -> bool:
+    """Whether the path names a file of this machine rather than `scheme://...`."""
+    return "://" not in path
+
+
+def join(folder: str, name: str) -> str:
+    """A file of a folder."""
+    return posixpath.join(folder, name)
+
+
+def create(path: str) -> IO[bytes]:
+    """Opens a new file for writing, its folders made as needed, nothing compressed on the way."""
+    file = FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return cast("IO[bytes]", file)
+
+
+def write_bytes(path: str, content: bytes) -> None:
+    """Writes a whole file."""
+    with create(path) as file:
+        file.write(content)
+
+
+def read_bytes(path: str) -> bytes:
+    """Reads a whole file.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    if is_local(path):
+        with open(path, "rb") as local:
+            return local.read()
+    if not FileSystems.exists(path):
+        raise FileNotFoundError(path)
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        return cast("bytes", file.read())
+
+
+def exists(path: str) -> bool:
+    """Whether a file is there."""
+    return os.path.exists(path) if is_local(path) else FileSystems.exists(path)
+
+
+def names(folder: str) -> list[str]:
+    """Names of the files and folders in a folder, sorted; of none if there is no such folder."""
+    if is_local(folder):
+        return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    found = FileSystems.match([join(folder, "*")])[0].metadata_list
+    return sorted(posixpath.basename(item.path) for item in found)
+
+
+def move(pairs: Sequence[tuple[str, str]]) -> None:
+    """Renames files within one file system; a file that stood there is replaced."""
+    if not pairs:
+        return
+    sources, targets = zip(*pairs, strict=True)
+    if is_local(sources[0]):
+        for source, target in pairs:
+            os.replace(source, target)
+    else:
+        FileSystems.rename(list(sources), list(targets))
+
+
+def delete(paths: Sequence[str]) -> None:
+    """Deletes files; those that are gone already do not matter."""
+    for path in paths:
+        if is_local(path):
+            if os.path.lexists(path):
+                os.remove(path)
+        elif FileSystems.exists(path):
+            FileSystems.delete([path])
+
+
+def delete_tree(folder: str) -> None:
+    """Deletes a folder and what it holds, if it is there."""
+    if is_local(folder):
+        if os.path.isdir(folder):
+            shutil.rmtree(folder)
+    elif found := FileSystems.match([join(folder, "**")])[0].metadata_list:
+        FileSystems.delete([item.path for item in found])
