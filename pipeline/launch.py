@@ -1,0 +1,128 @@
+"""From options to a finished run: preflight, model, runner, clean-up."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.runners import create_runner
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from rich.console import Console
+
+from pipeline import progress, run_folder
+from pipeline.label import build
+from pipeline.network import load_network
+from pipeline.options import LabelOptions, beam_options
+from transforms import sources, storage
+from transforms._version import VERSION
+from transforms.errors import UsageError, UserError
+from transforms.records import Failure, ImageRef, Model
+
+
+def label(options: LabelOptions, *, console: Console | None = None) -> dict[str, Any]:
+    """Runs a labelling job to its end.
+
+    Args:
+        options: of the run.
+        console: where live progress goes, or None for none.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        UserError: the run could not start, or it has failed.
+    """
+    flags = beam_options(options)
+    runner = _runner(options)
+    run_folder.check_writable(options.output, overwrite=options.overwrite)
+    for source in options.inputs:
+        _require_a_picture(source)
+    model = load_network(options.model, sha256=options.sha256)
+    identity = _identity(options, model)
+    with _progress(options, console) as progress_folder:
+        pipeline = beam.Pipeline(runner=runner, options=flags)
+        build(pipeline, options, model=model, identity=identity, progress_folder=progress_folder)
+        _run(pipeline, options, started=identity["started"])
+    return run_folder.read_manifest(options.output)
+
+
+def _require_a_picture(source: str) -> None:
+    """Stops at the first picture: a listing as a whole is the pipeline's work."""
+    if not any(isinstance(item, (ImageRef, Failure)) for item in sources.list_input(source)):
+        raise sources.nothing_matched(source)
+
+
+def _identity(options: LabelOptions, model: Model) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "started": run_folder.now(),
+        "model": {
+            "name": model.name,
+            "sha256": model.sha256,
+            "input_size": model.input_size,
+            "feature_size": model.feature_size,
+        },
+        "preprocess": {"method": options.preprocess, "size": model.input_size},
+        "options": options.as_dict(),
+    }
+
+
+def _runner(options: LabelOptions) -> Any:
+    """DirectRunner means FnApiRunner here: Beam's own switch tries to download another runner."""
+    if options.is_local:
+        return FnApiRunner()
+    try:
+        return create_runner(options.runner)
+    except (ValueError, ImportError) as error:
+        raise UsageError(f"--runner {options.runner}: {error}") from error
+
+
+@contextlib.contextmanager
+def _progress(options: LabelOptions, console: Console | None) -> Iterator[str | None]:
+    if console is None or not options.is_local:
+        yield None
+        return
+    folder = tempfile.mkdtemp(prefix="quantlabel-progress-")
+    try:
+        with progress.shown(folder, console=console):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(pipeline: beam.Pipeline, options: LabelOptions, *, started: str) -> None:
+    try:
+        pipeline.run().wait_until_finish()
+    except (UserError, RuntimeError, OSError, BeamIOError) as error:
+        if "KeyboardInterrupt" in str(error):  # Beam rewords it when a transform was interrupted
+            raise KeyboardInterrupt from error
+        raise UserError(_explanation(error, options, started=started)) from error
+    finally:
+        if options.is_local:
+            _remove_staging(options.output)
+
+
+def _explanation(error: Exception, options: LabelOptions, *, started: str) -> str:
+    """What went wrong, without Beam's traceback: the manifest's verdict or the last line."""
+    with contextlib.suppress(FileNotFoundError):
+        manifest = run_folder.read_manifest(options.output)
+        if manifest["status"] == "failed" and manifest["started"] == started:
+            return f"the run has failed: {manifest['error']}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    last = re.sub(r" \[while running '[^']*'\]$", "", lines[-1] if lines else type(error).__name__)
+    name, found, message = last.partition(f"{UserError.__name__}: ")
+    if isinstance(error, UserError) or found:
+        return message or name
+    return f"the run has failed: {last} (--verbose shows the traceback)"
+
+
+def _remove_staging(folder: str) -> None:
+    for name in storage.names(folder):
+        if name.startswith("_temporary-"):
+            storage.delete_tree(storage.join(folder, name))

@@ -1,0 +1,134 @@
+"""Flags of a labelling run as one frozen object, validated before any I/O."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from transforms.errors import UsageError
+from transforms.formats import FORMATS
+from transforms.load import MAX_BYTES, MAX_PIXELS
+from transforms.preprocess import METHODS, Method
+
+LOCAL_RUNNERS = ("direct", "fnapi")
+CLASSES = 1001
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LabelOptions:
+    """What a run labels, with what, and where the rows go.
+
+    Attributes:
+        inputs: folders, globs, manifests or files, at least one.
+        output: folder for the rows.
+        format: one of `transforms.formats.FORMATS`.
+        model: name, path, gs:// or https:// of a quantized MobileNet V1 tflite.
+        sha256: the hash that the model must have, or None.
+        preprocess: one of `transforms.preprocess.METHODS`.
+        top_k: classes a prediction names, 1..1001.
+        max_failure_rate: share of the inputs, 0..1; a run with more failures has failed.
+        max_pixels: pictures with more pixels are failures.
+        max_bytes: files with more bytes are failures.
+        overwrite: replace a finished run in `output`.
+        runner: name of a Beam runner.
+        beam_args: flags that go to Beam as they are.
+
+    Raises:
+        UsageError: a value that cannot work, named with what was expected.
+    """
+
+    inputs: tuple[str, ...]
+    output: str
+    format: str = "parquet"
+    model: str = "mobilenet_v1_0.25_128_quant"
+    sha256: str | None = None
+    preprocess: Method = "eval"
+    top_k: int = 5
+    max_failure_rate: float = 1.0
+    max_pixels: int = MAX_PIXELS
+    max_bytes: int = MAX_BYTES
+    overwrite: bool = False
+    runner: str = "DirectRunner"
+    beam_args: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Checks every value; touches no file."""
+        _require(bool(self.inputs) and all(self.inputs), "--input", "a path", self.inputs)
+        _require(bool(self.output), "--output", "a folder", self.output)
+        _require(self.format in FORMATS, "--format", f"one of {', '.join(FORMATS)}", self.format)
+        _require(
+            self.preprocess in METHODS,
+            "--preprocess",
+            f"one of {', '.join(METHODS)}",
+            self.preprocess,
+        )
+        _require(1 <= self.top_k <= CLASSES, "--top-k", f"a number from 1 to {CLASSES}", self.top_k)
+        _require(
+            0 <= self.max_failure_rate <= 1,
+            "--max-failure-rate",
+            "a share from 0 to 1",
+            self.max_failure_rate,
+        )
+        _require(self.max_pixels > 0, "--max-pixels", "a positive number", self.max_pixels)
+        _require(self.max_bytes > 0, "--max-bytes", "a positive number", self.max_bytes)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the run happens on this machine, in this process or its children."""
+        return self.runner.lower().replace("_", "").removesuffix("runner") in LOCAL_RUNNERS
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the manifest."""
+        return dataclasses.asdict(self)
+
+
+def _require(holds: bool, flag: str, expected: str, found: object) -> None:
+    if not holds:
+        raise UsageError(f"{flag}: expected {expected}, found {found!r}")
+
+
+def beam_options(options: LabelOptions) -> Any:
+    """The flags for Beam as its PipelineOptions.
+
+    Raises:
+        UsageError: a flag that neither this program nor Beam knows (Beam alone would ignore it), or
+            one that is known to lose data.
+    """
+    import argparse
+    import difflib
+
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for group in _subclasses(PipelineOptions):
+        group._add_argparse_args(parser)
+    known, unknown = parser.parse_known_args(list(options.beam_args))
+    if unknown:
+        flags = [flag for action in parser._actions for flag in action.option_strings]
+        flags += OUR_FLAGS
+        close = difflib.get_close_matches(unknown[0].split("=")[0], flags, n=1)
+        hint = f"Did you mean {close[0]}?" if close else "See quantlabel label --help."
+        raise UsageError(f"{unknown[0]}: neither a flag of quantlabel nor one of Beam. {hint}")
+    if known.direct_running_mode == "multi_threading":
+        raise UsageError(
+            "--direct_running_mode=multi_threading loses pictures without a message in this "
+            "version of Beam. Use multi_processing, or leave it out: one process already uses "
+            "every core."
+        )
+    return PipelineOptions(list(options.beam_args))
+
+
+OUR_FLAGS = [
+    "--" + field.name.replace("_", "-").removesuffix("s")
+    if field.name == "inputs"
+    else "--" + field.name.replace("_", "-")
+    for field in dataclasses.fields(LabelOptions)
+    if field.name != "beam_args"
+]
+
+
+def _subclasses(cls: Any) -> list[Any]:
+    found: list[Any] = []
+    for child in cls.__subclasses__():
+        found += [child, *_subclasses(child)]
+    return found

@@ -1,0 +1,182 @@
+"""What the distribution holds and needs: a wheel is built the way Beam and pip build it."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from importlib.metadata import Distribution, PathDistribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from transforms._version import VERSION
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("pipeline", "transforms")
+RUNTIME = {
+    "ai-edge-litert",
+    "apache-beam",
+    "flatbuffers",
+    "google-crc32c",
+    "numpy",
+    "orjson",
+    "pillow",
+    "platformdirs",
+    "protobuf",
+    "pyarrow",
+    "rich",
+    "simplejpeg",
+}
+GCP = {"google.api_core", "google.auth", "google.cloud"}
+"""Modules that come with the extra `gcp`."""
+
+DISTRIBUTION_OF = {
+    "PIL": "pillow",
+    "ai_edge_litert": "ai-edge-litert",
+    "apache_beam": "apache-beam",
+    "google.protobuf": "protobuf",
+    "google_crc32c": "google-crc32c",
+}
+"""Names of imports that differ from the name of their distribution."""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel built from an sdist, so that a file the sdist lacks is missed here and not by a user.
+
+    The tree is copied first: a build leaves folders beside setup.py that a later one would pick up.
+    """
+    tree = tmp_path_factory.mktemp("tree")
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree)
+    for name in (*PACKAGES, "tests", "scripts"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    _run(sys.executable, "setup.py", "--quiet", "sdist", "--dist-dir", "dist", cwd=tree)
+    (sdist,) = (tree / "dist").iterdir()
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+    _run(*pip, "wheel", "--no-deps", "--no-build-isolation", str(sdist), cwd=tree)
+    (built,) = tree.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Distribution:
+    """The metadata in the wheel."""
+    return PathDistribution(zipfile.Path(wheel, f"quantlabel-{VERSION}.dist-info/"))
+
+
+def _run(*command: str, cwd: Path) -> None:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _sources() -> Iterator[Path]:
+    for package in PACKAGES:
+        yield from (ROOT / package).rglob("*.py")
+
+
+def _requirements(metadata: Distribution, *, extra: str | None) -> list[Requirement]:
+    """Those of the runtime, or those that an extra adds."""
+    parsed = [Requirement(line) for line in metadata.requires or []]
+    if extra is None:
+        return [each for each in parsed if each.marker is None]
+    return [each for each in parsed if each.marker and each.marker.evaluate({"extra": extra})]
+
+
+def test_wheel_holds_both_packages_with_their_data_and_nothing_else(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    data = [path for suffix in ("csv", "tsv") for path in (ROOT / "transforms").glob(f"*.{suffix}")]
+    expected = {str(path.relative_to(ROOT)) for path in [*_sources(), *data]}
+    expected |= {"pipeline/py.typed", "transforms/py.typed"}
+    assert {name for name in names if ".dist-info/" not in name} == expected
+    assert any(name.endswith("/LICENSE") for name in names)
+
+
+def test_every_data_file_is_packaged() -> None:
+    data = {
+        path.suffix
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert data <= {".py", ".typed", ".csv", ".tsv"}, "setup.py packages no other kind of file"
+
+
+def test_runtime_is_lean(metadata: Distribution) -> None:
+    runtime = {each.name for each in _requirements(metadata, extra=None)}
+    assert runtime == RUNTIME
+    assert not any(each.extras for each in _requirements(metadata, extra=None))
+
+
+def test_extras_bring_what_the_runtime_leaves_out(metadata: Distribution) -> None:
+    extras = metadata.metadata.get_all("Provides-Extra") or []
+    assert set(extras) == {"demo", "dev", "gcp", "tensorflow"}
+    assert {each.name for each in _requirements(metadata, extra="tensorflow")} == {"tensorflow"}
+    assert {each.name for each in _requirements(metadata, extra="gcp")} == {
+        "apache-beam",
+        "google-cloud-storage",
+    }
+
+
+def test_every_import_is_a_requirement() -> None:
+    known = {DISTRIBUTION_OF.get(name, name) for name in _imports()}
+    assert known - RUNTIME - set(PACKAGES) <= GCP
+    assert "tensorflow" not in known
+
+
+def _imports() -> set[str]:
+    """Third-party modules that the packages import anywhere; of `google.x` both parts."""
+    modules: set[str] = set()
+    for source in _sources():
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+    parts = [module.split(".") for module in modules]
+    names = {".".join(part[: 2 if part[0] == "google" else 1]) for part in parts}
+    return names - set(sys.stdlib_module_names)
+
+
+def test_requirements_file_has_the_bounds_of_setup_py(metadata: Distribution) -> None:
+    declared = {}
+    for line in metadata.requires or []:
+        requirement = Requirement(line)
+        declared[requirement.name] = requirement.specifier
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    listed = [Requirement(line) for line in lines if line and not line.startswith(("#", "-e"))]
+    assert {each.name: each.specifier for each in listed} == declared
+    assert "-e ." in lines
+
+
+def test_versions_agree(metadata: Distribution) -> None:
+    assert metadata.version == VERSION
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first = next(line for line in changelog.splitlines() if line.startswith("## ["))
+    assert first.startswith((f"## [{VERSION}]", "## [Unreleased]"))
+
+
+def test_command_is_installed(metadata: Distribution) -> None:
+    (script,) = metadata.entry_points
+    assert (script.group, script.name) == ("console_scripts", "quantlabel")
+    assert callable(script.load())
+
+
+def test_make_refuses_an_interpreter_that_it_cannot_use(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    done = subprocess.run(
+        ["make", "test", "PYTHON=false /no/such/python"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "No usable Python among: false /no/such/python." in done.stderr
+    assert "make test PYTHON=/path/to/python3.12" in done.stderr
+    assert not (tmp_path / ".venv").exists()
