@@ -9,10 +9,13 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
+
+if TYPE_CHECKING:
+    from pipeline.options import LabelOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"quantlabel {VERSION}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_label(commands)
+    _add_plan(commands)
     _add_model(commands)
     return parser
 
@@ -106,6 +110,37 @@ def _add_label(commands: Any) -> None:
         "  quantlabel label --input photos --output labels --direct_num_workers=2 \\\n"
         "      --direct_running_mode=multi_processing",
     )
+    data = _add_data(parser)
+    data.add_argument(
+        "--output",
+        required=True,
+        metavar="FOLDER",
+        help="where the rows, the manifest and _SUCCESS go",
+    )
+    data.add_argument(
+        "--overwrite", action="store_true", help="replace a finished run in the output folder"
+    )
+    limits = _add_network_and_limits(parser)
+    limits.add_argument(
+        "--max-failure-rate",
+        type=float,
+        metavar="R",
+        help="the run fails if a larger share of the pictures does, 0 to 1 (default: 1)",
+    )
+    parser.add_argument_group("terminal").add_argument(
+        "--quiet", action="store_true", default=False, help="no progress and no summary"
+    )
+    runner = parser.add_argument_group(
+        "Apache Beam", "Flags that are not listed here go to Beam, --name=value each."
+    )
+    runner.add_argument(
+        "--runner",
+        metavar="NAME",
+        help="default: DirectRunner, this machine",
+    )
+
+
+def _add_data(parser: argparse.ArgumentParser) -> Any:
     data = parser.add_argument_group("data")
     data.add_argument(
         "--input",
@@ -117,19 +152,14 @@ def _add_label(commands: Any) -> None:
         "manifest (.txt, .csv, .jsonl or .parquet with a column uri) or picture; repeatable",
     )
     data.add_argument(
-        "--output",
-        required=True,
-        metavar="FOLDER",
-        help="where the rows, the manifest and _SUCCESS go",
-    )
-    data.add_argument(
         "--format",
         metavar="NAME",
         help="parquet (default), tfrecord, tfrecord.gz or jsonl",
     )
-    data.add_argument(
-        "--overwrite", action="store_true", help="replace a finished run in the output folder"
-    )
+    return data
+
+
+def _add_network_and_limits(parser: argparse.ArgumentParser) -> Any:
     network = parser.add_argument_group("network")
     network.add_argument(
         "--model",
@@ -149,12 +179,6 @@ def _add_label(commands: Any) -> None:
     )
     limits = parser.add_argument_group("limits")
     limits.add_argument(
-        "--max-failure-rate",
-        type=float,
-        metavar="R",
-        help="the run fails if a larger share of the pictures does, 0 to 1 (default: 1)",
-    )
-    limits.add_argument(
         "--max-pixels",
         type=int,
         metavar="N",
@@ -166,27 +190,20 @@ def _add_label(commands: Any) -> None:
         metavar="N",
         help="files with more bytes are failures (default: 256 MiB)",
     )
-    parser.add_argument_group("terminal").add_argument(
-        "--quiet", action="store_true", default=False, help="no progress and no summary"
-    )
-    runner = parser.add_argument_group(
-        "Apache Beam", "Flags that are not listed here go to Beam, --name=value each."
-    )
-    runner.add_argument(
-        "--runner",
-        metavar="NAME",
-        help="default: DirectRunner, this machine",
-    )
+    return limits
+
+
+def _label_options(arguments: argparse.Namespace, **values: str) -> LabelOptions:
+    """A flag that was not given is absent here: its default stands in LabelOptions alone."""
+    from pipeline.options import LabelOptions
+
+    given = {**values, **vars(arguments), "inputs": tuple(arguments.inputs)}
+    names = {field.name for field in dataclasses.fields(LabelOptions)} & given.keys()
+    return LabelOptions(**{name: given[name] for name in names})
 
 
 def _label(arguments: argparse.Namespace) -> None:
-    from pipeline.options import LabelOptions
-
-    # A flag that was not given is absent here: its default stands in LabelOptions alone.
-    given = vars(arguments)
-    names = {field.name for field in dataclasses.fields(LabelOptions)} & given.keys()
-    values = {name: given[name] for name in names}
-    options = LabelOptions(**{**values, "inputs": tuple(arguments.inputs)})
+    options = _label_options(arguments)
     from rich.console import Console
 
     from pipeline.launch import label
@@ -195,6 +212,45 @@ def _label(arguments: argparse.Namespace) -> None:
     manifest = label(options, console=None if arguments.quiet else Console(stderr=True))
     if not arguments.quiet:
         print_summary(manifest, folder=options.output, console=Console())
+
+
+def _add_plan(commands: Any) -> None:
+    parser = _add_command(
+        commands,
+        "plan",
+        _plan,
+        argument_default=argparse.SUPPRESS,
+        help="say what a run would find, take and cost, without running it",
+        description="Lists the inputs, tries up to 200 of the pictures on this machine and adds\n"
+        "up: failures to expect, time here, size of the output, and what Dataflow would cost.",
+        epilog="example:\n  quantlabel plan --input photos --price 0.06",
+    )
+    _add_data(parser)
+    _add_network_and_limits(parser)
+    parser.add_argument(
+        "--price",
+        type=float,
+        metavar="P",
+        help="of a vCPU-hour, in any currency (default: 0.056, Dataflow batch in us-central1 in "
+        "US dollars when this was written)",
+    )
+    parser.add_argument("--json", action="store_true", default=False, help="for programs")
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    import json
+
+    from rich.console import Console
+
+    from pipeline.plan import PlanOptions, plan, print_plan
+
+    price = {"price": arguments.price} if hasattr(arguments, "price") else {}
+    # A plan writes nothing; the folder is only named because a run must name one.
+    found = plan(PlanOptions(label=_label_options(arguments, output="unused"), **price))
+    if arguments.json:
+        print(json.dumps(found.as_dict(), indent=2))
+    else:
+        print_plan(found, console=Console())
 
 
 def _add_model(commands: Any) -> None:

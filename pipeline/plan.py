@@ -1,0 +1,320 @@
+"""`quantlabel plan`: what a run would do, find, take and cost, from a sample of its pictures."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import io
+import itertools
+import os
+import random
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.network import load_network
+from pipeline.options import LabelOptions
+from transforms import sources
+from transforms.errors import UsageError
+from transforms.formats import FORMATS, encoded
+from transforms.infer import BATCH_SIZE, LiteRtModelHandler
+from transforms.load import Loader, cores
+from transforms.records import Failure, Image, ImageRef, Model, Pixels, Prediction
+from transforms.tables import prediction_table
+
+SAMPLE = 200
+"""Pictures tried at most: a second or two of work, and shares known to about 7 points."""
+
+_SEED = 0
+_SECONDS_TO_START = 2.0
+"""From the command to the first picture on a laptop: imports, graph, model. Measured 1 to 2 s."""
+
+_Item = TypeVar("_Item")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlanOptions:
+    """What to plan.
+
+    Attributes:
+        label: the run that is planned; its output folder is not touched.
+        price: of one vCPU-hour, in any currency.
+
+    Raises:
+        UsageError: the price is not a positive number.
+    """
+
+    label: LabelOptions
+    price: float = 0.056
+
+    def __post_init__(self) -> None:
+        """Checks the price; touches no file."""
+        if not self.price > 0:
+            raise UsageError(f"--price: expected a positive number, found {self.price!r}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a run would find and take.
+
+    Attributes:
+        entries: pictures listed; a path that is listed twice counts twice.
+        skipped: files of folders without an image extension.
+        unlisted: what could not be listed, each a failure of the run.
+        listing_seconds: how long the listing took.
+        sampled: pictures tried.
+        failures_by_reason: of the sample.
+        encoded_bytes: of the sample's readable files together.
+        wall_seconds: for the sample, on this machine, all cores at work.
+        cpu_seconds: for the sample, summed over cores.
+        output_bytes: of the sample's rows in the chosen format.
+        cores: that this machine lends to the run.
+        price: of a vCPU-hour.
+    """
+
+    entries: int
+    skipped: int
+    unlisted: int
+    listing_seconds: float
+    sampled: int
+    failures_by_reason: dict[str, int]
+    encoded_bytes: int
+    wall_seconds: float
+    cpu_seconds: float
+    output_bytes: int
+    cores: int
+    price: float
+
+    @property
+    def failures(self) -> int:
+        """Failures to expect: the sample's share of all entries."""
+        return round(self.entries * sum(self.failures_by_reason.values()) / self.sampled)
+
+    @property
+    def pictures_per_second(self) -> float:
+        """On this machine, once it runs."""
+        return self.sampled / self.wall_seconds
+
+    @property
+    def hours_here(self) -> float:
+        """For all entries on this machine."""
+        return (_SECONDS_TO_START + self.entries / self.pictures_per_second) / 3600
+
+    @property
+    def vcpu_hours(self) -> float:
+        """Processor time for all entries, at this machine's speed a core."""
+        return self.entries * self.cpu_seconds / self.sampled / 3600
+
+    @property
+    def cost(self) -> float:
+        """Of the processor time, in the currency of the price."""
+        return self.vcpu_hours * self.price
+
+    @property
+    def total_output_bytes(self) -> int:
+        """Of all rows."""
+        return round(self.entries * self.output_bytes / self.sampled)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Measurements and estimates, for programs."""
+        return {
+            **dataclasses.asdict(self),
+            "expected_failures": self.failures,
+            "pictures_per_second": self.pictures_per_second,
+            "hours_here": self.hours_here,
+            "vcpu_hours": self.vcpu_hours,
+            "cost": self.cost,
+            "total_output_bytes": self.total_output_bytes,
+        }
+
+
+def plan(options: PlanOptions) -> Plan:
+    """Lists the inputs, tries a sample of them, and adds up.
+
+    Args:
+        options: what to plan.
+
+    Raises:
+        UserError: an input matches nothing, or the model cannot be had.
+    """
+    network = load_network(options.label.model, sha256=options.label.sha256)
+    start = time.perf_counter()
+    counts: collections.Counter[str] = collections.Counter()
+    sample = reservoir(_refs(options.label.inputs, counts), size=SAMPLE)
+    listing_seconds = time.perf_counter() - start
+    if not sample:
+        raise sources.nothing_matched(" ".join(options.label.inputs))
+    trial = _try(sample, network, options.label)
+    return Plan(
+        entries=counts["entries"],
+        skipped=counts["skipped"],
+        unlisted=counts["unlisted"],
+        listing_seconds=listing_seconds,
+        sampled=len(sample),
+        failures_by_reason=dict(sorted(trial.reasons.items())),
+        encoded_bytes=trial.encoded_bytes,
+        wall_seconds=trial.wall_seconds,
+        cpu_seconds=trial.cpu_seconds,
+        output_bytes=_written_bytes(trial.predictions, format=options.label.format),
+        cores=cores(),
+        price=options.price,
+    )
+
+
+def reservoir(items: Iterable[_Item], *, size: int) -> list[_Item]:
+    """A uniform sample of a stream in bounded memory, the same at every call (Vitter's R)."""
+    choose = random.Random(_SEED)
+    sample: list[_Item] = []
+    for seen, item in enumerate(items):
+        if seen < size:
+            sample.append(item)
+        elif (place := choose.randrange(seen + 1)) < size:
+            sample[place] = item
+    return sample
+
+
+def _refs(inputs: Sequence[str], counts: collections.Counter[str]) -> Iterator[ImageRef]:
+    for source in inputs:
+        found = 0
+        for item in sources.list_input(source):
+            if isinstance(item, ImageRef):
+                counts["entries"] += 1
+                found += 1
+                yield item
+            else:
+                counts["unlisted" if isinstance(item, Failure) else "skipped"] += 1
+                found += isinstance(item, Failure)
+        if not found:
+            raise sources.nothing_matched(source)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Trial:
+    predictions: list[Prediction]
+    reasons: collections.Counter[str]
+    encoded_bytes: int
+    wall_seconds: float
+    cpu_seconds: float
+
+
+def _try(sample: Sequence[ImageRef], network: Model, options: LabelOptions) -> _Trial:
+    """The work of a run without Beam: a pool decodes while this thread runs the network."""
+    loader = Loader(
+        size=network.input_size,
+        method=options.preprocess,
+        max_pixels=options.max_pixels,
+        max_bytes=options.max_bytes,
+    )
+    handler = LiteRtModelHandler(network, top_k=options.top_k)
+    model = handler.load_model()
+    blank = Image(ImageRef(""), "", 1, 1, "", _black(network.input_size))
+    handler.run_inference([blank], model)  # the first pass prepares the interpreter
+    wall, cpu = time.perf_counter(), time.process_time()
+    results: list[Prediction | Failure] = []
+    with ThreadPoolExecutor(cores()) as pool:
+        loaded = pool.map(loader, sample)
+        while batch := list(itertools.islice(loaded, BATCH_SIZE)):
+            results += [result for result in batch if isinstance(result, Failure)]
+            images = [result for result in batch if isinstance(result, Image)]
+            results += handler.run_inference(images, model) if images else []
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return _Trial(
+        [result for result in results if isinstance(result, Prediction)],
+        collections.Counter(result.reason for result in results if isinstance(result, Failure)),
+        sum(_size(result.uri) for result in results if isinstance(result, Prediction)),
+        wall,
+        cpu,
+    )
+
+
+def _black(size: int) -> Pixels:
+    return np.zeros((size, size, 3), np.uint8)
+
+
+def _size(path: str) -> int:
+    return os.path.getsize(path)
+
+
+def _written_bytes(rows: Sequence[Prediction], *, format: str) -> int:
+    """Bytes of the rows as one shard."""
+    if not rows:
+        return 0
+    file = io.BytesIO()
+    with encoded(file, format=format) as stream:
+        writer = FORMATS[format](stream)
+        writer.write(prediction_table(rows))
+        writer.close()
+    return len(file.getvalue())
+
+
+def print_plan(found: Plan, *, console: Console) -> None:
+    """Prints the plan as a table in which every estimate shows its arithmetic."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    table.add_column(overflow="fold")
+    for name, value, how in _lines(found):
+        table.add_row(name, escape(value), escape(how))
+    console.print(table)
+
+
+def _lines(found: Plan) -> Iterator[tuple[str, str, str]]:
+    n, sampled = f"{found.entries:,}", f"{found.sampled:,}"
+    milliseconds = 1000 * found.cpu_seconds / found.sampled
+    yield "pictures", n, f"listed in {found.listing_seconds:.1f} s; {found.skipped:,} files skipped"
+    if found.unlisted:
+        yield "not listed", f"{found.unlisted:,}", "folders or manifest rows; each is a failure"
+    yield "tried", sampled, f"{found.encoded_bytes / found.sampled / 1000:,.0f} kB a picture"
+    yield "failures", f"{found.failures:,}", _failure_arithmetic(found)
+    yield (
+        "output",
+        _bytes(found.total_output_bytes),
+        f"{n} x {found.output_bytes / found.sampled:,.0f} bytes a row",
+    )
+    yield (
+        "time here",
+        _duration(found.hours_here),
+        f"{_SECONDS_TO_START:.0f} s + {n} / {found.pictures_per_second:,.0f} pictures/s on "
+        f"{found.cores} cores",
+    )
+    yield (
+        "processor time",
+        f"{_number(found.vcpu_hours)} vCPU h",
+        f"{n} x {milliseconds:.2f} ms / 3,600,000, at this machine's speed a core",
+    )
+    yield (
+        "cost",
+        _number(found.cost),
+        f"{_number(found.vcpu_hours)} vCPU h x {found.price:g} (--price), without memory, disk and "
+        "idle workers",
+    )
+
+
+def _failure_arithmetic(found: Plan) -> str:
+    failed = sum(found.failures_by_reason.values())
+    reasons = ", ".join(f"{n} {reason}" for reason, n in found.failures_by_reason.items())
+    return f"{failed} of {found.sampled:,} tried" + (f": {reasons}" if reasons else "")
+
+
+def _number(value: float) -> str:
+    return f"{value:,.2f}" if value >= 1 else f"{value:.2g}"
+
+
+def _bytes(count: int) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count / 1e3:,.1f} kB"
+
+
+def _duration(hours: float) -> str:
+    seconds = round(hours * 3600)
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{hours:,.1f} h"
