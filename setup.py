@@ -31,7 +31,7 @@ RUNTIME = [
     # where tensorflow takes 1.9 GB and six seconds.
     "ai-edge-litert>=2.1,<3",
     # Rewrites the model's flatbuffer so that it has two outputs; the schema comes with litert.
-    "flatbuffers>=25.9.23,<26",
+    "flatbuffers>=25.12.19,<26",
     # The checksums of TFRecord and the protocol buffers in it, both without tensorflow.
     "google-crc32c>=1.6,<2",
     "protobuf>=6.31.1,<7",
@@ -57,7 +57,7 @@ EXTRAS = {
     "tensorflow": ["tensorflow>=2.21,<2.22"],
     "dev": [
         # Independent readers of what the writers write.
-        "duckdb>=1.2,<3",
+        "duckdb>=1.2,<2",
         "pandas>=2.2.3,<4",
         "polars>=1.20,<3",
         "mypy>=1.15,<3",

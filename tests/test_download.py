@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import ipaddress
 import logging
+import os
 import socket
 import traceback
 from collections.abc import Iterator
@@ -181,7 +183,7 @@ def test_the_second_address_serves(server: Server, monkeypatch: pytest.MonkeyPat
     port = int(server.url.rpartition(":")[2])
     server.on("/a", Reply(BODY))
     point(monkeypatch, iter([closed_port(), port]))
-    assert fetch(f"http://localhost:{port}/a") == BODY
+    assert fetch(f"http://localhost:{port}/a", Limits(attempts=1)) == BODY
 
 
 def test_redirect(server: Server) -> None:
@@ -276,6 +278,27 @@ def test_refused(url: str, message: str) -> None:
         check_url(url)
     assert message in str(caught.value)
     assert "SECRET" not in str(caught.value)
+
+
+def test_too_large_by_its_own_account(server: Server) -> None:
+    url = server.on("/a", Reply(b"", headers={"Content-Length": "9" * 12}))
+    assert "has more than 536,870,912 bytes" in refused(url)
+    assert len(server.requested) == 1
+
+
+class FullDisk(BytesIO):
+    def write(self, _: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_not_the_network(server: Server) -> None:
+    with pytest.raises(UserError) as caught:
+        download(server.on("/a", Reply(BODY)), FullDisk(), limits=FAST, cure="THE CURE")
+    assert str(caught.value) == (
+        "cannot write a temporary file: No space left on device; free some room, or set TMPDIR to "
+        "a folder that has it"
+    )
+    assert len(server.requested) == 1
 
 
 def test_plain_http_stays_on_this_machine(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,9 @@ from pipeline.model_archive import unpack
 from tests.models import TFLITE, archive
 from transforms.errors import UserError
 
+LARGE = archive(("m.tflite", "".join(str(i**2) for i in range(50_000)).encode()))
+"""An archive of 0.2 MB, compressed for the most part."""
+
 
 def unpacked(data: bytes, *, member: str | None = None, limits: Limits | None = None) -> bytes:
     return unpack(io.BytesIO(data), what="FILE", limits=limits or Limits(), member=member)[0]
@@ -130,9 +133,20 @@ def test_member_that_is_no_tflite() -> None:
         gzip.compress(b""),
         gzip.compress(b"not a tar" * 1000),
         archive(("m.tflite", TFLITE))[:-9],
+        archive(("m.tflite", TFLITE))[:10] + b"\xff" * 400,
+        LARGE[:9000] + random.Random(0).randbytes(190_000),
         archive(("m.tflite", random.Random(0).randbytes(50_000)))[:20_000],
     ],
-    ids=["magic only", "no gzip", "empty", "no tar", "no trailer", "half"],
+    ids=[
+        "magic only",
+        "no gzip",
+        "empty",
+        "no tar",
+        "no trailer",
+        "no deflate",
+        "rot inside",
+        "half",
+    ],
 )
 def test_damaged_archive(data: bytes) -> None:
     assert refused(data).startswith("FILE is a damaged archive (")

@@ -90,9 +90,8 @@ def decode(data: bytes, *, max_pixels: int = 100_000_000, min_side: int | None =
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         _check_tiff(image, len(data), max_pixels=max_pixels)
     pixels = _rgb(_load(kind, image))
-    # TIFF is upright already. Read now: in a PNG it may stand behind the pixels.
-    if kind != "TIFF":
-        pixels = upright(pixels, exif_orientation(image.info.get("exif")))
+    # After loading: in a PNG it may stand behind the pixels. Pillow turns TIFF by itself.
+    pixels = upright(pixels, exif_orientation(image.info.get("exif")))
     return Decoded(pixels, pixels.shape[1], pixels.shape[0], kind)
 
 
@@ -138,6 +137,8 @@ def _check_pixels(width: int, height: int, *, max_pixels: int) -> None:
 
 def _png_size(data: bytes) -> tuple[int, int]:
     """Size of a PNG file: the first two fields of its first chunk."""
+    if data[12:16] != b"IHDR":
+        return 0, 0  # damaged; the reader will say so
     return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
 
 

@@ -1,0 +1,69 @@
+"""Encoded pictures that tests of the decoder make for themselves."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+
+def waves(height: int, width: int, *, period: float = 40.0) -> npt.NDArray[np.uint8]:
+    """uint8[height, width, 3], smooth, different in every channel and every direction."""
+    y, x = np.mgrid[0:height, 0:width] * (2 * np.pi / period)
+    channels = np.sin(x) + np.cos(0.7 * y), np.sin(x + y), np.cos(0.5 * x - y) + np.sin(x)
+    return np.rint(127.5 + 60 * np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def encoded(pixels: npt.NDArray[Any] | Image.Image, encoding: str, **options: Any) -> bytes:
+    """The picture as the content of a file, written by Pillow."""
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    file = io.BytesIO()
+    image.save(file, encoding, **options)
+    return file.getvalue()
+
+
+def orientation_exif(value: int) -> Image.Exif:
+    """EXIF data that hold nothing but an orientation."""
+    exif = Image.Exif()
+    exif[0x0112] = value
+    return exif
+
+
+def png_chunk(name: bytes, content: bytes) -> bytes:
+    """One chunk of a PNG file, with its length and checksum."""
+    checksum = zlib.crc32(name + content)
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+
+
+def png(width: int, height: int, *, depth: int, colour: int, chunks: bytes) -> bytes:
+    """A PNG file made by hand: signature, IHDR, `chunks`, IEND."""
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + chunks + png_chunk(b"IEND", b"")
+
+
+def grey_tiff(
+    width: int,
+    height: int,
+    *,
+    bits: int,
+    content: bytes,
+    order: str = ">",
+    tags: Mapping[int, int] | None = None,
+) -> bytes:
+    """A grey TIFF file made by hand, in either byte order: header, pixels, directory.
+
+    Tags of the caller are added, or replace those that are written without them.
+    """
+    entries = {256: width, 257: height, 258: bits, 259: 1, 262: 1, 273: 8, 279: len(content)}
+    entries |= tags or {}
+    directory = struct.pack(order + "H", len(entries))
+    for tag in sorted(entries):
+        directory += struct.pack(order + "HHII", tag, 4, 1, entries[tag])
+    header = b"MM\0*" if order == ">" else b"II*\0"
+    return header + struct.pack(order + "I", 8 + len(content)) + content + directory + bytes(4)

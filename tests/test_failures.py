@@ -1,0 +1,89 @@
+"""Reasons, messages and the record of a failure."""
+
+from __future__ import annotations
+
+import errno
+import pickle
+
+import pytest
+
+from transforms.failures import MAX_MESSAGE, ImageError, Reason, Stage, failure
+from transforms.records import Failure, ImageRef
+
+
+def test_the_codes_are_those_of_the_output_format() -> None:
+    assert [stage.value for stage in Stage] == ["read", "decode", "infer"]
+    assert {reason.value for reason in Reason} == {
+        "not_found",
+        "not_a_file",
+        "permission_denied",
+        "unsupported_uri",
+        "bad_manifest_row",
+        "too_large_bytes",
+        "io_error",
+        "timeout",
+        "unavailable",
+        "empty",
+        "unknown_format",
+        "unsupported",
+        "too_many_pixels",
+        "truncated",
+        "corrupt",
+        "inference_error",
+    }
+
+
+def test_only_trouble_of_the_storage_is_retryable() -> None:
+    retryable = {reason.value for reason in Reason if reason.retryable}
+    assert retryable == {"io_error", "timeout", "unavailable"}
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (errno.ENOENT, "not_found"),
+        (errno.ENOTDIR, "not_found"),
+        (errno.EISDIR, "not_a_file"),
+        (errno.EACCES, "permission_denied"),
+        (errno.EPERM, "permission_denied"),
+        (errno.ETIMEDOUT, "timeout"),
+        (errno.ECONNRESET, "unavailable"),
+        (errno.EIO, "io_error"),
+        (errno.ELOOP, "io_error"),
+    ],
+)
+def test_errors_of_the_operating_system(number: int, expected: str) -> None:
+    assert Reason.from_os_error(OSError(number, "text")).value == expected
+
+
+def test_a_failure_carries_the_reference_and_plain_strings() -> None:
+    error = ImageError(Reason.TIMEOUT, "no answer in 30 s")
+    row = failure(ImageRef("gs://b/é 😀.jpg", '{"a": 1}'), Stage.READ, error)
+    assert row == Failure(
+        "gs://b/é 😀.jpg", "read", "timeout", "no answer in 30 s", True, '{"a": 1}'
+    )
+    assert type(row.stage) is type(row.reason) is str
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("two\nlines\r\nand\ta tab", "two lines and a tab"),
+        ("\x1b[31mred\x1b[0m \x00 \x7f bell\x07", "[31mred [0m bell"),
+        ("\u2028line\u202eorder\udc80", "line order"),
+        ("Übergröße 😀", "Übergröße 😀"),
+        ("", ""),
+    ],
+)
+def test_a_message_is_one_line_of_printable_characters(message: str, expected: str) -> None:
+    assert str(ImageError(Reason.CORRUPT, message)) == expected
+
+
+def test_a_message_has_a_largest_length() -> None:
+    assert str(ImageError(Reason.CORRUPT, "x" * MAX_MESSAGE)) == "x" * 200
+    assert str(ImageError(Reason.CORRUPT, "x" * 10_000_000)) == "x" * 197 + "..."
+
+
+def test_an_error_survives_pickling() -> None:
+    error = pickle.loads(pickle.dumps(ImageError(Reason.EMPTY, "the file\nis empty")))
+    assert (error.reason, error.message) == (Reason.EMPTY, "the file is empty")
