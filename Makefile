@@ -35,7 +35,7 @@ format: $(VENV)/.dev ## Put the code into the project's style
 
 clean: ## Remove the environment, caches and what the demo wrote
 	rm -rf $(VENV) build dist quantlabel.egg-info demo-output .mypy_cache .pytest_cache .ruff_cache
-	find pipeline transforms tests scripts -name __pycache__ -prune -exec rm -rf {} +
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The interpreters are run, not only looked up: a version manager puts names on the path that fail.
 $(VENV)/.created:

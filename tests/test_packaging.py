@@ -144,14 +144,15 @@ def _imports() -> set[str]:
 
 
 def test_requirements_file_has_the_bounds_of_setup_py(metadata: Distribution) -> None:
-    declared = {}
-    for line in metadata.requires or []:
-        requirement = Requirement(line)
-        declared[requirement.name] = requirement.specifier
+    declared = {_bounds(Requirement(line)) for line in metadata.requires or []}
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    listed = [Requirement(line) for line in lines if line and not line.startswith(("#", "-e"))]
-    assert {each.name: each.specifier for each in listed} == declared
+    listed = [line for line in lines if line and not line.startswith(("#", "-e"))]
+    assert {_bounds(Requirement(line)) for line in listed} == declared
     assert "-e ." in lines
+
+
+def _bounds(requirement: Requirement) -> tuple[str, str]:
+    return requirement.name, str(requirement.specifier)
 
 
 def test_versions_agree(metadata: Distribution) -> None:
@@ -179,4 +180,4 @@ def test_make_refuses_an_interpreter_that_it_cannot_use(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "No usable Python among: false /no/such/python." in done.stderr
     assert "make test PYTHON=/path/to/python3.12" in done.stderr
-    assert not (tmp_path / ".venv").exists()
+    assert "Installing" not in done.stdout
