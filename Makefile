@@ -8,6 +8,8 @@ MODEL ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+# One word for the shell, whatever is in it.
+quoted = '$(subst ','\'',$(1))'
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
@@ -19,7 +21,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime $(if $(IMAGES),,$(VENV)/.pictures) ## Label pictures and show what comes out (IMAGES=folder MODEL=file)
-	@$(BIN)/python scripts/demo.py $(if $(IMAGES),--images '$(IMAGES)') $(if $(MODEL),--model '$(MODEL)')
+	@$(BIN)/python scripts/demo.py $(if $(IMAGES),--images $(call quoted,$(IMAGES))) $(if $(MODEL),--model $(call quoted,$(MODEL)))
 
 test: $(VENV)/.dev ## Run the tests (ARGS="-k name" passes on to pytest)
 	@$(BIN)/python -m pytest $(ARGS)

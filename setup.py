@@ -40,7 +40,7 @@ RUNTIME = [
     "orjson>=3.10,<4",
     "pillow>=12.1.1,<13",
     "pyarrow>=19,<26",
-    # The user's cache folder for models, on every operating system.
+    # The user's cache folder for models, where the operating system wants it.
     "platformdirs>=4.2,<5",
     # The progress bar and the closing tables.
     "rich>=13.9,<16",

@@ -208,8 +208,10 @@ def _label(arguments: argparse.Namespace) -> None:
 
     from pipeline.launch import label
     from pipeline.summary import print_summary
+    from pipeline.terminal import only_ours
 
-    manifest = label(options, console=None if arguments.quiet else Console(stderr=True))
+    with only_ours(verbose=arguments.verbose) as stderr:
+        manifest = label(options, console=None if arguments.quiet else Console(file=stderr))
     if not arguments.quiet:
         print_summary(manifest, folder=options.output, console=Console())
 
@@ -243,10 +245,13 @@ def _plan(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from pipeline.plan import PlanOptions, plan, print_plan
+    from pipeline.terminal import only_ours
 
     price = {"price": arguments.price} if hasattr(arguments, "price") else {}
     # A plan writes nothing; the folder is only named because a run must name one.
-    found = plan(PlanOptions(label=_label_options(arguments, output="unused"), **price))
+    options = PlanOptions(label=_label_options(arguments, output="unused"), **price)
+    with only_ours(verbose=arguments.verbose):
+        found = plan(options)
     if arguments.json:
         print(json.dumps(found.as_dict(), indent=2))
     else:

@@ -141,11 +141,6 @@ def test_transform_gives_a_row_an_image(model: Model) -> None:
         assert_that(result.failures, failed, label="failures")
 
 
-def test_loading_prints_nothing(model: Model, capfd: pytest.CaptureFixture[str]) -> None:
-    LiteRtModel(model.tflite).run(_pixels(1))
-    assert capfd.readouterr() == ("", "")
-
-
 def test_equal_logits_rank_by_class_id() -> None:
     logits = np.array([[1.0, 3.0, 2.0, 3.0], [0.0, 0.0, 0.0, 0.0]], np.float32)
     assert top_classes(logits, k=3).tolist() == [[1, 3, 2], [0, 1, 2]]

@@ -18,7 +18,10 @@ from transforms.preprocess import METHODS, Method, load, preprocess, unit_range
 
 def _grey(rows: list[list[int]]) -> npt.NDArray[np.uint8]:
     """Three different channels: the values, and 1 and 2 more."""
-    return (np.array(rows)[..., None] + np.arange(3)).astype(np.uint8)
+    values: npt.NDArray[np.uint8] = np.array(rows, np.uint8)[..., None] + np.arange(
+        3, dtype=np.uint8
+    )
+    return values
 
 
 def _grid(height: int, width: int) -> npt.NDArray[np.uint8]:
@@ -77,9 +80,9 @@ def test_stretch_is_what_image_resize_does_by_itself() -> None:
 
 
 def test_stretch_nearest_takes_the_pixel_at_the_centre() -> None:
-    pixels = preprocess(_grid(8, 12), size=4, method="stretch-nearest")
-    assert pixels[0, :, 0].tolist() == [1, 4, 7, 10]
-    assert pixels[:, 0, 1].tolist() == [1, 3, 5, 7]
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
+    nearest = preprocess(pixels, size=4, method="stretch-nearest")
+    np.testing.assert_array_equal(nearest, pixels[1::2, 1::3])
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -138,6 +141,16 @@ def test_a_reduced_picture_is_sampled_where_the_whole_one_would_be(
     there = preprocess(reduced, size=16, method=method, whole=(width, height))
     beside = preprocess(reduced, size=16, method=method)
     assert _difference(there, whole) < min(1, _difference(beside, whole) / 2)
+
+
+def test_at_the_edge_of_a_reduced_picture_nothing_wraps_around() -> None:
+    """Pixel i of ten lies at (i + 0.5) / 2 - 0.5 of five: -0.25, 0.25, 0.75, ... 4.25."""
+    reduced = _grey([[0, 40, 80, 120, 160]] * 5)
+    pixels = preprocess(reduced, size=10, method="slim", whole=(10, 10))
+    expected = _grey([[0, 10, 30, 50, 70, 90, 110, 130, 150, 160]] * 10)
+    np.testing.assert_array_equal(pixels, expected)
+    turned = preprocess(reduced.swapaxes(0, 1), size=10, method="slim", whole=(10, 10))
+    np.testing.assert_array_equal(turned, expected.swapaxes(0, 1))
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import os
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -129,30 +126,11 @@ def _dequantized(codes: npt.NDArray[np.uint8], details: dict[str, Any]) -> npt.N
 def _new_interpreter(tflite: bytes, batch_size: int) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
-    with _silent_stderr():
-        interpreter = Interpreter(model_content=tflite, num_threads=1)
-        details = interpreter.get_input_details()[0]
-        interpreter.resize_tensor_input(details["index"], [batch_size, *details["shape"][1:]])
-        interpreter.allocate_tensors()
+    interpreter = Interpreter(model_content=tflite, num_threads=1)
+    details = interpreter.get_input_details()[0]
+    interpreter.resize_tensor_input(details["index"], [batch_size, *details["shape"][1:]])
+    interpreter.allocate_tensors()
     return interpreter
-
-
-_STDERR_LOCK = threading.Lock()
-
-
-@contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """The runtime announces its delegate on file descriptor 2 and has no switch for that."""
-    with _STDERR_LOCK:
-        sys.stderr.flush()
-        saved = os.dup(2)
-        try:
-            with open(os.devnull, "wb") as nothing:
-                os.dup2(nothing.fileno(), 2)
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
 
 
 class LiteRtModelHandler(ModelHandler[Image, "Prediction | Failure", LiteRtModel]):  # type: ignore[misc]

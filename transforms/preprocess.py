@@ -129,8 +129,7 @@ def _min_side(size: int, method: Method) -> int:
 
 
 def _resize(pixels: RGB, size: int, kernel: Image.Resampling) -> Pixels:
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    return np.asarray(image.resize((size, size), kernel))
+    return np.asarray(Image.fromarray(pixels).resize((size, size), kernel))
 
 
 class _Span(NamedTuple):
