@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -304,21 +305,24 @@ def test_an_output_that_is_a_file_is_refused(
     assert (tmp_path / "out").read_bytes() == b"mine"
 
 
-def test_labelling_never_imports_tensorflow(
-    photos: Path, stand_in_file: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    "flags", [[], ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]]
+)
+def test_no_process_of_a_run_imports_tensorflow(
+    photos: Path, stand_in_file: Path, tmp_path: Path, flags: list[str]
 ) -> None:
-    words = ["label", "--input", photos, "--output", tmp_path / "out", "--model", stand_in_file]
-    code = (
-        "import sys; from pipeline.cli import main; assert main(sys.argv[1:]) == 0; "
-        "print(sorted({name.split('.')[0] for name in sys.modules} & {'tensorflow', 'keras'}))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, words), "--quiet"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert (done.stdout, done.stderr) == ("[]\n", "")
+    # Whoever imports it gets this one, which leaves a trace.
+    package, trace = tmp_path / "path/tensorflow", tmp_path / "imported"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(f"open({str(trace)!r}, 'w').close()\n", "utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(package.parent)}
+    words = ["--input", photos, "--output", tmp_path / "out", "--model", stand_in_file, *flags]
+    command = [sys.executable, "-m", "pipeline", "label", "--quiet", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not trace.exists()
+    subprocess.run([sys.executable, "-c", "import tensorflow"], env=environment, check=True)
+    assert trace.exists()
 
 
 def test_reference_model_reaches_its_accuracy(shared: Path, tmp_path: Path) -> None:
