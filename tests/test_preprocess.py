@@ -18,9 +18,7 @@ from transforms.preprocess import METHODS, Method, load, preprocess, unit_range
 
 def _grey(rows: list[list[int]]) -> npt.NDArray[np.uint8]:
     """Three different channels: the values, and 1 and 2 more."""
-    values: npt.NDArray[np.uint8] = np.array(rows, np.uint8)[..., None] + np.arange(
-        3, dtype=np.uint8
-    )
+    values: npt.NDArray[np.uint8] = (np.array(rows)[..., None] + np.arange(3)).astype(np.uint8)
     return values
 
 
