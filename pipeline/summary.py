@@ -36,7 +36,8 @@ def _lines(manifest: Mapping[str, Any], folder: str) -> list[tuple[str, str]]:
         ("pictures", f"{pictures:,}"),
         ("labelled", f"{manifest['predictions']:,}"),
         ("failed", _failed(manifest)),
-        ("not read", _not_read(manifest)),
+        ("skipped", _if_any(manifest["skipped"], "without an image extension")),
+        ("repeated", _if_any(manifest["duplicates"], "listed before")),
         ("most frequent", _labels(manifest)),
         ("time", f"{seconds:,.1f} s, {pictures / seconds:,.0f} pictures/s" if seconds else ""),
         ("model", _model(manifest)),
@@ -59,13 +60,8 @@ def _failed(manifest: Mapping[str, Any]) -> str:
     return f"{manifest['failures']:,}" + (f" ({reasons})" if reasons else "")
 
 
-def _not_read(manifest: Mapping[str, Any]) -> str:
-    parts = []
-    if manifest["skipped"]:
-        parts.append(f"{manifest['skipped']:,} files that are not pictures")
-    if manifest["duplicates"]:
-        parts.append(f"{manifest['duplicates']:,} listed more than once")
-    return ", ".join(parts)
+def _if_any(count: int, what: str) -> str:
+    return f"{count:,} ({what})" if count else ""
 
 
 def _labels(manifest: Mapping[str, Any]) -> str:
