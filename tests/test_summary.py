@@ -6,7 +6,6 @@ from rich.console import Console
 
 from pipeline.summary import print_summary
 
-
 MANIFEST = {
     "started": "2026-01-01T00:00:00.000+00:00",
     "finished": "2026-01-01T00:00:20.000+00:00",
