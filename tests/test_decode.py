@@ -296,9 +296,10 @@ def test_exif_behind_the_pixels_of_a_png() -> None:
         (None, (400, 640, 3)),
         (201, (400, 640, 3)),
         (200, (200, 320, 3)),
-        (100, (100, 160, 3)),
-        (51, (100, 160, 3)),
-        (50, (50, 80, 3)),
+        (51, (200, 320, 3)),
+        (50, (100, 160, 3)),
+        (26, (100, 160, 3)),
+        (25, (50, 80, 3)),
         (1, (50, 80, 3)),
     ],
 )
@@ -312,14 +313,14 @@ def test_a_large_jpeg_is_decoded_smaller(
 
 def test_a_reduced_jpeg_is_turned_upright() -> None:
     data = encoded(waves(400, 640), "JPEG", exif=orientation_exif(6))
-    picture = decode(data, min_side=50)
+    picture = decode(data, min_side=25)
     assert picture.pixels.shape == (80, 50, 3)
     assert (picture.width, picture.height) == (400, 640)
 
 
 def test_a_partial_pixel_is_never_mirrored_to_the_front() -> None:
-    upright = decode(encoded(waves(402, 642), "JPEG"), min_side=50)
-    mirrored = decode(encoded(waves(402, 642), "JPEG", exif=orientation_exif(3)), min_side=50)
+    upright = decode(encoded(waves(402, 642), "JPEG"), min_side=25)
+    mirrored = decode(encoded(waves(402, 642), "JPEG", exif=orientation_exif(3)), min_side=25)
     assert upright.pixels.shape == (51, 81, 3)
     assert mirrored.pixels.shape == (201, 321, 3)
 

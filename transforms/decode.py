@@ -70,8 +70,8 @@ def decode(data: bytes, *, max_pixels: int = 100_000_000, min_side: int | None =
     Args:
         data: the content of a JPEG, PNG, WebP, GIF, TIFF or BMP file.
         max_pixels: a picture with more is refused before memory is spent on it.
-        min_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its shorter side
-            keeps this many pixels. None: always at full size.
+        min_side: a JPEG may be decoded at 1/2 of its size as long as its shorter side keeps this
+            many pixels, at 1/4 or 1/8 as long as it keeps twice as many. None: always at full size.
 
     Raises:
         ImageError: empty, unknown_format, unsupported, too_many_pixels, truncated or corrupt. A
@@ -217,7 +217,11 @@ def _jpeg_size(data: bytes, image: ImageFile.ImageFile) -> tuple[int, int]:
 
 
 def _reduction(width: int, height: int, min_side: int | None, *, mirrored: bool) -> int:
-    """The largest of 8, 4 and 2 that leaves `min_side` pixels, else 1.
+    """The largest that leaves enough of 8, 4 and 2, else 1.
+
+    Enough for 2 is `min_side`, for 4 and 8 twice as much: of 12 megapixels, halving saves 43 of 63
+    ms and quartering only 6 more, but it changes the first class of 7 pictures in 100 where halving
+    changes 4.
 
     A side that does not divide evenly ends in a partial pixel. Mirroring would bring it to the
     front, where it would shift the picture; such a picture is not reduced so far.
@@ -226,7 +230,8 @@ def _reduction(width: int, height: int, min_side: int | None, *, mirrored: bool)
         return 1
     for factor in (8, 4, 2):
         even = width % factor == 0 and height % factor == 0
-        if min(width, height) >= factor * min_side and (even or not mirrored):
+        enough = min_side if factor == 2 else 2 * min_side
+        if min(width, height) >= factor * enough and (even or not mirrored):
             return factor
     return 1
 
