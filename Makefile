@@ -13,7 +13,7 @@ quoted = '$(subst ','\'',$(1))'
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test lint bench format clean
 # A target that failed half way must not look finished.
 .DELETE_ON_ERROR:
 
@@ -31,12 +31,15 @@ lint: $(VENV)/.dev ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: $(VENV)/.bench ## Measure speed and memory against other tools, about an hour (ARGS="--quick --images folder")
+	@$(BIN)/python -m benchmarks $(ARGS)
+
 format: $(VENV)/.dev ## Put the code into the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean: ## Remove the environment, caches and what the demo wrote
-	rm -rf $(VENV) build dist quantlabel.egg-info demo-output .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist quantlabel.egg-info demo-output benchmark-output .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The interpreters are run, not only looked up: a version manager puts names on the path that fail.
@@ -63,6 +66,11 @@ $(VENV)/.pictures: $(VENV)/.runtime
 	@echo "Installing scikit-image for its photographs ..."
 	@$(PIP) install --editable '.[demo]'
 	@touch $@
+
+$(VENV)/.bench: $(VENV)/.runtime
+	@echo "Installing what the benchmark compares with, TensorFlow included (some minutes) ..."
+	@$(PIP) install --editable '.[bench]'
+	@touch $@ $(VENV)/.pictures
 
 $(VENV)/.dev: $(VENV)/.created setup.py requirements.txt
 	@echo "Installing everything that the tests need, TensorFlow included (some minutes) ..."

@@ -55,6 +55,13 @@ EXTRAS = {
     "gcp": ["apache-beam[gcp]>=2.77,<2.78", "google-cloud-storage>=3,<4"],
     # The float module only; a labelling run never imports it.
     "tensorflow": ["tensorflow>=2.21,<2.22"],
+    # What `make bench` measures against, and the photographs it takes if it is given none.
+    "bench": [
+        "daft>=0.7,<0.8",
+        "ray[data]>=2.50,<3",
+        "scikit-image>=0.25,<0.27",
+        "tensorflow>=2.21,<2.22",
+    ],
     "dev": [
         # Independent readers of what the writers write.
         "duckdb>=1.2,<2",
