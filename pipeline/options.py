@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
-from typing import Any
+import difflib
+from typing import Any, NoReturn
+
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from transforms.errors import UsageError
 from transforms.formats import FORMATS
@@ -92,20 +96,15 @@ def beam_options(options: LabelOptions) -> Any:
 
     Raises:
         UsageError: a flag that neither this program nor Beam knows (Beam alone would ignore it), or
-            one that is known to lose data.
+            one that is known to lose data, or a value that Beam refuses.
     """
-    import argparse
-    import difflib
-
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = _BeamParser(add_help=False, allow_abbrev=False)
     for group in _subclasses(PipelineOptions):
         group._add_argparse_args(parser)
     known, unknown = parser.parse_known_args(list(options.beam_args))
     if unknown:
         flags = [flag for action in parser._actions for flag in action.option_strings]
-        flags += OUR_FLAGS
+        flags += _our_flags()
         close = difflib.get_close_matches(unknown[0].split("=")[0], flags, n=1)
         hint = f"Did you mean {close[0]}?" if close else "See quantlabel label --help."
         raise UsageError(f"{unknown[0]}: neither a flag of quantlabel nor one of Beam. {hint}")
@@ -118,13 +117,14 @@ def beam_options(options: LabelOptions) -> Any:
     return PipelineOptions(list(options.beam_args))
 
 
-OUR_FLAGS = [
-    "--" + field.name.replace("_", "-").removesuffix("s")
-    if field.name == "inputs"
-    else "--" + field.name.replace("_", "-")
-    for field in dataclasses.fields(LabelOptions)
-    if field.name != "beam_args"
-]
+class _BeamParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"a flag of Beam: {message}")
+
+
+def _our_flags() -> list[str]:
+    names = [field.name.replace("_", "-") for field in dataclasses.fields(LabelOptions)]
+    return ["--input", "--quiet", "--verbose", *(f"--{name}" for name in names)]
 
 
 def _subclasses(cls: Any) -> list[Any]:

@@ -267,6 +267,7 @@ def test_failures_over_the_limit_fail_the_run(
         (["--preprocess", "best"], 2, "--preprocess: expected one of eval,"),
         (["--runner", "NoRunner"], 2, "--runner NoRunner: Unexpected pipeline runner"),
         (["--formt", "jsonl"], 2, "--formt: neither a flag of quantlabel nor one of Beam. Did you"),
+        (["--direct_num_workers=two"], 2, "a flag of Beam: argument --direct_num_workers"),
         (["--direct_running_mode=multi_threading"], 2, "loses pictures without a message"),
     ],
 )

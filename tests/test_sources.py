@@ -200,3 +200,21 @@ def test_manifest_takes_names_that_are_not_utf8(tmp_path: Path) -> None:
     (ref,) = list_input(str(manifest))
     assert isinstance(ref, ImageRef)
     assert os.fsencode(ref.uri) == os.fsencode(str(tmp_path)) + b"/caf\xe9.jpg"
+
+
+def test_half_a_character_costs_a_row_and_not_the_run(tmp_path: Path) -> None:
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text('{"uri": "a\\ud800.jpg"}\n{"uri": "b.jpg", "note": "x\\ud800y"}\n', "utf-8")
+    bad, good = list_input(str(manifest))
+    assert isinstance(bad, Failure)
+    assert (bad.uri, bad.reason) == (f"{manifest}#line 1", "bad_manifest_row")
+    assert isinstance(good, ImageRef)
+    assert json.loads((good.meta or "").encode("utf-8"))["note"] == "x\N{REPLACEMENT CHARACTER}y"
+
+
+def test_columns_that_are_not_utf8_are_carried_as_far_as_they_go(tmp_path: Path) -> None:
+    manifest = tmp_path / "list.csv"
+    manifest.write_bytes(b"uri,note\na.jpg,caf\xe9\n")
+    (ref,) = list_input(str(manifest))
+    assert isinstance(ref, ImageRef)
+    assert json.loads((ref.meta or "").encode("utf-8")) == {"note": "caf\N{REPLACEMENT CHARACTER}"}

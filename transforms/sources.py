@@ -10,11 +10,12 @@ import glob
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from transforms.errors import UserError
-from transforms.failures import Reason, Stage
+from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.records import Failure, ImageRef
 
 IMAGE_EXTENSIONS = frozenset(
@@ -26,6 +27,9 @@ IMAGE_EXTENSIONS = frozenset(
 """What a folder is searched for. Globs and manifests take every file that they name."""
 
 MANIFEST_EXTENSIONS = frozenset([".txt", ".csv", ".jsonl", ".parquet"])
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Skipped(NamedTuple):
@@ -83,14 +87,8 @@ def _list_folder(folder: str, *, ancestors: tuple[tuple[int, int], ...]) -> Iter
         status = os.stat(folder)
         entries = os.scandir(folder)
     except OSError as error:
-        reason = Reason.from_os_error(error)
-        yield Failure(
-            folder,
-            Stage.READ.value,
-            reason.value,
-            f"the folder could not be listed: {error.strerror}",
-            reason.retryable,
-        )
+        message = f"the folder could not be listed: {error.strerror}"
+        yield _failure(folder, Reason.from_os_error(error), message)
         return
     here = (status.st_dev, status.st_ino)
     if here in ancestors:
@@ -122,16 +120,24 @@ def _list_manifest(path: str) -> Iterator[Listed]:
     folder = os.path.dirname(path)
     for where, row in rows:
         uri = row.get("uri") if isinstance(row, Mapping) else None
-        if isinstance(uri, str) and uri:
+        if isinstance(uri, str) and uri and _is_text(uri):
             yield ImageRef(_absolute(uri, folder=folder), _meta(row))
         else:
-            yield Failure(
-                f"{path}#{where}",
-                Stage.READ.value,
-                Reason.BAD_MANIFEST_ROW.value,
-                "the row of the manifest has no usable uri",
-                Reason.BAD_MANIFEST_ROW.retryable,
-            )
+            message = "the row of the manifest has no usable uri"
+            yield _failure(f"{path}#{where}", Reason.BAD_MANIFEST_ROW, message)
+
+
+def _failure(uri: str, reason: Reason, message: str) -> Failure:
+    return failure(ImageRef(uri), Stage.READ, ImageError(reason, message))
+
+
+def _is_text(uri: str) -> bool:
+    r"""False for halves of surrogate pairs, which JSON can spell (`"\ud800"`) and no name holds."""
+    try:
+        uri.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _absolute(uri: str, *, folder: str) -> str:
@@ -144,7 +150,10 @@ def _meta(row: Mapping[str, Any]) -> str | None:
     others = {name: _json_value(value) for name, value in row.items() if name != "uri"}
     if not others:
         return None
-    return json.dumps(others, ensure_ascii=False, default=str)
+    # What is not valid Unicode would stop a writer hours later.
+    return _SURROGATE.sub(
+        "\N{REPLACEMENT CHARACTER}", json.dumps(others, ensure_ascii=False, default=str)
+    )
 
 
 def _json_value(value: Any) -> Any:
