@@ -61,6 +61,10 @@ EXTRAS = {
         "ray[data]>=2.50,<3",
         "scikit-image>=0.25,<0.27",
         "tensorflow>=2.21,<2.22",
+        # Beam's TensorFlow handler imports tensorflow_hub, and that pkg_resources.
+        "setuptools>=77,<82",
+        "tensorflow-hub>=0.16.1,<0.17",
+        "tf-keras>=2.21,<2.22",
     ],
     "dev": [
         # Independent readers of what the writers write.

@@ -19,11 +19,11 @@ import numpy as np
 
 from pipeline.two_head import load
 from transforms import sources
-from transforms.decode import decode
+from transforms.decode import Scratch, decode
 from transforms.formats import FORMATS
 from transforms.infer import BATCH_SIZE, LiteRtModelHandler
 from transforms.load import MAX_BYTES, read_bytes
-from transforms.preprocess import _min_side, preprocess
+from transforms.preprocess import min_side, preprocess
 from transforms.records import Image, ImageRef, Prediction
 from transforms.tables import prediction_table
 
@@ -73,8 +73,9 @@ def _one_pass(folder: Path, *, tflite: bytes, sample: int) -> dict[str, float]:
     model = handler.load_model()
     model.run([np.zeros((network.input_size, network.input_size, 3), np.uint8)])  # warms it up
     rows: list[Prediction] = []
+    scratch = Scratch()
     for batch in _batches(refs[:sample], BATCH_SIZE):
-        images = [_load(ref, clock, size=network.input_size) for ref in batch]
+        images = [_load(ref, clock, size=network.input_size, scratch=scratch) for ref in batch]
         clock("infer", functools.partial(model.run, [image.pixels for image in images]))
         results = clock("rank", functools.partial(handler.run_inference, images, model))
         rows += [result for result in results if isinstance(result, Prediction)]
@@ -84,11 +85,11 @@ def _one_pass(folder: Path, *, tflite: bytes, sample: int) -> dict[str, float]:
     return {stage: seconds * 1000 / len(rows) for stage, seconds in clock.seconds.items()}
 
 
-def _load(ref: ImageRef, clock: _Clock, *, size: int) -> Image:
+def _load(ref: ImageRef, clock: _Clock, *, size: int, scratch: Scratch) -> Image:
     data = clock("read", lambda: read_bytes(ref.uri, max_bytes=MAX_BYTES))
     digest = clock("hash", lambda: hashlib.sha256(data).hexdigest())
-    min_side = _min_side(size, "eval")
-    picture = clock("decode", lambda: decode(data, min_side=min_side))
+    kept = min_side(size, "eval")
+    picture = clock("decode", lambda: decode(data, min_side=kept, scratch=scratch))
     whole = picture.width, picture.height
     pixels = clock("resample", lambda: preprocess(picture.pixels, size=size, whole=whole))
     return Image(ref, digest, *whole, picture.format, pixels)

@@ -61,7 +61,36 @@ class Decoded(NamedTuple):
     format: str
 
 
-def decode(data: bytes, *, max_pixels: int = 100_000_000, min_side: int | None = None) -> Decoded:
+class Scratch:
+    """Memory that one thread decodes into again and again.
+
+    Fresh memory for each picture has to be mapped and cleared by the kernel page by page, which
+    costs a fifth of the decoding.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = np.empty(0, np.uint8)
+
+    def of(self, size: int) -> npt.NDArray[np.uint8] | None:
+        """At least `size` bytes; None if they are too many to keep between pictures."""
+        if size > _MAX_SCRATCH:
+            return None
+        if len(self._buffer) < size:
+            self._buffer = np.empty(size, np.uint8)
+        return self._buffer
+
+
+_MAX_SCRATCH = 64 * 1024 * 1024
+"""Bytes: 22 megapixels in RGB."""
+
+
+def decode(
+    data: bytes,
+    *,
+    max_pixels: int = 100_000_000,
+    min_side: int | None = None,
+    scratch: Scratch | None = None,
+) -> Decoded:
     """Decodes the first picture of a file, upright and over white where it is transparent.
 
     Samples of 16 bits keep their high byte. CMYK is converted without a colour profile, and colour
@@ -70,8 +99,9 @@ def decode(data: bytes, *, max_pixels: int = 100_000_000, min_side: int | None =
     Args:
         data: the content of a JPEG, PNG, WebP, GIF, TIFF or BMP file.
         max_pixels: a picture with more is refused before memory is spent on it.
-        min_side: a JPEG may be decoded at 1/2 of its size as long as its shorter side keeps this
-            many pixels, at 1/4 or 1/8 as long as it keeps twice as many. None: always at full size.
+        min_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its shorter side
+            keeps this many pixels. None: always at full size.
+        scratch: memory to decode a JPEG into; the result is then good until it is used again.
 
     Raises:
         ImageError: empty, unknown_format, unsupported, too_many_pixels, truncated or corrupt. A
@@ -86,7 +116,7 @@ def decode(data: bytes, *, max_pixels: int = 100_000_000, min_side: int | None =
     image = _open(kind, data)
     _check_pixels(*image.size, max_pixels=max_pixels)
     if kind == "JPEG":
-        return _decode_jpeg(data, image, max_pixels=max_pixels, min_side=min_side)
+        return _decode_jpeg(data, image, max_pixels=max_pixels, min_side=min_side, scratch=scratch)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         _check_tiff(image, len(data), max_pixels=max_pixels)
     pixels = _rgb(_load(kind, image))
@@ -195,13 +225,24 @@ def _integers(image: TiffImagePlugin.TiffImageFile, tag: int) -> list[int]:
 
 
 def _decode_jpeg(
-    data: bytes, image: ImageFile.ImageFile, *, max_pixels: int, min_side: int | None
+    data: bytes,
+    image: ImageFile.ImageFile,
+    *,
+    max_pixels: int,
+    min_side: int | None,
+    scratch: Scratch | None,
 ) -> Decoded:
     width, height = _jpeg_size(data, image)
     _check_pixels(width, height, max_pixels=max_pixels)
     orientation = exif_orientation(image.info.get("exif"))
     reduction = _reduction(width, height, min_side, mirrored=orientation > 1)
-    pixels = _jpeg_pixels(data, image, height=-(-height // reduction), width=-(-width // reduction))
+    pixels = _jpeg_pixels(
+        data,
+        image,
+        height=-(-height // reduction),
+        width=-(-width // reduction),
+        scratch=scratch,
+    )
     if orientation > 4:
         width, height = height, width
     return Decoded(upright(pixels, orientation), width, height, "JPEG")
@@ -217,11 +258,7 @@ def _jpeg_size(data: bytes, image: ImageFile.ImageFile) -> tuple[int, int]:
 
 
 def _reduction(width: int, height: int, min_side: int | None, *, mirrored: bool) -> int:
-    """The largest that leaves enough of 8, 4 and 2, else 1.
-
-    Enough for 2 is `min_side`, for 4 and 8 twice as much: of 12 megapixels, halving saves 43 of 63
-    ms and quartering only 6 more, but it changes the first class of 7 pictures in 100 where halving
-    changes 4.
+    """The largest of 8, 4 and 2 that leaves `min_side` pixels, else 1.
 
     A side that does not divide evenly ends in a partial pixel. Mirroring would bring it to the
     front, where it would shift the picture; such a picture is not reduced so far.
@@ -230,15 +267,22 @@ def _reduction(width: int, height: int, min_side: int | None, *, mirrored: bool)
         return 1
     for factor in (8, 4, 2):
         even = width % factor == 0 and height % factor == 0
-        enough = min_side if factor == 2 else 2 * min_side
-        if min(width, height) >= factor * enough and (even or not mirrored):
+        if min(width, height) >= factor * min_side and (even or not mirrored):
             return factor
     return 1
 
 
-def _jpeg_pixels(data: bytes, image: ImageFile.ImageFile, *, height: int, width: int) -> RGB:
+def _jpeg_pixels(
+    data: bytes,
+    image: ImageFile.ImageFile,
+    *,
+    height: int,
+    width: int,
+    scratch: Scratch | None,
+) -> RGB:
     """uint8[height, width, 3], or of full size if only Pillow can decode the file."""
     cmyk = image.mode == "CMYK"
+    channels = 4 if cmyk else 3
     try:
         pixels: RGB = simplejpeg.decode_jpeg(
             data,
@@ -246,6 +290,7 @@ def _jpeg_pixels(data: bytes, image: ImageFile.ImageFile, *, height: int, width:
             min_height=height,
             min_width=width,
             strict=True,
+            buffer=scratch.of(height * width * channels) if scratch else None,
         )
     except (ValueError, KeyError) as error:
         _raise_if_damaged(error)

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
+from transforms.decode import Scratch
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.preprocess import Method, load
 from transforms.records import Failure, Image, ImageRef
@@ -81,7 +83,7 @@ class Loader:
     max_pixels: int
     max_bytes: int
 
-    def __call__(self, ref: ImageRef) -> Image | Failure:
+    def __call__(self, ref: ImageRef, *, scratch: Scratch | None = None) -> Image | Failure:
         """Loads one picture; whatever is wrong with it becomes the Failure's reason."""
         try:
             data = read_bytes(ref.uri, max_bytes=self.max_bytes)
@@ -89,7 +91,11 @@ class Loader:
             return failure(ref, Stage.READ, error)
         try:
             pixels, width, height, encoding = load(
-                data, size=self.size, method=self.method, max_pixels=self.max_pixels
+                data,
+                size=self.size,
+                method=self.method,
+                max_pixels=self.max_pixels,
+                scratch=scratch,
             )
         except ImageError as error:
             return failure(ref, Stage.DECODE, error)
@@ -130,13 +136,22 @@ class _Load(beam.DoFn):  # type: ignore[misc]
         self._loader = loader
 
     def setup(self) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=cores(), thread_name_prefix="load")
+        self._local = threading.local()
+        self._pool = ThreadPoolExecutor(
+            max_workers=cores(), thread_name_prefix="load", initializer=self._start_thread
+        )
+
+    def _start_thread(self) -> None:
+        self._local.scratch = Scratch()
+
+    def _work(self, ref: ImageRef) -> Image | Failure:
+        return self._loader(ref, scratch=self._local.scratch)
 
     def start_bundle(self) -> None:
         self._pending: collections.deque[Future[Image | Failure]] = collections.deque()
 
     def process(self, ref: ImageRef) -> Iterator[Any]:
-        self._pending.append(self._pool.submit(self._loader, ref))
+        self._pending.append(self._pool.submit(self._work, ref))
         if len(self._pending) > _AHEAD:
             result = self._pending.popleft().result()
             yield _tagged(result) if isinstance(result, Failure) else result
