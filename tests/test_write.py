@@ -19,6 +19,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 import transforms.write
 from tests.rows import WILD_URI, failed, prediction
+from transforms.errors import UserError
 from transforms.records import Prediction
 from transforms.write import Shard, WriteFailures, WritePredictions, _Publish
 
@@ -189,20 +190,40 @@ def test_shards_of_an_earlier_run_disappear_and_other_files_stay(tmp_path: Path)
     assert _names(folder) == sorted([*stay, "predictions-00000-of-00001.parquet"])
 
 
-def test_publishing_twice_does_no_harm(tmp_path: Path) -> None:
-    staging = tmp_path / "_temporary-predictions-x"
-    staging.mkdir()
+@pytest.fixture
+def staged(tmp_path: Path) -> list[Shard]:
+    """Two shards in a staging folder, in order of their digests."""
+    shards = []
     for name in ("u.parquet", "v.parquet"):
-        (staging / name).write_bytes(name.encode())
-    shards = [Shard("v.parquet", 2, 9, "b" * 64), Shard("u.parquet", 1, 9, "a" * 64)]
-    publish = _Publish(str(tmp_path), "predictions", "parquet", str(staging))
-    first = list(publish.process(None, shards))
+        (tmp_path / "_temporary-x").mkdir(exist_ok=True)
+        (tmp_path / "_temporary-x" / name).write_bytes(name.encode())
+        shards.append(Shard(name, 1, 9, hashlib.sha256(name.encode()).hexdigest()))
+    return sorted(shards, key=lambda shard: shard.sha256)
+
+
+def _publish(folder: Path, shards: list[Shard]) -> list[Shard]:
+    publish = _Publish(str(folder), "predictions", "parquet", str(folder / "_temporary-x"))
+    return list(publish.process(None, shards))
+
+
+def test_publishing_twice_does_no_harm(tmp_path: Path, staged: list[Shard]) -> None:
+    first = _publish(tmp_path, staged[::-1])
     assert first == [
-        Shard("predictions-00000-of-00002.parquet", 1, 9, "a" * 64),
-        Shard("predictions-00001-of-00002.parquet", 2, 9, "b" * 64),
+        staged[0]._replace(name="predictions-00000-of-00002.parquet"),
+        staged[1]._replace(name="predictions-00001-of-00002.parquet"),
     ]
-    assert list(publish.process(None, shards[::-1])) == first
+    assert _publish(tmp_path, staged) == first
     assert {name: (tmp_path / name).read_bytes() for name in _names(tmp_path)} == {
-        first[0].name: b"u.parquet",
-        first[1].name: b"v.parquet",
+        final.name: shard.name.encode() for final, shard in zip(first, staged, strict=True)
     }
+
+
+@pytest.mark.parametrize("old", [None, b"rows of an earlier run"])
+def test_a_shard_that_vanished_fails_the_run(
+    tmp_path: Path, staged: list[Shard], old: bytes | None
+) -> None:
+    (tmp_path / "_temporary-x" / staged[1].name).unlink()
+    if old is not None:
+        (tmp_path / "predictions-00001-of-00002.parquet").write_bytes(old)
+    with pytest.raises(UserError, match="rows were written and then vanished"):
+        _publish(tmp_path, staged)

@@ -35,7 +35,7 @@ _KEPT = 12
 
 Four would do for the accuracy. But a reduced decoding averages pixels of which the kernel samples
 one, and so the first class of 3 to 9 pictures in 100 of 12 megapixels becomes another, right or
-wrong. Twelve decodes those in full and halves pictures from 3,511 pixels on the shorter side.
+wrong. Twelve decodes those in full and halves pictures from 3,512 pixels on the shorter side.
 """
 
 

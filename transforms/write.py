@@ -16,6 +16,7 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import storage
+from transforms.errors import UserError
 from transforms.formats import FORMATS, encoded
 from transforms.records import Failure, Prediction
 from transforms.tables import failure_table, prediction_table
@@ -246,13 +247,14 @@ class _Publish(beam.DoFn):  # type: ignore[misc]
 
     def _move(self, staged: list[Shard], final: list[Shard]) -> None:
         present = set(storage.names(self._staging))
-        storage.move(
-            [
-                (storage.join(self._staging, source.name), storage.join(self._folder, target.name))
-                for source, target in zip(staged, final, strict=True)
-                if source.name in present  # else an earlier try has moved it
-            ]
-        )
+        pairs = []
+        for source, target in zip(staged, final, strict=True):
+            path = storage.join(self._folder, target.name)
+            if source.name in present:
+                pairs.append((storage.join(self._staging, source.name), path))
+            else:  # an earlier try has moved it, or somebody has deleted it
+                _require_moved(path, target)
+        storage.move(pairs)
 
     def _stale(self, current: set[str]) -> list[str]:
         shard = re.compile(rf"{self._kind}-\d+-of-\d+\.({'|'.join(map(re.escape, FORMATS))})")
@@ -261,3 +263,12 @@ class _Publish(beam.DoFn):  # type: ignore[misc]
 
     def _delete(self, names: list[str]) -> None:
         storage.delete([storage.join(self._folder, name) for name in names])
+
+
+def _require_moved(path: str, shard: Shard) -> None:
+    content = storage.read_bytes(path) if storage.exists(path) else None
+    if content is None or hashlib.sha256(content).hexdigest() != shard.sha256:
+        raise UserError(
+            f"{path}: its {shard.rows} rows were written and then vanished before they got their "
+            "name. Let no other run or program write to the folder, and run again."
+        )
