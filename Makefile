@@ -13,18 +13,24 @@ quoted = '$(subst ','\'',$(1))'
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench format clean
+.PHONY: help demo test test-slow test-cluster lint bench format clean
 # A target that failed half way must not look finished.
 .DELETE_ON_ERROR:
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime $(if $(IMAGES),,$(VENV)/.pictures) ## Label pictures and show what comes out (IMAGES=folder MODEL=file)
 	@$(BIN)/python scripts/demo.py $(if $(IMAGES),--images $(call quoted,$(IMAGES))) $(if $(MODEL),--model $(call quoted,$(MODEL)))
 
 test: $(VENV)/.dev ## Run the tests (ARGS="-k name" passes on to pytest)
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(VENV)/.dev ## Run the tests that take minutes: faults, hostile pictures
+	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-cluster: $(VENV)/.dev ## Run the tests on a real cluster
+	@$(BIN)/python -m pytest -m cluster $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and types
 	$(BIN)/ruff check .

@@ -86,7 +86,7 @@ def _one_pass(folder: Path, *, tflite: bytes, sample: int) -> dict[str, float]:
 
 
 def _load(ref: ImageRef, clock: _Clock, *, size: int, scratch: Scratch) -> Image:
-    data = clock("read", lambda: read_bytes(ref.uri, max_bytes=MAX_BYTES))
+    data, _ = clock("read", lambda: read_bytes(ref.uri, max_bytes=MAX_BYTES))
     digest = clock("hash", lambda: hashlib.sha256(data).hexdigest())
     kept = min_side(size, "eval")
     picture = clock("decode", lambda: decode(data, min_side=kept, scratch=scratch))

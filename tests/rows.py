@@ -26,6 +26,8 @@ def prediction(number: int, *, uri: str | None = None, meta: str | None = None) 
         top_labels=["tabby", "électric ray"],
         top_scores=[0.1, 0.05],
         embedding=(number + np.arange(256) / 3).astype(np.float32),
+        size=100_000 + number,
+        version=f"{1_700_000_000_000_000_000 + number}",
         meta=meta,
     )
 

@@ -58,9 +58,9 @@ def test_errors_of_the_operating_system(number: int, expected: str) -> None:
 
 def test_a_failure_carries_the_reference_and_plain_strings() -> None:
     error = ImageError(Reason.TIMEOUT, "no answer in 30 s")
-    row = failure(ImageRef("gs://b/é 😀.jpg", '{"a": 1}'), Stage.READ, error)
+    row = failure(ImageRef("gs://b/é 😀.jpg", '{"a": 1}', 5, "17"), Stage.READ, error)
     assert row == Failure(
-        "gs://b/é 😀.jpg", "read", "timeout", "no answer in 30 s", True, '{"a": 1}'
+        "gs://b/é 😀.jpg", "read", "timeout", "no answer in 30 s", True, 5, "17", '{"a": 1}'
     )
     assert type(row.stage) is type(row.reason) is str
 

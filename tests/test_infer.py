@@ -38,7 +38,9 @@ def _pixels(count: int, *, seed: int = 0) -> list[npt.NDArray[np.uint8]]:
 
 
 def _image(number: int, pixels: npt.NDArray[np.uint8]) -> Image:
-    return Image(ImageRef(f"/{number}.jpg", '{"n": 1}'), "ab" * 32, 500, 375, "JPEG", pixels)
+    return Image(
+        ImageRef(f"/{number}.jpg", '{"n": 1}', 9, "17"), "ab" * 32, 500, 375, "JPEG", pixels
+    )
 
 
 def test_a_picture_gets_the_same_result_in_every_batch(model: Model) -> None:
@@ -104,6 +106,7 @@ def test_prediction_fields_agree_with_the_logits(model: Model) -> None:
     np.testing.assert_array_equal(row.embedding, features[0])
     assert row.embedding.dtype == np.float32
     assert (row.uri, row.sha256, row.meta) == ("/7.jpg", "ab" * 32, '{"n": 1}')
+    assert (row.size, row.version) == (9, "17")
     assert (row.width, row.height, row.format) == (500, 375, "JPEG")
 
 

@@ -110,7 +110,9 @@ def test_tfrecord_is_read_by_tensorflow(tmp_path: Path, format: str, compression
         "image/prediction/synset": ["n02123045"],
         "image/prediction/top_class_ids": [1, 5],
         "image/prediction/top_labels": ["tabby", "électric ray"],
+        "image/size": [100_001],
         "image/source_id": ["/photos/000001.jpg"],
+        "image/version": ["1700000000000000001"],
         "image/width": [641],
     }
     assert rows[1]["image/meta"] == ['{"id": 7}']
@@ -138,7 +140,8 @@ def test_failures_are_json_lines(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     _write(folder, [failed(2), failed(1)], WriteFailures(str(folder)))
     rest = (
-        '"stage":"decode","reason":"truncated","message":"cut short","retryable":false,"meta":null}'
+        '"stage":"decode","reason":"truncated","message":"cut short","retryable":false,'
+        '"size":null,"version":null,"meta":null}'
     )
     assert (folder / "failures-00000-of-00001.jsonl").read_text("utf-8").splitlines() == [
         '{"uri":"/photos/000001.jpg",' + rest,

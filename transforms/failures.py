@@ -90,6 +90,8 @@ def failure(ref: ImageRef, stage: Stage, error: ImageError) -> Failure:
         reason=error.reason.value,
         message=error.message,
         retryable=error.reason.retryable,
+        size=ref.size,
+        version=ref.version,
         meta=ref.meta,
     )
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import gzip
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, Any, Protocol
 
-import google_crc32c
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from transforms.tfrecord import example_class, framed
 
 _ORJSON = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 """float32 values in their shortest form, 0.1 and not 0.10000000149011612."""
@@ -73,7 +71,7 @@ class TFRecordShard:
     def write(self, table: pa.Table) -> None:
         """Appends a record a row."""
         for batch in table.to_batches(max_chunksize=1024):
-            self._file.write(b"".join(_framed(example(row)) for row in _rows(batch)))
+            self._file.write(b"".join(framed(example(row)) for row in _rows(batch)))
 
     def close(self) -> None:
         """Nothing ends the format."""
@@ -130,6 +128,8 @@ FEATURE_KEYS: Mapping[str, str] = {
     "top_labels": "image/prediction/top_labels",
     "top_scores": "image/prediction/top_scores",
     "embedding": "image/feature_vector",
+    "size": "image/size",
+    "version": "image/version",
     "meta": "image/meta",
 }
 """Column to tf.train.Example key, TF-Slim's where it has one; image/class/* stays free for truth.
@@ -137,8 +137,8 @@ FEATURE_KEYS: Mapping[str, str] = {
 
 
 def example(row: Mapping[str, Any]) -> bytes:
-    """A prediction as a serialized tf.train.Example; `meta` is absent where it is None."""
-    message = _example_class()()
+    """A prediction as a serialized tf.train.Example; a value that is None is left out."""
+    message = example_class()()
     feature = message.features.feature
     feature["image/filename"].bytes_list.value.append(row["uri"].rsplit("/", 1)[-1].encode())
     for column, key in FEATURE_KEYS.items():
@@ -158,62 +158,3 @@ def _extend(feature: Any, values: list[Any]) -> None:
         feature.bytes_list.value.extend(value.encode() for value in values)
     else:
         feature.int64_list.value.extend(values)
-
-
-def _framed(record: bytes) -> bytes:
-    """The TFRecord frame: length, masked CRC-32C of the length, record, masked CRC of the record.
-
-    Little-endian; https://www.tensorflow.org/tutorials/load_data/tfrecord.
-    """
-    length = struct.pack("<Q", len(record))
-    return b"".join([length, _masked_crc(length), record, _masked_crc(record)])
-
-
-def _masked_crc(data: bytes) -> bytes:
-    crc = google_crc32c.value(data)
-    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
-
-
-@functools.cache
-def _example_class() -> Any:
-    """tf.train.Example as protobuf knows it, built here so that no worker needs tensorflow.
-
-    Fields and numbers are those of tensorflow/core/example/{example,feature}.proto. The pool of its
-    own keeps the names apart from tensorflow's where a program imports both.
-    """
-    file = descriptor_pb2.FileDescriptorProto(name="example.proto", package="t", syntax="proto3")
-    kind = descriptor_pb2.FieldDescriptorProto
-
-    def message(name: str, *fields: tuple[str, int, int, int, str]) -> Any:
-        made = file.message_type.add(name=name)
-        for field, number, type_, label, type_name in fields:
-            made.field.add(
-                name=field, number=number, type=type_, label=label, type_name=type_name or None
-            )
-        return made
-
-    one, many = kind.LABEL_OPTIONAL, kind.LABEL_REPEATED
-    message("BytesList", ("value", 1, kind.TYPE_BYTES, many, ""))
-    message("FloatList", ("value", 1, kind.TYPE_FLOAT, many, ""))
-    message("Int64List", ("value", 1, kind.TYPE_INT64, many, ""))
-    feature = message(
-        "Feature",
-        ("bytes_list", 1, kind.TYPE_MESSAGE, one, ".t.BytesList"),
-        ("float_list", 2, kind.TYPE_MESSAGE, one, ".t.FloatList"),
-        ("int64_list", 3, kind.TYPE_MESSAGE, one, ".t.Int64List"),
-    )
-    feature.oneof_decl.add(name="kind")
-    for field in feature.field:
-        field.oneof_index = 0
-    entry = ".t.Features.FeatureEntry"
-    features = message("Features", ("feature", 1, kind.TYPE_MESSAGE, many, entry))
-    nested = features.nested_type.add(name="FeatureEntry")
-    nested.options.map_entry = True
-    nested.field.add(name="key", number=1, type=kind.TYPE_STRING, label=one)
-    nested.field.add(
-        name="value", number=2, type=kind.TYPE_MESSAGE, label=one, type_name=".t.Feature"
-    )
-    message("Example", ("features", 1, kind.TYPE_MESSAGE, one, ".t.Features"))
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("t.Example"))

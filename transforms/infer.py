@@ -190,6 +190,8 @@ class LiteRtModelHandler(ModelHandler[Image, "Prediction | Failure", LiteRtModel
                 top_labels=[names[class_id].label for class_id in ids],
                 top_scores=values,
                 embedding=embedding,
+                size=image.ref.size,
+                version=image.ref.version,
                 meta=image.ref.meta,
             )
 

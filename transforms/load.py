@@ -86,9 +86,10 @@ class Loader:
     def __call__(self, ref: ImageRef, *, scratch: Scratch | None = None) -> Image | Failure:
         """Loads one picture; whatever is wrong with it becomes the Failure's reason."""
         try:
-            data = read_bytes(ref.uri, max_bytes=self.max_bytes)
+            data, version = read_bytes(ref.uri, max_bytes=self.max_bytes)
         except ImageError as error:
             return failure(ref, Stage.READ, error)
+        ref = ref._replace(size=len(data), version=version)
         try:
             pixels, width, height, encoding = load(
                 data,
@@ -102,7 +103,14 @@ class Loader:
         return Image(ref, hashlib.sha256(data).hexdigest(), width, height, encoding, pixels)
 
 
-def read_bytes(uri: str, *, max_bytes: int) -> bytes:
+class Content(NamedTuple):
+    """The encoded bytes of a picture, and their version as in `ImageRef`."""
+
+    data: bytes
+    version: str
+
+
+def read_bytes(uri: str, *, max_bytes: int) -> Content:
     """The content of a local file.
 
     Raises:
@@ -126,7 +134,7 @@ def read_bytes(uri: str, *, max_bytes: int) -> bytes:
                 Reason.TOO_LARGE_BYTES, f"{status.st_size} bytes, the limit is {max_bytes}"
             )
         try:
-            return file.read()
+            return Content(file.read(), str(status.st_mtime_ns))
         except OSError as error:
             raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
 

@@ -18,17 +18,22 @@ class ImageRef(NamedTuple):
     Attributes:
         uri: where it is, exactly as it was listed or as the manifest spells it (made absolute).
         meta: a JSON object with the other columns of the manifest, or None.
+        size: bytes of the encoded picture, or None while nobody has looked.
+        version: what changes whenever the picture does, or None if it is not known: of a local file
+            its modification time in nanoseconds, of an object in Cloud Storage its generation.
     """
 
     uri: str
     meta: str | None = None
+    size: int | None = None
+    version: str | None = None
 
 
 class Image(NamedTuple):
     """A picture that was read, decoded and resampled.
 
     Attributes:
-        ref: which picture.
+        ref: which picture, with size and version as they were read.
         sha256: lower-case hex digest of the encoded bytes.
         width: columns of the whole picture, after its EXIF orientation was applied.
         height: rows of the whole picture, after its EXIF orientation was applied.
@@ -53,6 +58,8 @@ class Failure(NamedTuple):
         reason: a code from `transforms.failures.Reason`.
         message: one line for a person.
         retryable: whether the same picture may succeed another time.
+        size: as in `ImageRef`.
+        version: as in `ImageRef`.
         meta: as in `ImageRef`.
     """
 
@@ -61,6 +68,8 @@ class Failure(NamedTuple):
     reason: str
     message: str
     retryable: bool
+    size: int | None = None
+    version: str | None = None
     meta: str | None = None
 
 
@@ -81,6 +90,8 @@ class Prediction(NamedTuple):
         top_labels: their names.
         top_scores: their scores.
         embedding: float32[256 x depth multiplier / 0.25], the average-pooled features.
+        size: as in `ImageRef`.
+        version: as in `ImageRef`.
         meta: as in `ImageRef`.
     """
 
@@ -97,6 +108,8 @@ class Prediction(NamedTuple):
     top_labels: list[str]
     top_scores: list[float]
     embedding: npt.NDArray[np.float32]
+    size: int | None = None
+    version: str | None = None
     meta: str | None = None
 
 

@@ -38,19 +38,28 @@ def write_bytes(path: str, content: bytes) -> None:
         file.write(content)
 
 
+def open_read(path: str) -> IO[bytes]:
+    """Opens a file for reading as it is, nothing decompressed on the way.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    if is_local(path):
+        return open(path, "rb")
+    if not FileSystems.exists(path):
+        raise FileNotFoundError(path)
+    file = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return cast("IO[bytes]", file)
+
+
 def read_bytes(path: str) -> bytes:
     """Reads a whole file.
 
     Raises:
         FileNotFoundError: there is none.
     """
-    if is_local(path):
-        with open(path, "rb") as local:
-            return local.read()
-    if not FileSystems.exists(path):
-        raise FileNotFoundError(path)
-    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-        return cast("bytes", file.read())
+    with open_read(path) as file:
+        return file.read()
 
 
 def exists(path: str) -> bool:

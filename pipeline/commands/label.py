@@ -1,0 +1,70 @@
+"""`quantlabel label`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pipeline.commands.labelling import add_data, add_network_and_limits, label_options
+from pipeline.commands.parser import add_command
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "label",
+        _label,
+        takes_beam_flags=True,
+        argument_default=argparse.SUPPRESS,
+        help="label pictures and write one row for each",
+        description="Reads pictures, runs the network once over each and writes one row for each:\n"
+        "a prediction (classes, scores, feature vector) or a failure (stage, reason).",
+        epilog="examples:\n"
+        "  quantlabel label --input photos --output labels\n"
+        "  quantlabel label --input 'photos/**/*.jpg' --input more.csv --output labels\n"
+        "  quantlabel label --input photos --output labels --direct_num_workers=2 \\\n"
+        "      --direct_running_mode=multi_processing",
+    )
+    data = add_data(parser)
+    data.add_argument(
+        "--output",
+        required=True,
+        metavar="FOLDER",
+        help="where the rows, the manifest and _SUCCESS go",
+    )
+    data.add_argument(
+        "--overwrite", action="store_true", help="replace a finished run in the output folder"
+    )
+    limits = add_network_and_limits(parser)
+    limits.add_argument(
+        "--max-failure-rate",
+        type=float,
+        metavar="R",
+        help="the run fails if a larger share of the pictures does, 0 to 1 (default: 1)",
+    )
+    parser.add_argument_group("terminal").add_argument(
+        "--quiet", action="store_true", default=False, help="no progress and no summary"
+    )
+    runner = parser.add_argument_group(
+        "Apache Beam", "Flags that are not listed here go to Beam, --name=value each."
+    )
+    runner.add_argument(
+        "--runner",
+        metavar="NAME",
+        help="default: DirectRunner, this machine",
+    )
+
+
+def _label(arguments: argparse.Namespace) -> None:
+    options = label_options(arguments)
+    from rich.console import Console
+
+    from pipeline.launch import label
+    from pipeline.summary import print_summary
+    from pipeline.terminal import only_ours
+
+    with only_ours(verbose=arguments.verbose) as stderr:
+        manifest = label(options, console=None if arguments.quiet else Console(file=stderr))
+    if not arguments.quiet:
+        print_summary(manifest, folder=options.output, console=Console())

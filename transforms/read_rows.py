@@ -1,0 +1,138 @@
+"""Shards back to rows: every output format as a stream of Arrow tables, bounded in memory."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import IO, Any, cast
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from google.protobuf.message import DecodeError
+
+from transforms import storage
+from transforms.errors import UserError
+from transforms.formats import FEATURE_KEYS, FORMATS
+from transforms.tables import FAILURE_SCHEMA, prediction_schema
+from transforms.tfrecord import DamagedRecordError, example_class, records
+
+ROWS_PER_TABLE = 10_000
+"""12 MB of Arrow memory with the feature vector."""
+
+_LISTS = ("top_class_ids", "top_labels", "top_scores", "embedding")
+_MAX_RECORD = 64 * 1024 * 1024
+
+
+def read_predictions(path: str, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The rows of one shard of predictions, in the order of the file.
+
+    Args:
+        path: of a file that `WritePredictions` wrote, local or remote; its name tells the format.
+        columns: which of `Prediction`'s fields, in this order; None for all.
+
+    Yields:
+        Tables of at most `ROWS_PER_TABLE` rows with the types of `prediction_schema`.
+
+    Raises:
+        UserError: the file is missing or is not what its name says.
+    """
+    format = _format(path)
+    if format == "parquet":
+        return _parquet_tables(path, columns)
+    lines = _jsonl_rows(path) if format == "jsonl" else _tfrecord_rows(path, format=format)
+    return _tables(path, lines, columns)
+
+
+def read_failures(path: str) -> Iterator[pa.Table]:
+    """The rows of one shard of failures, as `read_predictions` does it, with `FAILURE_SCHEMA`."""
+    for rows in _chunks(_jsonl_rows(path)):
+        yield pa.Table.from_pylist(rows, schema=FAILURE_SCHEMA)
+
+
+def _format(path: str) -> str:
+    for name in sorted(FORMATS, key=len, reverse=True):
+        if path.endswith(f".{name}"):
+            return name
+    raise UserError(f"{path}: expected a file whose name ends in one of {', '.join(FORMATS)}")
+
+
+def _open(path: str) -> IO[bytes]:
+    try:
+        return storage.open_read(path)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: the file is missing. Restore it, or label again.") from error
+
+
+def _parquet_tables(path: str, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+    with _open(path) as stream:
+        try:
+            file = pq.ParquetFile(stream)
+            names = list(columns or file.schema_arrow.names)
+            for batch in file.iter_batches(batch_size=ROWS_PER_TABLE, columns=names):
+                yield pa.Table.from_batches([batch]).select(names)
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(path, "Parquet", error) from error
+
+
+def _tables(
+    path: str, rows: Iterator[dict[str, Any]], columns: Sequence[str] | None
+) -> Iterator[pa.Table]:
+    for chunk in _chunks(rows):
+        schema = prediction_schema(len(chunk[0]["embedding"]))
+        try:
+            table = pa.Table.from_pylist(chunk, schema=schema)
+        except (pa.ArrowException, TypeError) as error:
+            raise _damaged(path, "predictions", error) from error
+        yield table.select(list(columns)) if columns else table
+
+
+def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    chunk: list[dict[str, Any]] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == ROWS_PER_TABLE:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _jsonl_rows(path: str) -> Iterator[dict[str, Any]]:
+    with _open(path) as stream:
+        for line in stream:
+            try:
+                row = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise _damaged(path, "JSON lines", error) from error
+            yield row
+
+
+def _tfrecord_rows(path: str, *, format: str) -> Iterator[dict[str, Any]]:
+    with _open(path) as stream:
+        unzipped = gzip.GzipFile(fileobj=stream) if format.endswith(".gz") else stream
+        try:
+            for record in records(cast("IO[bytes]", unzipped), max_bytes=_MAX_RECORD):
+                yield _row(record)
+        except (DamagedRecordError, DecodeError, EOFError, OSError, zlib.error) as error:
+            raise _damaged(path, "TFRecord", error) from error
+
+
+def _row(record: bytes) -> dict[str, Any]:
+    """A tf.train.Example that `formats.example` wrote, as the columns it was made from."""
+    feature = example_class().FromString(record).features.feature
+    return {column: _value(column, feature.get(key)) for column, key in FEATURE_KEYS.items()}
+
+
+def _value(column: str, feature: Any) -> Any:
+    if feature is None:
+        return None
+    values = list(getattr(feature, feature.WhichOneof("kind")).value)
+    if values and isinstance(values[0], bytes):
+        values = [value.decode() for value in values]
+    return values if column in _LISTS else values[0]
+
+
+def _damaged(path: str, kind: str, error: Exception) -> UserError:
+    return UserError(f"{path}: not readable as {kind} ({error}). Label again, or restore the file.")
