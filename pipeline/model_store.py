@@ -28,6 +28,7 @@ from typing import IO
 
 import platformdirs
 
+from pipeline.architecture import MULTIPLIERS, SIZES
 from pipeline.download import (
     Limits,
     check_size,
@@ -77,9 +78,7 @@ _CHUNK_BYTES = 1 << 20
 def model_names() -> tuple[str, ...]:
     """The 16 published names, `mobilenet_v1_{multiplier}_{input size in pixels}_quant`."""
     return tuple(
-        f"mobilenet_v1_{multiplier}_{size}_quant"
-        for multiplier in ("0.25", "0.5", "0.75", "1.0")
-        for size in (128, 160, 192, 224)
+        f"mobilenet_v1_{multiplier}_{size}_quant" for multiplier in MULTIPLIERS for size in SIZES
     )
 
 

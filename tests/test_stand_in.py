@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline import tflite_file
-from pipeline.stand_in import MULTIPLIERS, SIZES, is_stand_in, stand_in
+from pipeline.architecture import MULTIPLIERS, SIZES
+from pipeline.stand_in import is_stand_in, stand_in
 from pipeline.two_head import two_head
 from tests.run_tflite import plain_pictures, run_tflite
 from transforms.errors import UsageError, UserError

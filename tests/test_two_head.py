@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline import stand_in as stand_in_module
-from pipeline import tflite_file
-from pipeline.stand_in import MULTIPLIERS, SIZES, stand_in
+from pipeline import architecture, tflite_file
+from pipeline.architecture import MULTIPLIERS, SIZES
+from pipeline.stand_in import stand_in
 from pipeline.two_head import load, two_head
 from tests.run_tflite import plain_pictures, run_tflite
 from transforms.errors import UserError
@@ -204,6 +204,6 @@ def test_load_begins_its_errors_with_the_name() -> None:
 
 
 def test_load_refuses_classes_that_have_no_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stand_in_module, "_CLASSES", 10)
+    monkeypatch.setattr(architecture, "CLASSES", 10)
     with pytest.raises(UserError, match="model mine: it has 10 classes, expected 1001"):
         load(stand_in(), name="mine")
