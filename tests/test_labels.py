@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from transforms.labels import ClassName, class_names
+import pytest
+
+from transforms.labels import ClassName, class_names, find_classes
 
 
 def test_there_are_1001_in_order() -> None:
@@ -51,3 +53,26 @@ def test_they_are_those_of_the_labelled_photographs(shared: Path) -> None:
     for row in truth:
         name = class_names()[int(row["class_id"])]
         assert (name.synset, ", ".join(name.names)) == (row["synset"], row["label"])
+
+
+@pytest.mark.parametrize(
+    ("text", "class_ids"),
+    [
+        ("283", [283]),
+        ("n02123159", [283]),
+        (" tiger cat ", [283]),
+        ("Tiger_Cat", [283]),
+        ("tabby, tabby cat", [282]),
+        ("Tinca tinca", [1]),
+        ("crane", [135, 518]),
+        ("Cardigan", [265]),
+        ("cardigan", [475]),
+        ("CARDIGAN", [265, 475]),
+        ("background", [0]),
+        ("cat", []),
+        ("1001", []),
+        ("", []),
+    ],
+)
+def test_a_class_is_found_by_id_synset_and_name(text: str, class_ids: list[int]) -> None:
+    assert [each.class_id for each in find_classes(text)] == class_ids

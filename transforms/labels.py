@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -40,3 +42,37 @@ def class_names() -> tuple[ClassName, ...]:
 def _class_name(line: str) -> ClassName:
     class_id, synset, names = line.split("\t")
     return ClassName(int(class_id), synset, tuple(names.split(", ")))
+
+
+def find_classes(text: str) -> tuple[ClassName, ...]:
+    """The classes that a text may mean.
+
+    Args:
+        text: a class id (`283`), a synset (`n02123159`), a name (`tiger cat`, `tiger_cat`) or all
+            names of a class as a list (`tabby, tabby cat`).
+
+    Returns:
+        None, one or several: `crane` is a bird and a machine. Upper and lower case count where they
+        tell classes apart (`Cardigan` is a dog, `cardigan` a garment).
+    """
+    text = text.strip()
+    by_key = _classes_by_key()
+    return by_key.get(text) or by_key.get(_folded(text)) or ()
+
+
+@functools.lru_cache(maxsize=1)
+def _classes_by_key() -> Mapping[str, tuple[ClassName, ...]]:
+    found: dict[str, dict[int, ClassName]] = defaultdict(dict)
+    for each in class_names():
+        exact = {str(each.class_id), each.synset, *each.names, ", ".join(each.names)} - {""}
+        for key in exact | {f"{_FOLDED}{key.casefold()}" for key in exact}:
+            found[key][each.class_id] = each
+    return {key: tuple(classes.values()) for key, classes in found.items()}
+
+
+_FOLDED = "\0"
+"""Marks keys without upper case; no name holds it."""
+
+
+def _folded(text: str) -> str:
+    return _FOLDED + text.replace("_", " ").casefold()
