@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.commands.labelling import add_data, add_network_and_limits, label_options
 from pipeline.commands.parser import add_command
+from pipeline.startup import imports_uncollected
 
 
 def add(commands: Any) -> None:
@@ -57,12 +58,13 @@ def add(commands: Any) -> None:
 
 
 def _label(arguments: argparse.Namespace) -> None:
-    options = label_options(arguments)
-    from rich.console import Console
+    with imports_uncollected():
+        options = label_options(arguments)
+        from rich.console import Console
 
-    from pipeline.launch import label
-    from pipeline.summary import print_summary
-    from pipeline.terminal import only_ours
+        from pipeline.launch import label
+        from pipeline.summary import print_summary
+        from pipeline.terminal import only_ours
 
     with only_ours(verbose=arguments.verbose) as stderr:
         manifest = label(options, console=None if arguments.quiet else Console(file=stderr))
