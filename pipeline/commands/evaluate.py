@@ -1,0 +1,51 @@
+"""`quantlabel evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from pipeline.commands.parser import add_command
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "evaluate",
+        _evaluate,
+        help="compare a finished run with the truth",
+        description="Says how far the labels of a finished run can be trusted: accuracy with its\n"
+        "confidence interval, precision and recall of each class, what is confused with what,\n"
+        "whether scores mean what they say, and what a threshold on the score would leave.\n"
+        "Writes DIR/evaluation/evaluation.json and leaves everything else in DIR as it is.",
+        epilog="examples:\n"
+        "  quantlabel evaluate labels --truth truth.csv\n"
+        "  quantlabel evaluate labels --truth folders",
+    )
+    parser.add_argument("folder", metavar="DIR", help="the --output of a finished run")
+    parser.add_argument(
+        "--truth",
+        required=True,
+        metavar="FILE",
+        help=".csv, .jsonl or .parquet with a column uri or file and one of class_id, synset and "
+        "label; or the word folders, if each picture lies in a folder called like its class",
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from pipeline.evaluate import FILE, EvaluateOptions, evaluate
+    from pipeline.evaluation_tables import print_evaluation
+    from transforms import storage
+
+    options = EvaluateOptions(folder=arguments.folder, truth=arguments.truth)
+    result = evaluate(options, console=Console(stderr=True))
+    if arguments.json:
+        print(json.dumps(result, indent=2))
+    else:
+        path = storage.join(arguments.folder, FILE)
+        print_evaluation(result, path=path, console=Console())
