@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.evaluation import wilson
+from tests.finished import finished_run, labelled
 from tests.rows import failed
-from tests.runs import finished_run, labelled
 
 TENCH, GOLDFISH, SHARK = 1, 2, 3
 
