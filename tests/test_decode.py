@@ -377,7 +377,7 @@ def test_a_bomb_in_a_png_chunk_takes_no_memory(name: bytes) -> None:
     pixels = png_chunk(b"IDAT", zlib.compress(b"\0\0"))
     data = png(1, 1, depth=8, colour=0, chunks=bomb + pixels)
     tracemalloc.start()
-    assert _refused(data) == "corrupt"
+    assert decode(data).pixels.tolist() == [[[0, 0, 0]]]
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()
 

@@ -7,6 +7,9 @@ reports what Pillow passes over, a picture that breaks off before its end marker
 there on. Everything else goes through Pillow's reader of the format that the first bytes name, and
 through no other. The readers are called directly rather than by `Image.open`, whose size check is a
 setting of the whole process.
+
+A decoder in a thread cannot be stopped, so what it would take for ever for is refused before it
+begins, or taken out: see `transforms.essentials` and `transforms.jpeg`.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import numpy.typing as npt
 import simplejpeg
 from PIL import (
     BmpImagePlugin,
+    ExifTags,
     GifImagePlugin,
     Image,
     ImageFile,
@@ -32,6 +36,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from transforms import essentials, jpeg
 from transforms.exif import exif_orientation, upright
 from transforms.failures import ImageError, Reason
 
@@ -104,28 +109,34 @@ def decode(
         scratch: memory to decode a JPEG into; the result is then good until it is used again.
 
     Raises:
-        ImageError: empty, unknown_format, unsupported, too_many_pixels, truncated or corrupt. A
-            JPEG must reach its end marker: without it a progressive one cannot be told from one
-            that lost its last scans. Bytes after the end marker are ignored.
+        ImageError: empty, unknown_format, unsupported, too_many_pixels, too_complex, truncated or
+            corrupt. A JPEG must reach its end marker: without it a progressive one cannot be told
+            from one that lost its last scans. Bytes after the end marker are ignored.
     """
     if not data:
         raise ImageError(Reason.EMPTY, "the file is empty")
     kind = _format(data)
+    if kind == "JPEG":
+        return _decode_jpeg(data, max_pixels=max_pixels, min_side=min_side, scratch=scratch)
     if kind in _SIZES:
         _check_pixels(*_SIZES[kind](data), max_pixels=max_pixels)
-    image = _open(kind, data)
+    image = _open(kind, _prepared(kind, data))
     _check_pixels(*image.size, max_pixels=max_pixels)
-    if kind == "JPEG":
-        return _decode_jpeg(data, image, max_pixels=max_pixels, min_side=min_side, scratch=scratch)
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        _check_tiff(image, len(data), max_pixels=max_pixels)
+    _check_work(image, len(data), max_pixels=max_pixels)
     pixels = _rgb(_load(kind, image))
-    # After loading: in a PNG it may stand behind the pixels. Pillow turns TIFF by itself.
-    pixels = upright(pixels, exif_orientation(image.info.get("exif")))
+    # After loading: in a PNG it may stand behind the pixels.
+    pixels = upright(pixels, _orientation(image))
     return Decoded(pixels, pixels.shape[1], pixels.shape[0], kind)
 
 
 # --- which format, and how large
+
+
+class _Tiff(TiffImagePlugin.TiffImageFile):
+    """Without what Pillow does at the end: read all metadata, further directories too."""
+
+    def load_end(self) -> None:
+        self._size = self.im.size  # as stored; Pillow swaps it where the picture lies on its side
 
 
 _READERS: dict[str, type[ImageFile.ImageFile]] = {
@@ -133,7 +144,7 @@ _READERS: dict[str, type[ImageFile.ImageFile]] = {
     "PNG": PngImagePlugin.PngImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
     "GIF": GifImagePlugin.GifImageFile,
-    "TIFF": TiffImagePlugin.TiffImageFile,
+    "TIFF": _Tiff,
     "BMP": BmpImagePlugin.BmpImageFile,
 }
 
@@ -189,8 +200,35 @@ _SIZES: dict[str, Callable[[bytes], tuple[int, int]]] = {"PNG": _png_size, "WEBP
 """For readers that look beyond the header (PNG), or take memory (WebP), when they open a file."""
 
 
+def _prepared(kind: str, data: bytes) -> bytes:
+    """What Pillow's reader gets to see."""
+    if kind == "PNG":
+        return essentials.png(data)
+    if kind == "GIF":
+        return essentials.gif(data)
+    if kind == "WEBP":
+        essentials.check_webp(data)
+    if kind == "TIFF":
+        essentials.check_tiff(data)
+    return data
+
+
+def _check_work(image: ImageFile.ImageFile, size: int, *, max_pixels: int) -> None:
+    """Refuses what would cost more than so many pixels do."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        _check_tiff(image, size, max_pixels=max_pixels)
+    elif image.tile and image.tile[0].codec_name == "bmp_rle":
+        # A run-length code may ask for 255 rows more than there are.
+        limit = essentials.MAX_RUN_LENGTH
+        _check_pixels(image.width, image.height + 255, max_pixels=min(max_pixels, limit))
+        if size > limit:
+            raise ImageError(
+                Reason.TOO_COMPLEX, f"a BMP of {size} bytes with run lengths, the limit is {limit}"
+            )
+
+
 def _check_tiff(image: TiffImagePlugin.TiffImageFile, size: int, *, max_pixels: int) -> None:
-    """Refuses what libtiff would take memory for, or print complaints about.
+    """Refuses what libtiff would take time or memory for, or print complaints about.
 
     Without compression libtiff is not used, and the lengths of the strips are often wrong.
     """
@@ -198,8 +236,11 @@ def _check_tiff(image: TiffImagePlugin.TiffImageFile, size: int, *, max_pixels: 
         *_integers(image, TiffImagePlugin.TILEWIDTH),
         *_integers(image, TiffImagePlugin.TILELENGTH),
     ]
-    if len(tile) == 2:
-        _check_pixels(*tile, max_pixels=max_pixels)
+    if len(tile) == 2 and all(step > 0 for step in tile):
+        width, height = (
+            -(-side // step) * step for side, step in zip(image.size, tile, strict=True)
+        )
+        _check_pixels(width, height, max_pixels=max_pixels)
     if _integers(image, TiffImagePlugin.COMPRESSION) in ([], [1]):
         return
     for offsets, lengths in (
@@ -225,20 +266,16 @@ def _integers(image: TiffImagePlugin.TiffImageFile, tag: int) -> list[int]:
 
 
 def _decode_jpeg(
-    data: bytes,
-    image: ImageFile.ImageFile,
-    *,
-    max_pixels: int,
-    min_side: int | None,
-    scratch: Scratch | None,
+    data: bytes, *, max_pixels: int, min_side: int | None, scratch: Scratch | None
 ) -> Decoded:
-    width, height = _jpeg_size(data, image)
+    header = jpeg.read_header(data)
+    width, height = header.width, header.height
     _check_pixels(width, height, max_pixels=max_pixels)
-    orientation = exif_orientation(image.info.get("exif"))
+    orientation = exif_orientation(header.exif)
     reduction = _reduction(width, height, min_side, mirrored=orientation > 1)
     pixels = _jpeg_pixels(
         data,
-        image,
+        header,
         height=-(-height // reduction),
         width=-(-width // reduction),
         scratch=scratch,
@@ -246,15 +283,6 @@ def _decode_jpeg(
     if orientation > 4:
         width, height = height, width
     return Decoded(upright(pixels, orientation), width, height, "JPEG")
-
-
-def _jpeg_size(data: bytes, image: ImageFile.ImageFile) -> tuple[int, int]:
-    """What the decoder will allocate; on crafted files Pillow's own parser may see another size."""
-    try:
-        height, width = simplejpeg.decode_jpeg_header(data)[:2]
-    except (ValueError, KeyError):  # KeyError: a sampling that it has no name for
-        return image.size
-    return width, height
 
 
 def _reduction(width: int, height: int, min_side: int | None, *, mirrored: bool) -> int:
@@ -274,14 +302,14 @@ def _reduction(width: int, height: int, min_side: int | None, *, mirrored: bool)
 
 def _jpeg_pixels(
     data: bytes,
-    image: ImageFile.ImageFile,
+    header: jpeg.Header,
     *,
     height: int,
     width: int,
     scratch: Scratch | None,
 ) -> RGB:
     """uint8[height, width, 3], or of full size if only Pillow can decode the file."""
-    cmyk = image.mode == "CMYK"
+    cmyk = header.components == 4
     channels = 4 if cmyk else 3
     try:
         pixels: RGB = simplejpeg.decode_jpeg(
@@ -294,8 +322,8 @@ def _jpeg_pixels(
         )
     except (ValueError, KeyError) as error:
         _raise_if_damaged(error)
-        return _rgb(_load("JPEG", image))
-    return _rgb_from_cmyk(pixels, inverted="adobe" in image.info) if cmyk else pixels
+        return _rgb(_load("JPEG", _open("JPEG", jpeg.without_metadata(data, header))))
+    return _rgb_from_cmyk(pixels, inverted=header.adobe) if cmyk else pixels
 
 
 _JPEG_DAMAGE = (
@@ -330,6 +358,7 @@ def _rgb_from_cmyk(cmyk: RGB, *, inverted: bool) -> RGB:
 
 _PILLOW_ERRORS = (
     ArithmeticError,
+    AssertionError,
     AttributeError,
     EOFError,
     LookupError,
@@ -367,6 +396,14 @@ def _open(kind: str, data: bytes) -> ImageFile.ImageFile:
             else stream.tell() >= len(data)
         )
         raise _verdict(kind, error, ended=ended) from error
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    """EXIF orientation, 1 to 8."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        found = _integers(image, ExifTags.Base.Orientation)
+        return found[0] if found and 1 <= found[0] <= 8 else 1
+    return exif_orientation(image.info.get("exif"))
 
 
 def _load(kind: str, image: ImageFile.ImageFile) -> ImageFile.ImageFile:

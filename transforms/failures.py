@@ -35,6 +35,7 @@ class Reason(str, Enum):
     UNKNOWN_FORMAT = "unknown_format"
     UNSUPPORTED = "unsupported"
     TOO_MANY_PIXELS = "too_many_pixels"
+    TOO_COMPLEX = "too_complex"
     TRUNCATED = "truncated"
     CORRUPT = "corrupt"
 
