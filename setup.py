@@ -35,6 +35,9 @@ RUNTIME = [
     # The checksums of TFRecord and the protocol buffers in it, both without tensorflow.
     "google-crc32c>=1.6,<2",
     "protobuf>=6.31.1,<7",
+    # The page of `quantlabel report`: it escapes everything unless told otherwise.
+    "jinja2>=3.1.5,<4",
+    "markupsafe>=3,<4",
     "numpy>=2,<2.5",
     # JSON lines straight from arrays, float32 in its shortest form.
     "orjson>=3.10,<4",
@@ -75,6 +78,8 @@ EXTRAS = {
         "pytest>=8.3,<10",
         # Exact, because a new version of a formatter changes what it accepts.
         "ruff==0.17.6",
+        # Drives Chromium in the tests of pages.
+        "selenium>=4.30,<5",
         # The packaging test builds a wheel without fetching a build environment.
         "setuptools>=77",
         "wheel>=0.45",
@@ -104,7 +109,10 @@ setup(
     # Beam 2.77 and tensorflow have wheels for these; 3.13 is left out until it is tested.
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=["pipeline", "pipeline.*", "transforms", "transforms.*"]),
-    package_data={"pipeline": ["py.typed"], "transforms": ["py.typed", "*.csv", "*.tsv"]},
+    package_data={
+        "pipeline": ["py.typed", "report/*.css", "report/*.html", "report/*.js"],
+        "transforms": ["py.typed", "*.csv", "*.tsv"],
+    },
     install_requires=RUNTIME,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["quantlabel = pipeline.cli:main"]},

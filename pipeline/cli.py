@@ -9,11 +9,11 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import evaluate, label, labels, model, plan
+from pipeline.commands import evaluate, label, labels, model, plan, report
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 
-_COMMANDS = (label, plan, evaluate, labels, model)
+_COMMANDS = (label, plan, evaluate, report, labels, model)
 """In the order in which `--help` shows them."""
 
 

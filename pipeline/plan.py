@@ -20,6 +20,7 @@ from rich.table import Table
 
 from pipeline.network import load_network
 from pipeline.options import LabelOptions
+from pipeline.units import byte_size
 from transforms import sources
 from transforms.errors import UsageError
 from transforms.formats import FORMATS, encoded
@@ -274,7 +275,7 @@ def _lines(found: Plan) -> Iterator[tuple[str, str, str]]:
     yield "failures", f"{found.failures:,}", _failure_arithmetic(found)
     yield (
         "output",
-        _bytes(found.total_output_bytes),
+        byte_size(found.total_output_bytes),
         f"{n} x {found.output_bytes / found.sampled:,.0f} bytes a row",
     )
     yield (
@@ -304,13 +305,6 @@ def _failure_arithmetic(found: Plan) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,.2f}" if value >= 1 else f"{value:.2g}"
-
-
-def _bytes(count: int) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6)):
-        if count >= size:
-            return f"{count / size:,.1f} {unit}"
-    return f"{count / 1e3:,.1f} kB"
 
 
 def _duration(hours: float) -> str:

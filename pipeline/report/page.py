@@ -1,0 +1,265 @@
+"""The page: a survey and its pictures to one HTML text."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import importlib.resources
+import os
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jinja2
+import numpy as np
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+
+from pipeline.report import charts
+from pipeline.report.duplicates import Duplicates
+from pipeline.report.failures import FailureKind
+from pipeline.report.selection import Selection
+from pipeline.report.survey import MEGAPIXEL_BINS, SCORE_BINS, Survey
+from pipeline.report.thumbnails import Thumbnail
+from pipeline.units import byte_size
+
+_BARS = 20
+_TOP = 3
+
+
+@dataclasses.dataclass
+class Content:
+    """Everything that a page shows.
+
+    Attributes:
+        folder: of the run.
+        manifest: of the run.
+        survey: counts.
+        duplicates: groups of the same picture.
+        failures: by reason, the most frequent first.
+        selection: the pictures.
+        thumbnails: one for each row of the selection.
+    """
+
+    folder: str
+    manifest: Mapping[str, Any]
+    survey: Survey
+    duplicates: Duplicates
+    failures: Sequence[FailureKind]
+    selection: Selection
+    thumbnails: Sequence[Thumbnail]
+
+
+def render(content: Content) -> str:
+    """The HTML of a report, UTF-8 text. Whatever comes from rows is escaped by the template."""
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_resource), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    script = _resource("page.js")
+    found = content.survey
+    return environment.get_template("page.html").render(
+        title=_title(content),
+        folder=content.folder,
+        finished=content.manifest["finished"][:16].replace("T", " "),
+        manifest=content.manifest,
+        survey=found,
+        duplicates=content.duplicates,
+        selection=content.selection,
+        failures=content.failures,
+        sections=_SECTIONS,
+        tiles=_tiles(content),
+        charts=_charts(found),
+        classes_caption=f"The {min(_BARS, len(found.classes))} most frequent",
+        sheet_caption=_sheet_caption(content),
+        score_table=_score_table(found),
+        formats=found.format_counts.most_common(),
+        shapes=_shapes(found),
+        identity=_identity(content.manifest),
+        evaluation=None,
+        data=htmlsafe_json_dumps(_data(content), ensure_ascii=False, separators=(",", ":")),
+        style=Markup(_resource("page.css")),
+        script=Markup(script),
+        script_hash=_csp_hash(script),
+    )
+
+
+_SECTIONS = (
+    ("classes", "Classes"),
+    ("sheet", "Contact sheet"),
+    ("uncertain", "Least certain"),
+    ("scores", "Scores"),
+    ("duplicates", "Duplicates"),
+    ("files", "Sizes and formats"),
+    ("failures", "Failures"),
+    ("identity", "Model and settings"),
+)
+
+
+def _resource(name: str) -> str:
+    return importlib.resources.files("pipeline.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _csp_hash(script: str) -> str:
+    """How a Content-Security-Policy names the one script that may run."""
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
+
+
+def _title(content: Content) -> str:
+    name = content.folder.rstrip("/").rsplit("/", 1)[-1]
+    return f"{content.manifest['inputs']:,} pictures in {name}"
+
+
+class _Tile(NamedTuple):
+    name: str
+    value: str
+    bad: bool = False
+
+
+def _tiles(content: Content) -> list[_Tile]:
+    manifest, found = content.manifest, content.survey
+    tiles = [
+        _Tile("pictures", f"{manifest['inputs']:,}"),
+        _Tile("labelled", f"{manifest['predictions']:,}"),
+        _Tile("failed", f"{manifest['failures']:,}", bad=manifest["failures"] > 0),
+        _Tile("classes", f"{len(found.classes):,}"),
+        _Tile("median score", _median(found)),
+    ]
+    if content.duplicates.groups:
+        extra = content.duplicates.pictures - content.duplicates.groups
+        tiles.append(_Tile("could go as duplicates", f"{extra:,}"))
+    if found.sized:
+        tiles.append(_Tile("a file on average", byte_size(found.file_bytes // found.sized)))
+    return tiles
+
+
+def _median(found: Survey) -> str:
+    """From the bins, interpolated within the one that holds it."""
+    below = np.cumsum(found.score_counts)
+    index = int(np.searchsorted(below, found.rows / 2))
+    before = below[index] - found.score_counts[index]
+    share = (found.rows / 2 - before) / found.score_counts[index]
+    return f"{(index + share) / SCORE_BINS:.0%}"
+
+
+def _charts(found: Survey) -> dict[str, Markup]:
+    largest = sorted(found.classes.items(), key=lambda item: (-item[1].count, item[0]))[:_BARS]
+    kept = np.cumsum(found.score_counts[::-1])[::-1] / found.rows
+    points = [(index / SCORE_BINS, float(share)) for index, share in enumerate(kept)] + [(1.0, 0.0)]
+    return {
+        "classes": charts.bars(
+            [(entry.label, entry.count) for _, entry in largest],
+            title="The most frequent classes and their pictures",
+        ),
+        "scores": charts.histogram(
+            found.score_counts.tolist(),
+            [f"{index / SCORE_BINS:.0%}" for index in range(SCORE_BINS)],
+            title="Pictures by score of the first guess",
+            axis="score",
+            edges=True,
+        ),
+        "kept": charts.curves(
+            [charts.Curve("pictures with this score or more", "", points)],
+            title="Share of the pictures that have at least a score",
+            axis="score",
+        ),
+        "megapixels": charts.histogram(
+            found.megapixel_counts.tolist(),
+            list(MEGAPIXEL_BINS),
+            title="Pictures by megapixels",
+            axis="megapixels",
+        ),
+    }
+
+
+def _score_table(found: Survey) -> list[tuple[str, int, int, float]]:
+    kept = np.cumsum(found.score_counts[::-1])[::-1]
+    return [
+        (f"{index / SCORE_BINS:.0%}", int(count), int(rest), float(rest / found.rows))
+        for index, (count, rest) in enumerate(zip(found.score_counts, kept, strict=True))
+    ]
+
+
+def _sheet_caption(content: Content) -> str:
+    shown, present = len(content.selection.classes), len(content.survey.classes)
+    if shown == present:
+        return f"All {present:,} classes."
+    return (
+        f"The {shown:,} most frequent of {present:,} classes (more with "
+        "quantlabel report --max-pictures)."
+    )
+
+
+def _shapes(found: Survey) -> str:
+    shapes = ", ".join(f"{count:,} {name}" for name, count in found.shapes.most_common() if count)
+    if not found.sized:
+        return f"{shapes}."
+    return f"{shapes}. {byte_size(found.file_bytes)} in {found.sized:,} files."
+
+
+def _identity(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    model, preprocess = manifest["model"], manifest["preprocess"]
+    lines = [
+        ("model", model["name"]),
+        ("sha256 of the model", model["sha256"]),
+        ("input", f"{model['input_size']} x {model['input_size']} pixels"),
+        ("feature vector", f"{model['feature_size']} numbers"),
+        *((f"preprocessing: {name}", str(value)) for name, value in preprocess.items()),
+        ("quantlabel", manifest["version"]),
+        ("started", manifest["started"]),
+        ("finished", manifest["finished"]),
+        ("skipped files", f"{manifest['skipped']:,}"),
+        ("paths listed twice", f"{manifest['duplicates']:,}"),
+    ]
+    given = {name: value for name, value in manifest["options"].items() if value not in (None, [])}
+    return lines + [(f"option {name}", _option(value)) for name, value in given.items()]
+
+
+def _option(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _data(content: Content) -> dict[str, Any]:
+    """What the script on the page draws from."""
+    selection, found = content.selection, content.survey
+    ranked = sorted(found.classes.items(), key=lambda item: (-item[1].count, item[0]))
+    groups = zip(content.duplicates.shown, selection.groups, strict=False)  # the rest is not shown
+    return {
+        "pictures": [
+            _picture(row, thumbnail)
+            for row, thumbnail in zip(selection.rows, content.thumbnails, strict=True)
+        ],
+        "uncertain": selection.uncertain,
+        "classes": [
+            {
+                "id": class_id,
+                "label": entry.label,
+                "synset": entry.synset,
+                "count": entry.count,
+                "mean": round(entry.score_sum / entry.count, 4),
+                "pictures": selection.classes.get(class_id, []),
+            }
+            for class_id, entry in ranked
+        ],
+        "groups": [{"count": group.count, "pictures": places} for group, places in groups],
+    }
+
+
+def _picture(row: Mapping[str, Any], thumbnail: Thumbnail) -> dict[str, Any]:
+    best = zip(row["top_labels"][:_TOP], row["top_scores"][:_TOP], strict=True)
+    return {
+        "uri": row["uri"],
+        "width": row["width"],
+        "height": row["height"],
+        "format": row["format"],
+        "top": [[label, round(float(score), 4)] for label, score in best],
+        "thumb": thumbnail.jpeg,
+        "missing": thumbnail.missing,
+        "link": _link(row["uri"]) if thumbnail.jpeg else "",
+    }
+
+
+def _link(uri: str) -> str:
+    """Where a browser on this machine finds the picture; nowhere if it is not a local file."""
+    return f"file://{urllib.parse.quote(uri)}" if os.path.isfile(uri) else ""

@@ -1,0 +1,66 @@
+"""Thumbnails of pictures that were labelled, from the originals."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from PIL import Image
+
+from transforms.decode import decode
+from transforms.failures import ImageError
+from transforms.load import cores, read_bytes
+
+SIDE = 176
+"""Pixels of the longer side: about 6 kB of JPEG."""
+
+_QUALITY = 72
+
+
+class Thumbnail(NamedTuple):
+    """A small picture, or why there is none.
+
+    Attributes:
+        jpeg: base64 of a JPEG file; empty if there is none.
+        missing: why there is none; empty if there is one.
+    """
+
+    jpeg: str = ""
+    missing: str = ""
+
+
+def thumbnails(
+    rows: Sequence[Mapping[str, Any]], *, max_bytes: int, max_pixels: int
+) -> Iterator[Thumbnail]:
+    """Makes thumbnails, as many at a time as there are processors, in the order of `rows`.
+
+    Args:
+        rows: with `uri` and `sha256`; a picture that has changed since is not shown.
+        max_bytes: files with more are not read.
+        max_pixels: pictures with more are not decoded.
+    """
+
+    def one(row: Mapping[str, Any]) -> Thumbnail:
+        return _thumbnail(row["uri"], row["sha256"], max_bytes=max_bytes, max_pixels=max_pixels)
+
+    with ThreadPoolExecutor(cores(), thread_name_prefix="thumbnail") as pool:
+        yield from pool.map(one, rows)
+
+
+def _thumbnail(uri: str, sha256: str, *, max_bytes: int, max_pixels: int) -> Thumbnail:
+    try:
+        data = read_bytes(uri, max_bytes=max_bytes).data
+        if hashlib.sha256(data).hexdigest() != sha256:
+            return Thumbnail(missing="changed since it was labelled")
+        pixels = decode(data, max_pixels=max_pixels, min_side=SIDE).pixels
+    except ImageError as error:
+        return Thumbnail(missing=error.message)
+    image = Image.fromarray(pixels)
+    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=_QUALITY, optimize=True)
+    return Thumbnail(jpeg=base64.b64encode(file.getvalue()).decode("ascii"))

@@ -1,0 +1,129 @@
+"""`quantlabel report`: a finished run to `report/index.html` inside its folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+import pyarrow as pa
+from rich.console import Console
+from rich.progress import track
+
+from pipeline.finished import FinishedRun, open_run
+from pipeline.report.duplicates import identical
+from pipeline.report.failures import by_reason
+from pipeline.report.page import Content, render
+from pipeline.report.selection import Selection, select
+from pipeline.report.survey import COLUMNS, survey
+from pipeline.report.thumbnails import Thumbnail, thumbnails
+from pipeline.units import byte_size
+from transforms import storage
+from transforms.errors import UsageError
+
+FILE = "report/index.html"
+
+_Item = TypeVar("_Item")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """What to report on.
+
+    Attributes:
+        folder: of a finished run, local or remote.
+        max_pictures: thumbnails at most; each makes the page about 8 kB larger.
+
+    Raises:
+        UsageError: a value that cannot work.
+    """
+
+    folder: str
+    max_pictures: int = 400
+
+    def __post_init__(self) -> None:
+        """Checks the values; touches no file."""
+        if not self.folder:
+            raise UsageError("DIR: expected the output folder of a run, found ''")
+        if self.max_pictures < 0:
+            raise UsageError(
+                f"--max-pictures: expected 0 or a positive number, found {self.max_pictures}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """A report that was written.
+
+    Attributes:
+        path: of the page.
+        size: of the page in bytes.
+        pictures: shown on it.
+        missing: of them, those whose file could not be read again.
+    """
+
+    path: str
+    size: int
+    pictures: int
+    missing: int
+
+
+def report(options: ReportOptions, *, console: Console | None = None) -> Report:
+    """Writes the report on a finished run, in place of an earlier one.
+
+    Args:
+        options: which run.
+        console: where progress goes, or None for none.
+
+    Raises:
+        UserError: no run has finished there, or its rows cannot be read.
+    """
+    run = open_run(options.folder)
+    found = survey(_tracked(_rows(run), "reading rows", console=console))
+    duplicates = identical(found, _rows(run))
+    selection = select(found, duplicates, max_pictures=options.max_pictures)
+    total = len(selection.rows)
+    small = list(_tracked(_thumbnails(run, selection), "thumbnails", total=total, console=console))
+    content = Content(
+        folder=os.path.abspath(run.folder) if storage.is_local(run.folder) else run.folder,
+        manifest=run.manifest,
+        survey=found,
+        duplicates=duplicates,
+        failures=by_reason(run.failures()),
+        selection=selection,
+        thumbnails=small,
+    )
+    page = render(content).encode()
+    path = storage.join(run.folder, FILE)
+    storage.write_bytes(path, page)
+    return Report(path, len(page), len(small), sum(not each.jpeg for each in small))
+
+
+def _rows(run: FinishedRun) -> Iterator[pa.Table]:
+    return run.predictions(columns=COLUMNS)
+
+
+def _thumbnails(run: FinishedRun, selection: Selection) -> Iterator[Thumbnail]:
+    """With the limits that the run itself had."""
+    limits = run.manifest["options"]
+    return thumbnails(
+        selection.rows, max_bytes=limits["max_bytes"], max_pixels=limits["max_pixels"]
+    )
+
+
+def _tracked(
+    items: Iterable[_Item], what: str, *, console: Console | None, total: int | None = None
+) -> Iterable[_Item]:
+    """A bar while it lasts, where somebody sees it."""
+    seen = console is not None and console.is_terminal
+    return track(items, what, total=total, console=console, transient=True) if seen else items
+
+
+def print_report(written: Report, *, console: Console) -> None:
+    """Says where the page is and what it shows."""
+    shown = f"{written.pictures:,} pictures"
+    if written.missing:
+        shown += f", {written.missing:,} of them without a thumbnail: the file cannot be read"
+    console.print(f"{shown}; {byte_size(written.size)}", markup=False)
+    console.print(written.path, markup=False, soft_wrap=True)

@@ -1,0 +1,108 @@
+"""Finished runs that tests make without labelling anything."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from tests.rows import failed, prediction
+from transforms.labels import class_names
+from transforms.records import Failure, Prediction
+from transforms.tables import failure_table, prediction_table
+
+ROWS_PER_SHARD = 25_000
+
+
+def write_run(
+    folder: Path,
+    predictions: Iterable[Prediction],
+    failures: Iterable[Failure] = (),
+    **manifest: Any,
+) -> None:
+    """Writes what `quantlabel label` would have written, as Parquet, in shards of 25,000 rows."""
+    folder.mkdir(parents=True)
+    rows, failed_rows = 0, list(failures)
+    files: list[dict[str, Any]] = []
+    for number, shard in enumerate(_chunks(predictions)):
+        name = f"predictions-{number:05d}.parquet"
+        pq.write_table(prediction_table(shard), folder / name, compression="zstd")
+        files.append({"name": name, "rows": len(shard)})
+        rows += len(shard)
+    if failed_rows:
+        name = "failures-00000-of-00001.jsonl"
+        lines = [json.dumps(row) for row in failure_table(failed_rows).to_pylist()]
+        (folder / name).write_text("\n".join(lines) + "\n", "utf-8")
+        files.append({"name": name, "rows": len(failed_rows)})
+    content = {
+        "version": "0.1.0",
+        "started": "2026-01-02T03:04:05.000+00:00",
+        "finished": "2026-01-02T03:05:05.000+00:00",
+        "status": "succeeded",
+        "model": {"name": "made-up", "sha256": "ab" * 32, "input_size": 128, "feature_size": 256},
+        "preprocess": {"method": "eval", "size": 128},
+        "options": {
+            "inputs": ["photos"],
+            "top_k": 5,
+            "max_pixels": 100_000_000,
+            "max_bytes": 268_435_456,
+        },
+        "inputs": rows + len(failed_rows),
+        "predictions": rows,
+        "failures": len(failed_rows),
+        "failures_by_reason": {},
+        "duplicates": 0,
+        "skipped": 0,
+        "most_frequent_labels": [],
+        "files": files,
+        **manifest,
+    }
+    (folder / "_MANIFEST.json").write_text(json.dumps(content), "utf-8")
+    (folder / "_SUCCESS").touch()
+
+
+def _chunks(rows: Iterable[Prediction]) -> Iterator[list[Prediction]]:
+    chunk: list[Prediction] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == ROWS_PER_SHARD:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def plausible(count: int, *, seed: int = 0) -> Iterator[Prediction]:
+    """Rows as a real collection has them: few frequent classes and many rare ones, all scores."""
+    random = np.random.RandomState(seed)
+    names = class_names()
+    for number in range(count):
+        first = 1 + int(min(999, random.exponential(120)))
+        ids = [first, *(1 + (first + random.randint(1, 999, 4)) % 1000).tolist()]
+        best = float(random.beta(1.2, 1.0))
+        scores = [best, *sorted(((1 - best) * random.dirichlet(np.ones(5))[:4]).tolist())[::-1]]
+        width, height = ((4000, 3000), (1024, 768), (500, 375), (375, 500))[number % 4]
+        yield prediction(number)._replace(
+            uri=f"/photos/{number // 1000:04d}/IMG_{number:07d}.jpg",
+            sha256=hashlib.sha256(str(number if number % 50 else 0).encode()).hexdigest(),
+            width=width,
+            height=height,
+            class_id=first,
+            synset=names[first].synset,
+            label=names[first].label,
+            score=best,
+            top_class_ids=ids,
+            top_labels=[names[class_id].label for class_id in ids],
+            top_scores=scores,
+            embedding=random.rand(256).astype(np.float32),
+        )
+
+
+def some_failures(count: int) -> list[Failure]:
+    """Cut-off pictures."""
+    return [failed(number) for number in range(count)]
