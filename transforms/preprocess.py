@@ -7,6 +7,7 @@ most scripts do, and loses ten points of top-1.
 
 from __future__ import annotations
 
+import functools
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -159,6 +160,7 @@ class _Taps(NamedTuple):
     weight: npt.NDArray[np.float32]
 
 
+@functools.lru_cache(maxsize=256)  # cameras know few sizes, and this is a tenth of the resampling
 def _taps(span: _Span, size: int, reduction: int, available: int) -> _Taps:
     """Where the legacy kernel samples one axis.
 
