@@ -39,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             logging.getLogger("quantlabel").exception("traceback of the error below")
         print(f"quantlabel: {error}", file=sys.stderr)
         return error.exit_status
-    except KeyboardInterrupt:
-        print("quantlabel: interrupted; no finished run was written", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"quantlabel: interrupted; {interrupt or 'nothing was finished'}", file=sys.stderr)
         return 130
     return 0
 

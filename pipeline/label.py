@@ -9,14 +9,17 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import AsDict, AsList
 
+from pipeline.earlier import EarlierRows
 from pipeline.options import LabelOptions
 from pipeline.progress import CountPictures
 from pipeline.run_folder import FinishRun
 from transforms.infer import ClassifyImages
 from transforms.load import LoadAndPreprocess
+from transforms.merge import MergePieces
 from transforms.read import ReadImages
 from transforms.records import Failure, Model, Prediction
-from transforms.write import WriteFailures, WritePredictions
+from transforms.resume import Outcome
+from transforms.stage import StageRows
 
 
 def build(
@@ -25,6 +28,7 @@ def build(
     *,
     model: Model,
     identity: Mapping[str, Any],
+    attempt: str,
     progress_folder: str | None = None,
 ) -> None:
     """Adds a labelling run to a pipeline.
@@ -34,10 +38,12 @@ def build(
         options: of the run.
         model: the network to run.
         identity: versions, model, preprocessing, options and start, for the manifest.
+        attempt: folder for what is not finished, see `pipeline.attempts`.
         progress_folder: local folder where running transforms report how far they are, or None.
     """
     read = pipeline | "Read" >> ReadImages(options.inputs)
-    loaded = read.refs | "Load" >> LoadAndPreprocess(
+    earlier = read.refs | "Earlier" >> EarlierRows(options, identity=identity, attempt=attempt)
+    loaded = earlier.refs | "Load" >> LoadAndPreprocess(
         size=model.input_size,
         method=options.preprocess,
         max_pixels=options.max_pixels,
@@ -47,43 +53,46 @@ def build(
     predictions = classified.predictions
     failures = (read.failures, loaded.failures, classified.failures) | "Failures" >> beam.Flatten()
     if progress_folder is not None:
-        _ = read.listing | "Count listed" >> beam.ParDo(CountPictures(progress_folder, "listed"))
+        listing = (read.listing, earlier.tally) | "Listing" >> beam.Flatten()
+        _ = listing | "Count listed" >> beam.ParDo(CountPictures(progress_folder, "listed"))
         predictions |= "Count labelled" >> beam.ParDo(CountPictures(progress_folder, "labelled"))
         failures |= "Count failed" >> beam.ParDo(CountPictures(progress_folder, "failed"))
+    new = predictions | "Stage" >> StageRows(attempt, "predictions")
+    new_failures = failures | "StageFailures" >> StageRows(attempt, "failures")
+    merge = MergePieces(attempt, "predictions", options.format, _schema_metadata(identity))
+    shards = (new, earlier.predictions) | "Parts" >> beam.Flatten() | "Merge" >> merge
+    failure_shards = (
+        (new_failures, earlier.failures)
+        | "FailureParts" >> beam.Flatten()
+        | "MergeFailures" >> MergePieces(attempt, "failures", "jsonl")
+    )
+    tally = (read.tally, earlier.tally) | "Tallies" >> beam.Flatten()
+    outcomes = (
+        predictions | "Class" >> beam.Map(_class),
+        failures | "Reason" >> beam.Map(_reason),
+        earlier.outcomes,
+    ) | "Outcomes" >> beam.Flatten()
     _ = (
         pipeline
         | "End" >> beam.Create([None])
         | "Finish"
         >> beam.ParDo(
-            FinishRun(options.output, identity, options.max_failure_rate),
-            predictions=AsList(
-                predictions
-                | "Write"
-                >> WritePredictions(options.output, options.format, _schema_metadata(identity))
-            ),
-            failures=AsList(failures | "WriteFailures" >> WriteFailures(options.output)),
-            tally=AsDict(read.tally | "Tally" >> beam.CombinePerKey(sum)),
-            reasons=AsDict(failures | "Reasons" >> _CountBy(_reason)),
-            labels=AsDict(predictions | "Labels" >> _CountBy(_class)),
+            FinishRun(options.output, attempt, options.format, identity, options.max_failure_rate),
+            predictions=AsList(shards),
+            failures=AsList(failure_shards),
+            tally=AsDict(tally | "Tally" >> beam.CombinePerKey(sum)),
+            outcomes=AsDict(outcomes | "Count" >> beam.CombinePerKey(sum)),
+            discarded=AsList(earlier.discarded),
         )
     )
 
 
-class _CountBy(beam.PTransform):  # type: ignore[misc]
-    def __init__(self, key: Any) -> None:
-        super().__init__()
-        self._key = key
-
-    def expand(self, rows: beam.PCollection[Any]) -> beam.PCollection[tuple[Any, int]]:
-        return rows | beam.Map(self._key) | beam.combiners.Count.PerElement()
+def _class(prediction: Prediction) -> tuple[Outcome, int]:
+    return ("predictions", prediction.class_id), 1
 
 
-def _reason(failure: Failure) -> str:
-    return failure.reason
-
-
-def _class(prediction: Prediction) -> tuple[int, str]:
-    return prediction.class_id, prediction.label
+def _reason(failure: Failure) -> tuple[Outcome, int]:
+    return ("failures", failure.reason), 1
 
 
 def _schema_metadata(identity: Mapping[str, Any]) -> dict[str, str]:

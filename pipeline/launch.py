@@ -15,7 +15,7 @@ from apache_beam.runners import create_runner
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from rich.console import Console
 
-from pipeline import progress, run_folder
+from pipeline import attempts, progress, run_folder
 from pipeline.label import build
 from pipeline.network import load_network
 from pipeline.options import LabelOptions, beam_options
@@ -40,14 +40,27 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
     """
     flags = beam_options(options)
     runner = _runner(options)
-    run_folder.check_writable(options.output, overwrite=options.overwrite)
+    attempts.recover(options.output)
+    run_folder.check_writable(options.output, replace=options.overwrite or options.resume)
     for source in options.inputs:
         _require_a_picture(source)
     model = load_network(options.model, sha256=options.sha256)
     identity = _identity(options, model)
-    with _progress(options, console) as progress_folder:
+    if options.resume and not options.overwrite:
+        attempts.require_same(options.output, identity)
+    if not options.resume:
+        attempts.discard(options.output)
+    attempt = attempts.begin(options.output, identity)
+    with _progress(options, console) as progress_folder, _kept_for_resume(attempt):
         pipeline = beam.Pipeline(runner=runner, options=flags)
-        build(pipeline, options, model=model, identity=identity, progress_folder=progress_folder)
+        build(
+            pipeline,
+            options,
+            model=model,
+            identity=identity,
+            attempt=attempt,
+            progress_folder=progress_folder,
+        )
         _run(pipeline, options, started=identity["started"])
     return run_folder.read_manifest(options.output)
 
@@ -103,9 +116,6 @@ def _run(pipeline: beam.Pipeline, options: LabelOptions, *, started: str) -> Non
         if "KeyboardInterrupt" in str(error):  # Beam rewords it when a transform was interrupted
             raise KeyboardInterrupt from error
         raise UserError(_explanation(error, options, started=started)) from error
-    finally:
-        if options.is_local:
-            _remove_staging(options.output)
 
 
 def _explanation(error: Exception, options: LabelOptions, *, started: str) -> str:
@@ -122,7 +132,19 @@ def _explanation(error: Exception, options: LabelOptions, *, started: str) -> st
     return f"the run has failed: {last} (--verbose shows the traceback)"
 
 
-def _remove_staging(folder: str) -> None:
-    for name in storage.names(folder):
-        if name.startswith("_temporary-"):
-            storage.delete_tree(storage.join(folder, name))
+_ADVICE = "add --resume to go on where it stopped"
+
+
+@contextlib.contextmanager
+def _kept_for_resume(attempt: str) -> Iterator[None]:
+    """Leaves a failed attempt behind if --resume can make use of it, and says so."""
+    try:
+        yield
+    except (UserError, KeyboardInterrupt) as error:
+        if not attempts.parts(attempt):
+            storage.delete_tree(attempt)
+        elif isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(_ADVICE) from error
+        else:
+            raise UserError(f"{error} ({_ADVICE})") from error
+        raise

@@ -34,6 +34,8 @@ class LabelOptions:
         max_pixels: pictures with more pixels are failures.
         max_bytes: files with more bytes are failures.
         overwrite: replace a finished run in `output`.
+        resume: keep the rows in `output` that are right, label only what has none.
+        retry_failures: with `resume`, which it implies: try retryable failures again.
         runner: name of a Beam runner.
         beam_args: flags that go to Beam as they are.
 
@@ -52,11 +54,15 @@ class LabelOptions:
     max_pixels: int = MAX_PIXELS
     max_bytes: int = MAX_BYTES
     overwrite: bool = False
+    resume: bool = False
+    retry_failures: bool = False
     runner: str = "DirectRunner"
     beam_args: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks every value; touches no file."""
+        if self.retry_failures:
+            object.__setattr__(self, "resume", True)
         _require(bool(self.inputs) and all(self.inputs), "--input", "a path", self.inputs)
         _require(bool(self.output), "--output", "a folder", self.output)
         _require(self.format in FORMATS, "--format", f"one of {', '.join(FORMATS)}", self.format)

@@ -45,7 +45,8 @@ class CountPictures(beam.DoFn):  # type: ignore[misc]
 
     Args:
         folder: where the reports go; the launcher removes it.
-        kind: which of `Counts` it counts; `listed` expects the elements of `ReadResult.listing`.
+        kind: which of `Counts` it counts; `listed` expects the elements of `ReadResult.listing`,
+            and of tallies with what is `reused` and so not to be done.
     """
 
     def __init__(self, folder: str, kind: Kind) -> None:
@@ -62,7 +63,7 @@ class CountPictures(beam.DoFn):  # type: ignore[misc]
         """Counts one element."""
         if self._kind != "listed":
             self._count += 1
-        elif element[0] in ("entries", "duplicates"):
+        elif element[0] in ("entries", "duplicates", "reused"):
             self._count += element[1] if element[0] == "entries" else -element[1]
         if time.monotonic() - self._written > _WRITE_SECONDS:
             self._report()

@@ -6,33 +6,36 @@ import dataclasses
 import datetime
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
 
+from pipeline import attempts
 from transforms import storage
 from transforms.errors import UserError
-from transforms.write import Shard
-
-MANIFEST = "_MANIFEST.json"
-SUCCESS = "_SUCCESS"
+from transforms.labels import class_names
+from transforms.publish import MANIFEST as MANIFEST
+from transforms.publish import SUCCESS as SUCCESS
+from transforms.publish import Move, final_names
+from transforms.resume import Outcome
+from transforms.shards import Piece
 
 _MOST_FREQUENT = 20
 
 
-def check_writable(folder: str, *, overwrite: bool) -> None:
+def check_writable(folder: str, *, replace: bool) -> None:
     """Refuses a folder that holds a finished run.
 
     Raises:
-        UserError: the run there is finished and `overwrite` is false, or the path is a file.
+        UserError: the run there is finished and `replace` is false, or the path is a file.
     """
     if storage.is_local(folder) and storage.exists(folder) and not _is_folder(folder):
         raise UserError(f"--output {folder}: this is a file. Expected a folder, new or existing.")
-    if not overwrite and storage.exists(storage.join(folder, SUCCESS)):
+    if not replace and storage.exists(storage.join(folder, SUCCESS)):
         raise UserError(
-            f"--output {folder}: a finished run is there already. "
-            "Choose another folder, or add --overwrite to replace it."
+            f"--output {folder}: a finished run is there already. Choose another folder, or add "
+            "--resume to bring it up to date, or --overwrite to replace it."
         )
 
 
@@ -57,82 +60,103 @@ def now() -> str:
 
 @dataclasses.dataclass(eq=False)
 class FinishRun(beam.DoFn):  # type: ignore[misc]
-    """Adds up the ledger, writes the manifest and, if all is well, `_SUCCESS`.
+    """Adds up the ledger, gives the shards their names and closes the folder.
 
-    Runs inside the graph after every shard is in place, since the launcher may be gone by then.
+    Runs inside the graph when every shard is complete, since the launcher may be gone by then.
 
     Attributes:
         folder: of the run.
+        attempt: folder of what is not finished.
+        format: of the predictions.
         identity: what the launcher knows: versions, model, preprocessing, options, start.
         max_failure_rate: see `LabelOptions`.
     """
 
     folder: str
+    attempt: str
+    format: str
     identity: Mapping[str, Any]
     max_failure_rate: float
 
     def process(
         self,
         _: None,
-        predictions: list[Shard],
-        failures: list[Shard],
+        predictions: list[Piece],
+        failures: list[Piece],
         tally: dict[str, int],
-        reasons: dict[str, int],
-        labels: dict[tuple[int, str], int],
+        outcomes: dict[Outcome, int],
+        discarded: list[str],
     ) -> Iterator[dict[str, Any]]:
         """Writes the manifest, once (a retry writes the same counts again).
 
         Raises:
             UserError: the counts do not add up, nothing succeeded, or too much failed.
         """
-        manifest = {
-            **self.identity,
-            "finished": now(),
-            "status": "succeeded",
-            "inputs": tally.get("inputs", 0),
-            "predictions": sum(shard.rows for shard in predictions),
-            "failures": sum(shard.rows for shard in failures),
-            "failures_by_reason": dict(sorted(reasons.items())),
-            "duplicates": tally.get("duplicates", 0),
-            "skipped": tally.get("skipped", 0),
-            "most_frequent_labels": _most_frequent(labels),
-            "files": [shard._asdict() for shard in [*sorted(predictions), *sorted(failures)]],
-        }
-        problem = _problem(manifest, tally, labels, self.max_failure_rate)
+        moves = [
+            *final_names(predictions, kind="predictions", format=self.format),
+            *final_names(failures, kind="failures", format="jsonl"),
+        ]
+        manifest = {**self.identity, **_ledger(moves, tally, outcomes), "discarded": discarded}
+        problem = _problem(manifest, tally, outcomes, self.max_failure_rate)
         if problem:
             manifest.update(status="failed", error=problem)
-        text = json.dumps(manifest, indent=2, ensure_ascii=False)
-        storage.write_bytes(storage.join(self.folder, MANIFEST), f"{text}\n".encode())
+        attempts.commit(self.folder, self.attempt, manifest, moves)
         if problem:
             raise UserError(problem)
-        storage.write_bytes(storage.join(self.folder, SUCCESS), b"")
         yield manifest
 
 
-def _most_frequent(labels: Mapping[tuple[int, str], int]) -> list[dict[str, Any]]:
-    ranked = sorted(labels.items(), key=lambda item: (-item[1], item[0]))[:_MOST_FREQUENT]
+def _ledger(
+    moves: Sequence[Move], tally: Mapping[str, int], outcomes: Mapping[Outcome, int]
+) -> dict[str, Any]:
+    """What happened to the inputs, as the manifest says it."""
+    rows = {
+        kind: sum(move.shard.rows for move in moves if move.shard.name.startswith(f"{kind}-"))
+        for kind in attempts.KINDS
+    }
+    return {
+        "finished": now(),
+        "status": "succeeded",
+        "inputs": tally.get("inputs", 0),
+        **rows,
+        "failures_by_reason": dict(sorted(_of_kind("failures", outcomes).items())),
+        "duplicates": tally.get("duplicates", 0),
+        "skipped": tally.get("skipped", 0),
+        "reused": tally.get("reused", 0),
+        "most_frequent_labels": _most_frequent(_of_kind("predictions", outcomes)),
+        "files": [move.shard._asdict() for move in moves],
+    }
+
+
+def _of_kind(kind: str, outcomes: Mapping[Outcome, int]) -> dict[Any, int]:
+    return {what: count for (of, what), count in outcomes.items() if of == kind}
+
+
+def _most_frequent(class_ids: Mapping[int, int]) -> list[dict[str, Any]]:
+    names = class_names()
+    ranked = sorted(class_ids.items(), key=lambda item: (-item[1], item[0]))[:_MOST_FREQUENT]
     return [
-        {"class_id": class_id, "label": label, "count": count}
-        for (class_id, label), count in ranked
+        {"class_id": class_id, "label": names[class_id].label, "count": count}
+        for class_id, count in ranked
     ]
 
 
 def _problem(
     manifest: Mapping[str, Any],
     tally: Mapping[str, int],
-    labels: Mapping[tuple[int, str], int],
+    outcomes: Mapping[Outcome, int],
     max_failure_rate: float,
 ) -> str | None:
     """Why the run has failed, or None.
 
-    The three counts come from different places, the listing, the classified rows and the files on
-    disk, so that a row lost or doubled anywhere between them shows.
+    The three counts come from different places, the listing, the rows as they were classified or
+    found stored, and the files on disk, so that a row lost or doubled between them shows.
     """
     inputs, failures = manifest["inputs"], manifest["failures"]
     rows = manifest["predictions"] + failures
     if tally.get("entries", 0) != inputs + manifest["duplicates"]:
         return _unbalanced(f"{tally.get('entries', 0)} pictures listed", inputs, manifest)
-    if inputs != rows or sum(labels.values()) != manifest["predictions"]:
+    if inputs != rows or rows != sum(outcomes.values()):
         return _unbalanced(f"{rows} rows written", inputs, manifest)
     if not manifest["predictions"]:
         reasons = ", ".join(f"{n} {reason}" for reason, n in manifest["failures_by_reason"].items())

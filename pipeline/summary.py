@@ -32,14 +32,16 @@ def print_summary(manifest: Mapping[str, Any], *, folder: str, console: Console)
 def _lines(manifest: Mapping[str, Any], folder: str) -> list[tuple[str, str]]:
     seconds = _seconds(manifest)
     pictures = manifest["inputs"]
+    done = pictures - manifest["reused"]
     lines = [
         ("pictures", f"{pictures:,}"),
         ("labelled", f"{manifest['predictions']:,}"),
         ("failed", _failed(manifest)),
+        ("kept", _if_any(manifest["reused"], "of these, from an earlier run")),
         ("skipped", _if_any(manifest["skipped"], "without an image extension")),
         ("repeated", _if_any(manifest["duplicates"], "listed before")),
         ("most frequent", _labels(manifest)),
-        ("time", f"{seconds:,.1f} s, {pictures / seconds:,.0f} pictures/s" if seconds else ""),
+        ("time", f"{seconds:,.1f} s, {done / seconds:,.0f} pictures/s" if seconds else ""),
         ("model", _model(manifest)),
         ("output", f"{folder}: {_files(manifest)}"),
     ]

@@ -10,7 +10,6 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.finished import open_run
 from tests.rows import WILD_URI, failed, prediction
-from transforms import read_rows
 from transforms.errors import UserError
 from transforms.read_rows import read_failures, read_predictions
 from transforms.records import Prediction
@@ -44,11 +43,9 @@ def test_every_format_gives_back_what_was_written(tmp_path: Path, format: str) -
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_columns_come_as_asked_and_in_bounded_tables(
-    tmp_path: Path, format: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(read_rows, "ROWS_PER_TABLE", 2)
-    tables = list(read_predictions(_write(tmp_path, ROWS, format), columns=["size", "uri"]))
+def test_columns_come_as_asked_and_in_bounded_tables(tmp_path: Path, format: str) -> None:
+    path = _write(tmp_path, ROWS, format)
+    tables = list(read_predictions(path, columns=["size", "uri"], rows=2))
     assert [table.num_rows for table in tables] == [2, 1]
     assert pa.concat_tables(tables).column_names == ["size", "uri"]
     assert tables[0]["size"].to_pylist() == [100_001, 100_002]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,31 +10,63 @@ import pytest
 
 from pipeline.run_folder import FinishRun, check_writable, read_manifest
 from transforms.errors import UserError
-from transforms.write import Shard
+from transforms.shards import Piece, Shard
 
-PREDICTIONS = [
-    Shard("predictions-00001-of-00002.parquet", 3, 10, "b" * 64),
-    Shard("predictions-00000-of-00002.parquet", 4, 10, "a" * 64),
-]
-FAILURES = [Shard("failures-00000-of-00001.jsonl", 2, 10, "c" * 64)]
+ROWS = {
+    "merged-predictions-x.parquet": 3,
+    "merged-predictions-y.parquet": 4,
+    "merged-failures-x.jsonl": 2,
+}
 BALANCED: dict[str, Any] = {
-    "tally": {"entries": 10, "duplicates": 1, "inputs": 9, "skipped": 5},
-    "reasons": {"truncated": 2},
-    "labels": {(1, "tench"): 4, (9, "ostrich"): 3},
+    "tally": {"entries": 10, "duplicates": 1, "inputs": 9, "skipped": 5, "reused": 3},
+    "outcomes": {("failures", "truncated"): 2, ("predictions", 1): 4, ("predictions", 9): 3},
 }
 
 
+def _pieces(folder: Path, kind: str) -> list[Piece]:
+    """Files that a run has written and that have no names yet."""
+    attempt = folder / "_unfinished-x"
+    attempt.mkdir(exist_ok=True)
+    pieces = []
+    for name, rows in ROWS.items():
+        if kind in name:
+            (attempt / name).write_bytes(name.encode())
+            digest = hashlib.sha256(name.encode()).hexdigest()
+            pieces.append(Piece(str(attempt), Shard(name, rows, len(name), digest)))
+    return pieces
+
+
 def _finish(folder: Path, *, limit: float = 1.0, **changed: Any) -> dict[str, Any]:
-    sides = {"predictions": PREDICTIONS, "failures": FAILURES, **BALANCED, **changed}
-    finish = FinishRun(str(folder), {"version": "1.2.3"}, limit)
+    sides: dict[str, Any] = {
+        "predictions": _pieces(folder, "predictions"),
+        "failures": _pieces(folder, "failures"),
+        "discarded": [],
+        **BALANCED,
+        **changed,
+    }
+    attempt = str(folder / "_unfinished-x")
+    finish = FinishRun(str(folder), attempt, "parquet", {"version": "1.2.3"}, limit)
     (manifest,) = finish.process(None, **sides)
     return manifest
 
 
 def test_a_balanced_ledger_ends_in_success(tmp_path: Path) -> None:
     manifest = _finish(tmp_path)
-    assert read_manifest(str(tmp_path)) == json.loads(json.dumps(manifest))
-    assert (tmp_path / "_SUCCESS").read_bytes() == b""
+    content = (tmp_path / "_MANIFEST.json").read_bytes()
+    assert read_manifest(str(tmp_path)) == json.loads(content) == json.loads(json.dumps(manifest))
+    subprocess.run(["sha256sum", "--check", "_SUCCESS"], cwd=tmp_path, check=True)
+    files = manifest.pop("files")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "_MANIFEST.json",
+        "_SUCCESS",
+        "failures-00000-of-00001.jsonl",
+        "predictions-00000-of-00002.parquet",
+        "predictions-00001-of-00002.parquet",
+    ]
+    for file in files:
+        was = (tmp_path / file["name"]).read_bytes()
+        assert file["rows"] == ROWS[was.decode()]
+        assert file["sha256"] == hashlib.sha256(was).hexdigest()
     assert manifest.pop("finished")[-6:] == "+00:00"
     assert manifest == {
         "version": "1.2.3",
@@ -43,28 +77,21 @@ def test_a_balanced_ledger_ends_in_success(tmp_path: Path) -> None:
         "failures_by_reason": {"truncated": 2},
         "duplicates": 1,
         "skipped": 5,
+        "reused": 3,
+        "discarded": [],
         "most_frequent_labels": [
             {"class_id": 1, "label": "tench", "count": 4},
-            {"class_id": 9, "label": "ostrich", "count": 3},
-        ],
-        "files": [
-            {"name": shard.name, "rows": shard.rows, "size": 10, "sha256": shard.sha256}
-            for shard in [PREDICTIONS[1], PREDICTIONS[0], *FAILURES]
+            {"class_id": 9, "label": "hen", "count": 3},
         ],
     }
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"predictions": PREDICTIONS[:1]},
-        {"predictions": [*PREDICTIONS, PREDICTIONS[0]]},
-        {"failures": []},
-        {"tally": {"entries": 11, "duplicates": 1, "inputs": 9}},
-        {"tally": {"entries": 11, "duplicates": 1, "inputs": 10}},
-        {"labels": {(1, "tench"): 8}},
-    ],
-)
+LOST = {"tally": {**BALANCED["tally"], "entries": 11}}
+LISTED_ONLY = {"tally": {**BALANCED["tally"], "entries": 11, "inputs": 10}}
+NOT_ON_DISK = {"outcomes": {**BALANCED["outcomes"], ("predictions", 5): 1}}
+
+
+@pytest.mark.parametrize("changed", [{"failures": []}, LOST, LISTED_ONLY, NOT_ON_DISK])
 def test_a_row_too_many_or_too_few_fails_the_run(tmp_path: Path, changed: Any) -> None:
     with pytest.raises(UserError, match="the ledger does not add up"):
         _finish(tmp_path, **changed)
@@ -79,10 +106,10 @@ def test_the_failure_rate_may_reach_its_limit_but_not_pass_it(tmp_path: Path) ->
 
 
 def test_only_a_finished_run_is_protected(tmp_path: Path) -> None:
-    check_writable(str(tmp_path / "new"), overwrite=False)
+    check_writable(str(tmp_path / "new"), replace=False)
     (tmp_path / "_MANIFEST.json").write_text("{}", "utf-8")
-    check_writable(str(tmp_path), overwrite=False)
+    check_writable(str(tmp_path), replace=False)
     (tmp_path / "_SUCCESS").write_bytes(b"")
-    check_writable(str(tmp_path), overwrite=True)
-    with pytest.raises(UserError, match="add --overwrite"):
-        check_writable(str(tmp_path), overwrite=False)
+    check_writable(str(tmp_path), replace=True)
+    with pytest.raises(UserError, match="or --overwrite to replace it"):
+        check_writable(str(tmp_path), replace=False)

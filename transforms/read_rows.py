@@ -25,30 +25,36 @@ _LISTS = ("top_class_ids", "top_labels", "top_scores", "embedding")
 _MAX_RECORD = 64 * 1024 * 1024
 
 
-def read_predictions(path: str, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+def read_predictions(
+    path: str, *, columns: Sequence[str] | None = None, rows: int = ROWS_PER_TABLE
+) -> Iterator[pa.Table]:
     """The rows of one shard of predictions, in the order of the file.
 
     Args:
         path: of a file that `WritePredictions` wrote, local or remote; its name tells the format.
         columns: which of `Prediction`'s fields, in this order; None for all.
+        rows: of a table, at most.
 
     Yields:
-        Tables of at most `ROWS_PER_TABLE` rows with the types of `prediction_schema`.
+        Tables with the types of `prediction_schema`.
 
     Raises:
         UserError: the file is missing or is not what its name says.
     """
     format = _format(path)
     if format == "parquet":
-        return _parquet_tables(path, columns)
+        return _parquet_tables(path, columns, rows)
     lines = _jsonl_rows(path) if format == "jsonl" else _tfrecord_rows(path, format=format)
-    return _tables(path, lines, columns)
+    return _tables(path, _chunks(lines, rows), columns)
 
 
-def read_failures(path: str) -> Iterator[pa.Table]:
+def read_failures(path: str, *, rows: int = ROWS_PER_TABLE) -> Iterator[pa.Table]:
     """The rows of one shard of failures, as `read_predictions` does it, with `FAILURE_SCHEMA`."""
-    for rows in _chunks(_jsonl_rows(path)):
-        yield pa.Table.from_pylist(rows, schema=FAILURE_SCHEMA)
+    if _format(path) == "parquet":  # a part of a run
+        yield from _parquet_tables(path, FAILURE_SCHEMA.names, rows)
+        return
+    for chunk in _chunks(_jsonl_rows(path), rows):
+        yield pa.Table.from_pylist(chunk, schema=FAILURE_SCHEMA)
 
 
 def _format(path: str) -> str:
@@ -65,21 +71,21 @@ def _open(path: str) -> IO[bytes]:
         raise UserError(f"{path}: the file is missing. Restore it, or label again.") from error
 
 
-def _parquet_tables(path: str, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+def _parquet_tables(path: str, columns: Sequence[str] | None, rows: int) -> Iterator[pa.Table]:
     with _open(path) as stream:
         try:
             file = pq.ParquetFile(stream)
             names = list(columns or file.schema_arrow.names)
-            for batch in file.iter_batches(batch_size=ROWS_PER_TABLE, columns=names):
+            for batch in file.iter_batches(batch_size=rows, columns=names):
                 yield pa.Table.from_batches([batch]).select(names)
         except (pa.ArrowException, OSError) as error:
             raise _damaged(path, "Parquet", error) from error
 
 
 def _tables(
-    path: str, rows: Iterator[dict[str, Any]], columns: Sequence[str] | None
+    path: str, chunks: Iterator[list[dict[str, Any]]], columns: Sequence[str] | None
 ) -> Iterator[pa.Table]:
-    for chunk in _chunks(rows):
+    for chunk in chunks:
         schema = prediction_schema(len(chunk[0]["embedding"]))
         try:
             table = pa.Table.from_pylist(chunk, schema=schema)
@@ -88,11 +94,11 @@ def _tables(
         yield table.select(list(columns)) if columns else table
 
 
-def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def _chunks(rows: Iterator[dict[str, Any]], most: int) -> Iterator[list[dict[str, Any]]]:
     chunk: list[dict[str, Any]] = []
     for row in rows:
         chunk.append(row)
-        if len(chunk) == ROWS_PER_TABLE:
+        if len(chunk) == most:
             yield chunk
             chunk = []
     if chunk:

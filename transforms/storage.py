@@ -6,6 +6,7 @@ also when it deletes.
 
 from __future__ import annotations
 
+import io
 import os
 import posixpath
 import shutil
@@ -26,16 +27,34 @@ def join(folder: str, name: str) -> str:
     return posixpath.join(folder, name)
 
 
+class _SafeFile(io.FileIO):
+    """A file whose content is on the disk, and not only on its way there, once it is closed."""
+
+    def close(self) -> None:
+        if not self.closed:
+            os.fsync(self.fileno())
+        super().close()
+
+
 def create(path: str) -> IO[bytes]:
-    """Opens a new file for writing, its folders made as needed, nothing compressed on the way."""
+    """Opens a new file for writing, its folders made as needed, nothing compressed on the way.
+
+    A local file is on the disk when it is closed, a remote one appears only then.
+    """
+    if is_local(path):
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        return io.BufferedWriter(_SafeFile(path, "wb"))
     file = FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
     return cast("IO[bytes]", file)
 
 
 def write_bytes(path: str, content: bytes) -> None:
-    """Writes a whole file."""
-    with create(path) as file:
+    """Writes a whole file; whoever reads at any moment sees all of the old or all of the new."""
+    target = f"{path}.new" if is_local(path) else path
+    with create(target) as file:
         file.write(content)
+    if target != path:
+        move([(target, path)])
 
 
 def open_read(path: str) -> IO[bytes]:
@@ -75,6 +94,15 @@ def names(folder: str) -> list[str]:
     return sorted(posixpath.basename(item.path) for item in found)
 
 
+def folders(folder: str, *, prefix: str) -> list[str]:
+    """Names of the folders in a folder that begin with `prefix` and hold a file, sorted."""
+    if is_local(folder):
+        return [name for name in names(folder) if name.startswith(prefix)]
+    found = FileSystems.match([join(folder, f"{prefix}**")])[0].metadata_list
+    below = (item.path[len(join(folder, "")) :] for item in found)
+    return sorted({path.split("/", 1)[0] for path in below if "/" in path})
+
+
 def move(pairs: Sequence[tuple[str, str]]) -> None:
     """Renames files within one file system; a file that stood there is replaced."""
     if not pairs:
@@ -83,8 +111,19 @@ def move(pairs: Sequence[tuple[str, str]]) -> None:
     if is_local(sources[0]):
         for source, target in pairs:
             os.replace(source, target)
+        for folder in {os.path.dirname(target) or "." for target in targets}:
+            _sync_folder(folder)
     else:
         FileSystems.rename(list(sources), list(targets))
+
+
+def _sync_folder(folder: str) -> None:
+    """Puts names on the disk, where the system can do so for folders."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def delete(paths: Sequence[str]) -> None:

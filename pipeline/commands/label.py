@@ -37,6 +37,17 @@ def add(commands: Any) -> None:
     data.add_argument(
         "--overwrite", action="store_true", help="replace a finished run in the output folder"
     )
+    data.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where a run in the output folder ended: pictures that have a row and have not "
+        "changed are not read again; works for finished runs too",
+    )
+    data.add_argument(
+        "--retry-failures",
+        action="store_true",
+        help="--resume, and try again what failed for a reason that may have passed",
+    )
     limits = add_network_and_limits(parser)
     limits.add_argument(
         "--max-failure-rate",

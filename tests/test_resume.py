@@ -1,0 +1,208 @@
+"""Runs that go on where another ended, end to end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pipeline import attempts
+from pipeline.cli import main
+from pipeline.finished import open_run
+from tests.pictures import make_pictures
+from tests.runs import start_label, wait_for_parts
+from transforms.publish import publish
+
+
+class Run:
+    """A folder of ten pictures and a finished run over them."""
+
+    def __init__(self, photos: Path, out: Path, model: Path) -> None:
+        self.photos = photos
+        self.out = out
+        self._model = model
+
+    def label(self, *words: object, source: Path | None = None) -> int:
+        arguments = ["--input", source or self.photos, "--output", self.out, "--model", self._model]
+        return main(["label", "--quiet", *map(str, [*arguments, *words])])
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return dict(open_run(str(self.out)).manifest)
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        table = pa.concat_tables(open_run(str(self.out)).predictions())
+        rows = {Path(row["uri"]).name: row for row in table.to_pylist()}
+        assert len(rows) == table.num_rows
+        return rows
+
+    def failures(self) -> dict[str, str]:
+        tables = list(open_run(str(self.out)).failures())
+        rows = [row for table in tables for row in table.to_pylist()]
+        return {Path(row["uri"]).name: row["reason"] for row in rows}
+
+    def picture(self, name: str) -> Path:
+        return self.photos / name
+
+    def shard(self, at: int = 0) -> Path:
+        return sorted(self.out.glob("predictions-*"))[at]
+
+    def ruin_unseen(self, name: str) -> None:
+        """Makes a picture unusable such that neither its size nor its time says so."""
+        status = self.picture(name).stat()
+        self.picture(name).write_bytes(bytes(status.st_size))
+        os.utime(self.picture(name), ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.fixture
+def run(photos: Path, stand_in_file: Path, tmp_path: Path) -> Run:
+    (photos / "empty.jpg").write_bytes(b"")
+    (photos / "dangling.jpg").symlink_to("nowhere.jpg")
+    run = Run(photos, tmp_path / "out", stand_in_file)
+    assert run.label() == 0
+    return run
+
+
+def test_only_what_is_new_or_changed_is_read(run: Run) -> None:
+    before = run.rows()
+    for number in range(10):
+        run.ruin_unseen(f"{number:06d}.jpg")
+    make_pictures(run.photos / "more", count=2, seed=5)
+    shutil.copy(run.photos / "more/000000.jpg", run.photos / "000003.jpg")
+    run.picture("000004.jpg").unlink()
+    run.picture("empty.jpg").unlink()
+    (run.photos / "more/000000.jpg").rename(run.photos / "more/a.jpg")
+    (run.photos / "more/000001.jpg").rename(run.photos / "more/b.jpg")
+    assert run.label("--resume") == 0
+    after = run.rows()
+    assert set(after) == set(before) - {"000004.jpg"} | {"a.jpg", "b.jpg"}
+    kept = set(before) - {"000003.jpg", "000004.jpg"}
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+    assert after["000003.jpg"]["sha256"] == after["a.jpg"]["sha256"] != before["000003.jpg"]
+    assert run.failures() == {"dangling.jpg": "not_found"}
+    manifest = run.manifest
+    counts = ("inputs", "predictions", "failures", "reused", "discarded")
+    assert [manifest[name] for name in counts] == [12, 11, 1, 9, []]
+    assert sum(label["count"] for label in manifest["most_frequent_labels"]) == 11
+    assert [path.name for path in sorted(run.out.iterdir())] == [
+        "_MANIFEST.json",
+        "_SUCCESS",
+        "failures-00000-of-00001.jsonl",
+        "predictions-00000-of-00001.parquet",
+    ]
+
+
+def test_with_nothing_left_to_do_the_shards_stay_where_they_are(run: Run) -> None:
+    before, files = run.rows(), {path.name: path.stat().st_ino for path in run.out.glob("*-of-*")}
+    assert run.label("--resume") == 0
+    assert {path.name: path.stat().st_ino for path in run.out.glob("*-of-*")} == files
+    assert (run.rows(), run.manifest["reused"]) == (before, 12)
+
+
+def test_resume_in_a_new_folder_is_an_ordinary_run(run: Run) -> None:
+    before = run.rows()
+    shutil.rmtree(run.out)
+    assert run.label("--resume") == 0
+    assert (run.rows(), run.manifest["reused"]) == (before, 0)
+
+
+@pytest.mark.parametrize("format", ["jsonl", "tfrecord", "tfrecord.gz"])
+def test_rows_survive_a_change_of_format_and_back(run: Run, format: str) -> None:
+    before = run.rows()
+    for number in range(10):
+        run.ruin_unseen(f"{number:06d}.jpg")
+    for other in (format, "parquet"):
+        assert run.label("--resume", "--format", other) == 0
+        assert run.rows() == before
+        assert len(list(run.out.glob("predictions-*"))) == 1
+
+
+def test_meta_is_that_of_the_new_listing(run: Run) -> None:
+    before = run.rows()
+    for number in range(10):
+        run.ruin_unseen(f"{number:06d}.jpg")
+    listing = run.photos / "list.csv"
+    listing.write_text("uri,id\n000001.jpg,7\n000002.jpg,8\nempty.jpg,9\n", "utf-8")
+    assert run.label("--resume", source=listing) == 0
+    expected = {f"00000{n}.jpg": {**before[f"00000{n}.jpg"]} for n in (1, 2)}
+    expected["000001.jpg"]["meta"] = '{"id": "7"}'
+    expected["000002.jpg"]["meta"] = '{"id": "8"}'
+    assert run.rows() == expected
+    (failure,) = (run.out / "failures-00000-of-00001.jsonl").read_text("utf-8").splitlines()
+    assert json.loads(failure)["meta"] == '{"id": "9"}'
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "delete"])
+def test_a_damaged_shard_is_not_used(run: Run, damage: str) -> None:
+    before = run.rows()
+    content = bytearray(run.shard().read_bytes())
+    content[len(content) // 2] ^= 1
+    if damage == "delete":
+        run.shard().unlink()
+    else:
+        run.shard().write_bytes(content if damage == "flip" else content[:-5])
+    path = str(run.out / "predictions-00000-of-00001.parquet")
+    assert run.label("--resume") == 0
+    assert run.rows() == before
+    assert (run.manifest["reused"], run.manifest["discarded"]) == (2, [path])
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--top-k", "3"], "--top-k 5 there, 3 now"),
+        (["--preprocess", "slim"], "preprocessing {'method': 'eval'"),
+        (["--max-pixels", "7000"], "--max-pixels 100000000 there, 7000 now"),
+    ],
+)
+def test_rows_made_otherwise_are_refused_or_replaced(
+    run: Run, words: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = run.rows()
+    assert run.label("--resume", *words) == 1
+    assert expected in capsys.readouterr().err
+    assert run.rows() == before
+    assert run.label("--resume", "--overwrite", *words) == 0
+    assert run.manifest["reused"] == 0
+
+
+def test_an_older_finished_run_stays_until_the_new_one_is_complete(run: Run) -> None:
+    before = run.rows()
+    process = start_label(
+        run.photos, run.out, run._model, "--overwrite", copies=2_000, saved_every=0.1
+    )
+    wait_for_parts(process, run.out)
+    process.kill()
+    process.wait()
+    assert run.rows() == before
+    (attempt,) = run.out.glob("_unfinished-*")
+    assert attempts.parts(str(attempt))
+    assert run.label("--resume") == 0
+    assert run.manifest["reused"] > 12
+    assert len(run.rows()) + len(run.failures()) == run.manifest["inputs"] == 2_012
+    assert not list(run.out.glob("_unfinished-*"))
+
+
+def test_an_attempt_that_died_while_it_named_its_files_is_finished(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_pictures(run.photos / "more", count=1, seed=5)
+    (run.photos / "more/000000.jpg").rename(run.photos / "a.jpg")
+
+    def dies(folder: str, moves: Any) -> None:
+        publish(folder, list(moves)[:1])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(attempts, "publish", dies)
+        assert run.label("--resume") == 130
+    assert not (run.out / "_SUCCESS").exists()
+    assert run.label("--resume") == 0
+    assert len(run.rows()) == 11
+    assert run.manifest["reused"] == 13
+    assert not list(run.out.glob("_unfinished-*"))

@@ -1,0 +1,220 @@
+"""SkipFinished: which pictures have a row already, from this listing and the rows of earlier runs.
+
+The listing and the stored rows meet in a join by bucket, so that no machine holds either as a
+whole. Only what identifies a picture travels, compressed; feature vectors never leave their files.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
+
+from transforms import storage
+from transforms.packs import Packs, unpack
+from transforms.read import bucket_of
+from transforms.records import ImageRef
+from transforms.stored import Stored
+from transforms.tables import text
+
+_KEPT = "kept"
+_TALLY = "tally"
+_OUTCOMES = "outcomes"
+
+Outcome = tuple[str, "int | str"]
+"""("predictions", class id) or ("failures", reason)."""
+
+
+class Skipped(NamedTuple):
+    """What `SkipFinished` returns.
+
+    Attributes:
+        refs: PCollection[ImageRef], pictures without a row.
+        kept: rows of the others, as `CarryRows` expects them.
+        outcomes: PCollection[tuple[Outcome, int]], partial sums over the rows that are kept.
+        tally: PCollection[tuple[str, int]], partial sums: `reused` rows.
+    """
+
+    refs: beam.PCollection[ImageRef]
+    kept: beam.PCollection[tuple[str, bytes]]
+    outcomes: beam.PCollection[tuple[Outcome, int]]
+    tally: beam.PCollection[tuple[str, int]]
+
+
+class StoredRow(NamedTuple):
+    """What a stored row says of its picture, and where the row is.
+
+    Attributes:
+        size: bytes of the picture.
+        version: of the picture, as in `ImageRef`.
+        meta: as in `ImageRef`.
+        outcome: class id of a prediction, reason of a failure.
+        retryable: whether it is a failure that may not happen again.
+        path: of the file.
+        row: in the file, from 0.
+    """
+
+    size: int | None
+    version: str | None
+    meta: str | None
+    outcome: int | str
+    retryable: bool
+    path: str
+    row: int
+
+    @property
+    def kind(self) -> str:
+        """Predictions or failures."""
+        return "predictions" if isinstance(self.outcome, int) else "failures"
+
+
+@dataclasses.dataclass(eq=False)
+class SkipFinished(beam.PTransform):  # type: ignore[misc]
+    """Splits pictures into those that have a row and those that need one.
+
+    A picture has a row if one is stored for the same uri, size and version. Where the listing does
+    not know size and version, local files are asked for them; a picture whose version nobody knows
+    has no row. A stored row that belongs to no picture of the listing is not kept, and one whose
+    `meta` is not the listing's is kept with the listing's.
+
+    Takes a dict with `refs`: PCollection[ImageRef], each uri once, and `stored`:
+    PCollection[Stored].
+
+    Attributes:
+        retry_failures: retryable failures count as no row.
+    """
+
+    retry_failures: bool = False
+
+    def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> Skipped:
+        """Builds the graph: keys of rows and references, packed, joined by bucket."""
+        stored = inputs["stored"] | "Read keys" >> beam.ParDo(_ReadKeys())
+        listed = inputs["refs"] | "Pack" >> beam.ParDo(_PackRefs())
+        matched = (
+            {"stored": stored, "listed": listed}
+            | "Join" >> beam.CoGroupByKey()
+            | "Match"
+            >> beam.ParDo(_Match(self.retry_failures)).with_outputs(
+                _KEPT, _OUTCOMES, _TALLY, main="refs"
+            )
+        )
+        return Skipped(matched.refs, matched[_KEPT], matched[_OUTCOMES], matched[_TALLY])
+
+
+class _PackRefs(beam.DoFn):  # type: ignore[misc]
+    def start_bundle(self) -> None:
+        self._packs = Packs()
+
+    def process(self, ref: ImageRef) -> Iterator[tuple[int, bytes]]:
+        yield from self._packs.add(bucket_of(text(ref.uri)), ref)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        yield from map(GlobalWindows.windowed_value, self._packs.flush())
+
+
+class _ReadKeys(beam.DoFn):  # type: ignore[misc]
+    """Files of rows to (bucket, pack of [uri, *StoredRow])."""
+
+    def start_bundle(self) -> None:
+        self._packs = Packs()
+
+    def process(self, stored: Stored) -> Iterator[tuple[int, bytes]]:
+        for uri, row in stored_rows(stored):
+            yield from self._packs.add(bucket_of(uri), [uri, *row])
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        yield from map(GlobalWindows.windowed_value, self._packs.flush())
+
+
+def stored_rows(stored: Stored) -> Iterator[tuple[str, StoredRow]]:
+    """Uri and the rest of each row of a file."""
+    at = 0
+    outcome = "class_id" if stored.kind == "predictions" else "reason"
+    for table in stored.tables(columns=["uri", "size", "version", "meta", outcome]):
+        for row in table.to_pylist():
+            retryable = row.get("retryable", False)
+            yield (
+                row["uri"],
+                StoredRow(
+                    row["size"],
+                    row["version"],
+                    row["meta"],
+                    row[outcome],
+                    retryable,
+                    stored.piece.path,
+                    at,
+                ),
+            )
+            at += 1
+
+
+class _Match(beam.DoFn):  # type: ignore[misc]
+    """(bucket, packs of both sides) to references that need a row, and the rows that stay."""
+
+    def __init__(self, retry_failures: bool) -> None:
+        self._retry_failures = retry_failures
+
+    def start_bundle(self) -> None:
+        self._packs = Packs()
+        self._outcomes: collections.Counter[Outcome] = collections.Counter()
+
+    def process(self, element: tuple[int, dict[str, Iterable[bytes]]]) -> Iterator[Any]:
+        _, packs = element
+        stored: dict[str, list[StoredRow]] = collections.defaultdict(list)
+        for uri, *rest in unpack(packs["stored"]):
+            row = StoredRow(*rest)
+            if not (self._retry_failures and row.retryable):
+                stored[uri].append(row)
+        for fields in unpack(packs["listed"]):
+            ref = ImageRef(*fields)
+            found = _row_of(ref, stored.get(text(ref.uri), ()))
+            if found is None:
+                yield ref
+                continue
+            self._outcomes[found.kind, found.outcome] += 1
+            for kept in self._packs.add(found.path, [found.row, _changes(ref, found)]):
+                yield beam.pvalue.TaggedOutput(_KEPT, kept)
+
+    def finish_bundle(self) -> Iterator[Any]:
+        outputs: list[tuple[str, Any]] = [(_KEPT, kept) for kept in self._packs.flush()]
+        outputs += [(_OUTCOMES, item) for item in self._outcomes.items()]
+        outputs.append((_TALLY, ("reused", sum(self._outcomes.values()))))
+        for tag, value in outputs:
+            yield beam.pvalue.TaggedOutput(tag, GlobalWindows.windowed_value(value))
+
+
+def _row_of(ref: ImageRef, rows: Sequence[StoredRow]) -> StoredRow | None:
+    """The row that is right for the picture as it is now.
+
+    A run that was killed may have left several: they are equal, unless a failure came first.
+    """
+    if not rows:
+        return None
+    size, version = _look_at(ref)
+    known = version is not None or storage.is_local(ref.uri)
+    right = [row for row in rows if known and (row.size, row.version) == (size, version)]
+    return min(right, key=lambda row: (row.kind != "predictions", row.path, row.row), default=None)
+
+
+def _look_at(ref: ImageRef) -> tuple[int | None, str | None]:
+    """Size and version of a picture; None, None of a file that cannot be found."""
+    if ref.version is not None or not storage.is_local(ref.uri):
+        return ref.size, ref.version
+    try:
+        status = os.stat(ref.uri)
+    except (OSError, ValueError):  # ValueError: a NUL character in the name
+        return None, None
+    return status.st_size, str(status.st_mtime_ns)
+
+
+def _changes(ref: ImageRef, row: StoredRow) -> list[Any] | None:
+    """What is new about the picture, in the order of `carry.REWRITTEN`."""
+    if ref.meta == row.meta:
+        return None
+    return [text(ref.uri), row.size, row.version, ref.meta]

@@ -1,0 +1,104 @@
+"""What a written file is, and how one is written: hashed, compressed, safe on disk when closed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable
+from typing import IO, NamedTuple, cast
+
+import pyarrow as pa
+
+from transforms import storage
+from transforms.formats import FORMATS, encoded
+
+ROWS_PER_GROUP = 10_000
+"""Rows of a Parquet row group and of a part: 12 MB of Arrow memory."""
+
+ROWS_PER_SHARD = 100_000
+"""Rows of a shard at most."""
+
+
+class Shard(NamedTuple):
+    """A written file.
+
+    Attributes:
+        name: of the file, in its folder.
+        rows: how many it holds.
+        size: bytes.
+        sha256: lower-case hex digest of the file.
+    """
+
+    name: str
+    rows: int
+    size: int
+    sha256: str
+
+
+class Piece(NamedTuple):
+    """A complete file of rows, sorted by uri, that has no final name yet.
+
+    Attributes:
+        folder: where it is.
+        shard: its name there, rows, size and digest.
+        published: whether it is a shard of an earlier run, in the output folder itself.
+    """
+
+    folder: str
+    shard: Shard
+    published: bool = False
+
+    @property
+    def path(self) -> str:
+        """Of the file."""
+        return storage.join(self.folder, self.shard.name)
+
+
+def write_piece(
+    folder: str, name: str, tables: Iterable[pa.Table], *, format: str = "parquet"
+) -> Piece:
+    """Writes a file.
+
+    Args:
+        folder: where to, made if it does not exist.
+        name: of the file.
+        tables: its rows, sorted; in Parquet each table is one row group.
+        format: a key of `transforms.formats.FORMATS`.
+    """
+    rows = 0
+    with contextlib.ExitStack() as closing:
+        file = closing.enter_context(storage.create(storage.join(folder, name)))
+        hashing = _HashingFile(file)
+        stream = closing.enter_context(encoded(cast("IO[bytes]", hashing), format=format))
+        writer = FORMATS[format](stream)
+        for table in tables:
+            writer.write(table)
+            rows += table.num_rows
+        writer.close()
+    return Piece(folder, Shard(name, rows, hashing.size, hashing.digest.hexdigest()))
+
+
+class _HashingFile:
+    """A write-only file that keeps count and digest of what passes through it."""
+
+    closed = False
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        view = memoryview(data)
+        self.digest.update(view)
+        self.size += view.nbytes
+        return self._file.write(view)
+
+    def tell(self) -> int:
+        return self.size
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def writable(self) -> bool:
+        return True

@@ -1,0 +1,107 @@
+"""StageRows: rows to sorted parts that survive whatever happens to the run that wrote them."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
+
+from transforms import storage
+from transforms.shards import ROWS_PER_GROUP, Piece, write_piece
+from transforms.tables import failure_table, prediction_table
+
+CHECKPOINT_SECONDS = 10.0
+"""Work that a killed run loses at most, for each of its workers."""
+
+_ROWS_AS_OBJECTS = 1_000
+"""Rows held as Python objects, 3 KB each, before they become Arrow memory, 1.2 KB each."""
+
+_TABLES: dict[str, Callable[[Sequence[Any]], pa.Table]] = {
+    "predictions": prediction_table,
+    "failures": failure_table,
+}
+
+
+@dataclasses.dataclass(eq=False)
+class StageRows(beam.PTransform):  # type: ignore[misc]
+    """Writes rows to parts of 10,000, sorted by uri; returns PCollection[Piece].
+
+    Parts are Parquet whatever the output will be: they end in a footer, so that one which was cut
+    off is told from a complete one. A bundle that is slow to fill its part saves what it has every
+    ten seconds, each time replacing what it saved before; such a copy is not part of the result and
+    is only of use to a later run, should this one die.
+
+    Attributes:
+        folder: where the parts go.
+        kind: of the rows, predictions or failures.
+    """
+
+    folder: str
+    kind: str
+
+    def expand(self, rows: beam.PCollection[Any]) -> beam.PCollection[Piece]:
+        """Builds the graph: one ParDo."""
+        return rows | "Stage" >> beam.ParDo(_Stage(self.folder, self.kind))
+
+
+class _Stage(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, folder: str, kind: str) -> None:
+        self._folder = folder
+        self._kind = kind
+
+    def start_bundle(self) -> None:
+        self._saved: Piece | None = None
+        self._begin_part()
+
+    def _begin_part(self) -> None:
+        self._rows: list[Any] = []
+        self._tables: list[pa.Table] = []
+        self._held = 0
+        self._due = time.monotonic() + CHECKPOINT_SECONDS
+
+    def process(self, row: Any) -> Iterator[Piece]:
+        self._rows.append(row)
+        if len(self._rows) >= _ROWS_AS_OBJECTS:
+            self._to_arrow()
+        if self._held >= ROWS_PER_GROUP:
+            yield self._close_part()
+        elif time.monotonic() >= self._due:
+            self._save()
+            self._due = time.monotonic() + CHECKPOINT_SECONDS
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        if self._rows or self._tables:
+            yield GlobalWindows.windowed_value(self._close_part())
+
+    def _to_arrow(self) -> None:
+        if self._rows:
+            self._tables.append(_TABLES[self._kind](self._rows))
+            self._held += len(self._rows)
+            self._rows = []
+
+    def _close_part(self) -> Piece:
+        part = self._save()
+        self._saved = None
+        self._begin_part()
+        return part
+
+    def _save(self) -> Piece:
+        """Writes all rows that are held, and only then forgets the copy of fewer."""
+        self._to_arrow()
+        older, self._saved = self._saved, write_part(self._folder, self._kind, self._tables)
+        if older is not None:
+            storage.delete([older.path])
+        return self._saved
+
+
+def write_part(folder: str, kind: str, tables: Sequence[pa.Table]) -> Piece:
+    """Writes tables, in one order of uris, as one part with a name of its own."""
+    table = pa.concat_tables(tables).combine_chunks().sort_by("uri")
+    return write_piece(folder, f"{kind}-{uuid.uuid4().hex}.parquet", [table])
