@@ -6,11 +6,9 @@ import collections
 import dataclasses
 import io
 import itertools
-import os
 import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,7 +23,7 @@ from transforms import sources
 from transforms.errors import UsageError
 from transforms.formats import FORMATS, encoded
 from transforms.infer import BATCH_SIZE, LiteRtModelHandler
-from transforms.load import Loader, cores
+from transforms.load import Loader, LoaderPool, cores
 from transforms.records import Failure, Image, ImageRef, Model, Pixels, Prediction
 from transforms.tables import prediction_table
 
@@ -183,7 +181,7 @@ def reservoir(items: Iterable[_Item], *, size: int) -> list[_Item]:
 def _refs(inputs: Sequence[str], counts: collections.Counter[str]) -> Iterator[ImageRef]:
     for source in inputs:
         found = 0
-        for item in sources.list_input(source):
+        for item in sources.list_together(sources.parts(source)):
             if isinstance(item, ImageRef):
                 counts["entries"] += 1
                 found += 1
@@ -218,17 +216,17 @@ def _try(sample: Sequence[ImageRef], network: Model, options: LabelOptions) -> _
     handler.run_inference([blank], model)  # the first pass prepares the interpreter
     wall, cpu = time.perf_counter(), time.process_time()
     results: list[Prediction | Failure] = []
-    with ThreadPoolExecutor(cores()) as pool:
-        loaded = pool.map(loader, sample)
-        while batch := list(itertools.islice(loaded, BATCH_SIZE)):
-            results += [result for result in batch if isinstance(result, Failure)]
-            images = [result for result in batch if isinstance(result, Image)]
-            results += handler.run_inference(images, model) if images else []
+    pool = LoaderPool()
+    futures = iter([pool.submit(loader, ref) for ref in sample])
+    while batch := [future.result() for future in itertools.islice(futures, BATCH_SIZE)]:
+        results += [result for result in batch if isinstance(result, Failure)]
+        images = [result for result in batch if isinstance(result, Image)]
+        results += handler.run_inference(images, model) if images else []
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return _Trial(
         [result for result in results if isinstance(result, Prediction)],
         collections.Counter(result.reason for result in results if isinstance(result, Failure)),
-        sum(_size(result.uri) for result in results if isinstance(result, Prediction)),
+        sum(result.size or 0 for result in results if isinstance(result, Prediction)),
         wall,
         cpu,
     )
@@ -236,10 +234,6 @@ def _try(sample: Sequence[ImageRef], network: Model, options: LabelOptions) -> _
 
 def _black(size: int) -> Pixels:
     return np.zeros((size, size, 3), np.uint8)
-
-
-def _size(path: str) -> int:
-    return os.path.getsize(path)
 
 
 def _written_bytes(rows: Sequence[Prediction], *, format: str) -> int:

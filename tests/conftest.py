@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.stand_in import stand_in
+from tests.cloud import Cloud, run_cloud
 from tests.pictures import make_pictures
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -61,3 +62,17 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "photos"
     make_pictures(folder, count=10)
     return folder
+
+
+@pytest.fixture(scope="session")
+def _running_cloud() -> Iterator[Cloud]:
+    with run_cloud() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(_running_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """Cloud Storage with one empty bucket, for this process and those that it starts."""
+    _running_cloud.reset()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", _running_cloud.url)
+    return _running_cloud

@@ -34,7 +34,7 @@ RUNTIME = {
     "rich",
     "simplejpeg",
 }
-GCP = {"google.api_core", "google.auth", "google.cloud"}
+GCP = {"google.api_core", "google.auth", "google.cloud", "requests", "urllib3"}
 """Modules that come with the extra `gcp`."""
 
 DISTRIBUTION_OF = {
@@ -110,7 +110,10 @@ def test_extras_bring_what_the_runtime_leaves_out(metadata: Distribution) -> Non
     assert {each.name for each in _requirements(metadata, extra="tensorflow")} == {"tensorflow"}
     assert {each.name for each in _requirements(metadata, extra="gcp")} == {
         "apache-beam",
+        "google-auth",
         "google-cloud-storage",
+        "requests",
+        "urllib3",
     }
 
 

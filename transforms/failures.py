@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from enum import Enum
 
 from transforms.records import Failure, ImageRef
@@ -49,11 +50,18 @@ class Reason(str, Enum):
     @staticmethod
     def from_os_error(error: OSError) -> Reason:
         """The reason for an error of the operating system; `IO_ERROR` where it is no plain one."""
+        if error.errno in _ERRNOS:
+            return _ERRNOS[error.errno]
         for kind, reason in _OS_ERRORS:
             if isinstance(error, kind):
                 return reason
         return Reason.IO_ERROR
 
+
+_ERRNOS = {
+    errno.EFBIG: Reason.TOO_LARGE_BYTES,
+    errno.EPROTONOSUPPORT: Reason.UNSUPPORTED_URI,
+}
 
 _OS_ERRORS: tuple[tuple[type[OSError], Reason], ...] = (
     (FileNotFoundError, Reason.NOT_FOUND),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import hashlib
 import os
-import stat
+import queue
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,8 +15,11 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.shared import Shared
 from apache_beam.utils.windowed_value import WindowedValue
 
+from transforms import storage
+from transforms.content import Reserve
 from transforms.decode import Scratch
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.preprocess import Method, load
@@ -24,8 +28,13 @@ from transforms.records import Failure, Image, ImageRef
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 256 * 1024 * 1024
 
-_AHEAD = 128
-"""Pictures in flight. Two inference batches: the pool has work while the network runs one."""
+_LEAST_FETCHES = 64
+_FETCHES_A_CORE = 32
+_MOST_FETCHES = 256
+"""Remote pictures fetched at a time. A core labels 430 pictures a second, so at 50 ms a request 22
+of them have to be under way; the rest covers slower ones."""
+
+_ROOM_BYTES = 256 * 1024 * 1024
 
 _FAILURES = "failures"
 
@@ -83,13 +92,25 @@ class Loader:
     max_pixels: int
     max_bytes: int
 
-    def __call__(self, ref: ImageRef, *, scratch: Scratch | None = None) -> Image | Failure:
-        """Loads one picture; whatever is wrong with it becomes the Failure's reason."""
+    def read(self, ref: ImageRef, *, reserve: Reserve) -> tuple[ImageRef, bytes] | Failure:
+        """Reads the picture; the reference gains size and version.
+
+        Args:
+            ref: which picture.
+            reserve: as in `transforms.storage.read`.
+
+        Raises:
+            UserError: no picture can be read there, for want of credentials or of a package.
+        """
         try:
-            data, version = read_bytes(ref.uri, max_bytes=self.max_bytes)
-        except ImageError as error:
-            return failure(ref, Stage.READ, error)
-        ref = ref._replace(size=len(data), version=version)
+            data, version = storage.read(ref.uri, max_bytes=self.max_bytes, reserve=reserve)
+        except OSError as error:
+            cause = ImageError(Reason.from_os_error(error), error.strerror or str(error))
+            return failure(ref, Stage.READ, cause)
+        return ref._replace(size=len(data), version=version), data
+
+    def decode(self, ref: ImageRef, data: bytes, *, scratch: Scratch) -> Image | Failure:
+        """Decodes and resamples what `read` has read."""
         try:
             pixels, width, height, encoding = load(
                 data,
@@ -103,64 +124,97 @@ class Loader:
         return Image(ref, hashlib.sha256(data).hexdigest(), width, height, encoding, pixels)
 
 
-class Content(NamedTuple):
-    """The encoded bytes of a picture, and their version as in `ImageRef`."""
+class Room:
+    """Memory that threads share for the encoded bytes in their hands.
 
-    data: bytes
-    version: str
-
-
-def read_bytes(uri: str, *, max_bytes: int) -> Content:
-    """The content of a local file.
-
-    Raises:
-        ImageError: the file is missing, not a regular file (a pipe would block for ever), not
-            readable, or larger than `max_bytes`.
+    Args:
+        size: bytes in all.
     """
-    if "://" in uri:
-        raise ImageError(Reason.UNSUPPORTED_URI, "only local files can be read")
-    try:
-        descriptor = os.open(uri, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
-    except ValueError as error:  # a NUL character in the name
-        raise ImageError(Reason.NOT_FOUND, "no file can have this name") from error
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError(Reason.NOT_A_FILE, "not a regular file")
-        if status.st_size > max_bytes:
-            raise ImageError(
-                Reason.TOO_LARGE_BYTES, f"{status.st_size} bytes, the limit is {max_bytes}"
-            )
+
+    def __init__(self, size: int) -> None:
+        self._size = self._free = size
+        self._changed = threading.Condition()
+        self._turn = threading.Lock()
+
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[Reserve]:
+        """Yields a function that waits for so many bytes; they are given back in the end."""
+        held = 0
+
+        def reserve(size: int) -> None:
+            nonlocal held
+            self._give(held)
+            held = 0  # another attempt at the same picture begins anew
+            held = self._take(min(size, self._size))
+
         try:
-            return Content(file.read(), str(status.st_mtime_ns))
-        except OSError as error:
-            raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
+            yield reserve
+        finally:
+            self._give(held)
+
+    def _take(self, size: int) -> int:
+        with self._turn, self._changed:  # one waits at a time, or small ones would starve a large
+            self._changed.wait_for(lambda: self._free >= size)
+            self._free -= size
+        return size
+
+    def _give(self, size: int) -> None:
+        with self._changed:
+            self._free += size
+            self._changed.notify_all()
+
+
+class LoaderPool:
+    """The threads that load pictures, one set a process.
+
+    Local files keep a core busy each, so there are as many threads for them as cores. Remote ones
+    mostly wait for the network: many are fetched at a time, but no more are decoded than there are
+    cores, and the encoded bytes of all of them fit into `_ROOM_BYTES`.
+    """
+
+    def __init__(self) -> None:
+        self._local = ThreadPoolExecutor(cores(), "load")
+        fetching = min(max(_LEAST_FETCHES, _FETCHES_A_CORE * cores()), _MOST_FETCHES)
+        self._remote = ThreadPoolExecutor(fetching, "fetch")
+        self._room = Room(_ROOM_BYTES)
+        self._scratches: queue.LifoQueue[Scratch] = queue.LifoQueue()
+        for _ in range(cores()):
+            self._scratches.put(Scratch())
+        self.ahead = 2 * fetching
+        """Pictures worth having in flight: two inference batches at least."""
+
+    def submit(self, loader: Loader, ref: ImageRef) -> Future[Image | Failure]:
+        """Loads a picture; whatever is wrong with it becomes the Failure's reason."""
+        threads = self._local if storage.is_local(ref.uri) else self._remote
+        return threads.submit(self._load, loader, ref)
+
+    def _load(self, loader: Loader, ref: ImageRef) -> Image | Failure:
+        with self._room.lent() as reserve:
+            found = loader.read(ref, reserve=reserve)
+            if isinstance(found, Failure):
+                return found
+            scratch = self._scratches.get()
+            try:
+                return loader.decode(*found, scratch=scratch)
+            finally:
+                self._scratches.put(scratch)
 
 
 class _Load(beam.DoFn):  # type: ignore[misc]
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
+        self._shared = Shared()
 
     def setup(self) -> None:
-        self._local = threading.local()
-        self._pool = ThreadPoolExecutor(
-            max_workers=cores(), thread_name_prefix="load", initializer=self._start_thread
-        )
-
-    def _start_thread(self) -> None:
-        self._local.scratch = Scratch()
-
-    def _work(self, ref: ImageRef) -> Image | Failure:
-        return self._loader(ref, scratch=self._local.scratch)
-
-    def start_bundle(self) -> None:
+        self._pool: LoaderPool = self._shared.acquire(LoaderPool)
         self._pending: collections.deque[Future[Image | Failure]] = collections.deque()
 
+    def start_bundle(self) -> None:
+        self._pending.clear()
+
     def process(self, ref: ImageRef) -> Iterator[Any]:
-        self._pending.append(self._pool.submit(self._work, ref))
-        if len(self._pending) > _AHEAD:
+        self._pending.append(self._pool.submit(self._loader, ref))
+        if len(self._pending) > self._pool.ahead:
             result = self._pending.popleft().result()
             yield _tagged(result) if isinstance(result, Failure) else result
 
@@ -171,7 +225,8 @@ class _Load(beam.DoFn):  # type: ignore[misc]
             yield _tagged(value) if isinstance(result, Failure) else value
 
     def teardown(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for future in self._pending:  # a bundle has failed
+            future.cancel()
 
 
 def _tagged(value: Any) -> beam.pvalue.TaggedOutput:

@@ -14,6 +14,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import sources
 from transforms.records import Failure, ImageRef
+from transforms.remote import Part
 
 BUCKETS = 4096
 """Work units of a run: a uri belongs to the same unit on every machine.
@@ -28,6 +29,7 @@ DirectRunner 55 MB and 3 s; one element each, 430 MB and 9 s."""
 
 _TALLY = "tally"
 _FAILURES = "failures"
+_FOUND = "found"
 
 
 class ReadResult(NamedTuple):
@@ -65,7 +67,14 @@ class ReadImages(beam.PTransform):  # type: ignore[misc]
         listed = (
             begin
             | "Inputs" >> beam.Create(list(self.inputs))
-            | "List" >> beam.ParDo(_List()).with_outputs(_TALLY, _FAILURES, main="refs")
+            | "Split" >> beam.FlatMap(_groups_of_parts)
+            | "Spread" >> beam.Reshuffle()
+            | "List" >> beam.ParDo(_List()).with_outputs(_TALLY, _FAILURES, _FOUND, main="refs")
+        )
+        _ = (
+            listed[_FOUND]
+            | "Found" >> beam.CombinePerKey(sum)
+            | "Require a picture" >> beam.MapTuple(_require_a_picture)
         )
         packed = listed.refs | "Pack" >> beam.ParDo(_Pack()).with_outputs(_TALLY, main="packed")
         unpacked = (
@@ -78,10 +87,22 @@ class ReadImages(beam.PTransform):  # type: ignore[misc]
         return ReadResult(unpacked.refs, listed[_FAILURES], tally, listing)
 
 
+def _groups_of_parts(source: str) -> Iterator[list[Part]]:
+    """As many parts as a worker lists at a time make an element."""
+    parts = sources.parts(source)
+    for start in range(0, len(parts), sources.PARTS_AT_ONCE):
+        yield parts[start : start + sources.PARTS_AT_ONCE]
+
+
+def _require_a_picture(source: str, found: int) -> None:
+    if not found:
+        raise sources.nothing_matched(source)
+
+
 class _List(beam.DoFn):  # type: ignore[misc]
-    def process(self, source: str) -> Iterator[Any]:
+    def process(self, parts: list[Part]) -> Iterator[Any]:
         skipped = failures = pictures = 0
-        for item in sources.list_input(source):
+        for item in sources.list_together(parts):
             if isinstance(item, ImageRef):
                 pictures += 1
                 yield item
@@ -90,8 +111,7 @@ class _List(beam.DoFn):  # type: ignore[misc]
                 yield beam.pvalue.TaggedOutput(_FAILURES, item)
             else:
                 skipped += 1
-        if not pictures and not failures:
-            raise sources.nothing_matched(source)
+        yield beam.pvalue.TaggedOutput(_FOUND, (parts[0].source, pictures + failures))
         for name, count in (("skipped", skipped), ("entries", failures), ("inputs", failures)):
             yield beam.pvalue.TaggedOutput(_TALLY, (name, count))
 

@@ -5,18 +5,25 @@ Plain generators, no Beam: memory does not grow with the number of pictures.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import glob
+import io
+import itertools
 import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import IO, Any, NamedTuple, TypeAlias
 
+from transforms import remote, storage
 from transforms.errors import UserError
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.records import Failure, ImageRef
+from transforms.remote import Part
+from transforms.urls import shown
 
 IMAGE_EXTENSIONS = frozenset(
     [
@@ -40,44 +47,115 @@ class Skipped(NamedTuple):
 
 Listed: TypeAlias = "ImageRef | Skipped | Failure"
 
+PARTS_AT_ONCE = 16
+"""Parts of an input that one process lists at a time."""
+
+_PAGE = 1000
+
 
 def list_input(source: str) -> Iterator[Listed]:
-    """Lists what one `--input` stands for.
+    """Lists what one `--input` stands for, a piece at a time and from its beginning.
 
     Args:
         source: a folder (searched recursively for image extensions), a manifest (.txt, .csv, .jsonl
-            or .parquet with a `uri` column), a glob (`**` included) or a single file. A path that
-            exists as it is written wins over its reading as a glob.
+            or .parquet with a `uri` column), a glob (`**` included) or a single file; on this
+            machine, in Cloud Storage (gs://) or where else Beam can read. A path that exists as
+            it is written wins over its reading as a glob.
 
     Yields:
         An `ImageRef` a picture, a `Skipped` for each other file of a folder, and a `Failure` for
         whatever could not be listed (a folder without permission, a broken line of a manifest).
 
     Raises:
-        UserError: the source matches nothing, or a manifest has no `uri` column.
+        UserError: the source matches nothing, or a manifest has no `uri` column, or the storage
+            cannot be used.
     """
-    if "://" in source:
-        raise UserError(
-            f"--input {source}: only local folders, globs, manifests and files can be read. "
-            "Copy the pictures to a local folder first."
-        )
+    return itertools.chain.from_iterable(map(list_part, parts(source, split=False)))
+
+
+def parts(source: str, *, split: bool = True) -> list[Part]:
+    """What one `--input` stands for, in parts that can be listed at the same time.
+
+    Args:
+        source: as in `list_input`.
+        split: False for one part only.
+    """
+    if storage.is_local(source):
+        return [_local_part(source)]
+    storage.require_access(source, what=f"--input {shown(source)}")
+    with _explained(source):
+        return remote.parts(source, split=split)
+
+
+def list_part(part: Part) -> Iterator[Listed]:
+    """Lists a part of an input; see `list_input`."""
+    with _explained(part.source):
+        yield from _LISTINGS[part.kind](part)
+
+
+def list_together(parts: Sequence[Part]) -> Iterator[Listed]:
+    """Lists parts at the same time, in no order; few pages of each are held."""
+    if len(parts) == 1:
+        yield from list_part(parts[0])
+        return
+    waiting = iter(parts)
+    with ThreadPoolExecutor(PARTS_AT_ONCE) as pool:
+        running: dict[Future[list[Listed]], Iterator[Listed]] = {}
+
+        def proceed(listing: Iterator[Listed]) -> None:
+            running[pool.submit(lambda: list(itertools.islice(listing, _PAGE)))] = listing
+
+        for part in itertools.islice(waiting, PARTS_AT_ONCE):
+            proceed(list_part(part))
+        while running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                listing, page = running.pop(future), future.result()
+                if page:
+                    proceed(listing)
+                elif following := next(waiting, None):
+                    proceed(list_part(following))
+                yield from page
+
+
+@contextlib.contextmanager
+def _explained(source: str) -> Iterator[None]:
+    """A storage that cannot be listed is for the user to mend."""
+    try:
+        yield
+    except OSError as error:
+        raise storage.unusable(f"--input {shown(source)}", source, error) from error
+
+
+def _local_part(source: str) -> Part:
     path = os.path.abspath(source)
     if os.path.isdir(path):
-        return _list_folder(path, ancestors=())
+        return Part(source, "local folder", path)
     if os.path.lexists(path):
-        if os.path.splitext(path)[1].lower() in MANIFEST_EXTENSIONS:
-            return _list_manifest(path)
-        return iter([ImageRef(path)])
+        return Part(source, "file", path)
     if glob.has_magic(source):
-        return _list_glob(path)
+        return Part(source, "local glob", path)
     raise nothing_matched(source)
+
+
+def _list_file(part: Part) -> Iterator[Listed]:
+    if os.path.splitext(part.path)[1].lower() in MANIFEST_EXTENSIONS:
+        return _list_manifest(part.path)
+    return iter([ImageRef(part.path)])
+
+
+def _list_remote_folder(part: Part) -> Iterator[Listed]:
+    for ref in remote.refs(part):
+        if os.path.splitext(ref.uri)[1].lower() in IMAGE_EXTENSIONS:
+            yield ref
+        elif not ref.uri.endswith("/"):  # what consoles make to show an empty folder
+            yield Skipped(ref.uri)
 
 
 def nothing_matched(source: str) -> UserError:
     """The error for an input that yields no picture."""
     return UserError(
-        f"--input {source}: nothing matched. Expected a folder with pictures, a glob (in quotes), "
-        "a manifest (.txt, .csv, .jsonl, .parquet) or a picture."
+        f"--input {shown(source)}: nothing matched. Expected a folder with pictures, a glob (in "
+        "quotes), a manifest (.txt, .csv, .jsonl, .parquet) or a picture."
     )
 
 
@@ -98,9 +176,17 @@ def _list_folder(folder: str, *, ancestors: tuple[tuple[int, int], ...]) -> Iter
             if entry.is_dir():
                 yield from _list_folder(entry.path, ancestors=(*ancestors, here))
             elif os.path.splitext(entry.name)[1].lower() in IMAGE_EXTENSIONS:
-                yield ImageRef(entry.path)
+                yield _with_status(entry)
             else:
                 yield Skipped(entry.path)
+
+
+def _with_status(entry: os.DirEntry[str]) -> ImageRef:
+    try:
+        status = entry.stat()
+    except OSError:  # a dangling link, or gone meanwhile: the failure comes with the reading
+        return ImageRef(entry.path)
+    return ImageRef(entry.path, size=status.st_size, version=str(status.st_mtime_ns))
 
 
 def _list_glob(pattern: str) -> Iterator[Listed]:
@@ -117,11 +203,10 @@ def _list_manifest(path: str) -> Iterator[Listed]:
         ".parquet": _parquet_rows,
     }
     rows = readers[os.path.splitext(path)[1].lower()](path)
-    folder = os.path.dirname(path)
     for where, row in rows:
         uri = row.get("uri") if isinstance(row, Mapping) else None
         if isinstance(uri, str) and uri and _is_text(uri):
-            yield ImageRef(_absolute(uri, folder=folder), _meta(row))
+            yield ImageRef(_absolute(uri, manifest=path), _meta(row))
         else:
             message = "the row of the manifest has no usable uri"
             yield _failure(f"{path}#{where}", Reason.BAD_MANIFEST_ROW, message)
@@ -140,10 +225,13 @@ def _is_text(uri: str) -> bool:
     return True
 
 
-def _absolute(uri: str, *, folder: str) -> str:
+def _absolute(uri: str, *, manifest: str) -> str:
     if "://" in uri:
-        return uri
-    return os.path.normpath(os.path.join(folder, uri))
+        return shown(uri)
+    if os.path.isabs(uri):
+        return os.path.normpath(uri)
+    scheme, slashes, folder = os.path.dirname(manifest).rpartition("://")
+    return scheme + slashes + os.path.normpath(os.path.join(folder, uri))
 
 
 def _meta(row: Mapping[str, Any]) -> str | None:
@@ -161,15 +249,20 @@ def _json_value(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _open_text(path: str, *, newline: str) -> IO[str]:
+    binary = storage.open_read(path)
+    return io.TextIOWrapper(binary, "utf-8-sig", errors="surrogateescape", newline=newline)
+
+
 def _text_rows(path: str) -> Iterator[tuple[str, Any]]:
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
+    with _open_text(path, newline="\n") as lines:
         for number, line in enumerate(lines, start=1):
             if uri := line.rstrip("\r\n"):
                 yield f"line {number}", {"uri": uri}
 
 
 def _csv_rows(path: str) -> Iterator[tuple[str, Any]]:
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
+    with _open_text(path, newline="") as lines:
         rows = csv.DictReader(lines, restkey="more")
         _require_uri(path, columns=list(rows.fieldnames or ()))
         for row in rows:
@@ -177,7 +270,7 @@ def _csv_rows(path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _jsonl_rows(path: str) -> Iterator[tuple[str, Any]]:
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
+    with _open_text(path, newline="\n") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
@@ -192,14 +285,15 @@ def _parquet_rows(path: str) -> Iterator[tuple[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    stream = storage.open_read(path)
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(stream)
     except pa.ArrowInvalid as error:
         raise UserError(
             f"{path}: not a readable Parquet file. Expected a manifest with a column 'uri'; "
             f"write it again. ({error})"
         ) from error
-    with file:
+    with stream, file:
         _require_uri(path, columns=file.schema_arrow.names)
         number = 0
         for batch in file.iter_batches(batch_size=1024):
@@ -215,3 +309,12 @@ def _require_uri(path: str, *, columns: list[str]) -> None:
             f"{path}: the manifest has no column 'uri' (found: {found}). "
             "Name the column that holds the pictures' paths 'uri'."
         )
+
+
+_LISTINGS: Mapping[str, Callable[[Part], Iterator[Listed]]] = {
+    "local folder": lambda part: _list_folder(part.path, ancestors=()),
+    "local glob": lambda part: _list_glob(part.path),
+    "file": _list_file,
+    "remote folder": _list_remote_folder,
+    "remote glob": remote.refs,
+}

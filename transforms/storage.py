@@ -1,20 +1,31 @@
-"""The few file operations that outputs need, on local paths and on Beam's file systems alike.
-
-Local paths go to the operating system directly: Beam reads brackets and stars in them as patterns,
-also when it deletes.
-"""
+"""Files wherever they are: on this machine, in Cloud Storage, or behind a file system of Beam."""
 
 from __future__ import annotations
 
-import io
-import os
+import importlib
 import posixpath
-import shutil
-from collections.abc import Sequence
-from typing import IO, cast
+from collections.abc import Mapping, Sequence
+from typing import IO, Protocol, cast
 
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
+from transforms import local_files
+from transforms.content import Content, Reserve
+from transforms.errors import UserError
+
+
+class _Files(Protocol):
+    """The functions of a module for one kind of storage."""
+
+    def require_access(self, path: str) -> None: ...
+    def read(self, path: str, *, max_bytes: int, reserve: Reserve) -> Content: ...
+    def open_read(self, path: str) -> IO[bytes]: ...
+    def read_bytes(self, path: str) -> bytes: ...
+    def create(self, path: str) -> IO[bytes]: ...
+    def exists(self, path: str) -> bool: ...
+    def names(self, folder: str) -> list[str]: ...
+    def folders(self, folder: str, *, prefix: str) -> list[str]: ...
+    def move(self, pairs: Sequence[tuple[str, str]]) -> None: ...
+    def delete(self, paths: Sequence[str]) -> None: ...
+    def delete_tree(self, folder: str) -> None: ...
 
 
 def is_local(path: str) -> bool:
@@ -22,18 +33,72 @@ def is_local(path: str) -> bool:
     return "://" not in path
 
 
+def is_gcs(path: str) -> bool:
+    """Whether the path is in Cloud Storage."""
+    return path.startswith("gs://")
+
+
+def _files(path: str) -> _Files:
+    if is_local(path):
+        return local_files
+    if not is_gcs(path):
+        return _module("beam_files")
+    try:
+        return _module("gcs")
+    except ImportError as error:
+        raise UserError("gs:// needs an extra: pip install 'quantlabel[gcp]'") from error
+
+
+def _module(name: str) -> _Files:
+    """Loaded when it is needed: Beam and Google's packages take seconds."""
+    return cast("_Files", importlib.import_module(f"transforms.{name}"))
+
+
 def join(folder: str, name: str) -> str:
     """A file of a folder."""
     return posixpath.join(folder, name)
 
 
-class _SafeFile(io.FileIO):
-    """A file whose content is on the disk, and not only on its way there, once it is closed."""
+def require_access(path: str, *, what: str) -> None:
+    """Stops at once where the storage of a path cannot be used at all. Local paths always pass.
 
-    def close(self) -> None:
-        if not self.closed:
-            os.fsync(self.fileno())
-        super().close()
+    Args:
+        path: of an input or output.
+        what: it is for the user, for the beginning of the message.
+
+    Raises:
+        UserError: no credentials, no such bucket, no permission, no network, or an extra is
+            missing.
+    """
+    try:
+        _files(path).require_access(path)
+    except OSError as error:
+        raise unusable(what, path, error) from error
+
+
+def unusable(what: str, path: str, error: OSError) -> UserError:
+    """What the user is told of an error of a storage, with the cure.
+
+    Args:
+        what: it is for the user, for the beginning of the message.
+        path: of the file, folder or bucket.
+        error: of a function of this module.
+    """
+    cure = "Check that it is there and may be read."
+    if is_gcs(path):
+        cure = next(cure for kind, cure in _CURES.items() if isinstance(error, kind))
+    return UserError(f"{what}: {error.strerror or error}. {cure}")
+
+
+_CURES: Mapping[type[OSError], str] = {
+    FileNotFoundError: "Check the name; a bucket has to be there before the run.",
+    PermissionError: (
+        "Give your account a role on the bucket (roles/storage.objectViewer to read, "
+        "roles/storage.objectUser to write), or log in as another: "
+        "gcloud auth application-default login"
+    ),
+    OSError: "Check the network and try again.",
+}
 
 
 def create(path: str) -> IO[bytes]:
@@ -41,11 +106,7 @@ def create(path: str) -> IO[bytes]:
 
     A local file is on the disk when it is closed, a remote one appears only then.
     """
-    if is_local(path):
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        return io.BufferedWriter(_SafeFile(path, "wb"))
-    file = FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
-    return cast("IO[bytes]", file)
+    return _files(path).create(path)
 
 
 def write_bytes(path: str, content: bytes) -> None:
@@ -57,18 +118,32 @@ def write_bytes(path: str, content: bytes) -> None:
         move([(target, path)])
 
 
+def read(path: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -> Content:
+    """Reads a picture.
+
+    Args:
+        path: of a file or object.
+        max_bytes: larger ones are refused, before they are read.
+        reserve: called before the bytes of a remote picture are read.
+
+    Raises:
+        OSError: it is missing, not a regular file, not readable or too large (EFBIG), or the
+            storage has failed for a minute.
+        UserError: no picture can be read there, for want of credentials or of a package.
+    """
+    return _files(path).read(path, max_bytes=max_bytes, reserve=reserve)
+
+
 def open_read(path: str) -> IO[bytes]:
     """Opens a file for reading as it is, nothing decompressed on the way.
 
+    The stream is seekable and holds some megabytes at most.
+
     Raises:
         FileNotFoundError: there is none.
+        OSError: it cannot be read.
     """
-    if is_local(path):
-        return open(path, "rb")
-    if not FileSystems.exists(path):
-        raise FileNotFoundError(path)
-    file = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-    return cast("IO[bytes]", file)
+    return _files(path).open_read(path)
 
 
 def read_bytes(path: str) -> bytes:
@@ -76,70 +151,38 @@ def read_bytes(path: str) -> bytes:
 
     Raises:
         FileNotFoundError: there is none.
+        OSError: it cannot be read.
     """
-    with open_read(path) as file:
-        return file.read()
+    return _files(path).read_bytes(path)
 
 
 def exists(path: str) -> bool:
     """Whether a file is there."""
-    return os.path.exists(path) if is_local(path) else FileSystems.exists(path)
+    return _files(path).exists(path)
 
 
 def names(folder: str) -> list[str]:
     """Names of the files and folders in a folder, sorted; of none if there is no such folder."""
-    if is_local(folder):
-        return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    found = FileSystems.match([join(folder, "*")])[0].metadata_list
-    return sorted(posixpath.basename(item.path) for item in found)
+    return _files(folder).names(folder)
 
 
 def folders(folder: str, *, prefix: str) -> list[str]:
     """Names of the folders in a folder that begin with `prefix` and hold a file, sorted."""
-    if is_local(folder):
-        return [name for name in names(folder) if name.startswith(prefix)]
-    found = FileSystems.match([join(folder, f"{prefix}**")])[0].metadata_list
-    below = (item.path[len(join(folder, "")) :] for item in found)
-    return sorted({path.split("/", 1)[0] for path in below if "/" in path})
+    return _files(folder).folders(folder, prefix=prefix)
 
 
 def move(pairs: Sequence[tuple[str, str]]) -> None:
     """Renames files within one file system; a file that stood there is replaced."""
-    if not pairs:
-        return
-    sources, targets = zip(*pairs, strict=True)
-    if is_local(sources[0]):
-        for source, target in pairs:
-            os.replace(source, target)
-        for folder in {os.path.dirname(target) or "." for target in targets}:
-            _sync_folder(folder)
-    else:
-        FileSystems.rename(list(sources), list(targets))
-
-
-def _sync_folder(folder: str) -> None:
-    """Puts names on the disk, where the system can do so for folders."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    if pairs:
+        _files(pairs[0][0]).move(pairs)
 
 
 def delete(paths: Sequence[str]) -> None:
-    """Deletes files; those that are gone already do not matter."""
-    for path in paths:
-        if is_local(path):
-            if os.path.lexists(path):
-                os.remove(path)
-        elif FileSystems.exists(path):
-            FileSystems.delete([path])
+    """Deletes files of one file system; those that are gone already do not matter."""
+    if paths:
+        _files(paths[0]).delete(paths)
 
 
 def delete_tree(folder: str) -> None:
     """Deletes a folder and what it holds, if it is there."""
-    if is_local(folder):
-        if os.path.isdir(folder):
-            shutil.rmtree(folder)
-    elif found := FileSystems.match([join(folder, "**")])[0].metadata_list:
-        FileSystems.delete([item.path for item in found])
+    _files(folder).delete_tree(folder)

@@ -1,0 +1,107 @@
+"""Files of this machine, with the functions that `transforms.storage` describes.
+
+They go to the operating system directly: Beam reads brackets and stars as patterns, also when it
+deletes.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import shutil
+import stat
+from collections.abc import Sequence
+from typing import IO
+
+from transforms.content import Content, Reserve, require_at_most
+
+
+def require_access(path: str) -> None:
+    """Local files need nothing."""
+
+
+def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:  # noqa: ARG001
+    """Reads a picture. Few are read at a time, as many as are decoded, so none waits for room."""
+    try:
+        # Opening a pipe would block for ever.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except ValueError:  # a NUL character
+        raise FileNotFoundError(errno.ENOENT, "no file can have this name", path) from None
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "not a regular file", path)
+        require_at_most(max_bytes, status.st_size, path)
+        return Content(file.read(), str(status.st_mtime_ns))
+
+
+def open_read(path: str) -> IO[bytes]:
+    """Opens a file for reading."""
+    return open(path, "rb")
+
+
+def read_bytes(path: str) -> bytes:
+    """Reads a whole file."""
+    with open_read(path) as file:
+        return file.read()
+
+
+class _SafeFile(io.FileIO):
+    """A file whose content is on the disk, and not only on its way there, once it is closed."""
+
+    def close(self) -> None:
+        if not self.closed:
+            os.fsync(self.fileno())
+        super().close()
+
+
+def create(path: str) -> IO[bytes]:
+    """Opens a new file for writing, its folders made as needed."""
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    return io.BufferedWriter(_SafeFile(path, "wb"))
+
+
+def exists(path: str) -> bool:
+    """Whether a file or folder is there."""
+    return os.path.exists(path)
+
+
+def names(folder: str) -> list[str]:
+    """Names of the files and folders in a folder, sorted."""
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+def folders(folder: str, *, prefix: str) -> list[str]:
+    """Names of the folders in a folder that begin with `prefix`, sorted."""
+    return [name for name in names(folder) if name.startswith(prefix)]
+
+
+def move(pairs: Sequence[tuple[str, str]]) -> None:
+    """Renames files; a file that stood there is replaced."""
+    for source, target in pairs:
+        os.replace(source, target)
+    for folder in {os.path.dirname(target) or "." for _, target in pairs}:
+        _sync_folder(folder)
+
+
+def _sync_folder(folder: str) -> None:
+    """Puts names on the disk, where the system can do so for folders."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def delete(paths: Sequence[str]) -> None:
+    """Deletes files; those that are gone already do not matter."""
+    for path in paths:
+        if os.path.lexists(path):
+            os.remove(path)
+
+
+def delete_tree(folder: str) -> None:
+    """Deletes a folder and what it holds."""
+    if os.path.isdir(folder):
+        shutil.rmtree(folder)
