@@ -18,11 +18,11 @@ from typing import TypeVar
 import numpy as np
 
 from pipeline.two_head import load
-from transforms import sources, storage
+from transforms import sources
 from transforms.decode import Scratch, decode
 from transforms.formats import FORMATS
 from transforms.infer import BATCH_SIZE, LiteRtModelHandler
-from transforms.load import MAX_BYTES
+from transforms.load import MAX_BYTES, read_bytes
 from transforms.preprocess import min_side, preprocess
 from transforms.records import Image, ImageRef, Prediction
 from transforms.tables import prediction_table
@@ -86,7 +86,7 @@ def _one_pass(folder: Path, *, tflite: bytes, sample: int) -> dict[str, float]:
 
 
 def _load(ref: ImageRef, clock: _Clock, *, size: int, scratch: Scratch) -> Image:
-    data, _ = clock("read", lambda: storage.read(ref.uri, max_bytes=MAX_BYTES))
+    data, _ = clock("read", lambda: read_bytes(ref.uri, max_bytes=MAX_BYTES))
     digest = clock("hash", lambda: hashlib.sha256(data).hexdigest())
     kept = min_side(size, "eval")
     picture = clock("decode", lambda: decode(data, min_side=kept, scratch=scratch))

@@ -22,8 +22,8 @@ import tensorflow as tf
 from pipeline.cli import main
 from tests.conftest import unprivileged
 from tests.pictures import make_pictures
-from transforms.load import Loader
-from transforms.records import Failure, ImageRef
+from transforms.failures import ImageError, Reason
+from transforms.load import read_bytes
 
 
 def _label(*words: object) -> int:
@@ -127,11 +127,9 @@ def test_a_file_without_permission_is_a_failure(public_folder: Path) -> None:
     closed = public_folder / "a.jpg"
     closed.write_bytes(b"x")
     closed.chmod(0)
-    loader = Loader(size=128, method="eval", max_pixels=10, max_bytes=10)
-    with unprivileged():
-        found = loader.read(ImageRef(str(closed)), reserve=lambda _: None)
-    assert isinstance(found, Failure)
-    assert (found.stage, found.reason) == ("read", "permission_denied")
+    with unprivileged(), pytest.raises(ImageError) as raised:
+        read_bytes(str(closed), max_bytes=10)
+    assert raised.value.reason is Reason.PERMISSION_DENIED
 
 
 def test_a_file_over_max_bytes_is_a_failure(

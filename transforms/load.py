@@ -19,7 +19,7 @@ from apache_beam.utils.shared import Shared
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import storage
-from transforms.content import Reserve
+from transforms.content import Content, Reserve
 from transforms.decode import Scratch
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.preprocess import Method, load
@@ -103,10 +103,9 @@ class Loader:
             UserError: no picture can be read there, for want of credentials or of a package.
         """
         try:
-            data, version = storage.read(ref.uri, max_bytes=self.max_bytes, reserve=reserve)
-        except OSError as error:
-            cause = ImageError(Reason.from_os_error(error), error.strerror or str(error))
-            return failure(ref, Stage.READ, cause)
+            data, version = read_bytes(ref.uri, max_bytes=self.max_bytes, reserve=reserve)
+        except ImageError as error:
+            return failure(ref, Stage.READ, error)
         return ref._replace(size=len(data), version=version), data
 
     def decode(self, ref: ImageRef, data: bytes, *, scratch: Scratch) -> Image | Failure:
@@ -122,6 +121,20 @@ class Loader:
         except ImageError as error:
             return failure(ref, Stage.DECODE, error)
         return Image(ref, hashlib.sha256(data).hexdigest(), width, height, encoding, pixels)
+
+
+def read_bytes(uri: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -> Content:
+    """The content of a picture's file or object; the arguments are those of `storage.read`.
+
+    Raises:
+        ImageError: the file is missing, not a regular file, not readable, or too large, or its
+            storage has failed for a minute.
+        UserError: no picture can be read there, for want of credentials or of a package.
+    """
+    try:
+        return storage.read(uri, max_bytes=max_bytes, reserve=reserve)
+    except OSError as error:
+        raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
 
 
 class Room:
