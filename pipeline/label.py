@@ -46,10 +46,13 @@ def build(
     loaded = earlier.refs | "Load" >> LoadAndPreprocess(
         size=model.input_size,
         method=options.preprocess,
+        views=options.views,
         max_pixels=options.max_pixels,
         max_bytes=options.max_bytes,
     )
-    classified = loaded.images | "Classify" >> ClassifyImages(model, top_k=options.top_k)
+    classified = loaded.images | "Classify" >> ClassifyImages(
+        model, top_k=options.top_k, views=options.views, temperature=options.temperature
+    )
     predictions = classified.predictions
     failures = (read.failures, loaded.failures, classified.failures) | "Failures" >> beam.Flatten()
     if progress_folder is not None:

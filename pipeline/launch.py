@@ -81,7 +81,11 @@ def _identity(options: LabelOptions, model: Model) -> dict[str, Any]:
             "input_size": model.input_size,
             "feature_size": model.feature_size,
         },
-        "preprocess": {"method": options.preprocess, "size": model.input_size},
+        "preprocess": {
+            "method": options.preprocess,
+            "size": model.input_size,
+            "views": options.views,
+        },
         "options": options.as_dict(),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import math
 from typing import Any, NoReturn
 
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -12,7 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from transforms.errors import UsageError
 from transforms.formats import FORMATS
 from transforms.load import MAX_BYTES, MAX_PIXELS
-from transforms.preprocess import METHODS, Method
+from transforms.preprocess import METHODS, VIEWS, Method
 
 LOCAL_RUNNERS = ("direct", "fnapi")
 CLASSES = 1001
@@ -30,6 +31,8 @@ class LabelOptions:
         sha256: the hash that the model must have, or None.
         preprocess: one of `transforms.preprocess.METHODS`.
         top_k: classes a prediction names, 1..1001.
+        views: how often the network looks at a picture, see `transforms.preprocess.VIEWS`.
+        temperature: that the logits are divided by, above 0.
         max_failure_rate: share of the inputs, 0..1; a run with more failures has failed.
         max_pixels: pictures with more pixels are failures.
         max_bytes: files with more bytes are failures.
@@ -50,6 +53,8 @@ class LabelOptions:
     sha256: str | None = None
     preprocess: Method = "eval"
     top_k: int = 5
+    views: int = 1
+    temperature: float = 1.0
     max_failure_rate: float = 1.0
     max_pixels: int = MAX_PIXELS
     max_bytes: int = MAX_BYTES
@@ -73,6 +78,15 @@ class LabelOptions:
             self.preprocess,
         )
         _require(1 <= self.top_k <= CLASSES, "--top-k", f"a number from 1 to {CLASSES}", self.top_k)
+        _require(self.views in VIEWS, "--views", "1, 2 or 4", self.views)
+        crops = self.views < 4 or not self.preprocess.startswith("stretch")
+        _require(crops, "--views 4", "a --preprocess that crops, eval or slim", self.preprocess)
+        _require(
+            0 < self.temperature < math.inf,
+            "--temperature",
+            "a number above 0",
+            self.temperature,
+        )
         _require(
             0 <= self.max_failure_rate <= 1,
             "--max-failure-rate",

@@ -207,13 +207,15 @@ def _try(sample: Sequence[ImageRef], network: Model, options: LabelOptions) -> _
     loader = Loader(
         size=network.input_size,
         method=options.preprocess,
+        views=options.views,
         max_pixels=options.max_pixels,
         max_bytes=options.max_bytes,
     )
-    handler = LiteRtModelHandler(network, top_k=options.top_k)
+    handler = LiteRtModelHandler(network, top_k=options.top_k, views=options.views)
     model = handler.load_model()
     blank = Image(ImageRef(""), "", 1, 1, "", _black(network.input_size))
-    handler.run_inference([blank], model)  # the first pass prepares the interpreter
+    # The first pass prepares the interpreter; one view is enough for that.
+    LiteRtModelHandler(network).run_inference([blank], model)
     wall, cpu = time.perf_counter(), time.process_time()
     results: list[Prediction | Failure] = []
     pool = LoaderPool()

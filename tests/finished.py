@@ -60,7 +60,7 @@ def finished_run(
     whole = {
         "started": "2026-01-01T00:00:00.000+00:00",
         "model": {"name": "net", "sha256": "ab" * 32, "input_size": 128, "feature_size": 256},
-        "preprocess": {"method": "eval", "size": 128},
+        "preprocess": {"method": "eval", "size": 128, "views": 1},
         "options": {"top_k": len(predictions[0].top_class_ids)},
         "inputs": len(predictions) + len(failures),
         "files": files,

@@ -45,7 +45,7 @@ def write_run(
         "finished": "2026-01-02T03:05:05.000+00:00",
         "status": "succeeded",
         "model": {"name": "made-up", "sha256": "ab" * 32, "input_size": 128, "feature_size": 256},
-        "preprocess": {"method": "eval", "size": 128},
+        "preprocess": {"method": "eval", "size": 128, "views": 1},
         "options": {
             "inputs": ["photos"],
             "top_k": 5,

@@ -19,6 +19,7 @@ from transforms.infer import (
     ClassifyImages,
     LiteRtModel,
     LiteRtModelHandler,
+    mean_logits,
     softmax,
     top_classes,
 )
@@ -147,6 +148,58 @@ def test_transform_gives_a_row_an_image(model: Model) -> None:
 def test_equal_logits_rank_by_class_id() -> None:
     logits = np.array([[1.0, 3.0, 2.0, 3.0], [0.0, 0.0, 0.0, 0.0]], np.float32)
     assert top_classes(logits, k=3).tolist() == [[1, 3, 2], [0, 1, 2]]
+
+
+def test_several_views_are_averaged(model: Model) -> None:
+    usual, closer = _pixels(64), _pixels(64, seed=1)
+    runner = LiteRtModel(model.tflite)
+    two = [runner.run(usual), runner.run([pixels[:, ::-1] for pixels in usual])]
+    four = [*two, runner.run(closer), runner.run([pixels[:, ::-1] for pixels in closer])]
+    stacks = [np.stack(pair) for pair in zip(usual, closer, strict=True)]
+    for views, looks, pixels in ((2, two, usual), (4, four, stacks)):
+        scores = np.mean([softmax(logits).astype(np.float64) for logits, _ in looks], axis=0)
+        features = np.mean([features for _, features in looks], axis=0)
+        handler = LiteRtModelHandler(model, top_k=1001, views=views)
+        batch = [_image(number, each) for number, each in enumerate(pixels)]
+        rows = handler.run_inference(batch, handler.load_model())
+        for row, expected, embedding in zip(rows, scores, features, strict=True):
+            assert isinstance(row, Prediction)
+            assert row.class_id == expected.argmax()
+            np.testing.assert_allclose(row.top_scores, expected[row.top_class_ids], rtol=1e-5)
+            np.testing.assert_allclose(row.embedding, embedding, rtol=1e-6)
+            assert row.embedding.dtype == np.float32
+
+
+def test_a_picture_and_its_mirror_image_are_one_to_two_views(model: Model) -> None:
+    (pixels,) = _pixels(1)
+    handler = LiteRtModelHandler(model, views=2)
+    batch = [_image(0, pixels), _image(1, np.ascontiguousarray(pixels[:, ::-1]))]
+    one, other = handler.run_inference(batch, handler.load_model())
+    assert isinstance(one, Prediction)
+    assert isinstance(other, Prediction)
+    assert one.top_scores == other.top_scores
+    np.testing.assert_array_equal(one.embedding, other.embedding)
+
+
+@pytest.mark.parametrize("views", [1, 2])
+def test_a_temperature_changes_scores_but_not_their_order(model: Model, views: int) -> None:
+    batch = [_image(0, _pixels(1)[0])]
+    rows = {}
+    for temperature in (1.0, 2.0):
+        handler = LiteRtModelHandler(model, top_k=1001, views=views, temperature=temperature)
+        (row,) = handler.run_inference(batch, handler.load_model())
+        assert isinstance(row, Prediction)
+        rows[temperature] = row
+    assert rows[2.0].top_class_ids == rows[1.0].top_class_ids
+    roots = np.sqrt(rows[1.0].top_scores)  # softmax(logits / 2)
+    np.testing.assert_allclose(rows[2.0].top_scores, roots / roots.sum(), rtol=1e-4)
+
+
+def test_the_mean_of_softmaxes_is_a_softmax() -> None:
+    views = [np.log(np.array([[0.9, 0.1]], np.float32)), np.log(np.array([[0.3, 0.7]], np.float32))]
+    np.testing.assert_allclose(softmax(mean_logits(views)), [[0.6, 0.4]], rtol=1e-6)
+    huge = [np.array([[2000.0, 0.0]], np.float32)] * 2
+    np.testing.assert_allclose(softmax(mean_logits(huge)), [[1.0, 0.0]])
 
 
 def test_softmax_adds_up_and_does_not_overflow() -> None:

@@ -71,6 +71,28 @@ def test_slim_takes_the_same_share_of_each_side() -> None:
     assert pixels[:, 0, 1].tolist() == list(range(1, 15))
 
 
+def test_a_closer_crop_keeps_fewer_eighths() -> None:
+    """16 * 0.75 = 12 of the square; slim drops 32 // 8 / 2 = 4 of 32 columns at each edge."""
+    pixels = preprocess(_grid(16, 32), size=12, eighths=6)
+    assert pixels[0, :, 0].tolist() == list(range(10, 22))
+    assert pixels[:, 0, 1].tolist() == list(range(2, 14))
+    pixels = preprocess(_grid(16, 32), size=12, method="slim", eighths=6)
+    assert pixels[0, :, 0].tolist() == list(range(4, 28, 2))
+    assert pixels[:, 0, 1].tolist() == list(range(2, 14))
+
+
+@pytest.mark.parametrize("views", [1, 2, 4])
+def test_four_views_are_two_crops(views: int) -> None:
+    data = encoded(waves(60, 90), "PNG")
+    pixels = load(data, size=32, views=views).pixels
+    usual, closer = (
+        preprocess(waves(60, 90), size=32),
+        preprocess(waves(60, 90), size=32, eighths=6),
+    )
+    assert not np.array_equal(usual, closer)
+    np.testing.assert_array_equal(pixels, [usual, closer] if views == 4 else usual)
+
+
 def test_stretch_is_what_image_resize_does_by_itself() -> None:
     pixels = waves(60, 90)
     expected = np.asarray(Image.fromarray(pixels).resize((32, 32)))

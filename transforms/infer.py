@@ -41,14 +41,21 @@ class ClassifyImages(beam.PTransform):  # type: ignore[misc]
     Attributes:
         model: the network; its bytes travel inside the graph, a worker downloads nothing.
         top_k: how many classes a prediction names, 1..1001.
+        views: how often the network looks at a picture, see `transforms.preprocess.VIEWS`.
+        temperature: that the logits are divided by; more than 1 makes scores less sure. The order
+            of the classes stays the same.
     """
 
     model: Model
     top_k: int = 5
+    views: int = 1
+    temperature: float = 1.0
 
     def expand(self, images: beam.PCollection[Image]) -> ClassifyResult:
         """Builds the graph: RunInference, then the failures apart from the predictions."""
-        handler = LiteRtModelHandler(self.model, top_k=self.top_k)
+        handler = LiteRtModelHandler(
+            self.model, top_k=self.top_k, views=self.views, temperature=self.temperature
+        )
         split = (
             images
             | "RunInference" >> RunInference(handler)
@@ -138,14 +145,20 @@ class LiteRtModelHandler(ModelHandler[Image, "Prediction | Failure", LiteRtModel
 
     Args:
         model: the network.
-        top_k: how many classes a prediction names.
+        top_k: as in `ClassifyImages`.
+        views: as in `ClassifyImages`.
+        temperature: as in `ClassifyImages`.
     """
 
-    def __init__(self, model: Model, *, top_k: int = 5) -> None:
+    def __init__(
+        self, model: Model, *, top_k: int = 5, views: int = 1, temperature: float = 1.0
+    ) -> None:
         # Equal bounds keep Beam from searching for a batch size by timing small ones.
         super().__init__(min_batch_size=BATCH_SIZE, max_batch_size=BATCH_SIZE)
         self._model = model
         self._top_k = top_k
+        self._views = views
+        self._temperature = np.float32(temperature)
 
     def load_model(self) -> LiteRtModel:
         """Called once a worker process."""
@@ -167,8 +180,8 @@ class LiteRtModelHandler(ModelHandler[Image, "Prediction | Failure", LiteRtModel
             return [result for image in batch for result in self.run_inference([image], model)]
 
     def _predict(self, batch: Sequence[Image], model: LiteRtModel) -> Iterator[Prediction]:
-        logits, features = model.run([image.pixels for image in batch])
-        scores = softmax(logits)
+        logits, features = self._look(batch, model)
+        scores = softmax(logits / self._temperature)
         best = top_classes(logits, k=self._top_k)
         best_scores = np.take_along_axis(scores, best, axis=1)
         names = class_names()
@@ -195,6 +208,21 @@ class LiteRtModelHandler(ModelHandler[Image, "Prediction | Failure", LiteRtModel
                 meta=image.ref.meta,
             )
 
+    def _look(
+        self, batch: Sequence[Image], model: LiteRtModel
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Logits and features; of several views, logits of the mean softmax and mean features."""
+        if self._views == 1:
+            return model.run([image.pixels for image in batch])
+        crops = [image.pixels.reshape(-1, *image.pixels.shape[-3:]) for image in batch]
+        looks = [
+            model.run([crop[at][:, ::step] for crop in crops])
+            for at in range(self._views // 2)
+            for step in (1, -1)
+        ]
+        logits, features = zip(*looks, strict=True)
+        return mean_logits(logits), np.mean(features, axis=0)
+
     def get_num_bytes(self, batch: Sequence[Image]) -> int:
         """Bytes of pixels in the batch; the inherited method would pickle them to find out."""
         return sum(image.pixels.nbytes for image in batch)
@@ -211,6 +239,23 @@ def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         np.float32
     )
     return scores
+
+
+def mean_logits(views: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """Logits whose softmax is the mean of the softmax of several logits.
+
+    Args:
+        views: of each view, float32[n, classes].
+
+    Returns:
+        float32[n, classes]: the logarithm of the sum of the views' scores.
+    """
+    logs = []
+    for logits in views:
+        shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+        logs.append(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+    merged: npt.NDArray[np.float32] = np.logaddexp.reduce(logs).astype(np.float32)
+    return merged
 
 
 def top_classes(logits: npt.NDArray[np.float32], *, k: int) -> npt.NDArray[np.intp]:

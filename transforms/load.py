@@ -60,12 +60,14 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
     Attributes:
         size: rows and columns of the result, in pixels: the input size of the network.
         method: how the picture is cropped and resampled, see `transforms.preprocess`.
+        views: what `ClassifyImages` is told too, see `transforms.preprocess.VIEWS`.
         max_pixels: pictures with more are failures, told from the header.
         max_bytes: files with more are failures, told before they are read.
     """
 
     size: int = 128
     method: Method = "eval"
+    views: int = 1
     max_pixels: int = MAX_PIXELS
     max_bytes: int = MAX_BYTES
 
@@ -76,6 +78,7 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         loader = Loader(
             size=self.size,
             method=self.method,
+            views=self.views,
             max_pixels=self.max_pixels,
             max_bytes=self.max_bytes,
         )
@@ -89,6 +92,7 @@ class Loader:
 
     size: int
     method: Method
+    views: int
     max_pixels: int
     max_bytes: int
 
@@ -115,6 +119,7 @@ class Loader:
                 data,
                 size=self.size,
                 method=self.method,
+                views=self.views,
                 max_pixels=self.max_pixels,
                 scratch=scratch,
             )

@@ -31,6 +31,15 @@ Method = Literal["eval", "slim", "stretch", "stretch-nearest"]
 
 METHODS: tuple[Method, ...] = get_args(Method)
 
+VIEWS = (1, 2, 4)
+"""How often the network may look at a picture: once; at it and its mirror image; or at both, in the
+usual crop and in one of 0.75 instead of 0.875. Mirrored is the input of the network, which costs
+nothing. On the 200 labelled photographs these two crops did better than 1 and 0.875 or 1 and 0.75.
+"""
+
+_EIGHTHS = 7
+_CLOSER_EIGHTHS = 6
+
 _KEPT = 12
 """A JPEG is decoded at a reduced size as long as this many pixels remain for each of the result's.
 
@@ -44,7 +53,8 @@ class Loaded(NamedTuple):
     """A picture ready for the network.
 
     Attributes:
-        pixels: uint8[size, size, 3], RGB, C-contiguous.
+        pixels: uint8[size, size, 3], RGB, C-contiguous; with four views uint8[2, size, size, 3],
+            the two crops.
         width: columns of the whole picture, upright.
         height: rows of the whole picture, upright.
         format: JPEG, PNG, WEBP, GIF, TIFF or BMP.
@@ -61,6 +71,7 @@ def load(
     *,
     size: int = 128,
     method: Method = "eval",
+    views: int = 1,
     max_pixels: int = 100_000_000,
     scratch: Scratch | None = None,
 ) -> Loaded:
@@ -70,6 +81,7 @@ def load(
         data: the content of a JPEG, PNG, WebP, GIF, TIFF or BMP file.
         size: rows and columns of the result.
         method: see `Method`.
+        views: see `VIEWS`; the picture is decoded once. Four need a method that crops.
         max_pixels: a picture with more is refused before memory is spent on it.
         scratch: memory that a thread keeps from picture to picture; the result never lies in it.
 
@@ -79,6 +91,11 @@ def load(
     picture = decode(data, max_pixels=max_pixels, min_side=min_side(size, method), scratch=scratch)
     whole = picture.width, picture.height
     pixels = preprocess(picture.pixels, size=size, method=method, whole=whole)
+    if views == 4:
+        closer = preprocess(
+            picture.pixels, size=size, method=method, whole=whole, eighths=_CLOSER_EIGHTHS
+        )
+        pixels = np.stack([pixels, closer])
     return Loaded(pixels, *whole, picture.format)
 
 
@@ -88,6 +105,7 @@ def preprocess(
     size: int = 128,
     method: Method = "eval",
     whole: tuple[int, int] | None = None,
+    eighths: int = _EIGHTHS,
 ) -> Pixels:
     """Crops and resamples a picture.
 
@@ -98,6 +116,8 @@ def preprocess(
         whole: (width, height) of the picture that `pixels` is a reduced decoding of, by 2, 4 or 8
             with the sides rounded up. The crop is then that of the whole picture, to a fraction
             of a pixel. None: `pixels` is the whole picture.
+        eighths: of the side that the crop keeps, 1..8; without meaning for a method that does not
+            crop.
 
     Returns:
         uint8[size, size, 3], C-contiguous.
@@ -112,11 +132,12 @@ def preprocess(
     height, width = pixels.shape[:2]
     full_width, full_height = whole or (width, height)
     if method == "eval":
-        side = max(1, min(full_width, full_height) * 7 // 8)
+        side = max(1, min(full_width, full_height) * eighths // 8)
         rows, columns = _central(full_height, side), _central(full_width, side)
     elif method == "slim":
-        rows = _central(full_height, full_height - full_height // 16 * 2)
-        columns = _central(full_width, full_width - full_width // 16 * 2)
+        margin = 8 - eighths
+        rows = _central(full_height, full_height - full_height * margin // 16 * 2)
+        columns = _central(full_width, full_width - full_width * margin // 16 * 2)
     else:
         raise UsageError(f"preprocessing {method!r}: expected one of {', '.join(METHODS)}")
     return _legacy_bilinear(
@@ -134,7 +155,7 @@ def unit_range(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 def min_side(size: int, method: Method) -> int:
     """Pixels that the shorter side of a reduced JPEG must keep, so that enough are left to crop."""
     wanted = _KEPT * size
-    return wanted if method.startswith("stretch") else -(-wanted * 8 // 7)
+    return wanted if method.startswith("stretch") else -(-wanted * 8 // _EIGHTHS)
 
 
 def _resize(pixels: RGB, size: int, kernel: Image.Resampling) -> Pixels:

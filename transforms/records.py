@@ -38,7 +38,7 @@ class Image(NamedTuple):
         width: columns of the whole picture, after its EXIF orientation was applied.
         height: rows of the whole picture, after its EXIF orientation was applied.
         format: name of the encoding: JPEG, PNG, WEBP, GIF, TIFF or BMP.
-        pixels: uint8[size, size, 3].
+        pixels: uint8[size, size, 3]; for four views uint8[2, size, size, 3], two crops.
     """
 
     ref: ImageRef
@@ -85,11 +85,12 @@ class Prediction(NamedTuple):
         class_id: 0..1000, the first of `top_class_ids`.
         synset: WordNet id of the class; the empty string for the background class 0.
         label: first name of the class.
-        score: softmax of the dequantized logits, 0..1.
+        score: softmax of the dequantized logits, 0..1; of several views the mean.
         top_class_ids: the k best classes, best first, equal logits in order of class id.
         top_labels: their names.
         top_scores: their scores.
-        embedding: float32[256 x depth multiplier / 0.25], the average-pooled features.
+        embedding: float32[256 x depth multiplier / 0.25], the average-pooled features; of several
+            views the mean.
         size: as in `ImageRef`.
         version: as in `ImageRef`.
         meta: as in `ImageRef`.

@@ -49,6 +49,20 @@ def add_network_and_limits(parser: argparse.ArgumentParser) -> Any:
     network.add_argument(
         "--top-k", type=int, metavar="K", help="classes a prediction names (default: 5)"
     )
+    network.add_argument(
+        "--views",
+        type=int,
+        metavar="N",
+        help="looks at each picture: 1 (default), 2 (and its mirror image) or 4 (both in two "
+        "crops); more of them cost inference, not decoding, and label better",
+    )
+    network.add_argument(
+        "--temperature",
+        type=float,
+        metavar="T",
+        help="divides the logits, so that scores mean what they say; quantlabel evaluate finds "
+        "it (default: 1)",
+    )
     limits = parser.add_argument_group("limits")
     limits.add_argument(
         "--max-pixels",
