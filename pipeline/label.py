@@ -41,7 +41,7 @@ def build(
         attempt: folder for what is not finished, see `pipeline.attempts`.
         progress_folder: local folder where running transforms report how far they are, or None.
     """
-    read = pipeline | "Read" >> ReadImages(options.inputs)
+    read = pipeline | "Read" >> ReadImages(options.inputs, image_key=options.image_key)
     earlier = read.refs | "Earlier" >> EarlierRows(options, identity=identity, attempt=attempt)
     loaded = earlier.refs | "Load" >> LoadAndPreprocess(
         size=model.input_size,
@@ -49,6 +49,7 @@ def build(
         views=options.views,
         max_pixels=options.max_pixels,
         max_bytes=options.max_bytes,
+        image_key=options.image_key,
     )
     classified = loaded.images | "Classify" >> ClassifyImages(
         model, top_k=options.top_k, views=options.views, temperature=options.temperature
@@ -58,6 +59,7 @@ def build(
     if progress_folder is not None:
         listing = (read.listing, earlier.tally) | "Listing" >> beam.Flatten()
         _ = listing | "Count listed" >> beam.ParDo(CountPictures(progress_folder, "listed"))
+        _ = loaded.tally | "Count members" >> beam.ParDo(CountPictures(progress_folder, "listed"))
         predictions |= "Count labelled" >> beam.ParDo(CountPictures(progress_folder, "labelled"))
         failures |= "Count failed" >> beam.ParDo(CountPictures(progress_folder, "failed"))
     new = predictions | "Stage" >> StageRows(attempt, "predictions")
@@ -69,7 +71,7 @@ def build(
         | "FailureParts" >> beam.Flatten()
         | "MergeFailures" >> MergePieces(attempt, "failures", "jsonl")
     )
-    tally = (read.tally, earlier.tally) | "Tallies" >> beam.Flatten()
+    tally = (read.tally, earlier.tally, loaded.tally) | "Tallies" >> beam.Flatten()
     outcomes = (
         predictions | "Class" >> beam.Map(_class),
         failures | "Reason" >> beam.Map(_reason),

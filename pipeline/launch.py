@@ -43,7 +43,7 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
     attempts.recover(options.output)
     run_folder.check_writable(options.output, replace=options.overwrite or options.resume)
     for source in options.inputs:
-        _require_a_picture(source)
+        _require_a_picture(source, options)
     model = load_network(options.model, sha256=options.sha256)
     identity = _identity(options, model)
     if options.resume and not options.overwrite:
@@ -65,9 +65,10 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
     return run_folder.read_manifest(options.output)
 
 
-def _require_a_picture(source: str) -> None:
+def _require_a_picture(source: str, options: LabelOptions) -> None:
     """Stops at the first picture: a listing as a whole is the pipeline's work."""
-    if not any(isinstance(item, (ImageRef, Failure)) for item in sources.list_input(source)):
+    listing = sources.list_input(source, image_key=options.image_key)
+    if not any(isinstance(item, (ImageRef, Failure)) for item in listing):
         raise sources.nothing_matched(source)
 
 

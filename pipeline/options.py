@@ -36,6 +36,7 @@ class LabelOptions:
         max_failure_rate: share of the inputs, 0..1; a run with more failures has failed.
         max_pixels: pictures with more pixels are failures.
         max_bytes: files with more bytes are failures.
+        image_key: which part of packed inputs is the picture, see `transforms.members`.
         overwrite: replace a finished run in `output`.
         resume: keep the rows in `output` that are right, label only what has none.
         retry_failures: with `resume`, which it implies: try retryable failures again.
@@ -58,6 +59,7 @@ class LabelOptions:
     max_failure_rate: float = 1.0
     max_pixels: int = MAX_PIXELS
     max_bytes: int = MAX_BYTES
+    image_key: str | None = None
     overwrite: bool = False
     resume: bool = False
     retry_failures: bool = False
@@ -95,6 +97,7 @@ class LabelOptions:
         )
         _require(self.max_pixels > 0, "--max-pixels", "a positive number", self.max_pixels)
         _require(self.max_bytes > 0, "--max-bytes", "a positive number", self.max_bytes)
+        _require(self.image_key != "", "--image-key", "a name", self.image_key)
 
     @property
     def is_local(self) -> bool:

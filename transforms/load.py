@@ -22,8 +22,11 @@ from transforms import storage
 from transforms.content import Content, Reserve
 from transforms.decode import Scratch
 from transforms.failures import ImageError, Reason, Stage, failure
+from transforms.members import Member, read_members
+from transforms.packed import packing
 from transforms.preprocess import Method, load
 from transforms.records import Failure, Image, ImageRef
+from transforms.sources import Skipped
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 256 * 1024 * 1024
@@ -36,7 +39,13 @@ of them have to be under way; the rest covers slower ones."""
 
 _ROOM_BYTES = 256 * 1024 * 1024
 
+_WAITING_BYTES = 128 * 1024 * 1024
+"""Encoded members of shards in flight, at most; one more if it is larger than that."""
+
+_ROWS_A_TALLY = 256
+
 _FAILURES = "failures"
+_TALLY = "tally"
 
 
 class LoadResult(NamedTuple):
@@ -45,15 +54,21 @@ class LoadResult(NamedTuple):
     Attributes:
         images: PCollection[Image], pixels uint8[size, size, 3].
         failures: PCollection[Failure], stages read and decode.
+        tally: PCollection[tuple[str, int]], partial sums to add to those of `ReadResult`. They
+            count the members of a shard, less one for the shard, which was listed as a picture.
     """
 
     images: beam.PCollection[Image]
     failures: beam.PCollection[Failure]
+    tally: beam.PCollection[tuple[str, int]]
 
 
 @dataclasses.dataclass(eq=False)
 class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
     """Reads, decodes and resamples pictures. Every reference becomes one Image or one Failure.
+
+    A shard (`transforms.packed`) becomes one of them for each of its pictures: it is read by one
+    worker as a stream, so its bytes cross no shuffle and memory does not grow with its size.
 
     The input must be in the global window: pictures are read ahead of the element being processed.
 
@@ -63,6 +78,7 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         views: what `ClassifyImages` is told too, see `transforms.preprocess.VIEWS`.
         max_pixels: pictures with more are failures, told from the header.
         max_bytes: files with more are failures, told before they are read.
+        image_key: which part of a packed input is the picture, see `transforms.members`.
     """
 
     size: int = 128
@@ -70,9 +86,10 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
     views: int = 1
     max_pixels: int = MAX_PIXELS
     max_bytes: int = MAX_BYTES
+    image_key: str | None = None
 
     def expand(self, refs: beam.PCollection[ImageRef]) -> LoadResult:
-        """Builds the graph: one ParDo with two outputs."""
+        """Builds the graph: one ParDo with three outputs."""
         if not refs.windowing.is_default():
             raise ValueError("LoadAndPreprocess expects its input in the global window")
         loader = Loader(
@@ -82,8 +99,10 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
             max_pixels=self.max_pixels,
             max_bytes=self.max_bytes,
         )
-        loaded = refs | "Load" >> beam.ParDo(_Load(loader)).with_outputs(_FAILURES, main="images")
-        return LoadResult(loaded.images, loaded[_FAILURES])
+        loaded = refs | "Load" >> beam.ParDo(_Load(loader, self.image_key)).with_outputs(
+            _FAILURES, _TALLY, main="images"
+        )
+        return LoadResult(loaded.images, loaded[_FAILURES], loaded[_TALLY])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,45 +225,90 @@ class LoaderPool:
         threads = self._local if storage.is_local(ref.uri) else self._remote
         return threads.submit(self._load, loader, ref)
 
+    def submit_member(self, loader: Loader, member: Member) -> Future[Image | Failure]:
+        """Decodes a picture of a shard, whose bytes have been read."""
+        return self._local.submit(self._decode, loader, member.ref, member.data)
+
     def _load(self, loader: Loader, ref: ImageRef) -> Image | Failure:
         with self._room.lent() as reserve:
             found = loader.read(ref, reserve=reserve)
-            if isinstance(found, Failure):
-                return found
-            scratch = self._scratches.get()
-            try:
-                return loader.decode(*found, scratch=scratch)
-            finally:
-                self._scratches.put(scratch)
+            return found if isinstance(found, Failure) else self._decode(loader, *found)
+
+    def _decode(self, loader: Loader, ref: ImageRef, data: bytes) -> Image | Failure:
+        scratch = self._scratches.get()
+        try:
+            return loader.decode(ref, data, scratch=scratch)
+        finally:
+            self._scratches.put(scratch)
 
 
 class _Load(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, loader: Loader) -> None:
+    def __init__(self, loader: Loader, image_key: str | None) -> None:
         self._loader = loader
+        self._image_key = image_key
         self._shared = Shared()
 
     def setup(self) -> None:
         self._pool: LoaderPool = self._shared.acquire(LoaderPool)
-        self._pending: collections.deque[Future[Image | Failure]] = collections.deque()
+        self._pending: collections.deque[tuple[Future[Image | Failure], int]] = collections.deque()
 
     def start_bundle(self) -> None:
         self._pending.clear()
+        self._waiting = 0
 
     def process(self, ref: ImageRef) -> Iterator[Any]:
-        self._pending.append(self._pool.submit(self._loader, ref))
-        if len(self._pending) > self._pool.ahead:
-            result = self._pending.popleft().result()
+        if packing(ref.uri) is not None:
+            yield from self._load_shard(ref)
+        else:
+            yield from self._add(self._pool.submit(self._loader, ref), size=0)
+
+    def _load_shard(self, shard: ImageRef) -> Iterator[Any]:
+        members = read_members(shard, image_key=self._image_key, max_bytes=self._loader.max_bytes)
+        rows, skipped = -1, 0  # the shard was counted as a picture when it was listed
+        for found in members:
+            if isinstance(found, Skipped):
+                skipped += 1
+                continue
+            rows += 1
+            if isinstance(found, Failure):
+                yield _tagged(found)
+            else:
+                future = self._pool.submit_member(self._loader, found)
+                yield from self._add(future, size=len(found.data))
+            if rows >= _ROWS_A_TALLY:
+                yield from _tallies(rows=rows, skipped=skipped)
+                rows = skipped = 0
+        yield from _tallies(rows=rows, skipped=skipped)
+
+    def _add(self, future: Future[Image | Failure], *, size: int) -> Iterator[Any]:
+        """Puts a picture in flight; hands out the oldest ones if there are too many."""
+        self._pending.append((future, size))
+        self._waiting += size
+        while len(self._pending) > self._pool.ahead or (
+            self._waiting > _WAITING_BYTES and len(self._pending) > 1
+        ):
+            result = self._oldest()
             yield _tagged(result) if isinstance(result, Failure) else result
+
+    def _oldest(self) -> Image | Failure:
+        future, size = self._pending.popleft()
+        self._waiting -= size
+        return future.result()
 
     def finish_bundle(self) -> Iterator[Any]:
         while self._pending:
-            result = self._pending.popleft().result()
+            result = self._oldest()
             value: WindowedValue = GlobalWindows.windowed_value(result)
             yield _tagged(value) if isinstance(result, Failure) else value
 
     def teardown(self) -> None:
-        for future in self._pending:  # a bundle has failed
+        for future, _ in self._pending:  # a bundle has failed
             future.cancel()
+
+
+def _tallies(*, rows: int, skipped: int) -> Iterator[beam.pvalue.TaggedOutput]:
+    for name, count in (("entries", rows), ("inputs", rows), ("skipped", skipped)):
+        yield beam.pvalue.TaggedOutput(_TALLY, (name, count))
 
 
 def _tagged(value: Any) -> beam.pvalue.TaggedOutput:

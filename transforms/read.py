@@ -36,7 +36,7 @@ class ReadResult(NamedTuple):
     """What `ReadImages` returns.
 
     Attributes:
-        refs: PCollection[ImageRef], each uri once.
+        refs: PCollection[ImageRef], each uri once; a shard is one of them.
         failures: PCollection[Failure], what could not be listed.
         tally: PCollection[tuple[str, int]], partial sums to add up per name: `entries` (pictures
             listed), `duplicates` (entries whose uri had been seen), `inputs` (refs and failures),
@@ -58,16 +58,18 @@ class ReadImages(beam.PTransform):  # type: ignore[misc]
 
     Attributes:
         inputs: folders, globs, manifests or files, see `transforms.sources.list_input`.
+        image_key: which column of a Parquet file is the picture, see there.
     """
 
     inputs: Sequence[str]
+    image_key: str | None = None
 
     def expand(self, begin: beam.pvalue.PBegin) -> ReadResult:
         """Builds the graph: list, pack, group by bucket, unpack."""
         listed = (
             begin
             | "Inputs" >> beam.Create(list(self.inputs))
-            | "Split" >> beam.FlatMap(_groups_of_parts)
+            | "Split" >> beam.FlatMap(_groups_of_parts, image_key=self.image_key)
             | "Spread" >> beam.Reshuffle()
             | "List" >> beam.ParDo(_List()).with_outputs(_TALLY, _FAILURES, _FOUND, main="refs")
         )
@@ -87,9 +89,9 @@ class ReadImages(beam.PTransform):  # type: ignore[misc]
         return ReadResult(unpacked.refs, listed[_FAILURES], tally, listing)
 
 
-def _groups_of_parts(source: str) -> Iterator[list[Part]]:
+def _groups_of_parts(source: str, *, image_key: str | None) -> Iterator[list[Part]]:
     """As many parts as a worker lists at a time make an element."""
-    parts = sources.parts(source)
+    parts = sources.parts(source, image_key=image_key)
     for start in range(0, len(parts), sources.PARTS_AT_ONCE):
         yield parts[start : start + sources.PARTS_AT_ONCE]
 

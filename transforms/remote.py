@@ -25,6 +25,7 @@ class Part(NamedTuple):
         path: of the folder, file or glob, absolute.
         start: the first object name of this part, None for the beginning.
         end: the first object name of the next part, None for the end.
+        image_key: see `transforms.sources.list_input`.
     """
 
     source: str
@@ -32,6 +33,7 @@ class Part(NamedTuple):
     path: str
     start: str | None = None
     end: str | None = None
+    image_key: str | None = None
 
 
 def parts(source: str, *, split: bool) -> list[Part]:

@@ -11,9 +11,7 @@ import glob
 import io
 import itertools
 import json
-import math
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import IO, Any, NamedTuple, TypeAlias
@@ -21,6 +19,9 @@ from typing import IO, Any, NamedTuple, TypeAlias
 from transforms import remote, storage
 from transforms.errors import UserError
 from transforms.failures import ImageError, Reason, Stage, failure
+from transforms.meta import meta_json
+from transforms.packed import packing
+from transforms.packed_parquet import image_column, open_parquet, parquet_schema
 from transforms.records import Failure, ImageRef
 from transforms.remote import Part
 from transforms.urls import shown
@@ -36,11 +37,8 @@ IMAGE_EXTENSIONS = frozenset(
 MANIFEST_EXTENSIONS = frozenset([".txt", ".csv", ".jsonl", ".parquet"])
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
 class Skipped(NamedTuple):
-    """A file of a folder that is not labelled because of its extension."""
+    """A file of a folder or archive that is not labelled because of its extension."""
 
     path: str
 
@@ -53,38 +51,45 @@ PARTS_AT_ONCE = 16
 _PAGE = 1000
 
 
-def list_input(source: str) -> Iterator[Listed]:
+def list_input(source: str, *, image_key: str | None = None) -> Iterator[Listed]:
     """Lists what one `--input` stands for, a piece at a time and from its beginning.
 
     Args:
-        source: a folder (searched recursively for image extensions), a manifest (.txt, .csv, .jsonl
-            or .parquet with a `uri` column), a glob (`**` included) or a single file; on this
-            machine, in Cloud Storage (gs://) or where else Beam can read. A path that exists as
-            it is written wins over its reading as a glob.
+        source: a folder (searched recursively for image extensions and shards), a manifest (.txt,
+            .csv, .jsonl or .parquet with a `uri` column), a glob (`**` included) or a single file;
+            on this machine, in Cloud Storage (gs://) or where else Beam can read. A path that
+            exists as it is written wins over its reading as a glob.
+        image_key: the column of Parquet files that holds pictures; a file with this column is a
+            shard even if it has a column `uri`.
 
     Yields:
-        An `ImageRef` a picture, a `Skipped` for each other file of a folder, and a `Failure` for
-        whatever could not be listed (a folder without permission, a broken line of a manifest).
+        An `ImageRef` a picture or shard (`transforms.packed`), a `Skipped` for each other file of a
+        folder, and a `Failure` for whatever could not be listed (a folder without permission, a
+        broken line of a manifest).
 
     Raises:
         UserError: the source matches nothing, or a manifest has no `uri` column, or the storage
             cannot be used.
     """
-    return itertools.chain.from_iterable(map(list_part, parts(source, split=False)))
+    return itertools.chain.from_iterable(
+        map(list_part, parts(source, split=False, image_key=image_key))
+    )
 
 
-def parts(source: str, *, split: bool = True) -> list[Part]:
+def parts(source: str, *, split: bool = True, image_key: str | None = None) -> list[Part]:
     """What one `--input` stands for, in parts that can be listed at the same time.
 
     Args:
         source: as in `list_input`.
         split: False for one part only.
+        image_key: as in `list_input`.
     """
     if storage.is_local(source):
-        return [_local_part(source)]
+        return [_local_part(source)._replace(image_key=image_key)]
     storage.require_access(source, what=f"--input {shown(source)}")
     with _explained(source):
-        return remote.parts(source, split=split)
+        found = remote.parts(source, split=split)
+    return [part._replace(image_key=image_key) for part in found]
 
 
 def list_part(part: Part) -> Iterator[Listed]:
@@ -138,14 +143,14 @@ def _local_part(source: str) -> Part:
 
 
 def _list_file(part: Part) -> Iterator[Listed]:
-    if os.path.splitext(part.path)[1].lower() in MANIFEST_EXTENSIONS:
+    if _is_manifest(part.path, image_key=part.image_key):
         return _list_manifest(part.path)
     return iter([ImageRef(part.path)])
 
 
 def _list_remote_folder(part: Part) -> Iterator[Listed]:
     for ref in remote.refs(part):
-        if os.path.splitext(ref.uri)[1].lower() in IMAGE_EXTENSIONS:
+        if _holds_pictures(ref.uri, image_key=part.image_key):
             yield ref
         elif not ref.uri.endswith("/"):  # what consoles make to show an empty folder
             yield Skipped(ref.uri)
@@ -155,11 +160,47 @@ def nothing_matched(source: str) -> UserError:
     """The error for an input that yields no picture."""
     return UserError(
         f"--input {shown(source)}: nothing matched. Expected a folder with pictures, a glob (in "
-        "quotes), a manifest (.txt, .csv, .jsonl, .parquet) or a picture."
+        "quotes), a manifest (.txt, .csv, .jsonl, .parquet), a shard (.tar, .tfrecord, .parquet) "
+        "or a picture."
     )
 
 
-def _list_folder(folder: str, *, ancestors: tuple[tuple[int, int], ...]) -> Iterator[Listed]:
+def _is_manifest(path: str, *, image_key: str | None) -> bool:
+    """Parquet may be a shard of pictures or a manifest: its columns tell.
+
+    Raises:
+        UserError: it is neither.
+    """
+    if packing(path) != "parquet":
+        return os.path.splitext(path)[1].lower() in MANIFEST_EXTENSIONS
+    try:
+        columns = parquet_schema(path)
+        if "uri" in columns.names and (image_key is None or image_key not in columns.names):
+            return True
+        image_column(columns, image_key=image_key)
+    except ImageError as error:
+        raise UserError(
+            f"{path}: {error}. Expected Parquet with pictures in a column of bytes or of "
+            "struct<bytes, path>, or a manifest with a column 'uri'."
+        ) from error
+    return False
+
+
+def _holds_pictures(path: str, *, image_key: str | None) -> bool:
+    """Whether a file of a folder is a picture or a shard; damaged Parquet is, so that it shows."""
+    if packing(path) != "parquet":
+        extension = os.path.splitext(path)[1].lower()
+        return extension in IMAGE_EXTENSIONS or packing(path) is not None
+    try:
+        image_column(parquet_schema(path), image_key=image_key)
+    except ImageError as error:
+        return error.reason is not Reason.NO_PICTURES
+    return True
+
+
+def _list_folder(
+    folder: str, *, ancestors: tuple[tuple[int, int], ...], image_key: str | None
+) -> Iterator[Listed]:
     """Walks a folder and the folders that its links lead to; a loop of links is entered once."""
     try:
         status = os.stat(folder)
@@ -174,8 +215,9 @@ def _list_folder(folder: str, *, ancestors: tuple[tuple[int, int], ...]) -> Iter
     with entries:
         for entry in entries:
             if entry.is_dir():
-                yield from _list_folder(entry.path, ancestors=(*ancestors, here))
-            elif os.path.splitext(entry.name)[1].lower() in IMAGE_EXTENSIONS:
+                deeper = (*ancestors, here)
+                yield from _list_folder(entry.path, ancestors=deeper, image_key=image_key)
+            elif _holds_pictures(entry.path, image_key=image_key):
                 yield _with_status(entry)
             else:
                 yield Skipped(entry.path)
@@ -235,18 +277,7 @@ def _absolute(uri: str, *, manifest: str) -> str:
 
 
 def _meta(row: Mapping[str, Any]) -> str | None:
-    others = {name: _json_value(value) for name, value in row.items() if name != "uri"}
-    if not others:
-        return None
-    # What is not valid Unicode would stop a writer hours later.
-    return _SURROGATE.sub(
-        "\N{REPLACEMENT CHARACTER}", json.dumps(others, ensure_ascii=False, default=str)
-    )
-
-
-def _json_value(value: Any) -> Any:
-    """JSON has no NaN or infinity: they become null, as in pandas and DuckDB."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return meta_json({name: value for name, value in row.items() if name != "uri"})
 
 
 def _open_text(path: str, *, newline: str) -> IO[str]:
@@ -282,18 +313,7 @@ def _jsonl_rows(path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _parquet_rows(path: str) -> Iterator[tuple[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    stream = storage.open_read(path)
-    try:
-        file = pq.ParquetFile(stream)
-    except pa.ArrowInvalid as error:
-        raise UserError(
-            f"{path}: not a readable Parquet file. Expected a manifest with a column 'uri'; "
-            f"write it again. ({error})"
-        ) from error
-    with stream, file:
+    with storage.open_read(path) as stream, open_parquet(stream) as file:
         _require_uri(path, columns=file.schema_arrow.names)
         number = 0
         for batch in file.iter_batches(batch_size=1024):
@@ -312,7 +332,7 @@ def _require_uri(path: str, *, columns: list[str]) -> None:
 
 
 _LISTINGS: Mapping[str, Callable[[Part], Iterator[Listed]]] = {
-    "local folder": lambda part: _list_folder(part.path, ancestors=()),
+    "local folder": lambda part: _list_folder(part.path, ancestors=(), image_key=part.image_key),
     "local glob": lambda part: _list_glob(part.path),
     "file": _list_file,
     "remote folder": _list_remote_folder,

@@ -5,10 +5,19 @@ from __future__ import annotations
 import functools
 import struct
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any, Protocol
 
 import google_crc32c
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+_SKIPPED_AT_ONCE = 1024 * 1024
+
+
+class Readable(Protocol):
+    """What is needed of a file: as many bytes as were asked for, fewer at its end."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes."""
 
 
 def framed(record: bytes) -> bytes:
@@ -24,7 +33,11 @@ class DamagedRecordError(ValueError):
     """A TFRecord file that ends within a record, or whose checksum does not fit its bytes."""
 
 
-def records(stream: IO[bytes], *, max_bytes: int) -> Iterator[bytes]:
+class LargeRecordError(DamagedRecordError):
+    """A record over the limit of bytes."""
+
+
+def records(stream: Readable, *, max_bytes: int) -> Iterator[bytes]:
     """The records of an uncompressed TFRecord file, one at a time.
 
     Args:
@@ -32,26 +45,59 @@ def records(stream: IO[bytes], *, max_bytes: int) -> Iterator[bytes]:
         max_bytes: a record that claims to be longer is taken for damage, before memory is spent.
 
     Raises:
-        DamagedRecordError: with the position of the record that cannot be read. Where the next one
-            would begin is not known after that.
+        DamagedRecordError: with the position of the first record that cannot be read.
+    """
+    for record in scan_records(stream, max_bytes=max_bytes):
+        if isinstance(record, DamagedRecordError):
+            raise record
+        yield record
+
+
+def scan_records(stream: Readable, *, max_bytes: int) -> Iterator[bytes | DamagedRecordError]:
+    """As `records`, but goes on where it is known that the next record begins.
+
+    Yields:
+        A record, or the error of one whose own checksum is wrong or that is over the limit.
+
+    Raises:
+        DamagedRecordError: the length of a record is damaged, or the file ends within it.
     """
     position = 0
     while header := stream.read(12):
         length = _length(header, position=position)
         if length > max_bytes:
-            raise DamagedRecordError(f"the record at byte {position} claims {length} bytes")
-        record, crc = stream.read(length), stream.read(4)
-        if len(crc) < 4:
-            raise DamagedRecordError(f"the file ends within the record at byte {position}")
-        if crc != _masked_crc(record):
-            raise DamagedRecordError(f"wrong checksum of the record at byte {position}")
-        yield record
+            _skip(stream, length, position=position)
+            yield LargeRecordError(f"the record at byte {position} claims {length} bytes")
+        else:
+            yield _record(stream, length, position=position)
         position += 16 + length
+
+
+def _record(stream: Readable, length: int, *, position: int) -> bytes | DamagedRecordError:
+    record, crc = stream.read(length), stream.read(4)
+    if len(crc) < 4:
+        raise _ends_within(position)
+    if crc != _masked_crc(record):
+        return DamagedRecordError(f"wrong checksum of the record at byte {position}")
+    return record
+
+
+def _skip(stream: Readable, length: int, *, position: int) -> None:
+    left = length + 4
+    while left:
+        part = stream.read(min(left, _SKIPPED_AT_ONCE))
+        if not part:
+            raise _ends_within(position)
+        left -= len(part)
+
+
+def _ends_within(position: int) -> DamagedRecordError:
+    return DamagedRecordError(f"the file ends within the record at byte {position}")
 
 
 def _length(header: bytes, *, position: int) -> int:
     if len(header) < 12:
-        raise DamagedRecordError(f"the file ends within the record at byte {position}")
+        raise _ends_within(position)
     if header[8:] != _masked_crc(header[:8]):
         raise DamagedRecordError(f"wrong checksum of the length at byte {position}")
     return int.from_bytes(header[:8], "little")

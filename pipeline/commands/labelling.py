@@ -19,8 +19,15 @@ def add_data(parser: argparse.ArgumentParser) -> Any:
         action="append",
         required=True,
         metavar="PATH",
-        help="folder (searched for pictures, sub-folders included), glob in quotes (** included), "
-        "manifest (.txt, .csv, .jsonl or .parquet with a column uri) or picture; repeatable",
+        help="folder (searched for pictures and shards, sub-folders included), glob in quotes (** "
+        "included), manifest (.txt, .csv, .jsonl or .parquet with a column uri), picture, or shard "
+        "of pictures (.tar, .tar.gz, .tgz, .tfrecord, .parquet with bytes); repeatable",
+    )
+    data.add_argument(
+        "--image-key",
+        metavar="NAME",
+        help="feature of TFRecords (default: image/encoded) or column of Parquet (default: the "
+        "only one with bytes) that holds the encoded pictures",
     )
     data.add_argument(
         "--format",

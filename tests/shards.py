@@ -1,0 +1,58 @@
+"""Shards that tests make for themselves, with writers that are not ours."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+
+
+def write_tar(path: Path, members: Sequence[tuple[str, bytes]], *, mode: str = "w") -> None:
+    """An archive of regular files; mode `w:gz` compresses it."""
+    with tarfile.open(path, mode) as tar:  # type: ignore[call-overload]
+        for name, content in members:
+            header = tarfile.TarInfo(name)
+            header.size = len(content)
+            tar.addfile(header, io.BytesIO(content))
+
+
+def write_tfrecord(path: Path, rows: Sequence[Mapping[str, Any]], *, zipped: bool = False) -> None:
+    """A TFRecord file of tf.train.Example, written by tensorflow."""
+    with tf.io.TFRecordWriter(str(path), "GZIP" if zipped else "") as writer:
+        for row in rows:
+            features = {key: _feature(value) for key, value in row.items()}
+            example = tf.train.Example(features=tf.train.Features(feature=features))
+            writer.write(example.SerializeToString())
+
+
+def _feature(value: Any) -> tf.train.Feature:
+    values = value if isinstance(value, list) else [value]
+    if isinstance(values[0], bytes):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+    if isinstance(values[0], float):
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+HUGGING_FACE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+"""What `datasets` stores a picture as."""
+
+
+def write_parquet(path: Path, columns: Mapping[str, Any], *, rows_a_group: int = 100) -> None:
+    """A Parquet file with checksums, and each value in it once, as it is: a test can damage it."""
+    table = pa.table(dict(columns))
+    pq.write_table(
+        table,
+        path,
+        row_group_size=rows_a_group,
+        compression="none",
+        use_dictionary=False,
+        write_statistics=False,
+        write_page_checksum=True,
+    )

@@ -1,0 +1,108 @@
+"""The members of a packed input, each a reference `shard#member` with its bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from collections.abc import Iterator
+from typing import IO, NamedTuple, TypeAlias
+
+from transforms import storage
+from transforms.failures import ImageError, Reason, Stage, failure
+from transforms.meta import meta_json
+from transforms.packed import Entry, ShardStream, is_zipped, packing
+from transforms.packed_parquet import parquet_entries
+from transforms.packed_tar import tar_entries
+from transforms.packed_tfrecord import tfrecord_entries
+from transforms.records import Failure, ImageRef
+from transforms.sources import Skipped
+
+
+class Member(NamedTuple):
+    """A picture of a shard.
+
+    Attributes:
+        ref: uri `shard#member`, its own size, the shard's version.
+        data: the encoded picture.
+    """
+
+    ref: ImageRef
+    data: bytes
+
+
+Found: TypeAlias = "Member | Skipped | Failure"
+
+
+def read_members(shard: ImageRef, *, image_key: str | None, max_bytes: int) -> Iterator[Found]:
+    """Reads a shard from its start to its end, one member in memory at a time.
+
+    Args:
+        shard: a file for which `transforms.packed.packing` is not None.
+        image_key: feature of a TFRecord or column of Parquet that holds the encoded picture; None
+            for `image/encoded` and for the only column of bytes.
+        max_bytes: members with more are failures and are not held in memory.
+
+    Yields:
+        A Member or a Failure a picture, a Skipped for each other file of an archive, and one
+        Failure with the shard's own uri if it is damaged, cannot be read, or holds no picture.
+    """
+    pictures = 0
+    try:
+        with _opened(shard) as (file, version):
+            shard = shard._replace(version=version)
+            for entry in _entries(file, shard.uri, image_key=image_key, max_bytes=max_bytes):
+                pictures += isinstance(entry, Entry)
+                yield _found(shard, entry) if isinstance(entry, Entry) else entry
+        if not pictures:
+            raise ImageError(Reason.NO_PICTURES, "the shard is intact and holds no picture")
+    except ImageError as error:
+        # Without size and version: they would pass for those of a picture that has its row.
+        yield failure(ImageRef(shard.uri, shard.meta), Stage.READ, error)
+
+
+@contextlib.contextmanager
+def _opened(shard: ImageRef) -> Iterator[tuple[IO[bytes], str | None]]:
+    """The shard's file and its version.
+
+    Raises:
+        ImageError: it is missing, not a regular file (a pipe would block for ever), or closed to
+            this user.
+    """
+    version = shard.version
+    try:
+        if storage.is_local(shard.uri):
+            status = os.stat(shard.uri)
+            if not stat.S_ISREG(status.st_mode):
+                raise ImageError(Reason.NOT_A_FILE, "not a regular file")
+            version = str(status.st_mtime_ns)
+        file = storage.open_read(shard.uri)
+    except OSError as error:
+        raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
+    with file:
+        yield file, version
+
+
+def _entries(
+    file: IO[bytes], uri: str, *, image_key: str | None, max_bytes: int
+) -> Iterator[Entry | Skipped]:
+    kind = packing(uri)
+    if kind == "parquet":
+        return parquet_entries(file, image_key=image_key, max_bytes=max_bytes)
+    stream = ShardStream(file, zipped=is_zipped(uri))
+    if kind == "tar":
+        return tar_entries(stream, max_bytes=max_bytes)
+    return tfrecord_entries(stream, image_key=image_key, max_bytes=max_bytes)
+
+
+def _found(shard: ImageRef, entry: Entry) -> Member | Failure:
+    ref = ImageRef(
+        uri=f"{shard.uri}#{entry.name}",
+        meta=meta_json({**json.loads(shard.meta or "{}"), **entry.meta}),
+        size=entry.size,
+        version=shard.version,
+    )
+    if isinstance(entry.content, ImageError):
+        return failure(ref, Stage.READ, entry.content)
+    return Member(ref, entry.content)
