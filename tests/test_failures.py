@@ -30,6 +30,7 @@ def test_the_codes_are_those_of_the_output_format() -> None:
         "unknown_format",
         "unsupported",
         "too_many_pixels",
+        "too_complex",
         "truncated",
         "corrupt",
         "inference_error",
