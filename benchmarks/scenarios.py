@@ -207,7 +207,7 @@ def _agreement(output: Path, distinct: Sequence[Path], tflite: Path) -> Agreemen
     table = dataset.to_table(columns=["uri", "class_id"])
     classes = {Path(row["uri"]).name: row["class_id"] for row in table.to_pylist()}
     network = load(tflite.read_bytes(), name="benchmark")
-    model = LiteRtModel(network.tflite)
+    model = LiteRtModel(network.content)
     same = 0
     for path in distinct:
         pixels = preprocess(decode(path.read_bytes()).pixels, size=network.input_size)

@@ -78,6 +78,7 @@ def _identity(options: LabelOptions, model: Model) -> dict[str, Any]:
         "started": run_folder.now(),
         "model": {
             "name": model.name,
+            "kind": model.kind,
             "sha256": model.sha256,
             "input_size": model.input_size,
             "feature_size": model.feature_size,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from pipeline import two_head
 from pipeline.model_store import resolve
-from pipeline.two_head import load
+from pipeline.module import folder
+from transforms.errors import UserError
 from transforms.records import Model
 
 
@@ -11,11 +15,27 @@ def load_network(model: str, *, sha256: str | None = None) -> Model:
     """Finds a model, downloads it where necessary, and makes it ready to run.
 
     Args:
-        model: name, path, gs:// or https:// of a quantized MobileNet V1 tflite.
-        sha256: the hash that the model must have, or None.
+        model: name, path, gs:// or https:// of a quantized MobileNet V1 tflite; or the local folder
+            of a TensorFlow 2 SavedModel, which needs the extra `tensorflow`.
+        sha256: the hash that the model must have, or None; of a SavedModel see
+            `pipeline.module.folder.sha256`.
 
     Raises:
-        UserError: it cannot be had, or is not a quantized MobileNet V1.
+        UserError: it cannot be had, or is neither.
     """
-    stored = resolve(model, sha256=sha256)
-    return load(stored.tflite, name=stored.name)
+    path = Path(model).expanduser()
+    kind = folder.kind_of(path)
+    if kind is None:
+        stored = resolve(model, sha256=sha256)
+        return two_head.load(stored.tflite, name=stored.name)
+    if kind is not folder.Kind.SAVED_MODEL:
+        raise UserError(
+            f"{model} is a {kind.value}; make a model to run of it first: quantlabel model export "
+            f"--model {model} --to tflite --output FILE"
+        )
+    from transforms.infer_saved_model import import_tensorflow
+
+    import_tensorflow()
+    from pipeline.module import labelling
+
+    return labelling.load(path, sha256=sha256)

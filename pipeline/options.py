@@ -27,7 +27,8 @@ class LabelOptions:
         inputs: folders, globs, manifests or files, at least one.
         output: folder for the rows.
         format: one of `transforms.formats.FORMATS`.
-        model: name, path, gs:// or https:// of a quantized MobileNet V1 tflite.
+        model: name, path, gs:// or https:// of a quantized MobileNet V1 tflite, or the folder of a
+            SavedModel.
         sha256: the hash that the model must have, or None.
         preprocess: one of `transforms.preprocess.METHODS`.
         top_k: classes a prediction names, 1..1001.

@@ -22,7 +22,7 @@ from pipeline.units import byte_size
 from transforms import sources
 from transforms.errors import UsageError
 from transforms.formats import FORMATS, encoded
-from transforms.infer import BATCH_SIZE, LiteRtModelHandler
+from transforms.infer import BATCH_SIZE, model_handler
 from transforms.load import Loader, LoaderPool, cores
 from transforms.records import Failure, Image, ImageRef, Model, Pixels, Prediction
 from transforms.tables import prediction_table
@@ -211,11 +211,11 @@ def _try(sample: Sequence[ImageRef], network: Model, options: LabelOptions) -> _
         max_pixels=options.max_pixels,
         max_bytes=options.max_bytes,
     )
-    handler = LiteRtModelHandler(network, top_k=options.top_k, views=options.views)
+    handler = model_handler(network, top_k=options.top_k, views=options.views)
     model = handler.load_model()
     blank = Image(ImageRef(""), "", 1, 1, "", _black(network.input_size))
     # The first pass prepares the interpreter; one view is enough for that.
-    LiteRtModelHandler(network).run_inference([blank], model)
+    model_handler(network).run_inference([blank], model)
     wall, cpu = time.perf_counter(), time.process_time()
     results: list[Prediction | Failure] = []
     pool = LoaderPool()

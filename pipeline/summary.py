@@ -74,7 +74,7 @@ def _labels(manifest: Mapping[str, Any]) -> str:
 def _model(manifest: Mapping[str, Any]) -> str:
     model, views = manifest["model"], manifest["preprocess"]["views"]
     return (
-        f"{model['name']}, {model['input_size']}x{model['input_size']}, "
+        f"{model['name']} ({model['kind']}), {model['input_size']}x{model['input_size']}, "
         f"sha256 {model['sha256'][:8]}, preprocessing {manifest['preprocess']['method']}"
         + (f", {views} views" if views > 1 else "")
     )

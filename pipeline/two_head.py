@@ -76,8 +76,9 @@ def load(tflite: bytes, *, name: str) -> Model:
         )
     return Model(
         name=name,
+        kind="tflite",
         sha256=hashlib.sha256(tflite).hexdigest(),
-        tflite=rewritten,
+        content=rewritten,
         input_size=int(pixels.shape[1]),
         feature_size=int(features.shape[3]),
         classes=classes,

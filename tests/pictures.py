@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 
@@ -19,3 +20,9 @@ def make_pictures(folder: Path, *, count: int, seed: int = 0) -> None:
         blocks = random.randint(0, 256, size=(8, 12, 3), dtype=np.uint8)
         pixels = blocks.repeat(8, axis=0).repeat(8, axis=1)
         Image.fromarray(pixels).save(folder / f"{number:06d}.jpg", quality=90)
+
+
+def block_pictures(count: int, *, size: int = 128, seed: int = 0) -> npt.NDArray[np.uint8]:
+    """Pictures of 8 x 8 coloured blocks, uint8[count, size, size, 3]."""
+    blocks = np.random.RandomState(seed).randint(0, 256, size=(count, 8, 8, 3), dtype=np.uint8)
+    return blocks.repeat(size // 8, axis=1).repeat(size // 8, axis=2)

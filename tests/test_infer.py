@@ -46,7 +46,7 @@ def _image(number: int, pixels: npt.NDArray[np.uint8]) -> Image:
 
 def test_a_picture_gets_the_same_result_in_every_batch(model: Model) -> None:
     pixels = _pixels(70)
-    runner = LiteRtModel(model.tflite)
+    runner = LiteRtModel(model.content)
     logits, features = runner.run(pixels[:BATCH_SIZE])
     assert logits.shape == (64, 1001)
     assert features.shape == (64, 256)
@@ -58,7 +58,7 @@ def test_a_picture_gets_the_same_result_in_every_batch(model: Model) -> None:
 
 
 def test_threads_do_not_disturb_each_other(model: Model) -> None:
-    runner = LiteRtModel(model.tflite, batch_size=8)
+    runner = LiteRtModel(model.content, batch_size=8)
     batches = [_pixels(8, seed=seed) for seed in range(8)]
     alone = [runner.run(batch) for batch in batches]
     start = threading.Barrier(4)
@@ -98,7 +98,7 @@ def test_prediction_fields_agree_with_the_logits(model: Model) -> None:
     handler = LiteRtModelHandler(model, top_k=3)
     (row,) = handler.run_inference([_image(7, pixels[0])], handler.load_model())
     assert isinstance(row, Prediction)
-    logits, features = LiteRtModel(model.tflite).run(pixels)
+    logits, features = LiteRtModel(model.content).run(pixels)
     order = sorted(range(1001), key=lambda class_id: (-logits[0, class_id], class_id))
     powers = np.exp(logits[0].astype(np.float64))
     assert row.top_class_ids == order[:3]
@@ -152,7 +152,7 @@ def test_equal_logits_rank_by_class_id() -> None:
 
 def test_several_views_are_averaged(model: Model) -> None:
     usual, closer = _pixels(64), _pixels(64, seed=1)
-    runner = LiteRtModel(model.tflite)
+    runner = LiteRtModel(model.content)
     two = [runner.run(usual), runner.run([pixels[:, ::-1] for pixels in usual])]
     four = [*two, runner.run(closer), runner.run([pixels[:, ::-1] for pixels in closer])]
     stacks = [np.stack(pair) for pair in zip(usual, closer, strict=True)]

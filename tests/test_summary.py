@@ -17,7 +17,7 @@ MANIFEST = {
     "skipped": 1,
     "reused": 15_000,
     "most_frequent_labels": [{"class_id": 1, "label": "[bold]tench", "count": 1200}],
-    "model": {"name": "m", "input_size": 128, "sha256": "0123456789abcdef"},
+    "model": {"name": "m", "kind": "tflite", "input_size": 128, "sha256": "0123456789abcdef"},
     "preprocess": {"method": "eval", "views": 2},
     "files": [{"name": f"predictions-{n}.parquet"} for n in range(4)],
 }
@@ -36,7 +36,7 @@ def test_the_summary_says_what_came_out_and_where() -> None:
         "repeated       2 (listed before)",
         "most frequent  [bold]tench (1,200)",
         "time           20.0 s, 250 pictures/s",
-        "model          m, 128x128, sha256 01234567, preprocessing eval, 2 views",
+        "model          m (tflite), 128x128, sha256 01234567, preprocessing eval, 2 views",
         "output         labels: 4 files, _MANIFEST.json",
     ]
 

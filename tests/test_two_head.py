@@ -92,7 +92,7 @@ def test_the_sibling_keeps_its_own_sizes(shared: Path) -> None:
     model = load(tflite, name="mobilenet_v1_0.5_160_quant")
     assert (model.input_size, model.feature_size, model.classes) == (160, 512, 1001)
     assert model.sha256 == "eb2136bf4866bf4dae98277b0c29268995397a50979d52fcb3f81314e566dd81"
-    logits, features = run_tflite(model.tflite, plain_pictures(160))
+    logits, features = run_tflite(model.content, plain_pictures(160))
     assert (logits.shape, features.shape) == ((8, 1001), (8, 512))
 
 
@@ -195,7 +195,7 @@ def test_load_tells_the_sizes_and_the_identity_of_the_original() -> None:
     assert (model.input_size, model.feature_size, model.classes) == (160, 512, 1001)
     assert model.name == "mine.tflite"
     assert model.sha256 == hashlib.sha256(tflite).hexdigest()
-    assert model.tflite == two_head(tflite)
+    assert model.content == two_head(tflite)
 
 
 def test_load_begins_its_errors_with_the_name() -> None:

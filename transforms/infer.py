@@ -1,11 +1,11 @@
-"""ClassifyImages: pixels to predictions with one LiteRT pass, through Beam's RunInference."""
+"""ClassifyImages: pixels to predictions with one pass of the network, through RunInference."""
 
 from __future__ import annotations
 
 import dataclasses
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import apache_beam as beam
 import numpy as np
@@ -53,7 +53,7 @@ class ClassifyImages(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, images: beam.PCollection[Image]) -> ClassifyResult:
         """Builds the graph: RunInference, then the failures apart from the predictions."""
-        handler = LiteRtModelHandler(
+        handler = model_handler(
             self.model, top_k=self.top_k, views=self.views, temperature=self.temperature
         )
         split = (
@@ -140,8 +140,17 @@ def _new_interpreter(tflite: bytes, batch_size: int) -> Any:
     return interpreter
 
 
-class LiteRtModelHandler(ModelHandler[Image, "Prediction | Failure", LiteRtModel]):  # type: ignore[misc]
-    """Runs a quantized MobileNet under Beam's RunInference: one model a worker process.
+class Runnable(Protocol):
+    """A loaded network that several threads may call at once."""
+
+    def run(
+        self, pixels: Sequence[npt.NDArray[np.uint8]]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Logits float32[n, classes] and features float32[n, size] of pixels uint8[s, s, 3]."""
+
+
+class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # type: ignore[misc]
+    """Runs a network under Beam's RunInference, one a worker process, and ranks its classes.
 
     Args:
         model: the network.
@@ -160,14 +169,10 @@ class LiteRtModelHandler(ModelHandler[Image, "Prediction | Failure", LiteRtModel
         self._views = views
         self._temperature = np.float32(temperature)
 
-    def load_model(self) -> LiteRtModel:
-        """Called once a worker process."""
-        return LiteRtModel(self._model.tflite)
-
     def run_inference(
         self,
         batch: Sequence[Image],
-        model: LiteRtModel,
+        model: Runnable,
         inference_args: dict[str, Any] | None = None,  # noqa: ARG002  # Beam passes it
     ) -> list[Prediction | Failure]:
         """One result an image, in order. A batch that fails is tried again image by image."""
@@ -179,7 +184,7 @@ class LiteRtModelHandler(ModelHandler[Image, "Prediction | Failure", LiteRtModel
                 return [failure(batch[0].ref, Stage.INFER, cause)]
             return [result for image in batch for result in self.run_inference([image], model)]
 
-    def _predict(self, batch: Sequence[Image], model: LiteRtModel) -> Iterator[Prediction]:
+    def _predict(self, batch: Sequence[Image], model: Runnable) -> Iterator[Prediction]:
         logits, features = self._look(batch, model)
         scores = softmax(logits / self._temperature)
         best = top_classes(logits, k=self._top_k)
@@ -209,7 +214,7 @@ class LiteRtModelHandler(ModelHandler[Image, "Prediction | Failure", LiteRtModel
             )
 
     def _look(
-        self, batch: Sequence[Image], model: LiteRtModel
+        self, batch: Sequence[Image], model: Runnable
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Logits and features; of several views, logits of the mean softmax and mean features."""
         if self._views == 1:
@@ -230,6 +235,25 @@ class LiteRtModelHandler(ModelHandler[Image, "Prediction | Failure", LiteRtModel
     def get_metrics_namespace(self) -> str:
         """Where Beam files the counters of RunInference."""
         return "quantlabel/infer"
+
+
+class LiteRtModelHandler(RankingHandler):
+    """For a quantized MobileNet as a two-headed tflite."""
+
+    def load_model(self) -> LiteRtModel:
+        """Called once a worker process."""
+        return LiteRtModel(self._model.content)
+
+
+def model_handler(
+    model: Model, *, top_k: int = 5, views: int = 1, temperature: float = 1.0
+) -> RankingHandler:
+    """The handler for a network, whichever its kind is; arguments as in `RankingHandler`."""
+    if model.kind == "savedmodel":
+        from transforms.infer_saved_model import SavedModelHandler
+
+        return SavedModelHandler(model, top_k=top_k, views=views, temperature=temperature)
+    return LiteRtModelHandler(model, top_k=top_k, views=views, temperature=temperature)
 
 
 def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

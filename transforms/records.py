@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
 """uint8[size, size, 3], RGB, what the quantized network is fed."""
+
+
+ModelKind = Literal["tflite", "savedmodel"]
 
 
 class ImageRef(NamedTuple):
@@ -120,16 +123,20 @@ class Model:
 
     Attributes:
         name: how the user called it, or the file's name.
-        sha256: of the tflite as it was published or given, before it was rewritten.
-        tflite: the rewritten flatbuffer: input uint8[n, size, size, 3], outputs [logits, features].
+        kind: what `content` is: `tflite`, or `savedmodel` for TensorFlow 2.
+        sha256: of the tflite as it was published or given, before it was rewritten; of a SavedModel
+            the hash over all of its files (`pipeline.module.folder`).
+        content: a flatbuffer with the input uint8[n, size, size, 3] and the outputs [logits,
+            features]; or a zip archive of the SavedModel's folder.
         input_size: rows and columns of the input, in pixels.
         feature_size: length of the feature vector.
         classes: number of classes, 1001.
     """
 
     name: str
+    kind: ModelKind
     sha256: str
-    tflite: bytes = dataclasses.field(repr=False)
+    content: bytes = dataclasses.field(repr=False)
     input_size: int
     feature_size: int
     classes: int

@@ -43,8 +43,8 @@ def add_network_and_limits(parser: argparse.ArgumentParser) -> Any:
     network.add_argument(
         "--model",
         metavar="MODEL",
-        help="name, path, gs:// or https:// of a quantized MobileNet V1 "
-        "(default: mobilenet_v1_0.25_128_quant)",
+        help="name, path, gs:// or https:// of a quantized MobileNet V1, or the folder of a "
+        "TensorFlow 2 SavedModel (default: mobilenet_v1_0.25_128_quant)",
     )
     network.add_argument("--sha256", metavar="HEX", help="the hash that the model must have")
     network.add_argument(
