@@ -13,7 +13,7 @@ quoted = '$(subst ','\'',$(1))'
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-cluster lint bench format clean
+.PHONY: help demo test test-slow test-cluster lint audit bench format clean
 # A target that failed half way must not look finished.
 .DELETE_ON_ERROR:
 
@@ -36,6 +36,11 @@ lint: $(VENV)/.dev ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Strict, because pip-audit otherwise reports no vulnerability where the advisories do not answer.
+audit: $(VENV)/.runtime $(VENV)/.audit ## Look the installed packages up among the known vulnerabilities
+	@$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/installed.txt
+	@$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement $(VENV)/installed.txt
 
 bench: $(VENV)/.bench ## Measure speed and memory against other tools, about an hour (ARGS="--quick --images folder")
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -71,6 +76,12 @@ $(VENV)/.runtime: $(VENV)/.created setup.py
 $(VENV)/.pictures: $(VENV)/.runtime
 	@echo "Installing scikit-image for its photographs ..."
 	@$(PIP) install --editable '.[demo]'
+	@touch $@
+
+# An environment of its own: what the tool needs is none of what it looks at.
+$(VENV)/.audit: $(VENV)/.created
+	@$(BIN)/python -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip --disable-pip-version-check --quiet install 'pip-audit>=2.9,<3'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.runtime
