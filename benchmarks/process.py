@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from transforms.errors import UserError
 
@@ -43,13 +44,36 @@ class Finished:
     peak_bytes: int | None
 
 
-def run(command: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Finished:
+class Sample(NamedTuple):
+    """A process tree at one moment.
+
+    Attributes:
+        seconds: since the start.
+        bytes: sum of PSS.
+        files: open file descriptors.
+        threads: of all its processes.
+    """
+
+    seconds: float
+    bytes: int
+    files: int
+    threads: int
+
+
+def run(
+    command: Sequence[str],
+    *,
+    log: Path,
+    env: Mapping[str, str],
+    samples: list[Sample] | None = None,
+) -> Finished:
     """Runs a command, its output going to a file, and waits until all its processes are gone.
 
     Args:
         command: program and arguments.
         log: file for standard output and standard error.
         env: variables added to those of this process.
+        samples: a list that is to get all samples, in order; nothing where there is no /proc.
 
     Raises:
         UserError: it failed, or was stopped after an hour.
@@ -60,7 +84,7 @@ def run(command: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Finishe
         process = subprocess.Popen(
             command, stdout=stream, stderr=subprocess.STDOUT, env={**os.environ, **env}
         )
-        tree = _Tree(process.pid)
+        tree = _Tree(process.pid, samples)
         watch = threading.Thread(target=tree.watch, daemon=True)
         watch.start()
         try:
@@ -78,11 +102,13 @@ def run(command: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Finishe
 class _Tree:
     """A process and its descendants, also those that outlive it."""
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, samples: list[Sample] | None) -> None:
         self.ended = threading.Event()
         self.peak_bytes: int | None = None
         self._members = {root: _started(root)}
         self._strangers: set[int] = set()
+        self._samples = samples
+        self._start = time.monotonic()
 
     def watch(self) -> None:
         """Samples until `ended` is set."""
@@ -108,6 +134,10 @@ class _Tree:
         known = [size for size in sizes if size is not None]
         if known:
             self.peak_bytes = max(self.peak_bytes or 0, sum(known))
+        if known and self._samples is not None:
+            files, threads = sum(map(_files, self._members)), sum(map(_threads, self._members))
+            passed = time.monotonic() - self._start
+            self._samples.append(Sample(passed, sum(known), files, threads))
 
     def _adopt(self) -> None:
         """Looks at each process once, when it is new; a parent's number is mostly the lower one."""
@@ -164,6 +194,20 @@ def pss_bytes(pid: int) -> int | None:
         return None
     found = re.search(r"^Pss: +(\d+) kB$", text, re.MULTILINE)
     return int(found[1]) * 1024 if found else None
+
+
+def _files(pid: int) -> int:
+    """Open file descriptors of a process; 0 if it has gone."""
+    try:
+        return len(os.listdir(_PROC / str(pid) / "fd"))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def _threads(pid: int) -> int:
+    """Threads of a process; 0 if it has gone."""
+    fields = _status(pid)
+    return 0 if fields is None else int(fields[17])
 
 
 def _children_cpu() -> float:

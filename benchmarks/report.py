@@ -26,6 +26,7 @@ _SCENARIOS = {
     "large": "Large: pictures of 12 megapixels",
     "scale": "Scale: ten times as many",
     "start": "Start: one picture, and no picture",
+    "soak": "Soak: one long run",
 }
 
 
@@ -63,6 +64,7 @@ def as_json(results: Results) -> dict[str, Any]:
         ],
         "stages_ms": results.stages,
         "row_groups": results.row_groups,
+        "soak": [sample._asdict() for sample in results.soak],
         "agreement": results.agreement and results.agreement._asdict(),
         "runs": [run._asdict() for run in results.runs],
     }
@@ -75,9 +77,11 @@ def show(results: Results, console: Console) -> None:
         console.print(note, style="yellow", highlight=False)
     if _wholes(results):
         console.print(_main_table(results))
-    for scenario in ("large", "scale", "start"):
+    for scenario in ("large", "scale", "start", "soak"):
         if summaries := results.summaries(scenario):
             console.print(_plain_table(_SCENARIOS[scenario], summaries))
+    if results.soak:
+        console.print(_soak_table(results))
     if results.stages:
         console.print(_stage_table(results))
     console.print(_verdict_table(judge(results)))
@@ -111,6 +115,21 @@ def _main_table(results: Results) -> Table:
             _megabytes(summary),
             f"{summary.median_s / ours.median_s:.2f}" if ours else "",
         )
+    return table
+
+
+def _soak_table(results: Results) -> Table:
+    """The most of each tenth of the run, but for the first: it starts up."""
+    table = _table("Soak: the most that it held", "part of the run", "MB", "files", "threads")
+    end = results.soak[-1].seconds
+    for tenth in range(1, 10):
+        start, stop = (end * edge / 10 for edge in (tenth, tenth + 1))
+        part = [sample for sample in results.soak if start <= sample.seconds <= stop]
+        if part:
+            most = [max(sample[column] for sample in part) for column in (1, 2, 3)]
+            table.add_row(
+                f"{tenth}0 to {tenth + 1}0 %", f"{most[0] / 1e6:,.0f}", str(most[1]), str(most[2])
+            )
     return table
 
 

@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from benchmarks.process import Sample
+
 
 class Run(NamedTuple):
     """One run of one contestant.
@@ -76,6 +78,7 @@ class Results:
         stages: milliseconds a picture of each stage of ours, one thread.
         row_groups: pictures in a run to the row counts of its Parquet row groups, by file.
         agreement: on large pictures.
+        soak: what a long run held, over its time.
         notes: what was left out, and why.
     """
 
@@ -86,6 +89,7 @@ class Results:
     stages: dict[str, float] = dataclasses.field(default_factory=dict)
     row_groups: dict[int, list[list[int]]] = dataclasses.field(default_factory=dict)
     agreement: Agreement | None = None
+    soak: list[Sample] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
 
     def summaries(self, scenario: str | None = None) -> list[Summary]:

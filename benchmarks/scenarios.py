@@ -25,7 +25,7 @@ from transforms.errors import UserError
 from transforms.infer import LiteRtModel
 from transforms.preprocess import preprocess
 
-SCENARIOS = ("main", "large", "scale", "start")
+SCENARIOS = ("main", "large", "scale", "start", "soak")
 
 _ENVIRONMENT: Mapping[str, str] = {
     "DAFT_ANALYTICS_ENABLED": "0",
@@ -38,6 +38,9 @@ _LARGE_SHARE = 20
 """One large picture for so many of the usual ones: about the same time."""
 
 _DISTINCT_LARGE = 100
+
+_SOAK_TIMES = 20
+"""So many times the pictures of the main scenario: 200,000, some minutes."""
 
 _SAMPLE = 1000
 """Pictures that the profile by stage takes."""
@@ -94,7 +97,7 @@ def run(bench: Bench, scenarios: Sequence[str]) -> None:
     """Runs scenarios in their fixed order; what they find is in `bench.results`."""
     bench.logs.mkdir(parents=True, exist_ok=True)
     _warm_up(bench)
-    parts = {"main": _main, "large": _large, "scale": _scale, "start": _start}
+    parts = {"main": _main, "large": _large, "scale": _scale, "start": _start, "soak": _soak}
     for name in SCENARIOS:
         if name in scenarios:
             parts[name](bench)
@@ -149,6 +152,13 @@ def _start(bench: Bench) -> None:
         _record(bench, Run("start", "help", 0, *dataclasses.astuple(cost)))
 
 
+def _soak(bench: Bench) -> None:
+    folder = bench.folder(_SOAK_TIMES * bench.count)
+    bench.console.print("soak: one long run", highlight=False)
+    for ours in bench.among("ours"):
+        _measure(bench, "soak", ours, folder, samples=bench.results.soak)
+
+
 def _interleaved(bench: Bench, scenario: str, plan: Sequence[tuple[Contestant, Path]]) -> None:
     for number in range(1, bench.repeats + 1):
         bench.console.print(f"{scenario}: round {number} of {bench.repeats}", highlight=False)
@@ -156,20 +166,34 @@ def _interleaved(bench: Bench, scenario: str, plan: Sequence[tuple[Contestant, P
             _measure(bench, scenario, contestant, folder)
 
 
-def _measure(bench: Bench, scenario: str, contestant: Contestant, folder: Path) -> None:
+def _measure(
+    bench: Bench,
+    scenario: str,
+    contestant: Contestant,
+    folder: Path,
+    *,
+    samples: list[process.Sample] | None = None,
+) -> None:
     output = bench.output(contestant)
     shutil.rmtree(output, ignore_errors=True)
     output.parent.mkdir(exist_ok=True)
     job = Job(pictures=folder, output=output, tflite=bench.tflite, keras=bench.keras)
-    cost = _run_logged(bench, contestant.command(job), name=contestant.name)
+    cost = _run_logged(bench, contestant.command(job), name=contestant.name, samples=samples)
     count = sum(1 for _ in folder.iterdir())
     if contestant.writes:
         _check_rows(bench, contestant, count)
     _record(bench, Run(scenario, contestant.name, count, *dataclasses.astuple(cost)))
 
 
-def _run_logged(bench: Bench, command: Sequence[str], *, name: str) -> process.Finished:
-    return process.run(command, log=bench.logs / f"{name}.log", env=_ENVIRONMENT)
+def _run_logged(
+    bench: Bench,
+    command: Sequence[str],
+    *,
+    name: str,
+    samples: list[process.Sample] | None = None,
+) -> process.Finished:
+    log = bench.logs / f"{name}.log"
+    return process.run(command, log=log, env=_ENVIRONMENT, samples=samples)
 
 
 def _record(bench: Bench, run: Run) -> None:

@@ -6,12 +6,16 @@ import dataclasses
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from benchmarks.process import Sample
 from benchmarks.results import Results, Summary, net
 
 MANY = 10_000
 """Pictures from which on the throughput targets hold: with fewer, start-up decides."""
 
 VERY_MANY = 100_000
+
+SOAK = 200_000
+"""Pictures of the long run."""
 
 MANY_LARGE = 300
 """The same for pictures of 12 megapixels."""
@@ -138,6 +142,21 @@ def _memory_ratio(large: Summary, small: Summary) -> float | None:
     return large.peak_bytes / small.peak_bytes
 
 
+def _later_against_earlier(held: Callable[[Sample], int]) -> Callable[[Results], float | None]:
+    """The most of something in the second half of the long run, its first tenth left out."""
+
+    def compare(results: Results) -> float | None:
+        if _enough(results, "soak", "ours", SOAK) is None or not results.soak:
+            return None
+        end = results.soak[-1].seconds
+        settled = [sample for sample in results.soak if sample.seconds >= 0.10 * end]
+        earlier = [held(sample) for sample in settled if sample.seconds < 0.55 * end]
+        later = [held(sample) for sample in settled if sample.seconds >= 0.55 * end]
+        return max(later) / max(earlier) if earlier else None
+
+    return compare
+
+
 def _agreement(results: Results) -> float | None:
     if results.agreement is None or _enough(results, "large", "ours", MANY_LARGE) is None:
         return None
@@ -202,5 +221,20 @@ TARGETS = (
     Target("12 megapixels: same first class as full decoding", 0.97, True, "{:.1%}", _agreement),
     Target("one picture, from the command to its end", 4.0, False, "{:.2f} s", _one_picture_s),
     Target("quantlabel --help", 0.5, False, "{:.2f} s", _help_s),
+    Target(
+        "200,000 pictures: peak memory, later against earlier",
+        *(1.10, False, "{:.2f}"),
+        _later_against_earlier(lambda sample: sample.bytes),
+    ),
+    Target(
+        "200,000 pictures: open files, later against earlier",
+        *(1.10, False, "{:.2f}"),
+        _later_against_earlier(lambda sample: sample.files),
+    ),
+    Target(
+        "200,000 pictures: threads, later against earlier",
+        *(1.10, False, "{:.2f}"),
+        _later_against_earlier(lambda sample: sample.threads),
+    ),
 )
 """Every promise, in the order in which the verdicts are shown."""

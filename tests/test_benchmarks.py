@@ -18,6 +18,7 @@ from PIL import Image
 from benchmarks import chart, pictures, process, stages
 from benchmarks.__main__ import main
 from benchmarks.contestants import CONTESTANTS, Job
+from benchmarks.process import Sample
 from benchmarks.results import Agreement, Results, Run, net
 from benchmarks.scenarios import chosen, row_groups
 from benchmarks.targets import Verdict, judge
@@ -112,6 +113,20 @@ def test_memory_is_judged_by_its_largest_peak() -> None:
     assert verdict(results_of(run("ours", 10.0, peak=400 * MB)), target).status == "PASS"
     two = results_of(run("ours", 10.0, peak=300 * MB), run("ours", 10.0, peak=401 * MB))
     assert verdict(two, target)[2:] == ("401 MB", "FAIL")
+
+
+@pytest.mark.parametrize(
+    ("later", "measured", "status"), [(219, "1.09", "PASS"), (230, "1.15", "FAIL")]
+)
+def test_a_long_run_is_held_against_its_first_half(later: int, measured: str, status: str) -> None:
+    results = results_of(run("ours", 100.0, pictures=200_000, scenario="soak"))
+    held = [900, *[900] * 9, *[200] * 46, *[later] * 45]  # start-up does not count
+    results.soak = [Sample(float(at), bytes, 30, 12) for at, bytes in enumerate(held)]
+    target = "200,000 pictures: peak memory, later against earlier"
+    assert verdict(results, target)[2:] == (measured, status)
+    assert verdict(results, "200,000 pictures: open files, later against earlier")[2] == "1.00"
+    results.runs = [run("ours", 100.0, pictures=2_000, scenario="soak")]
+    assert verdict(results, target).status == "SKIP"
 
 
 def test_growth_is_very_many_against_a_tenth() -> None:
@@ -228,6 +243,25 @@ time.sleep(0.5)
             return
         time.sleep(0.02)
     pytest.fail("the process still runs")
+
+
+HOLDS = """
+import threading, time
+files = [open("/dev/null") for _ in range(50)]
+for _ in range(20):
+    threading.Thread(target=time.sleep, args=(2,), daemon=True).start()
+time.sleep(1)
+"""
+
+
+@needs_proc
+def test_samples_count_files_and_threads(tmp_path: Path) -> None:
+    samples: list[Sample] = []
+    command = [sys.executable, "-c", HOLDS]
+    process.run(command, log=tmp_path / "log", env={}, samples=samples)
+    most = [max(sample[column] for sample in samples) for column in (2, 3)]
+    assert most == [53, 21]  # with standard input, output and errors; with the main thread
+    assert [sample.seconds for sample in samples] == sorted(sample.seconds for sample in samples)
 
 
 @needs_proc

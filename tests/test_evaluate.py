@@ -10,26 +10,10 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.evaluation import wilson
-from tests.finished_runs import write_run
-from tests.rows import failed, prediction
-from transforms.labels import class_names
-from transforms.records import Prediction
+from tests.finished import finished_run, labelled
+from tests.rows import failed
 
 TENCH, GOLDFISH, SHARK = 1, 2, 3
-
-
-def _labelled(uri: str, top: dict[int, float]) -> Prediction:
-    """A row whose best classes and their scores are `top`, best first."""
-    names = [class_names()[class_id] for class_id in top]
-    return prediction(0, uri=uri)._replace(
-        class_id=names[0].class_id,
-        synset=names[0].synset,
-        label=names[0].label,
-        score=next(iter(top.values())),
-        top_class_ids=list(top),
-        top_labels=[name.label for name in names],
-        top_scores=list(top.values()),
-    )
 
 
 def _evaluated(capsys: pytest.CaptureFixture[str], folder: Path, truth: object) -> dict[str, Any]:
@@ -48,14 +32,14 @@ def run(tmp_path: Path) -> Path:
     folder = tmp_path / "labels"
     rest = {10: 0.01, 11: 0.01, 12: 0.01}
     rows = [
-        _labelled("/p/a.jpg", {TENCH: 0.9, GOLDFISH: 0.05, **rest}),
-        _labelled("/p/b.jpg", {TENCH: 0.7, GOLDFISH: 0.2, **rest}),
-        _labelled("/p/c.jpg", {GOLDFISH: 0.6, TENCH: 0.3, **rest}),
-        _labelled("/p/d.jpg", {TENCH: 0.2, 13: 0.1, **rest}),
-        _labelled("/p/unknown.jpg", {SHARK: 0.9, TENCH: 0.05, **rest}),
+        labelled("/p/a.jpg", {TENCH: 0.9, GOLDFISH: 0.05, **rest}),
+        labelled("/p/b.jpg", {TENCH: 0.7, GOLDFISH: 0.2, **rest}),
+        labelled("/p/c.jpg", {GOLDFISH: 0.6, TENCH: 0.3, **rest}),
+        labelled("/p/d.jpg", {TENCH: 0.2, 13: 0.1, **rest}),
+        labelled("/p/unknown.jpg", {SHARK: 0.9, TENCH: 0.05, **rest}),
     ]
     broken = [failed(0)._replace(uri="/p/e.jpg"), failed(1)._replace(uri="/p/f.jpg")]
-    write_run(folder, rows, broken)
+    finished_run(folder, rows, broken)
     return folder
 
 
@@ -160,8 +144,8 @@ def test_a_person_gets_tables(run: Path, truth: Path, capsys: pytest.CaptureFixt
 
 def test_folders_can_be_the_truth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     top = {TENCH: 0.9, GOLDFISH: 0.05, 10: 0.01, 11: 0.01}
-    rows = [_labelled("/p/tench/a.jpg", top), _labelled("/p/n01443537/b.jpg", top)]
-    write_run(tmp_path / "labels", rows)
+    rows = [labelled("/p/tench/a.jpg", top), labelled("/p/n01443537/b.jpg", top)]
+    finished_run(tmp_path / "labels", rows)
     result = _evaluated(capsys, tmp_path / "labels", "folders")
     assert result["top1"]["hits"] == 1
     assert result["top5"] is None  # the run names four classes
