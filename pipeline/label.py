@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -71,12 +71,11 @@ def build(
         | "FailureParts" >> beam.Flatten()
         | "MergeFailures" >> MergePieces(attempt, "failures", "jsonl")
     )
-    tally = (read.tally, earlier.tally, loaded.tally) | "Tallies" >> beam.Flatten()
     outcomes = (
         predictions | "Class" >> beam.Map(_class),
         failures | "Reason" >> beam.Map(_reason),
         earlier.outcomes,
-    ) | "Outcomes" >> beam.Flatten()
+    )
     _ = (
         pipeline
         | "End" >> beam.Create([None])
@@ -85,11 +84,27 @@ def build(
             FinishRun(options.output, attempt, options.format, identity, options.max_failure_rate),
             predictions=AsList(shards),
             failures=AsList(failure_shards),
-            tally=AsDict(tally | "Tally" >> beam.CombinePerKey(sum)),
-            outcomes=AsDict(outcomes | "Count" >> beam.CombinePerKey(sum)),
+            tally=AsDict((read.tally, earlier.tally, loaded.tally) | "Tally" >> _AddUp()),
+            outcomes=AsDict(outcomes | "Count" >> _AddUp()),
             discarded=AsList(earlier.discarded),
         )
     )
+
+
+class _AddUp(beam.PTransform):  # type: ignore[misc]
+    """Several PCollection[tuple[key, int]] to the sum of each key.
+
+    Beam gives what is grouped a coder for pairs, but not what is flattened into it. Flink does that
+    flattening itself and then finds bytes where it expects pairs, hence the step between the two.
+    """
+
+    def expand(self, parts: Sequence[beam.PCollection[Any]]) -> beam.PCollection[Any]:
+        pairs = beam.Map(_same).with_output_types(tuple[Any, int])
+        return parts | beam.Flatten() | "Pairs" >> pairs | "Sum" >> beam.CombinePerKey(sum)
+
+
+def _same(pair: tuple[Any, int]) -> tuple[Any, int]:
+    return pair
 
 
 def _class(prediction: Prediction) -> tuple[Outcome, int]:

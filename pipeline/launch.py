@@ -15,7 +15,7 @@ from apache_beam.runners import create_runner
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from rich.console import Console
 
-from pipeline import attempts, progress, run_folder
+from pipeline import attempts, dataflow, progress, run_folder
 from pipeline.label import build
 from pipeline.network import load_network
 from pipeline.options import LabelOptions, beam_options
@@ -25,7 +25,7 @@ from transforms.errors import UsageError, UserError
 from transforms.records import Failure, ImageRef, Model
 
 
-def label(options: LabelOptions, *, console: Console | None = None) -> dict[str, Any]:
+def label(options: LabelOptions, *, console: Console | None = None) -> dict[str, Any] | None:
     """Runs a labelling job to its end.
 
     Args:
@@ -33,12 +33,14 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
         console: where live progress goes, or None for none.
 
     Returns:
-        The manifest.
+        The manifest, or None if only a Dataflow template was written.
 
     Raises:
         UserError: the run could not start, or it has failed.
     """
     flags = beam_options(options)
+    if dataflow.is_dataflow(options):
+        dataflow.prepare(options, flags)
     runner = _runner(options)
     attempts.recover(options.output)
     run_folder.check_writable(options.output, replace=options.overwrite or options.resume)
@@ -61,7 +63,10 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
             attempt=attempt,
             progress_folder=progress_folder,
         )
-        _run(pipeline, options, started=identity["started"])
+        if not dataflow.waits(flags):
+            pipeline.run()
+            return None
+        _run(pipeline, options, started=identity["started"], console=console)
     return run_folder.read_manifest(options.output)
 
 
@@ -115,10 +120,18 @@ def _progress(options: LabelOptions, console: Console | None) -> Iterator[str | 
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(pipeline: beam.Pipeline, options: LabelOptions, *, started: str) -> None:
+def _run(
+    pipeline: beam.Pipeline, options: LabelOptions, *, started: str, console: Console | None
+) -> None:
+    on_dataflow = dataflow.is_dataflow(options)
+    errors = dataflow.errors() if on_dataflow else ()
     try:
-        pipeline.run().wait_until_finish()
-    except (UserError, RuntimeError, OSError, BeamIOError) as error:
+        result = pipeline.run()
+        if on_dataflow:
+            dataflow.wait(result, pipeline.options, console=console)
+        else:
+            result.wait_until_finish()
+    except (UserError, RuntimeError, OSError, BeamIOError, *errors) as error:
         if "KeyboardInterrupt" in str(error):  # Beam rewords it when a transform was interrupted
             raise KeyboardInterrupt from error
         raise UserError(_explanation(error, options, started=started)) from error

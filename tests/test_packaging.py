@@ -153,6 +153,14 @@ def test_requirements_file_has_the_bounds_of_setup_py(metadata: Distribution) ->
     assert "-e ." in lines
 
 
+def test_the_image_of_dataflow_holds_versions_within_the_bounds(metadata: Distribution) -> None:
+    lines = (ROOT / "deploy/dataflow/requirements.txt").read_text("utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    needed = _requirements(metadata, extra=None) + _requirements(metadata, extra="gcp")
+    outside = [str(each) for each in needed if not each.specifier.contains(pins[each.name])]
+    assert outside == []
+
+
 def _bounds(requirement: Requirement) -> tuple[str, str]:
     return requirement.name, str(requirement.specifier)
 

@@ -79,5 +79,5 @@ def _label(arguments: argparse.Namespace) -> None:
 
     with only_ours(verbose=arguments.verbose) as stderr:
         manifest = label(options, console=None if arguments.quiet else Console(file=stderr))
-    if not arguments.quiet:
+    if manifest is not None and not arguments.quiet:
         print_summary(manifest, folder=options.output, console=Console())
