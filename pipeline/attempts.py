@@ -19,8 +19,6 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from apache_beam.io.filesystem import BeamIOError
-
 from transforms import storage
 from transforms.errors import UserError
 from transforms.publish import MANIFEST, SUCCESS, Move, delete_markers, delete_stale, publish
@@ -36,16 +34,9 @@ _PART = re.compile(r"(predictions|failures)-[0-9a-f]{32}\.parquet")
 
 
 def begin(folder: str, identity: Mapping[str, Any]) -> str:
-    """Makes an attempt; returns its folder.
-
-    Raises:
-        UserError: nothing can be written there.
-    """
+    """Makes an attempt; returns its folder."""
     attempt = storage.join(folder, f"{_PREFIX}{uuid.uuid4().hex[:12]}")
-    try:
-        storage.write_bytes(storage.join(attempt, _RUN), as_json(identity))
-    except (OSError, BeamIOError) as error:
-        raise UserError(f"--output {folder}: nothing can be written there ({error})") from error
+    storage.write_bytes(storage.join(attempt, _RUN), as_json(identity))
     return attempt
 
 
@@ -151,7 +142,7 @@ def _decisive(identity: Mapping[str, Any]) -> dict[str, Any]:
         "preprocessing": identity.get("preprocess"),
         **{
             f"--{name.replace('_', '-')}": options.get(name)
-            for name in ("top_k", "max_pixels", "max_bytes")
+            for name in ("top_k", "temperature", "max_pixels", "max_bytes", "image_key")
         },
     }
 

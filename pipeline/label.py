@@ -57,9 +57,13 @@ def build(
     predictions = classified.predictions
     failures = (read.failures, loaded.failures, classified.failures) | "Failures" >> beam.Flatten()
     if progress_folder is not None:
-        listing = (read.listing, earlier.tally) | "Listing" >> beam.Flatten()
-        _ = listing | "Count listed" >> beam.ParDo(CountPictures(progress_folder, "listed"))
-        _ = loaded.tally | "Count members" >> beam.ParDo(CountPictures(progress_folder, "listed"))
+        # Apart, so that the listing is counted while it is made.
+        for name, tally in (
+            ("listed", read.listing),
+            ("kept", earlier.tally),
+            ("members", loaded.tally),
+        ):
+            _ = tally | f"Count {name}" >> beam.ParDo(CountPictures(progress_folder, "listed"))
         predictions |= "Count labelled" >> beam.ParDo(CountPictures(progress_folder, "labelled"))
         failures |= "Count failed" >> beam.ParDo(CountPictures(progress_folder, "failed"))
     new = predictions | "Stage" >> StageRows(attempt, "predictions")

@@ -6,7 +6,7 @@ import contextlib
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -15,7 +15,7 @@ from apache_beam.runners import create_runner
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from rich.console import Console
 
-from pipeline import attempts, dataflow, progress, run_folder
+from pipeline import attempts, dataflow, lock, progress, run_folder
 from pipeline.label import build
 from pipeline.network import load_network
 from pipeline.options import LabelOptions, beam_options
@@ -42,32 +42,41 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
     if dataflow.is_dataflow(options):
         dataflow.prepare(options, flags)
     runner = _runner(options)
-    attempts.recover(options.output)
-    run_folder.check_writable(options.output, replace=options.overwrite or options.resume)
+    replace = options.overwrite or options.resume
+    run_folder.check_writable(options.output, replace=replace)
     for source in options.inputs:
         _require_a_picture(source, options)
     model = load_network(options.model, sha256=options.sha256)
     identity = _identity(options, model)
-    if options.resume and not options.overwrite:
-        attempts.require_same(options.output, identity)
+    service = None if options.is_local else options.runner
+    with lock.held(options.output, started=identity["started"], runner=service):
+        attempts.recover(options.output)
+        run_folder.check_writable(options.output, replace=replace)
+        attempt = _begin(options, identity)
+        with _progress(options, console) as progress_folder, _kept_for_resume(attempt):
+            pipeline = beam.Pipeline(runner=runner, options=flags)
+            build(
+                pipeline,
+                options,
+                model=model,
+                identity=identity,
+                attempt=attempt,
+                progress_folder=progress_folder,
+            )
+            if not dataflow.waits(flags):
+                pipeline.run()
+                return None
+            _run(pipeline, options, started=identity["started"], console=console)
+        return run_folder.read_manifest(options.output)
+
+
+def _begin(options: LabelOptions, identity: Mapping[str, Any]) -> str:
+    """Decides on what earlier runs left, and makes the folder of this one's attempt."""
     if not options.resume:
         attempts.discard(options.output)
-    attempt = attempts.begin(options.output, identity)
-    with _progress(options, console) as progress_folder, _kept_for_resume(attempt):
-        pipeline = beam.Pipeline(runner=runner, options=flags)
-        build(
-            pipeline,
-            options,
-            model=model,
-            identity=identity,
-            attempt=attempt,
-            progress_folder=progress_folder,
-        )
-        if not dataflow.waits(flags):
-            pipeline.run()
-            return None
-        _run(pipeline, options, started=identity["started"], console=console)
-    return run_folder.read_manifest(options.output)
+    elif not options.overwrite:
+        attempts.require_same(options.output, identity)
+    return attempts.begin(options.output, identity)
 
 
 def _require_a_picture(source: str, options: LabelOptions) -> None:

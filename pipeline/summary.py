@@ -32,7 +32,6 @@ def print_summary(manifest: Mapping[str, Any], *, folder: str, console: Console)
 def _lines(manifest: Mapping[str, Any], folder: str) -> list[tuple[str, str]]:
     seconds = _seconds(manifest)
     pictures = manifest["inputs"]
-    done = pictures - manifest["reused"]
     lines = [
         ("pictures", f"{pictures:,}"),
         ("labelled", f"{manifest['predictions']:,}"),
@@ -41,7 +40,7 @@ def _lines(manifest: Mapping[str, Any], folder: str) -> list[tuple[str, str]]:
         ("skipped", _if_any(manifest["skipped"], "without an image extension")),
         ("repeated", _if_any(manifest["duplicates"], "listed before")),
         ("most frequent", _labels(manifest)),
-        ("time", f"{seconds:,.1f} s, {done / seconds:,.0f} pictures/s" if seconds else ""),
+        ("time", _time(seconds, done=pictures - manifest["reused"])),
         ("model", _model(manifest)),
         ("output", f"{folder}: {_files(manifest)}"),
     ]
@@ -53,6 +52,10 @@ def _seconds(manifest: Mapping[str, Any]) -> float:
         datetime.datetime.fromisoformat(manifest[name]) for name in ("started", "finished")
     )
     return max((end - start).total_seconds(), 0.0)
+
+
+def _time(seconds: float, *, done: int) -> str:
+    return f"{seconds:,.1f} s" + (f", {done / seconds:,.0f} pictures/s" if seconds and done else "")
 
 
 def _failed(manifest: Mapping[str, Any]) -> str:

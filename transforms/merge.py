@@ -16,6 +16,9 @@ from transforms.shards import ROWS_PER_GROUP, ROWS_PER_SHARD, Piece, write_piece
 FILES_PER_SHARD = 100
 """Files that are merged, and so open, at a time; a process may have 256 open on some systems."""
 
+_ROWS_READ = 2_000
+"""Rows that all files of a group together hold in memory, beside the row group in the making."""
+
 _KEPT = "kept"
 
 
@@ -95,7 +98,7 @@ class _Merge(beam.DoFn):  # type: ignore[misc]
 
     def process(self, group: list[Piece]) -> Iterator[Piece]:
         read = read_predictions if self._kind == "predictions" else read_failures
-        rows = ROWS_PER_GROUP // len(group)  # so many in memory in all
+        rows = max(20, _ROWS_READ // len(group))
         streams = [read(piece.path, rows=rows) for piece in group]
         tables = (
             table.replace_schema_metadata(self._metadata) for table in row_groups(merged(streams))

@@ -76,7 +76,7 @@ def _parquet_tables(path: str, columns: Sequence[str] | None, rows: int) -> Iter
         try:
             file = pq.ParquetFile(stream)
             names = list(columns or file.schema_arrow.names)
-            for batch in file.iter_batches(batch_size=rows, columns=names):
+            for batch in file.iter_batches(batch_size=rows, columns=names, use_threads=False):
                 yield pa.Table.from_batches([batch]).select(names)
         except (pa.ArrowException, OSError) as error:
             raise _damaged(path, "Parquet", error) from error
