@@ -21,6 +21,8 @@ from pipeline.report.duplicates import identical
 from pipeline.report.selection import select
 from pipeline.report.survey import survey
 from tests.browser import chromium, complaints, open_page
+from tests.cloud import Cloud
+from tests.finished import labelled
 from tests.finished_runs import plausible, some_failures, write_run
 from tests.pictures import make_pictures
 from tests.rows import failed, prediction
@@ -158,7 +160,10 @@ def test_names_are_text_and_never_markup(tmp_path: Path, window: webdriver.Chrom
     assert window.execute_script("return document.images[0].naturalWidth") == 96
 
 
-def test_a_page_shows_pictures_or_says_why_not(tmp_path: Path, window: webdriver.Chrome) -> None:
+def test_a_page_shows_pictures_or_says_why_not(
+    tmp_path: Path, window: webdriver.Chrome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/no/such/key.json")
     make_pictures(tmp_path / "photos", count=4)
     paths = sorted((tmp_path / "photos").iterdir())
     rows = [
@@ -173,12 +178,13 @@ def test_a_page_shows_pictures_or_says_why_not(tmp_path: Path, window: webdriver
     cards = "#uncertain .gallery > li"
     assert len(_text(window, cards)) == 5
     sheet = window.find_elements(By.CSS_SELECTOR, "#sheet .gallery > li")
-    assert [card.find_element(By.CSS_SELECTOR, ".frame").text for card in sheet] == [
+    frames = [card.find_element(By.CSS_SELECTOR, ".frame").text for card in sheet]
+    assert frames.pop().startswith("gs:// needs Google credentials: File /no/such/key.json was")
+    assert frames == [
         "",
         "No such file or directory",
         "changed since it was labelled",
         "",
-        "only local files can be read",
     ]
     widths = "return [...document.querySelectorAll('#sheet img')].map((i) => i.naturalWidth)"
     assert window.execute_script(widths) == [96, 96]
@@ -191,7 +197,7 @@ def test_a_page_shows_pictures_or_says_why_not(tmp_path: Path, window: webdriver
 
 
 def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
-    write_run(tmp_path / "labels", plausible(50), some_failures(1))
+    write_run(tmp_path / "labels", list(plausible(50)), [failed(number) for number in range(1)])
     before = {path: path.read_bytes() for path in (tmp_path / "labels").iterdir()}
     assert main(["report", str(tmp_path / "labels")]) == 0
     assert {path.name for path in (tmp_path / "labels").iterdir()} - {
@@ -204,7 +210,7 @@ def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
 
 
 def test_ten_thousand_rows_stay_a_small_page(tmp_path: Path, window: webdriver.Chrome) -> None:
-    write_run(tmp_path / "labels", plausible(10_000), some_failures(40))
+    write_run(tmp_path / "labels", list(plausible(10_000)), some_failures(40))
     assert main(["report", str(tmp_path / "labels"), "--max-pictures", "600"]) == 0
     page = tmp_path / "labels/report/index.html"
     assert page.stat().st_size < 600_000  # the pictures are gone: names and scores alone
@@ -216,7 +222,7 @@ def test_ten_thousand_rows_stay_a_small_page(tmp_path: Path, window: webdriver.C
 
 
 def test_it_is_used_with_the_keyboard(tmp_path: Path, window: webdriver.Chrome) -> None:
-    write_run(tmp_path / "labels", plausible(300))
+    write_run(tmp_path / "labels", list(plausible(300)))
     assert main(["report", str(tmp_path / "labels")]) == 0
     open_page(window, tmp_path / "labels/report/index.html")
     window.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
@@ -244,7 +250,7 @@ def test_it_is_used_with_the_keyboard(tmp_path: Path, window: webdriver.Chrome) 
 def test_it_follows_the_scheme_of_the_reader(
     tmp_path: Path, window: webdriver.Chrome, scheme: str, back: int
 ) -> None:
-    write_run(tmp_path / "labels", plausible(20))
+    write_run(tmp_path / "labels", list(plausible(20)))
     assert main(["report", str(tmp_path / "labels")]) == 0
     open_page(
         window,
@@ -256,13 +262,52 @@ def test_it_follows_the_scheme_of_the_reader(
 
 
 def test_every_control_has_a_name(tmp_path: Path, window: webdriver.Chrome) -> None:
-    write_run(tmp_path / "labels", plausible(60), some_failures(2))
+    write_run(tmp_path / "labels", list(plausible(60)), [failed(number) for number in range(2)])
     assert main(["report", str(tmp_path / "labels")]) == 0
     open_page(window, tmp_path / "labels/report/index.html")
     for selector in ("button", "input", "select", "svg.chart", "section", "nav"):
         names = [each.accessible_name for each in window.find_elements(By.CSS_SELECTOR, selector)]
         assert names
         assert all(names), (selector, names)
+
+
+def test_an_evaluation_of_the_same_run_is_shown(tmp_path: Path, window: webdriver.Chrome) -> None:
+    labels, truth = tmp_path / "labels", tmp_path / "truth.csv"
+    rows = [
+        labelled(f"/photos/{number}.jpg", {1 + number % 2: 0.95 - number / 100, 9: 0.01})
+        for number in range(40)
+    ]
+    write_run(labels, rows)
+    truth.write_text("file,class_id\n" + "".join(f"{n}.jpg,1\n" for n in range(40)), "utf-8")
+    assert main(["evaluate", str(labels), "--truth", str(truth)]) == 0
+    assert main(["report", str(labels)]) == 0
+    open_page(window, labels / "report/index.html")
+    assert _text(window, "#evaluation b")[:1] == ["50.0%"]
+    assert _text(window, "#evaluation figcaption") == [
+        "What a threshold on the score leaves, and how often that is right",
+        "How often a score is right",
+    ]
+    drawn = window.find_elements(By.CSS_SELECTOR, "#evaluation polyline")
+    assert [len((line.get_attribute("points") or "").split()) for line in drawn] == [100, 96, 5, 2]
+    manifest = (labels / "_MANIFEST.json").read_text("utf-8")
+    (labels / "_MANIFEST.json").write_text(manifest.replace("03:04:05", "03:04:06"))
+    assert main(["report", str(labels)]) == 0  # labelled again: the figures are of another run
+    open_page(window, labels / "report/index.html")
+    assert _text(window, "#evaluation, nav a[href='#evaluation']") == []
+
+
+def test_a_run_in_a_bucket_with_pictures_in_a_bucket(cloud: Cloud, tmp_path: Path) -> None:
+    make_pictures(tmp_path / "photos", count=1)
+    path = tmp_path / "photos/000000.jpg"
+    uri = cloud.put("photos/a b#c é.jpg", path.read_bytes())
+    write_run(tmp_path / "run", [_of_file(path, 0, label="tabby", score=0.5)._replace(uri=uri)])
+    for file in (tmp_path / "run").iterdir():
+        cloud.put(f"run/{file.name}", file.read_bytes())
+    folder = uri.removesuffix("/photos/a b#c é.jpg") + "/run"
+    assert main(["report", folder]) == 0
+    page = cloud.content("run/report/index.html").decode()
+    assert "a b#c é.jpg" in page
+    assert '"thumb":"/9j/' in page
 
 
 def test_a_chart_escapes_what_it_is_given() -> None:
@@ -290,7 +335,7 @@ def test_a_mistake_is_one_line(
 
 
 def test_a_run_without_pictures_to_show(tmp_path: Path, window: webdriver.Chrome) -> None:
-    write_run(tmp_path / "labels", plausible(30))
+    write_run(tmp_path / "labels", list(plausible(30)))
     assert main(["report", str(tmp_path / "labels"), "--max-pictures", "0"]) == 0
     open_page(window, tmp_path / "labels/report/index.html")
     assert _text(window, "#sheet .empty") == ["No pictures were asked for (--max-pictures)."]

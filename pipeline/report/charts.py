@@ -96,7 +96,7 @@ def curves(lines: Sequence[Curve], *, title: str, axis: str) -> Markup:
     for line in lines:
         path = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in line.points)
         parts.append(Markup('<polyline class="line {}" points="{}"/>').format(line.style, path))
-        for x, y in line.points if len(line.points) <= 25 else ():
+        for x, y in line.points if 2 < len(line.points) <= 25 else ():
             parts.append(
                 Markup(
                     '<g><title>{:.1%}, {}: {:.1%}</title><circle class="dot {}" cx="{:.1f}" '

@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from pipeline.report import charts
 from pipeline.report.duplicates import Duplicates
+from pipeline.report.evaluation import EvaluationPart
 from pipeline.report.failures import FailureKind
 from pipeline.report.selection import Selection
 from pipeline.report.survey import MEGAPIXEL_BINS, SCORE_BINS, Survey
@@ -40,6 +41,7 @@ class Content:
         failures: by reason, the most frequent first.
         selection: the pictures.
         thumbnails: one for each row of the selection.
+        evaluation: the section on accuracy, if there is a truth.
     """
 
     folder: str
@@ -49,6 +51,7 @@ class Content:
     failures: Sequence[FailureKind]
     selection: Selection
     thumbnails: Sequence[Thumbnail]
+    evaluation: EvaluationPart | None
 
 
 def render(content: Content) -> str:
@@ -67,7 +70,7 @@ def render(content: Content) -> str:
         duplicates=content.duplicates,
         selection=content.selection,
         failures=content.failures,
-        sections=_SECTIONS,
+        sections=_sections(content),
         tiles=_tiles(content),
         charts=_charts(found),
         classes_caption=f"The {min(_BARS, len(found.classes))} most frequent",
@@ -76,7 +79,7 @@ def render(content: Content) -> str:
         formats=found.format_counts.most_common(),
         shapes=_shapes(found),
         identity=_identity(content.manifest),
-        evaluation=None,
+        evaluation=content.evaluation,
         data=htmlsafe_json_dumps(_data(content), ensure_ascii=False, separators=(",", ":")),
         style=Markup(_resource("page.css")),
         script=Markup(script),
@@ -89,11 +92,16 @@ _SECTIONS = (
     ("sheet", "Contact sheet"),
     ("uncertain", "Least certain"),
     ("scores", "Scores"),
+    ("evaluation", "Against the truth"),
     ("duplicates", "Duplicates"),
     ("files", "Sizes and formats"),
     ("failures", "Failures"),
     ("identity", "Model and settings"),
 )
+
+
+def _sections(content: Content) -> list[tuple[str, str]]:
+    return [section for section in _SECTIONS if content.evaluation or section[0] != "evaluation"]
 
 
 def _resource(name: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from transforms.decode import decode
+from transforms.errors import UserError
 from transforms.failures import ImageError
 from transforms.load import cores, read_bytes
 
@@ -43,9 +44,17 @@ def thumbnails(
         max_bytes: files with more are not read.
         max_pixels: pictures with more are not decoded.
     """
+    closed: dict[str, str] = {}
 
     def one(row: Mapping[str, Any]) -> Thumbnail:
-        return _thumbnail(row["uri"], row["sha256"], max_bytes=max_bytes, max_pixels=max_pixels)
+        scheme = row["uri"].partition("://")[0]
+        if scheme in closed:
+            return Thumbnail(missing=closed[scheme])
+        try:
+            return _thumbnail(row["uri"], row["sha256"], max_bytes=max_bytes, max_pixels=max_pixels)
+        except UserError as error:  # no credentials for any picture of this kind
+            closed[scheme] = str(error)
+            return Thumbnail(missing=closed[scheme])
 
     with ThreadPoolExecutor(cores(), thread_name_prefix="thumbnail") as pool:
         yield from pool.map(one, rows)

@@ -13,6 +13,7 @@ from rich.progress import track
 
 from pipeline.finished import FinishedRun, open_run
 from pipeline.report.duplicates import identical
+from pipeline.report.evaluation import evaluation_part
 from pipeline.report.failures import by_reason
 from pipeline.report.page import Content, render
 from pipeline.report.selection import Selection, select
@@ -93,6 +94,7 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
         failures=by_reason(run.failures()),
         selection=selection,
         thumbnails=small,
+        evaluation=evaluation_part(run),
     )
     page = render(content).encode()
     path = storage.join(run.folder, FILE)
