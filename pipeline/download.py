@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from transforms.errors import UsageError, UserError
+from transforms.urls import shown
 
 _CHUNK_BYTES = 1 << 16
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -56,16 +57,6 @@ class _TransientError(Exception):
     def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
-
-
-def shown(url: str) -> str:
-    """`url` as messages show it: without user, password, query and fragment.
-
-    Signed URLs carry their secret in the query.
-    """
-    parts = urllib.parse.urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 def check_url(url: str) -> None:

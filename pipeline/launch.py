@@ -23,6 +23,7 @@ from transforms import sources, storage
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 from transforms.records import Failure, ImageRef, Model
+from transforms.urls import shown
 
 
 def label(options: LabelOptions, *, console: Console | None = None) -> dict[str, Any] | None:
@@ -42,6 +43,8 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
     if dataflow.is_dataflow(options):
         dataflow.prepare(options, flags)
     runner = _runner(options)
+    output = f"--output {shown(options.output)}"
+    storage.require_access(options.output, what=output)
     replace = options.overwrite or options.resume
     run_folder.check_writable(options.output, replace=replace)
     for source in options.inputs:
@@ -81,6 +84,7 @@ def _begin(options: LabelOptions, identity: Mapping[str, Any]) -> str:
 
 def _require_a_picture(source: str, options: LabelOptions) -> None:
     """Stops at the first picture: a listing as a whole is the pipeline's work."""
+    storage.require_access(source, what=sources.named(source))
     listing = sources.list_input(source, image_key=options.image_key)
     if not any(isinstance(item, (ImageRef, Failure)) for item in listing):
         raise sources.nothing_matched(source)

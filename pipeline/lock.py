@@ -19,8 +19,6 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from apache_beam.io.filesystem import BeamIOError
-
 from pipeline import run_folder
 from transforms import storage
 from transforms.errors import UserError
@@ -52,10 +50,8 @@ def held(folder: str, *, started: str, runner: str | None = None) -> Iterator[No
     holder = {"host": host, "pid": process, "started": started, "runner": runner, "beats": 0}
     lock: _LocalLock | _RemoteLock
     lock = _LocalLock(folder) if storage.is_local(folder) else _RemoteLock(folder)
-    try:
+    with storage.explained(folder, what=f"--output {folder}: nothing can be written there"):
         lock.acquire(holder)
-    except (OSError, BeamIOError) as error:
-        raise UserError(f"--output {folder}: nothing can be written there ({error})") from error
     try:
         with _beating(lock, holder):
             yield
@@ -72,7 +68,7 @@ def _beating(lock: _LocalLock | _RemoteLock, holder: Mapping[str, Any]) -> Itera
             if stop.wait(BEAT_SECONDS):
                 return
             # A beat that cannot be written is missed: others wait for several of them.
-            with contextlib.suppress(OSError, BeamIOError):
+            with contextlib.suppress(OSError):
                 lock.write({**holder, "beats": beats})
 
     thread = threading.Thread(target=beat, name="lock", daemon=True)

@@ -34,13 +34,14 @@ from pipeline.download import (
     check_size,
     check_url,
     download,
-    shown,
     temporary_file_error,
     write,
 )
 from pipeline.model_archive import not_published, unpack
 from pipeline.model_cache import Pin, Slot, StoredModel
+from transforms import storage
 from transforms.errors import UsageError, UserError
+from transforms.urls import shown
 
 __all__ = [
     "OFFICIAL_URL",
@@ -283,27 +284,12 @@ def _remote(model: str, limits: Limits) -> StoredModel:
 def _copy_from_storage(uri: str, sink: IO[bytes], limits: Limits) -> None:
     if not re.fullmatch("gs://[^/]+/.+", uri):
         raise UsageError(f"malformed path {uri!r}; expected gs://BUCKET/OBJECT")
-    # Imported here: Beam takes a second, and the Google packages come with an extra only.
-    from apache_beam.io.filesystem import CompressionTypes
-    from apache_beam.io.filesystems import FileSystems
-
-    try:
-        storage = FileSystems.get_filesystem(uri)
-    except ValueError as error:
-        raise UserError(f"{uri} needs an extra: pip install 'quantlabel[gcp]'") from error
-    from google.api_core.exceptions import GoogleAPIError
-    from google.auth.exceptions import GoogleAuthError
-
-    try:
-        with storage.open(uri, compression_type=CompressionTypes.UNCOMPRESSED) as source:
-            while chunk := source.read(_CHUNK_BYTES):
-                check_size(sink.tell() + len(chunk), limits, what=uri)
-                write(sink, chunk)
-    except (GoogleAPIError, GoogleAuthError, OSError) as error:
-        raise UserError(
-            f"cannot read {uri}: {type(error).__name__}; check that the object exists and that "
-            "your credentials may read it (gcloud auth application-default login)"
-        ) from error
+    what = f"cannot read {uri}"
+    storage.require_access(uri, what=what)
+    with storage.explained(uri, what=what), storage.open_read(uri) as source:
+        while chunk := source.read(_CHUNK_BYTES):
+            check_size(sink.tell() + len(chunk), limits, what=uri)
+            write(sink, chunk)
 
 
 @contextlib.contextmanager

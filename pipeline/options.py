@@ -14,6 +14,7 @@ from transforms.errors import UsageError
 from transforms.formats import FORMATS
 from transforms.load import MAX_BYTES, MAX_PIXELS
 from transforms.preprocess import METHODS, VIEWS, Method
+from transforms.urls import shown, without_secrets
 
 LOCAL_RUNNERS = ("direct", "fnapi")
 CLASSES = 1001
@@ -106,8 +107,13 @@ class LabelOptions:
         return self.runner.lower().replace("_", "").removesuffix("runner") in LOCAL_RUNNERS
 
     def as_dict(self) -> dict[str, Any]:
-        """For the manifest."""
-        return dataclasses.asdict(self)
+        """For the manifest, without what would open a door: see `transforms.urls`."""
+        return {
+            **dataclasses.asdict(self),
+            "inputs": tuple(map(shown, self.inputs)),
+            "model": shown(self.model),
+            "beam_args": tuple(without_secrets(self.beam_args)),
+        }
 
 
 def _require(holds: bool, flag: str, expected: str, found: object) -> None:

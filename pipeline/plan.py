@@ -19,7 +19,7 @@ from rich.table import Table
 from pipeline.network import load_network
 from pipeline.options import LabelOptions
 from pipeline.units import byte_size
-from transforms import sources
+from transforms import sources, storage
 from transforms.errors import UsageError
 from transforms.formats import FORMATS, encoded
 from transforms.infer import BATCH_SIZE, model_handler
@@ -180,6 +180,7 @@ def reservoir(items: Iterable[_Item], *, size: int) -> list[_Item]:
 
 def _refs(inputs: Sequence[str], counts: collections.Counter[str]) -> Iterator[ImageRef]:
     for source in inputs:
+        storage.require_access(source, what=sources.named(source))
         found = 0
         for item in sources.list_together(sources.parts(source)):
             if isinstance(item, ImageRef):

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.download import Limits, check_url, download, shown
+from pipeline.download import Limits, check_url, download
 from tests.http_server import Reply, Server, closed_port, serve
 from transforms.errors import UsageError, UserError
+from transforms.urls import shown
 
 FAST = Limits(attempts=3, connect_s=5, stall_s=5, first_delay_s=0, max_delay_s=0)
 IMPATIENT = Limits(attempts=2, connect_s=0.2, stall_s=0.2, first_delay_s=0, max_delay_s=0)

@@ -506,44 +506,39 @@ resolve("gs://bucket/m.tflite")
 """
     done = run(code)
     assert done.stderr.strip().splitlines()[-1] == (
-        "transforms.errors.UserError: gs://bucket/m.tflite needs an extra: "
-        "pip install 'quantlabel[gcp]'"
+        "transforms.errors.UserError: gs:// needs an extra: pip install 'quantlabel[gcp]'"
     )
 
 
 @pytest.fixture
-def storage(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+def storage(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     """Makes `server` stand for Cloud Storage, in front of the real client."""
     pytest.importorskip(
         "apache_beam.io.gcp.gcsfilesystem", reason="needs quantlabel[gcp]", exc_type=ImportError
     )
-    credentials = {"type": "authorized_user", "token": "x", "expiry": "2099-01-01T00:00:00Z"}
-    for key in ("client_id", "client_secret", "refresh_token"):
-        credentials[key] = "x"
-    (tmp_path / "credentials.json").write_text(json.dumps(credentials))
-    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "credentials.json"))
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "test-project")
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
     return server
 
 
 def test_storage(storage: Server) -> None:
-    described = json.dumps({"name": "a/m.tgz", "size": "9"}).encode()
-    headers = {"Content-Type": "application/json"}
     data = official("m")
+    described = json.dumps({"name": "a/m.tgz", "size": len(data), "generation": "7"}).encode()
+    headers = {"Content-Type": "application/json"}
     storage.on("/storage/v1/b/bkt/o/a%2Fm.tgz", Reply(described, headers=headers))
-    storage.on("/download/storage/v1/b/bkt/o/a%2Fm.tgz", Reply(data), Reply(status=416))
+    storage.on("/download/storage/v1/b/bkt/o/a%2Fm.tgz", Reply(data))
     assert get("gs://bkt/a/m.tgz", storage, sha256=sha256(data)) == StoredModel(
         "m", TFLITE, sha256(TFLITE), sha256(data), source="gs://bkt/a/m.tgz", path=None
     )
 
 
-@pytest.mark.parametrize(("status", "reason"), [(403, "Forbidden"), (404, "NotFound")])
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(403, "permission denied. Give your"), (404, "no such bucket or object.")],
+)
 def test_storage_refuses(storage: Server, status: int, reason: str) -> None:
     storage.on("/storage/v1/b/bkt/o/m.tflite", Reply(status=status))
-    assert refused("gs://bkt/m.tflite", storage) == (
-        f"cannot read gs://bkt/m.tflite: {reason}; check that the object exists and that your "
-        "credentials may read it (gcloud auth application-default login)"
+    assert refused("gs://bkt/m.tflite", storage).startswith(
+        f"cannot read gs://bkt/m.tflite: {reason}"
     )
 
 

@@ -43,6 +43,8 @@ def parts(source: str, *, split: bool) -> list[Part]:
         OSError: nothing can be found out.
         UserError: nor ever will, for want of credentials or of a package.
     """
+    if not storage.is_gcs(source):
+        storage.require_access(source, what=source)  # else Beam's own words would have to do
     if not source.endswith("/") and storage.exists(source):
         return [Part(source, "file", source)]
     if glob.has_magic(source):

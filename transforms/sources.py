@@ -5,7 +5,6 @@ Plain generators, no Beam: memory does not grow with the number of pictures.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import glob
 import io
@@ -86,15 +85,14 @@ def parts(source: str, *, split: bool = True, image_key: str | None = None) -> l
     """
     if storage.is_local(source):
         return [_local_part(source)._replace(image_key=image_key)]
-    storage.require_access(source, what=f"--input {shown(source)}")
-    with _explained(source):
+    with storage.explained(source, what=named(source)):
         found = remote.parts(source, split=split)
     return [part._replace(image_key=image_key) for part in found]
 
 
 def list_part(part: Part) -> Iterator[Listed]:
     """Lists a part of an input; see `list_input`."""
-    with _explained(part.source):
+    with storage.explained(part.source, what=named(part.source)):
         yield from _LISTINGS[part.kind](part)
 
 
@@ -122,15 +120,6 @@ def list_together(parts: Sequence[Part]) -> Iterator[Listed]:
                 yield from page
 
 
-@contextlib.contextmanager
-def _explained(source: str) -> Iterator[None]:
-    """A storage that cannot be listed is for the user to mend."""
-    try:
-        yield
-    except OSError as error:
-        raise storage.unusable(f"--input {shown(source)}", source, error) from error
-
-
 def _local_part(source: str) -> Part:
     path = os.path.abspath(source)
     if os.path.isdir(path):
@@ -156,10 +145,15 @@ def _list_remote_folder(part: Part) -> Iterator[Listed]:
             yield Skipped(ref.uri)
 
 
+def named(source: str) -> str:
+    """What messages call an input."""
+    return f"--input {shown(source)}"
+
+
 def nothing_matched(source: str) -> UserError:
     """The error for an input that yields no picture."""
     return UserError(
-        f"--input {shown(source)}: nothing matched. Expected a folder with pictures, a glob (in "
+        f"{named(source)}: nothing matched. Expected a folder with pictures, a glob (in "
         "quotes), a manifest (.txt, .csv, .jsonl, .parquet), a shard (.tar, .tfrecord, .parquet) "
         "or a picture."
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Protocol, cast
 
 from transforms import local_files
@@ -70,24 +71,28 @@ def require_access(path: str, *, what: str) -> None:
         UserError: no credentials, no such bucket, no permission, no network, or an extra is
             missing.
     """
-    try:
+    with explained(path, what=what):
         _files(path).require_access(path)
-    except OSError as error:
-        raise unusable(what, path, error) from error
 
 
-def unusable(what: str, path: str, error: OSError) -> UserError:
-    """What the user is told of an error of a storage, with the cure.
+@contextlib.contextmanager
+def explained(path: str, *, what: str) -> Iterator[None]:
+    """Tells the user what is wrong with a storage, and the cure.
 
     Args:
+        path: of a file, folder or bucket.
         what: it is for the user, for the beginning of the message.
-        path: of the file, folder or bucket.
-        error: of a function of this module.
+
+    Raises:
+        UserError: the body has raised an `OSError`.
     """
-    cure = "Check that it is there and may be read."
-    if is_gcs(path):
-        cure = next(cure for kind, cure in _CURES.items() if isinstance(error, kind))
-    return UserError(f"{what}: {error.strerror or error}. {cure}")
+    try:
+        yield
+    except OSError as error:
+        cure = "Check that it is there and that you may use it."
+        if is_gcs(path):
+            cure = next(cure for kind, cure in _CURES.items() if isinstance(error, kind))
+        raise UserError(f"{what}: {error.strerror or error}. {cure}") from error
 
 
 _CURES: Mapping[type[OSError], str] = {

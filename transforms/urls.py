@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
+from collections.abc import Iterable, Iterator
 
 
 def shown(url: str) -> str:
@@ -16,3 +18,21 @@ def shown(url: str) -> str:
     parts = urllib.parse.urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+_SECRET_FLAG = re.compile(
+    "--[a-z0-9_-]*(secret|token|password|key|credential|connection_string)[a-z0-9_-]*"
+)
+
+
+def without_secrets(words: Iterable[str]) -> Iterator[str]:
+    """A command line as a manifest holds it: `--s3_secret_access_key=***`."""
+    hidden = False
+    for word in words:
+        flag, equals, _ = word.partition("=")
+        secret = _SECRET_FLAG.fullmatch(flag) is not None
+        if hidden and not word.startswith("--"):
+            yield "***"
+        else:
+            yield f"{flag}=***" if secret and equals else word
+        hidden = secret and not equals
