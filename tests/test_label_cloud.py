@@ -136,6 +136,14 @@ def test_a_run_survives_a_storage_that_fails_now_and_then(
             "--input gs://no-such/photos: no such bucket or object. Check the name;",
         ),
         (
+            ("--input", "gs://bkt/none", "--output", "gs://bkt/o"),
+            "--input gs://bkt/none: nothing matched.",
+        ),
+        (
+            ("--input", "gs://bkt/*.jpg", "--output", "gs://bkt/o"),
+            "--input gs://bkt/*.jpg: nothing matched.",
+        ),
+        (
             ("--input", "gs://bkt/photos", "--output", "gs://no-such/o"),
             "--output gs://no-such/o: no such bucket or object. Check the name;",
         ),

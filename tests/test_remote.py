@@ -172,21 +172,6 @@ def test_a_signed_url_in_a_manifest_loses_its_secret_at_once(tmp_path: Path) -> 
     assert list(list_input(str(manifest))) == [ImageRef("https://host/a.jpg")]
 
 
-@pytest.mark.parametrize(
-    ("source", "message"),
-    [
-        ("gs://bkt/none", "--input gs://bkt/none: nothing matched"),
-        ("gs://bkt/*.jpg", r"--input gs://bkt/\*.jpg: nothing matched"),
-    ],
-)
-@pytest.mark.usefixtures("cloud")
-def test_nothing_there_repeats_the_input(source: str, message: str) -> None:
-    from pipeline.launch import _require_a_picture
-
-    with pytest.raises(UserError, match=message):
-        _require_a_picture(source)
-
-
 def test_a_bucket_that_is_not_there_is_named(cloud: Cloud) -> None:
     with pytest.raises(UserError, match="--input gs://no-such/a: no such bucket"):
         list(list_input("gs://no-such/a"))
