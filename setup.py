@@ -63,6 +63,8 @@ EXTRAS = {
         "requests>=2.32.4,<3",
         "urllib3>=2.4,<3",
     ],
+    # Near-duplicates and what to label next: an index of vectors, and components of a graph.
+    "analysis": ["faiss-cpu>=1.10,<2", "scipy>=1.13,<2"],
     # The float module only; a labelling run never imports it.
     "tensorflow": ["tensorflow>=2.21,<2.22"],
     # What `make bench` measures against, and the photographs it takes if it is given none.

@@ -9,11 +9,21 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import evaluate, label, labels, model, plan, report
+from pipeline.commands import (
+    duplicates,
+    evaluate,
+    label,
+    labels,
+    model,
+    plan,
+    report,
+    review,
+    search,
+)
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 
-_COMMANDS = (label, plan, evaluate, report, labels, model)
+_COMMANDS = (label, plan, report, evaluate, duplicates, search, review, labels, model)
 """In the order in which `--help` shows them."""
 
 

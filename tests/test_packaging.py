@@ -37,6 +37,9 @@ RUNTIME = {
 GCP = {"google.api_core", "google.auth", "google.cloud", "requests", "urllib3"}
 """Modules that come with the extra `gcp`."""
 
+ANALYSIS = {"faiss-cpu", "scipy"}
+"""Packages of the extra `analysis`."""
+
 FLOAT = {*(ROOT / "pipeline/module").glob("*.py"), ROOT / "transforms/infer_saved_model.py"}
 """What needs the extra `tensorflow`; nothing else may import it."""
 
@@ -44,6 +47,7 @@ DISTRIBUTION_OF = {
     "PIL": "pillow",
     "ai_edge_litert": "ai-edge-litert",
     "apache_beam": "apache-beam",
+    "faiss": "faiss-cpu",
     "google.protobuf": "protobuf",
     "google_crc32c": "google-crc32c",
 }
@@ -109,8 +113,9 @@ def test_runtime_is_lean(metadata: Distribution) -> None:
 
 def test_extras_bring_what_the_runtime_leaves_out(metadata: Distribution) -> None:
     extras = metadata.metadata.get_all("Provides-Extra") or []
-    assert set(extras) == {"bench", "demo", "dev", "gcp", "tensorflow"}
+    assert set(extras) == {"analysis", "bench", "demo", "dev", "gcp", "tensorflow"}
     assert {each.name for each in _requirements(metadata, extra="tensorflow")} == {"tensorflow"}
+    assert {each.name for each in _requirements(metadata, extra="analysis")} == ANALYSIS
     assert {each.name for each in _requirements(metadata, extra="gcp")} == {
         "apache-beam",
         "google-auth",
@@ -123,7 +128,7 @@ def test_extras_bring_what_the_runtime_leaves_out(metadata: Distribution) -> Non
 def test_every_import_is_a_requirement() -> None:
     sources = set(_sources())
     known = _imports(sources - FLOAT)
-    assert known - RUNTIME - set(PACKAGES) <= GCP
+    assert known - RUNTIME - set(PACKAGES) <= GCP | ANALYSIS
     assert _imports(FLOAT & sources) <= RUNTIME | set(PACKAGES) | {"tensorflow"}
 
 

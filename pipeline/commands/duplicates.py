@@ -1,0 +1,52 @@
+"""`quantlabel duplicates`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from pipeline.commands.parser import add_command
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "duplicates",
+        _duplicates,
+        help="group identical and near-identical pictures of a finished run",
+        description="Groups pictures with the same bytes, and pictures whose feature vectors are\n"
+        "close: copies at another size or quality, slight crops, mirror images.\n"
+        "Writes DIR/duplicates/groups.parquet and leaves everything else in DIR as it is.\n"
+        "Needs the extra `analysis`.",
+        epilog="examples:\n"
+        "  quantlabel duplicates labels\n"
+        "  quantlabel duplicates labels --threshold 0.98 --json",
+    )
+    parser.add_argument("folder", metavar="DIR", help="the --output of a finished run")
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        metavar="C",
+        help="cosine from which on two pictures are alike (default: 0.95)",
+    )
+    parser.add_argument("--json", action="store_true", help="the summary, for programs")
+
+
+def _duplicates(arguments: argparse.Namespace) -> None:
+    from pipeline.extras import require
+
+    require("faiss", "scipy", extra="analysis", command="duplicates")
+    from rich.console import Console
+
+    from pipeline.duplicates import DuplicatesOptions, duplicates, print_duplicates
+
+    given = {} if arguments.threshold is None else {"threshold": arguments.threshold}
+    options = DuplicatesOptions(folder=arguments.folder, **given)
+    with Console(stderr=True).status("Comparing feature vectors ..."):
+        summary, table = duplicates(options)
+    if arguments.json:
+        print(json.dumps(summary, indent=2))
+    else:
+        print_duplicates(summary, table, folder=options.folder, console=Console())

@@ -1,0 +1,38 @@
+"""What Label Studio calls things: addresses of pictures and the configuration of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import quote
+from xml.sax.saxutils import quoteattr
+
+CHOICE = "choice"
+IMAGE = "image"
+"""Names in the configuration, which pre-annotations refer to."""
+
+
+def image_address(uri: str) -> str:
+    """The address under which Label Studio shows a picture.
+
+    A remote one keeps its uri: gs:// works with a storage connection of the project. A local one is
+    served by Label Studio itself, with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and
+    LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=/.
+    """
+    return uri if "://" in uri else f"/data/local-files/?d={quote(uri.lstrip('/'))}"
+
+
+def labelling_config(choices: Iterable[str]) -> str:
+    """The XML of a project in which one of the choices is picked for each picture.
+
+    Args:
+        choices: what an annotator may choose; Label Studio refuses pre-annotations with others.
+    """
+    lines = "\n".join(f"    <Choice value={quoteattr(choice)}/>" for choice in choices)
+    return (
+        "<View>\n"
+        f'  <Image name="{IMAGE}" value="${IMAGE}"/>\n'
+        f'  <Choices name="{CHOICE}" toName="{IMAGE}" choice="single" showInline="true">\n'
+        f"{lines}\n"
+        "  </Choices>\n"
+        "</View>\n"
+    )

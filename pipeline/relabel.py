@@ -1,0 +1,63 @@
+"""Single pictures labelled as a finished run labelled its own."""
+
+from __future__ import annotations
+
+from pipeline.finished import FinishedRun
+from pipeline.network import load_network
+from transforms.decode import Scratch
+from transforms.errors import UserError
+from transforms.infer import LiteRtModelHandler
+from transforms.load import Loader
+from transforms.records import Failure, Image, ImageRef, Prediction
+
+
+class Relabeller:
+    """The network, preprocessing and options of a run, for one picture at a time.
+
+    Args:
+        run: whose rows the new ones are compared with.
+
+    Raises:
+        UserError: the run's model cannot be had any more, or is another one now.
+    """
+
+    def __init__(self, run: FinishedRun) -> None:
+        options = run.manifest["options"]
+        model = load_network(options["model"], sha256=run.manifest["model"]["sha256"])
+        self._loader = Loader(
+            size=model.input_size,
+            method=options["preprocess"],
+            views=options["views"],
+            max_pixels=options["max_pixels"],
+            max_bytes=options["max_bytes"],
+        )
+        self._handler = LiteRtModelHandler(
+            model,
+            top_k=options["top_k"],
+            views=options["views"],
+            temperature=options["temperature"],
+        )
+        self._network = self._handler.load_model()
+        self._scratch = Scratch()
+
+    def __call__(self, uri: str) -> Prediction | Failure:
+        """Reads and labels a picture, local or remote."""
+        found = self._loader.read(ImageRef(uri), reserve=lambda _: None)
+        if isinstance(found, Failure):
+            return found
+        image: Image | Failure = self._loader.decode(*found, scratch=self._scratch)
+        if isinstance(image, Failure):
+            return image
+        (result,) = self._handler.run_inference([image], self._network)
+        return result
+
+    def prediction(self, uri: str) -> Prediction:
+        """The same for a picture that must be good.
+
+        Raises:
+            UserError: it cannot be read, decoded or labelled.
+        """
+        result = self(uri)
+        if isinstance(result, Failure):
+            raise UserError(f"{uri}: {result.reason}, {result.message}. Expected a picture.")
+        return result
