@@ -140,11 +140,17 @@ def _decisive(identity: Mapping[str, Any]) -> dict[str, Any]:
         "version": identity.get("version"),
         "model": identity.get("model", {}).get("sha256"),
         "preprocessing": identity.get("preprocess"),
+        "label map": _digest(identity.get("label_map")),
         **{
             f"--{name.replace('_', '-')}": options.get(name)
             for name in ("top_k", "temperature", "max_pixels", "max_bytes", "image_key")
         },
     }
+
+
+def _digest(value: Any) -> str | None:
+    """Of something too long for a message."""
+    return value and hashlib.sha256(as_json(value)).hexdigest()[:8]
 
 
 def _manifests(folder: str) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from pipeline.options import LabelOptions
 from pipeline.progress import CountPictures
 from pipeline.run_folder import FinishRun
 from transforms.infer import ClassifyImages
+from transforms.label_map import LabelMap
 from transforms.load import LoadAndPreprocess
 from transforms.merge import MergePieces
 from transforms.read import ReadImages
@@ -27,6 +28,7 @@ def build(
     options: LabelOptions,
     *,
     model: Model,
+    label_map: LabelMap | None = None,
     identity: Mapping[str, Any],
     attempt: str,
     progress_folder: str | None = None,
@@ -37,6 +39,7 @@ def build(
         pipeline: to add to.
         options: of the run.
         model: the network to run.
+        label_map: labels that predictions get besides, or None.
         identity: versions, model, preprocessing, options and start, for the manifest.
         attempt: folder for what is not finished, see `pipeline.attempts`.
         progress_folder: local folder where running transforms report how far they are, or None.
@@ -52,7 +55,11 @@ def build(
         image_key=options.image_key,
     )
     classified = loaded.images | "Classify" >> ClassifyImages(
-        model, top_k=options.top_k, views=options.views, temperature=options.temperature
+        model,
+        top_k=options.top_k,
+        views=options.views,
+        temperature=options.temperature,
+        label_map=label_map,
     )
     predictions = classified.predictions
     failures = (read.failures, loaded.failures, classified.failures) | "Failures" >> beam.Flatten()

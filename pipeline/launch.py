@@ -17,11 +17,13 @@ from rich.console import Console
 
 from pipeline import attempts, dataflow, lock, progress, run_folder
 from pipeline.label import build
+from pipeline.label_map import load_label_map
 from pipeline.network import load_network
 from pipeline.options import LabelOptions, beam_options
 from transforms import sources, storage
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
+from transforms.label_map import LabelMap
 from transforms.records import Failure, ImageRef, Model
 from transforms.urls import shown
 
@@ -49,8 +51,9 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
     run_folder.check_writable(options.output, replace=replace)
     for source in options.inputs:
         _require_a_picture(source, options)
+    label_map = _label_map(options)
     model = load_network(options.model, sha256=options.sha256)
-    identity = _identity(options, model)
+    identity = _identity(options, model, label_map)
     service = None if options.is_local else options.runner
     with lock.held(options.output, started=identity["started"], runner=service):
         attempts.recover(options.output)
@@ -62,6 +65,7 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
                 pipeline,
                 options,
                 model=model,
+                label_map=label_map,
                 identity=identity,
                 attempt=attempt,
                 progress_folder=progress_folder,
@@ -90,7 +94,13 @@ def _require_a_picture(source: str, options: LabelOptions) -> None:
         raise sources.nothing_matched(source)
 
 
-def _identity(options: LabelOptions, model: Model) -> dict[str, Any]:
+def _label_map(options: LabelOptions) -> LabelMap | None:
+    if options.label_map is None:
+        return None
+    return load_label_map(options.label_map, threshold=options.label_threshold)
+
+
+def _identity(options: LabelOptions, model: Model, label_map: LabelMap | None) -> dict[str, Any]:
     return {
         "version": VERSION,
         "started": run_folder.now(),
@@ -106,6 +116,7 @@ def _identity(options: LabelOptions, model: Model) -> dict[str, Any]:
             "size": model.input_size,
             "views": options.views,
         },
+        "label_map": label_map and label_map.as_dict(),
         "options": options.as_dict(),
     }
 

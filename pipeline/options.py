@@ -35,6 +35,8 @@ class LabelOptions:
         top_k: classes a prediction names, 1..1001.
         views: how often the network looks at a picture, see `transforms.preprocess.VIEWS`.
         temperature: that the logits are divided by, above 0.
+        label_map: table of the user's own labels, see `pipeline.label_map`, or None.
+        label_threshold: own labels with a smaller score are not given, 0..1.
         max_failure_rate: share of the inputs, 0..1; a run with more failures has failed.
         max_pixels: pictures with more pixels are failures.
         max_bytes: files with more bytes are failures.
@@ -58,6 +60,8 @@ class LabelOptions:
     top_k: int = 5
     views: int = 1
     temperature: float = 1.0
+    label_map: str | None = None
+    label_threshold: float = 0.0
     max_failure_rate: float = 1.0
     max_pixels: int = MAX_PIXELS
     max_bytes: int = MAX_BYTES
@@ -91,6 +95,15 @@ class LabelOptions:
             "a number above 0",
             self.temperature,
         )
+        _require(self.label_map != "", "--label-map", "a file", self.label_map)
+        _require(
+            0 <= self.label_threshold <= 1,
+            "--label-threshold",
+            "a score from 0 to 1",
+            self.label_threshold,
+        )
+        if self.label_threshold and self.label_map is None:
+            raise UsageError("--label-threshold: it is that of --label-map, which is missing")
         _require(
             0 <= self.max_failure_rate <= 1,
             "--max-failure-rate",

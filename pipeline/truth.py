@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pipeline import tabular
 from transforms import storage
 from transforms.errors import UserError
-from transforms.labels import ClassName, class_names, find_classes
+from transforms.labels import ambiguous, class_names, find_classes
 from transforms.tables import text
 
 UNKNOWN = -1
@@ -85,7 +85,7 @@ class FolderTruth:
         if folder not in self._known:
             called = find_classes(folder)
             if len(called) > 1:
-                raise UserError(f"--truth folders: the folder {_ambiguous(repr(folder), called)}")
+                raise UserError(f"--truth folders: the folder {ambiguous(folder, called)}")
             self._known[folder] = called[0].class_id if called else UNKNOWN
         return self._known[folder]
 
@@ -239,7 +239,7 @@ def _class_id(row: tabular.Row) -> int:
     possible = sorted(set.intersection(*meant))
     if len(possible) > 1:
         called = [class_names()[class_id] for class_id in possible]
-        raise UserError(f"{row.where}: {_ambiguous(repr(told['label']), called)}")
+        raise UserError(f"{row.where}: {ambiguous(told['label'], called)}")
     if not possible:
         raise UserError(f"{row.where}: {_contradiction(told)}")
     return possible[0]
@@ -264,8 +264,3 @@ def _contradiction(told: Mapping[str, str]) -> str:
         f"the columns name different classes: {said}, but class {name.class_id} is {name.label} "
         f"({name.synset or 'no synset'}). Class 0 is the background here and 1 the tench."
     )
-
-
-def _ambiguous(what: str, called: Sequence[ClassName]) -> str:
-    choices = " and ".join(f"{each.class_id} ({each.synset})" for each in called)
-    return f"{what} is the name of the classes {choices}; use the synset"

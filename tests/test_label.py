@@ -24,6 +24,9 @@ from tests.conftest import unprivileged
 from tests.pictures import make_pictures
 from transforms.failures import ImageError, Reason
 from transforms.load import read_bytes
+from transforms.read_rows import read_predictions
+
+MAPPED = ("mapped_label", "mapped_score")
 
 
 def _label(*words: object) -> int:
@@ -268,6 +271,9 @@ def test_failures_over_the_limit_fail_the_run(
             2,
             "--views 4: expected a --preprocess that crops, eval or slim, found 'stretch'",
         ),
+        (["--label-threshold", "2"], 2, "--label-threshold: expected a score from 0 to 1"),
+        (["--label-threshold", "0.5"], 2, "--label-threshold: it is that of --label-map"),
+        (["--label-map", "/no/such.csv"], 1, "/no/such.csv: cannot be read"),
         (["--temperature", "0"], 2, "--temperature: expected a number above 0, found 0.0"),
         (["--temperature", "nan"], 2, "--temperature: expected a number above 0, found nan"),
         (["--max-failure-rate", "2"], 2, "--max-failure-rate: expected a share from 0 to 1"),
@@ -352,6 +358,52 @@ def test_reference_model_reaches_its_accuracy(
     tops = [(truth[Path(row["uri"]).name], row["top_class_ids"]) for row in _rows(out)]
     assert sum(ids[0] == class_id for class_id, ids in tops) == first
     assert sum(class_id in ids for class_id, ids in tops) == in_top
+
+
+def test_a_label_map_adds_labels_in_every_format(
+    photos: Path, stand_in_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "map.csv").write_text("class,label\n*,other\nn00015388,animal\n", "utf-8")
+    words = ["--input", photos, "--model", stand_in_file, "--top-k", 1001]
+    words += ["--label-map", tmp_path / "map.csv", "--label-threshold", 0.6]
+    for format in ("parquet", "jsonl", "tfrecord"):
+        assert _label(*words, "--output", tmp_path / format, "--format", format) == 0
+    rows = _rows(tmp_path / "parquet")
+    for row in rows:
+        scores = dict(zip(row["top_class_ids"], row["top_scores"], strict=True))
+        animal = sum(scores[class_id] for class_id in range(1, 399))
+        assert row["mapped_score"] == pytest.approx(max(animal, 1 - animal), rel=1e-4)
+        sure = row["mapped_score"] >= 0.6
+        assert row["mapped_label"] == (("other", "animal")[animal > 0.5] if sure else None)
+    assert {row["mapped_label"] for row in rows} == {"animal", "other", None}
+    own = [(row["mapped_label"], row["mapped_score"]) for row in rows]
+    for format in ("jsonl", "tfrecord"):
+        (path,) = (tmp_path / format).glob("predictions-*")
+        table = pa.concat_tables(read_predictions(str(path))).sort_by("uri")
+        assert list(zip(*(table[c].to_pylist() for c in MAPPED), strict=True)) == own
+    manifest = _manifest(tmp_path / "parquet")
+    assert manifest["label_map"]["threshold"] == 0.6
+    assert manifest["label_map"]["labels"]["animal"] == [*range(1, 399)]
+
+
+def test_without_a_label_map_its_columns_are_null(
+    photos: Path, stand_in_file: Path, tmp_path: Path
+) -> None:
+    assert _label("--input", photos, "--model", stand_in_file, "--output", tmp_path / "out") == 0
+    assert {row[column] for row in _rows(tmp_path / "out") for column in MAPPED} == {None}
+    assert _manifest(tmp_path / "out")["label_map"] is None
+
+
+def test_other_labels_are_not_added_to_a_run(
+    photos: Path, stand_in_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "map.csv").write_text("class,label\n*,other\n", "utf-8")
+    words = ["--input", photos, "--model", stand_in_file, "--output", tmp_path / "out"]
+    assert _label(*words) == 0
+    assert _label(*words, "--resume", "--label-map", tmp_path / "map.csv") == 1
+    assert "were made otherwise (label map None there, " in capsys.readouterr().err
+    assert _label(*words, "--resume", "--temperature", 2) == 1
+    assert "were made otherwise (--temperature 1.0 there, 2.0 now)" in capsys.readouterr().err
 
 
 def test_a_temperature_is_applied_and_can_be_read_back(

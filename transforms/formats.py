@@ -105,7 +105,9 @@ def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
 
 def _values(column: pa.Array) -> Iterable[Any]:
     if pa.types.is_floating(column.type):
-        return list(column.to_numpy())
+        known = column.is_valid().to_pylist()
+        numbers = column.to_numpy(zero_copy_only=False)
+        return [value if ok else None for value, ok in zip(numbers, known, strict=True)]
     nested = pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type)
     if nested and pa.types.is_floating(column.type.value_type):
         lengths = column.value_lengths().to_numpy()
@@ -128,6 +130,8 @@ FEATURE_KEYS: Mapping[str, str] = {
     "top_labels": "image/prediction/top_labels",
     "top_scores": "image/prediction/top_scores",
     "embedding": "image/feature_vector",
+    "mapped_label": "image/prediction/mapped_label",
+    "mapped_score": "image/prediction/mapped_score",
     "size": "image/size",
     "version": "image/version",
     "meta": "image/meta",

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from transforms.failures import ImageError, Reason, Stage, failure
+from transforms.label_map import LabelMap
 from transforms.labels import class_names
 from transforms.records import Failure, Image, Model, Prediction
 
@@ -20,6 +21,7 @@ BATCH_SIZE = 64
 """Pictures a pass. Throughput grows up to 64 and is flat beyond, one thread, 128x128."""
 
 _FAILURES = "failures"
+_NOT_MAPPED = (None, None)
 
 
 class ClassifyResult(NamedTuple):
@@ -44,17 +46,23 @@ class ClassifyImages(beam.PTransform):  # type: ignore[misc]
         views: how often the network looks at a picture, see `transforms.preprocess.VIEWS`.
         temperature: that the logits are divided by; more than 1 makes scores less sure. The order
             of the classes stays the same.
+        label_map: labels of one's own that predictions get besides.
     """
 
     model: Model
     top_k: int = 5
     views: int = 1
     temperature: float = 1.0
+    label_map: LabelMap | None = None
 
     def expand(self, images: beam.PCollection[Image]) -> ClassifyResult:
         """Builds the graph: RunInference, then the failures apart from the predictions."""
         handler = model_handler(
-            self.model, top_k=self.top_k, views=self.views, temperature=self.temperature
+            self.model,
+            top_k=self.top_k,
+            views=self.views,
+            temperature=self.temperature,
+            label_map=self.label_map,
         )
         split = (
             images
@@ -157,10 +165,17 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
         top_k: as in `ClassifyImages`.
         views: as in `ClassifyImages`.
         temperature: as in `ClassifyImages`.
+        label_map: as in `ClassifyImages`.
     """
 
     def __init__(
-        self, model: Model, *, top_k: int = 5, views: int = 1, temperature: float = 1.0
+        self,
+        model: Model,
+        *,
+        top_k: int = 5,
+        views: int = 1,
+        temperature: float = 1.0,
+        label_map: LabelMap | None = None,
     ) -> None:
         # Equal bounds keep Beam from searching for a batch size by timing small ones.
         super().__init__(min_batch_size=BATCH_SIZE, max_batch_size=BATCH_SIZE)
@@ -168,6 +183,7 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
         self._top_k = top_k
         self._views = views
         self._temperature = np.float32(temperature)
+        self._label_map = label_map
 
     def run_inference(
         self,
@@ -190,8 +206,9 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
         best = top_classes(logits, k=self._top_k)
         best_scores = np.take_along_axis(scores, best, axis=1)
         names = class_names()
-        for image, ids, values, embedding in zip(
-            batch, best.tolist(), best_scores.tolist(), features, strict=True
+        mapped = self._label_map.apply(scores) if self._label_map else [_NOT_MAPPED] * len(batch)
+        for image, ids, values, embedding, own in zip(
+            batch, best.tolist(), best_scores.tolist(), features, mapped, strict=True
         ):
             first = names[ids[0]]
             yield Prediction(
@@ -208,6 +225,8 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
                 top_labels=[names[class_id].label for class_id in ids],
                 top_scores=values,
                 embedding=embedding,
+                mapped_label=own[0],
+                mapped_score=own[1],
                 size=image.ref.size,
                 version=image.ref.version,
                 meta=image.ref.meta,
@@ -246,14 +265,20 @@ class LiteRtModelHandler(RankingHandler):
 
 
 def model_handler(
-    model: Model, *, top_k: int = 5, views: int = 1, temperature: float = 1.0
+    model: Model,
+    *,
+    top_k: int = 5,
+    views: int = 1,
+    temperature: float = 1.0,
+    label_map: LabelMap | None = None,
 ) -> RankingHandler:
     """The handler for a network, whichever its kind is; arguments as in `RankingHandler`."""
+    handler: type[RankingHandler] = LiteRtModelHandler
     if model.kind == "savedmodel":
         from transforms.infer_saved_model import SavedModelHandler
 
-        return SavedModelHandler(model, top_k=top_k, views=views, temperature=temperature)
-    return LiteRtModelHandler(model, top_k=top_k, views=views, temperature=temperature)
+        handler = SavedModelHandler
+    return handler(model, top_k=top_k, views=views, temperature=temperature, label_map=label_map)
 
 
 def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.resources
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -58,6 +58,12 @@ def find_classes(text: str) -> tuple[ClassName, ...]:
     text = text.strip()
     by_key = _classes_by_key()
     return by_key.get(text) or by_key.get(_folded(text)) or ()
+
+
+def ambiguous(text: str, called: Sequence[ClassName]) -> str:
+    """For messages: that a text means several classes, and which."""
+    choices = " and ".join(f"{each.class_id} ({each.synset})" for each in called)
+    return f"{text!r} is the name of the classes {choices}; use the synset"
 
 
 @functools.lru_cache(maxsize=1)

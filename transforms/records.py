@@ -94,6 +94,10 @@ class Prediction(NamedTuple):
         top_scores: their scores.
         embedding: float32[256 x depth multiplier / 0.25], the average-pooled features; of several
             views the mean.
+        mapped_label: the label that a label map gives, or None without a map or below its
+            threshold.
+        mapped_score: the sum of the scores of that label's classes (of the best label, if none was
+            given), or None without a map.
         size: as in `ImageRef`.
         version: as in `ImageRef`.
         meta: as in `ImageRef`.
@@ -112,6 +116,8 @@ class Prediction(NamedTuple):
     top_labels: list[str]
     top_scores: list[float]
     embedding: npt.NDArray[np.float32]
+    mapped_label: str | None = None
+    mapped_score: float | None = None
     size: int | None = None
     version: str | None = None
     meta: str | None = None

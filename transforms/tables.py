@@ -32,6 +32,8 @@ def prediction_schema(feature_size: int, *, metadata: Mapping[str, str] | None =
         pa.field("top_labels", pa.list_(pa.string()), nullable=False),
         pa.field("top_scores", pa.list_(pa.float32()), nullable=False),
         pa.field("embedding", pa.list_(pa.float32(), feature_size), nullable=False),
+        pa.field("mapped_label", pa.string()),
+        pa.field("mapped_score", pa.float32()),
         pa.field("size", pa.int64()),
         pa.field("version", pa.string()),
         pa.field("meta", pa.string()),

@@ -49,6 +49,19 @@ def add(commands: Any) -> None:
         help="--resume, and try again what failed for a reason that may have passed",
     )
     limits = add_network_and_limits(parser)
+    own = parser.add_argument_group("labels of your own")
+    own.add_argument(
+        "--label-map",
+        metavar="FILE",
+        help=".csv, .jsonl or .parquet with the columns class (id, synset or name; the synset of "
+        "a group for all in it; * for the rest) and label; fills mapped_label and mapped_score",
+    )
+    own.add_argument(
+        "--label-threshold",
+        type=float,
+        metavar="S",
+        help="no mapped_label where mapped_score is below this (default: 0)",
+    )
     limits.add_argument(
         "--max-failure-rate",
         type=float,
