@@ -6,10 +6,9 @@ import collections
 import dataclasses
 import io
 import itertools
-import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -18,23 +17,18 @@ from rich.table import Table
 
 from pipeline.network import load_network
 from pipeline.options import LabelOptions
+from pipeline.sample import Sampled, take_sample
 from pipeline.units import byte_size
-from transforms import sources, storage
 from transforms.errors import UsageError
 from transforms.formats import FORMATS, encoded
 from transforms.infer import BATCH_SIZE, model_handler
 from transforms.load import Loader, LoaderPool, cores
+from transforms.members import Member
 from transforms.records import Failure, Image, ImageRef, Model, Pixels, Prediction
 from transforms.tables import prediction_table
 
-SAMPLE = 200
-"""Pictures tried at most: a second or two of work, and shares known to about 7 points."""
-
-_SEED = 0
 _SECONDS_TO_START = 2.0
 """From the command to the first picture on a laptop: imports, graph, model. Measured 1 to 2 s."""
-
-_Item = TypeVar("_Item")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,7 +57,9 @@ class Plan:
     """What a run would find and take.
 
     Attributes:
-        entries: pictures listed; a path that is listed twice counts twice.
+        entries: pictures listed, a path that is listed twice counts twice; of shards an estimate.
+        shards: listed.
+        opened: shards whose beginning was read.
         skipped: files of folders without an image extension.
         unlisted: what could not be listed, each a failure of the run.
         listing_seconds: how long the listing took.
@@ -78,6 +74,8 @@ class Plan:
     """
 
     entries: int
+    shards: int
+    opened: int
     skipped: int
     unlisted: int
     listing_seconds: float
@@ -144,18 +142,17 @@ def plan(options: PlanOptions) -> Plan:
     """
     network = load_network(options.label.model, sha256=options.label.sha256)
     start = time.perf_counter()
-    counts: collections.Counter[str] = collections.Counter()
-    sample = reservoir(_refs(options.label.inputs, counts), size=SAMPLE)
+    sample = take_sample(options.label)
     listing_seconds = time.perf_counter() - start
-    if not sample:
-        raise sources.nothing_matched(" ".join(options.label.inputs))
-    trial = _try(sample, network, options.label)
+    trial = _try(sample.items, network, options.label)
     return Plan(
-        entries=counts["entries"],
-        skipped=counts["skipped"],
-        unlisted=counts["unlisted"],
+        entries=sample.pictures,
+        shards=sample.shards,
+        opened=sample.opened,
+        skipped=sample.skipped,
+        unlisted=sample.unlisted,
         listing_seconds=listing_seconds,
-        sampled=len(sample),
+        sampled=len(sample.items),
         failures_by_reason=dict(sorted(trial.reasons.items())),
         encoded_bytes=trial.encoded_bytes,
         wall_seconds=trial.wall_seconds,
@@ -164,34 +161,6 @@ def plan(options: PlanOptions) -> Plan:
         cores=cores(),
         price=options.price,
     )
-
-
-def reservoir(items: Iterable[_Item], *, size: int) -> list[_Item]:
-    """A uniform sample of a stream in bounded memory, the same at every call (Vitter's R)."""
-    choose = random.Random(_SEED)
-    sample: list[_Item] = []
-    for seen, item in enumerate(items):
-        if seen < size:
-            sample.append(item)
-        elif (place := choose.randrange(seen + 1)) < size:
-            sample[place] = item
-    return sample
-
-
-def _refs(inputs: Sequence[str], counts: collections.Counter[str]) -> Iterator[ImageRef]:
-    for source in inputs:
-        storage.require_access(source, what=sources.named(source))
-        found = 0
-        for item in sources.list_together(sources.parts(source)):
-            if isinstance(item, ImageRef):
-                counts["entries"] += 1
-                found += 1
-                yield item
-            else:
-                counts["unlisted" if isinstance(item, Failure) else "skipped"] += 1
-                found += isinstance(item, Failure)
-        if not found:
-            raise sources.nothing_matched(source)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,7 +172,7 @@ class _Trial:
     cpu_seconds: float
 
 
-def _try(sample: Sequence[ImageRef], network: Model, options: LabelOptions) -> _Trial:
+def _try(sample: Sequence[Sampled], network: Model, options: LabelOptions) -> _Trial:
     """The work of a run without Beam: a pool decodes while this thread runs the network."""
     loader = Loader(
         size=network.input_size,
@@ -220,8 +189,8 @@ def _try(sample: Sequence[ImageRef], network: Model, options: LabelOptions) -> _
     wall, cpu = time.perf_counter(), time.process_time()
     results: list[Prediction | Failure] = []
     pool = LoaderPool()
-    futures = iter([pool.submit(loader, ref) for ref in sample])
-    while batch := [future.result() for future in itertools.islice(futures, BATCH_SIZE)]:
+    loads = iter([_start(pool, loader, item) for item in sample])
+    while batch := [load() for load in itertools.islice(loads, BATCH_SIZE)]:
         results += [result for result in batch if isinstance(result, Failure)]
         images = [result for result in batch if isinstance(result, Image)]
         results += handler.run_inference(images, model) if images else []
@@ -233,6 +202,15 @@ def _try(sample: Sequence[ImageRef], network: Model, options: LabelOptions) -> _
         wall,
         cpu,
     )
+
+
+def _start(pool: LoaderPool, loader: Loader, item: Sampled) -> Callable[[], Image | Failure]:
+    """Begins to load a picture; the result waits for it."""
+    if isinstance(item, Failure):
+        return lambda: item
+    if isinstance(item, Member):
+        return pool.submit_member(loader, item).result
+    return pool.submit(loader, item).result
 
 
 def _black(size: int) -> Pixels:
@@ -266,6 +244,9 @@ def _lines(found: Plan) -> Iterator[tuple[str, str, str]]:
     n, sampled = f"{found.entries:,}", f"{found.sampled:,}"
     milliseconds = 1000 * found.cpu_seconds / found.sampled
     yield "pictures", n, f"listed in {found.listing_seconds:.1f} s; {found.skipped:,} files skipped"
+    if found.shards:
+        how = f"their pictures estimated from the size of {found.opened:,}"
+        yield "shards", f"{found.shards:,}", how
     if found.unlisted:
         yield "not listed", f"{found.unlisted:,}", "folders or manifest rows; each is a failure"
     yield "tried", sampled, f"{found.encoded_bytes / found.sampled / 1000:,.0f} kB a picture"

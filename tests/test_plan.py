@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import main
-from pipeline.plan import Plan, reservoir
+from pipeline.plan import Plan
+from pipeline.sample import Reservoir
+from tests.shards import write_tar
 from transforms.load import cores
 
 PLAN = Plan(
     entries=40_000_000,
+    shards=0,
+    opened=0,
     skipped=5,
     unlisted=0,
     listing_seconds=60.0,
@@ -35,10 +39,18 @@ def test_estimates_follow_from_the_sample() -> None:
     assert PLAN.total_output_bytes == 16_000_000_000
 
 
+def _sample(count: int, *, size: int) -> list[int]:
+    reservoir: Reservoir[int] = Reservoir(size)
+    for number in range(count):
+        reservoir.add(number)
+    assert reservoir.seen == count
+    return reservoir.items
+
+
 def test_the_sample_is_uniform_and_repeatable() -> None:
-    assert reservoir(range(5), size=10) == [0, 1, 2, 3, 4]
-    sample = reservoir(range(10_000), size=1000)
-    assert sample == reservoir(range(10_000), size=1000)
+    assert _sample(5, size=10) == [0, 1, 2, 3, 4]
+    sample = _sample(10_000, size=1000)
+    assert sample == _sample(10_000, size=1000)
     assert len(set(sample)) == 1000
     tenths = Counter(number // 1000 for number in sample)
     assert all(60 < tenths[tenth] < 140 for tenth in range(10))
@@ -61,6 +73,27 @@ def test_json_counts_what_is_there(
     assert found["cores"] == cores()
     assert found["output_bytes"] > 0
     assert found["wall_seconds"] > 0
+
+
+def test_pictures_of_shards_are_estimated(
+    photos: Path, stand_in_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contents = [path.read_bytes() for path in sorted(photos.iterdir())]
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    small = [(f"{n}.jpg", contents[n]) for n in range(10)]
+    write_tar(folder / "small.tar", [*small, ("empty.jpg", b""), ("notes.md", b"x")])
+    write_tar(folder / "large.tar", [(f"{n}.jpg", contents[n % 10]) for n in range(600)])
+    (folder / "loose.jpg").write_bytes(contents[0])
+    words = ["plan", "--input", str(folder), "--model", str(stand_in_file)]
+    assert main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["shards"], found["opened"]) == (2, 2)
+    assert 612 <= found["entries"] <= 1000  # headers and padding weigh much with small pictures
+    assert found["sampled"] == 111  # the small shard and 100 members of the large one
+    assert found["failures_by_reason"] == {"empty": 1}
+    assert main(words) == 0
+    assert "their pictures estimated from the size of 2" in capsys.readouterr().out
 
 
 def test_the_table_shows_its_arithmetic(
