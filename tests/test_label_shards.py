@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
+from tests.cloud import Cloud
 from tests.shards import write_parquet, write_tar, write_tfrecord
 
 
@@ -191,3 +192,22 @@ def test_a_resumed_run_reads_shards_anew_and_doubles_nothing(
     assert _counts(first) == _counts(again) == [9, 7, 2, 0, 1]
     assert (_rows(out), _failures(out)) == (rows, failures)
     assert again["reused"] == 1  # the loose picture
+
+
+def test_shards_in_a_bucket_give_the_rows_of_those_on_disk(
+    cloud: Cloud, shards: Path, stand_in_file: Path, tmp_path: Path
+) -> None:
+    whole = (shards / "a.tar").read_bytes()
+    (shards / "cut.tar").write_bytes(whole[: whole.index(b"1.jpg") + 600])
+    for path in shards.iterdir():
+        cloud.put(f"shards/{path.name}", path.read_bytes())
+    local = _label(tmp_path / "local", stand_in_file, "--input", shards)
+    remote = _label(tmp_path / "remote", stand_in_file, "--input", "gs://bkt/shards")
+    assert _counts(local) == _counts(remote) == [13, 11, 2, 0, 1]
+    expected = {uri.replace(str(tmp_path), "gs://bkt") for uri in _rows(tmp_path / "local")}
+    rows = _rows(tmp_path / "remote")
+    assert set(rows) == expected
+    assert {row["version"] for uri, row in rows.items() if "a.tar#" in uri} == {
+        cloud.generation("shards/a.tar")
+    }
+    assert ("gs://bkt/shards/cut.tar", "damaged_shard") in _failures(tmp_path / "remote")

@@ -47,6 +47,11 @@ def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
     return Content(data, None)
 
 
+def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
+    """As `open_read`; Beam's file systems tell no version."""
+    return open_read(path), None
+
+
 def open_read(path: str) -> IO[bytes]:
     """Opens a file for reading as it is, nothing decompressed on the way."""
     if not exists(path):

@@ -156,10 +156,16 @@ def _unzipped(data: bytes, uri: str, *, max_bytes: int) -> bytes:
 
 def open_read(path: str) -> IO[bytes]:
     """Opens one generation of an object as a seekable stream that reads 8 MiB at a time."""
+    return open_versioned(path)[0]
+
+
+def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
+    """As `open_read`, with the generation."""
     with translated(path):
         blob = _described(path, PATIENCE_S)
     url = f"{_media_url(path)}&generation={blob.generation}"
-    return io.BufferedReader(_Reader(path, url, int(blob.size)), _CHUNK_BYTES)
+    stream = io.BufferedReader(_Reader(path, url, int(blob.size)), _CHUNK_BYTES)
+    return stream, str(blob.generation)
 
 
 class _Reader(io.RawIOBase):

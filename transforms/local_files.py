@@ -23,17 +23,28 @@ def require_access(path: str) -> None:
 
 def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:  # noqa: ARG001
     """Reads a picture. Few are read at a time, as many as are decoded, so none waits for room."""
+    with _open_regular(path) as file:
+        status = os.fstat(file.fileno())
+        require_at_most(max_bytes, status.st_size, path)
+        return Content(file.read(), str(status.st_mtime_ns))
+
+
+def _open_regular(path: str) -> IO[bytes]:
     try:
         # Opening a pipe would block for ever.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except ValueError:  # a NUL character
         raise FileNotFoundError(errno.ENOENT, "no file can have this name", path) from None
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise IsADirectoryError(errno.EISDIR, "not a regular file", path)
-        require_at_most(max_bytes, status.st_size, path)
-        return Content(file.read(), str(status.st_mtime_ns))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise IsADirectoryError(errno.EISDIR, "not a regular file", path)
+    return open(descriptor, "rb")
+
+
+def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
+    """Opens a regular file for reading; its version is the time when it was changed, in ns."""
+    file = _open_regular(path)
+    return file, str(os.fstat(file.fileno()).st_mtime_ns)
 
 
 def open_read(path: str) -> IO[bytes]:

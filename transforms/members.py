@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import stat
 from collections.abc import Iterator
 from typing import IO, NamedTuple, TypeAlias
 
@@ -50,8 +47,9 @@ def read_members(shard: ImageRef, *, image_key: str | None, max_bytes: int) -> I
     """
     pictures = 0
     try:
-        with _opened(shard) as (file, version):
-            shard = shard._replace(version=version)
+        file, version = _open(shard.uri)
+        shard = shard._replace(version=version)
+        with file:
             for entry in _entries(file, shard.uri, image_key=image_key, max_bytes=max_bytes):
                 pictures += isinstance(entry, Entry)
                 yield _found(shard, entry) if isinstance(entry, Entry) else entry
@@ -62,26 +60,11 @@ def read_members(shard: ImageRef, *, image_key: str | None, max_bytes: int) -> I
         yield failure(ImageRef(shard.uri, shard.meta), Stage.READ, error)
 
 
-@contextlib.contextmanager
-def _opened(shard: ImageRef) -> Iterator[tuple[IO[bytes], str | None]]:
-    """The shard's file and its version.
-
-    Raises:
-        ImageError: it is missing, not a regular file (a pipe would block for ever), or closed to
-            this user.
-    """
-    version = shard.version
+def _open(uri: str) -> tuple[IO[bytes], str | None]:
     try:
-        if storage.is_local(shard.uri):
-            status = os.stat(shard.uri)
-            if not stat.S_ISREG(status.st_mode):
-                raise ImageError(Reason.NOT_A_FILE, "not a regular file")
-            version = str(status.st_mtime_ns)
-        file = storage.open_read(shard.uri)
+        return storage.open_versioned(uri)
     except OSError as error:
         raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
-    with file:
-        yield file, version
 
 
 def _entries(

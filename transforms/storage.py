@@ -19,6 +19,7 @@ class _Files(Protocol):
     def require_access(self, path: str) -> None: ...
     def read(self, path: str, *, max_bytes: int, reserve: Reserve) -> Content: ...
     def open_read(self, path: str) -> IO[bytes]: ...
+    def open_versioned(self, path: str) -> tuple[IO[bytes], str | None]: ...
     def read_bytes(self, path: str) -> bytes: ...
     def create(self, path: str) -> IO[bytes]: ...
     def exists(self, path: str) -> bool: ...
@@ -149,6 +150,15 @@ def open_read(path: str) -> IO[bytes]:
         OSError: it cannot be read.
     """
     return _files(path).open_read(path)
+
+
+def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
+    """As `open_read`, with the version as in `ImageRef`; None where the storage tells none.
+
+    Raises:
+        OSError: as `open_read`; or it is not a regular file (a pipe would block for ever).
+    """
+    return _files(path).open_versioned(path)
 
 
 def read_bytes(path: str) -> bytes:
