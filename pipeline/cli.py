@@ -19,11 +19,12 @@ from pipeline.commands import (
     report,
     review,
     search,
+    verify,
 )
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 
-_COMMANDS = (label, plan, report, evaluate, duplicates, search, review, labels, model)
+_COMMANDS = (label, plan, verify, report, evaluate, duplicates, search, review, labels, model)
 """In the order in which `--help` shows them."""
 
 

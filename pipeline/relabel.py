@@ -6,9 +6,9 @@ from pipeline.finished import FinishedRun
 from pipeline.network import load_network
 from transforms.decode import Scratch
 from transforms.errors import UserError
-from transforms.infer import LiteRtModelHandler
+from transforms.infer import model_handler
 from transforms.load import Loader
-from transforms.records import Failure, Image, ImageRef, Prediction
+from transforms.records import Failure, Image, ImageRef, Model, Prediction
 
 
 class Relabeller:
@@ -16,23 +16,24 @@ class Relabeller:
 
     Args:
         run: whose rows the new ones are compared with.
+        model: where the model is now, or None for where the run found it.
 
     Raises:
         UserError: the run's model cannot be had any more, or is another one now.
     """
 
-    def __init__(self, run: FinishedRun) -> None:
+    def __init__(self, run: FinishedRun, *, model: str | None = None) -> None:
         options = run.manifest["options"]
-        model = load_network(options["model"], sha256=run.manifest["model"]["sha256"])
+        network = _network(model or options["model"], expected=run.manifest["model"]["sha256"])
         self._loader = Loader(
-            size=model.input_size,
+            size=network.input_size,
             method=options["preprocess"],
             views=options["views"],
             max_pixels=options["max_pixels"],
             max_bytes=options["max_bytes"],
         )
-        self._handler = LiteRtModelHandler(
-            model,
+        self._handler = model_handler(
+            network,
             top_k=options["top_k"],
             views=options["views"],
             temperature=options["temperature"],
@@ -61,3 +62,13 @@ class Relabeller:
         if isinstance(result, Failure):
             raise UserError(f"{uri}: {result.reason}, {result.message}. Expected a picture.")
         return result
+
+
+def _network(model: str, *, expected: str) -> Model:
+    network = load_network(model)
+    if network.sha256 != expected:
+        raise UserError(
+            f"{model} is not the model of the run: its sha256 is {network.sha256}, {expected} in "
+            "the manifest. Put that model there again, or name the place where it is now."
+        )
+    return network

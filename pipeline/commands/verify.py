@@ -1,0 +1,62 @@
+"""`quantlabel verify`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from typing import Any
+
+from pipeline.commands.parser import add_command
+from transforms.errors import UserError
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "verify",
+        _verify,
+        help="hold a finished run against what it says of itself",
+        description="Checks that every file of the manifest is there, unchanged and complete, that "
+        "nobody edited\nthe manifest, that every input has exactly one row and every row is sound, "
+        "and labels some of\nthe pictures again: their rows must come out the same, bit for bit. "
+        "Changes nothing.",
+        epilog="examples:\n  quantlabel verify labels\n"
+        "  quantlabel verify labels --sample 0 --json\n"
+        "\nexit status: 0 all is well; 1 something is wrong, and the list says what",
+    )
+    parser.add_argument("folder", metavar="DIR", help="the --output of a finished run")
+    parser.add_argument(
+        "--sample",
+        type=int,
+        default=50,
+        metavar="N",
+        help="pictures to label again and compare, where they still are (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="where the model is now (default: where the run found it)",
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from pipeline.terminal import only_ours
+    from pipeline.verify import VerifyOptions, print_checks, verify
+
+    options = VerifyOptions(folder=arguments.folder, sample=arguments.sample, model=arguments.model)
+    with only_ours(verbose=arguments.verbose):
+        checks = verify(options)
+    wrong = sum(check.count for check in checks)
+    if arguments.json:
+        found = [dataclasses.asdict(check) for check in checks]
+        print(json.dumps({"folder": options.folder, "wrong": wrong, "checks": found}, indent=2))
+    else:
+        print_checks(checks, console=Console())
+    if wrong:
+        things = "thing is" if wrong == 1 else "things are"
+        raise UserError(f"{options.folder}: {wrong:,} {things} wrong")
