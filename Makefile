@@ -23,7 +23,7 @@ help: ## Show this list
 demo: $(VENV)/.runtime $(if $(IMAGES),,$(VENV)/.pictures) ## Label pictures and show what comes out (IMAGES=folder MODEL=file)
 	@$(BIN)/python scripts/demo.py $(if $(IMAGES),--images $(call quoted,$(IMAGES))) $(if $(MODEL),--model $(call quoted,$(MODEL)))
 
-test: $(VENV)/.dev ## Run the tests (ARGS="-k name" passes on to pytest)
+test: $(VENV)/.dev $(VENV)/.label-studio ## Run the tests (ARGS="-k name" passes on to pytest)
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-slow: $(VENV)/.dev ## Run the tests that take minutes: faults, hostile pictures
@@ -88,6 +88,11 @@ $(VENV)/.bench: $(VENV)/.runtime
 	@echo "Installing what the benchmark compares with, TensorFlow included (some minutes) ..."
 	@$(PIP) install --editable '.[bench]'
 	@touch $@ $(VENV)/.pictures
+
+$(VENV)/.label-studio: $(VENV)/.created tests/label_studio_requirements.txt
+	@rm -rf $(VENV)/label-studio
+	@$(PIP) install --no-deps --target $(VENV)/label-studio --requirement tests/label_studio_requirements.txt
+	@touch $@
 
 $(VENV)/.dev: $(VENV)/.created setup.py requirements.txt
 	@echo "Installing everything that the tests need, TensorFlow included (some minutes) ..."

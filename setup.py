@@ -89,6 +89,9 @@ EXTRAS = {
         "pytest>=8.3,<10",
         # Exact, because a new version of a formatter changes what it accepts.
         "ruff==0.17.6",
+        # The readers that exports are for.
+        "datasets>=4,<6",
+        "pycocotools>=2.0.8,<3",
         # Drives Chromium in the tests of pages.
         "selenium>=4.30,<5",
         # The packaging test builds a wheel without fetching a build environment.

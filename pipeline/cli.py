@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pipeline.commands import (
     duplicates,
     evaluate,
+    export,
     label,
     labels,
     model,
@@ -24,7 +25,7 @@ from pipeline.commands import (
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 
-_COMMANDS = (label, plan, verify, report, evaluate, duplicates, search, review, labels, model)
+_COMMANDS = (label, plan, verify, report, evaluate, duplicates, search, review, export, labels, model)
 """In the order in which `--help` shows them."""
 
 

@@ -1,0 +1,1 @@
+"""The rows of a finished run as files that other tools open."""

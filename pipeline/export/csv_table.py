@@ -1,0 +1,70 @@
+"""CSV: one line a picture, for spreadsheets and scripts; the failures in a second file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pipeline.export.source import Counts, Source
+from transforms import storage
+
+_BEFORE = ("uri", "class_id", "synset", "label", "score")
+_AFTER = ("width", "height", "format", "size", "sha256")
+_BUFFER = 1024 * 1024
+_FAILURE = ("uri", "stage", "reason", "message", "retryable")
+
+
+def write_csv(source: Source, folder: str) -> Counts:
+    """Writes `predictions.csv` and, if anything failed, `failures.csv`."""
+    top_k = source.run.manifest["options"]["top_k"]
+    more = [f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score")]
+    path = storage.join(folder, "predictions.csv")
+    rows = _write(path, [*_BEFORE, *more, *_AFTER], _lines(source, top_k))
+    if source.run.manifest["failures"]:
+        failures = (
+            [row[name] for name in _FAILURE]
+            for table in source.run.failures()
+            for row in table.to_pylist()
+        )
+        _write(storage.join(folder, "failures.csv"), _FAILURE, failures)
+    return Counts(rows)
+
+
+def _lines(source: Source, top_k: int) -> Iterator[list[Any]]:
+    for table in source.run.predictions(columns=[*_BEFORE, "top_labels", "top_scores", *_AFTER]):
+        for row in table.to_pylist():
+            more: list[Any] = []
+            for label, score in zip(row["top_labels"][1:], row["top_scores"][1:], strict=True):
+                more += [label, _rounded(score)]
+            more += [""] * (2 * (top_k - 1) - len(more))
+            row["score"] = _rounded(row["score"])
+            yield [*(row[name] for name in _BEFORE), *more, *(row[name] for name in _AFTER)]
+
+
+def _rounded(score: float) -> float:
+    """Without the digits that float32 does not have."""
+    return float(f"{score:.7g}")
+
+
+def _write(path: str, header: Iterable[str], lines: Iterable[list[Any]]) -> int:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(header)
+    count = 0
+    with storage.create(path) as file:
+        for line in lines:
+            writer.writerow(line)
+            count += 1
+            if text.tell() > _BUFFER:
+                file.write(_taken(text))
+        file.write(_taken(text))
+    return count
+
+
+def _taken(text: io.StringIO) -> bytes:
+    content = text.getvalue().encode()
+    text.seek(0)
+    text.truncate()
+    return content

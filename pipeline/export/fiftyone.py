@@ -1,0 +1,44 @@
+"""FiftyOne's `FiftyOneImageClassificationDataset`: labels.json, and data.json with the paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from pipeline.export.source import Counts, Source, is_local_file
+from transforms import storage
+
+
+def write_fiftyone(source: Source, folder: str) -> Counts:
+    """Writes both files; pictures stay where they are.
+
+    The keys are numbers and not paths: of a key in data.json FiftyOne drops what follows its last
+    full stop, and would not find it again. It opens files of this machine only, so pictures
+    elsewhere and inside archives are left out.
+    """
+    rows = 0
+    with (
+        storage.create(storage.join(folder, "data.json")) as data,
+        storage.create(storage.join(folder, "labels.json")) as labels,
+    ):
+        classes = orjson.dumps(list(source.names.values()))
+        data.write(b"{")
+        labels.write(b'{"classes":%b,\n"labels":{' % classes)
+        for rows, (uri, label) in enumerate(_labels(source), start=1):
+            start = b'%b\n"%09d":' % (b"," if rows > 1 else b"", rows)
+            data.write(start + orjson.dumps(uri))
+            labels.write(start + orjson.dumps(label))
+        data.write(b"}\n")
+        labels.write(b"}}\n")
+    return Counts(rows, source.run.manifest["predictions"] - rows)
+
+
+def _labels(source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
+    for table in source.run.predictions(columns=["uri", "class_id", "score"]):
+        for row in table.to_pylist():
+            if is_local_file(row["uri"]):
+                confidence = float(f"{row['score']:.7g}")
+                label = source.names[row["class_id"]]
+                yield row["uri"], {"label": label, "confidence": confidence}

@@ -1,0 +1,58 @@
+"""A folder a class with links to its pictures, as torchvision, Keras and `datasets` read them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePosixPath
+
+from pipeline.export.source import Counts, Source, is_local_file, unique_names
+from transforms import storage
+from transforms.errors import UserError
+from transforms.sources import IMAGE_EXTENSIONS
+
+_MAX_NAME = 200
+"""Bytes of a link's name without number and extension; file systems allow 255 in all."""
+
+
+def write_image_folder(source: Source, folder: str) -> Counts:
+    """Links each picture into the folder of its first class.
+
+    Links and no copies: they take no room, and follow the picture if it is mended. Pictures that
+    are not files of this machine cannot be linked and are left out.
+
+    Raises:
+        UserError: the run is not on this machine.
+    """
+    if not storage.is_local(folder):
+        raise UserError(
+            f"{folder}: there are no links in a bucket. Copy the run's folder to this machine and "
+            "export that, or choose another format, see --help."
+        )
+    classes = unique_names({class_id: safe_name(name) for class_id, name in source.names.items()})
+    rows, number = 0, 0
+    for table in source.run.predictions(columns=["uri", "class_id", "format"]):
+        for row in table.to_pylist():
+            number += 1
+            if not is_local_file(row["uri"]):
+                continue
+            target = os.path.join(folder, classes[row["class_id"]])
+            os.makedirs(target, exist_ok=True)
+            link = f"{number:09d}-{_file_name(row['uri'], row['format'])}"
+            os.symlink(os.path.abspath(row["uri"]), os.path.join(target, link))
+            rows += 1
+    return Counts(rows, number - rows)
+
+
+def safe_name(name: str) -> str:
+    """A class's name as the name of a folder, which readers take for the class again."""
+    cleaned = name.replace("/", "_").replace("\0", "_").strip()
+    return f"_{cleaned}" if cleaned.startswith(".") or not cleaned else cleaned
+
+
+def _file_name(uri: str, format: str) -> str:
+    """The picture's own name, with an extension that every reader takes for a picture's."""
+    path = PurePosixPath(uri)
+    known = path.suffix.lower() in IMAGE_EXTENSIONS
+    suffix = path.suffix if known else f".{format.lower()}"
+    stem = path.stem if known else path.name
+    return stem.encode()[:_MAX_NAME].decode(errors="ignore") + suffix

@@ -1,0 +1,141 @@
+"""Label Studio: tasks with predictions, doubtful ones first, and the labelling config for them."""
+
+from __future__ import annotations
+
+import dataclasses
+import urllib.parse
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+
+from pipeline.export.source import Counts, Source, is_member
+from transforms import storage
+
+TASKS_PER_FILE = 10_000
+"""Imports of some ten thousand tasks at a time fail."""
+
+MAX_CHOICES = 50
+"""With more classes an annotator is offered the guesses for the picture instead of all of them."""
+
+NONE_OF_THESE = "none of these"
+
+_COLUMNS = ("uri", "sha256", "class_id", "score", "top_class_ids", "top_scores")
+_WINDOW = 20 * TASKS_PER_FILE
+"""Tasks in memory; the rows are read once for each so many."""
+
+
+def write_label_studio(source: Source, folder: str) -> Counts:
+    """Writes `tasks-*.json`, lowest score first, and `config.xml`.
+
+    Local files are named as Label Studio serves them; pictures inside archives are left out.
+    """
+    ranks = _ranks(source)
+    exported = int((ranks >= 0).sum())
+    tasks = _Tasks(source)
+    files = -(-exported // TASKS_PER_FILE)
+    for number, table in enumerate(_ordered(source, ranks)):
+        name = f"tasks-{number:05d}-of-{files:05d}.json"
+        text = orjson.dumps([tasks.task(row) for row in table.to_pylist()])
+        storage.write_bytes(storage.join(folder, name), text)
+    storage.write_bytes(storage.join(folder, "config.xml"), tasks.config())
+    return Counts(exported, len(ranks) - exported)
+
+
+def _ranks(source: Source) -> npt.NDArray[np.int64]:
+    """For each row its place among the tasks; -1 for what is left out."""
+    scores, members = [np.zeros(0, np.float32)], [np.zeros(0, bool)]
+    for table in source.run.predictions(columns=["uri", "score"]):
+        scores.append(table["score"].to_numpy())
+        members.append(np.array([is_member(uri) for uri in table["uri"].to_pylist()], bool))
+    left_out = np.concatenate(members)
+    order = np.argsort(np.concatenate(scores), kind="stable")
+    order = order[~left_out[order]]
+    ranks = np.full(len(left_out), -1, np.int64)
+    ranks[order] = np.arange(len(order))
+    return ranks
+
+
+def _ordered(source: Source, ranks: npt.NDArray[np.int64]) -> Iterator[pa.Table]:
+    """The rows of each file of tasks, in bounded memory however many there are."""
+    total = int(ranks.max(initial=-1)) + 1
+    for start in range(0, total, _WINDOW):
+        window = _window(source, ranks, start)
+        for first in range(0, window.num_rows, TASKS_PER_FILE):
+            yield window.slice(first, TASKS_PER_FILE)
+
+
+def _window(source: Source, ranks: npt.NDArray[np.int64], start: int) -> pa.Table:
+    kept, places, row = [], [], 0
+    for table in source.run.predictions(columns=_COLUMNS):
+        here = ranks[row : row + table.num_rows]
+        row += table.num_rows
+        wanted = (here >= start) & (here < start + _WINDOW)
+        kept.append(table.filter(pa.array(wanted)))
+        places.append(here[wanted])
+    return pa.concat_tables(kept).take(pa.array(np.argsort(np.concatenate(places))))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Tasks:
+    source: Source
+
+    @property
+    def _all_choices(self) -> bool:
+        return len(self.source.names) <= MAX_CHOICES
+
+    @property
+    def _version(self) -> str:
+        model = self.source.run.manifest["model"]
+        return f"{model['name']}@{model['sha256'][:8]}"
+
+    def task(self, row: dict[str, Any]) -> dict[str, Any]:
+        """One picture with its prediction; uri and sha256 lead an annotation back to its row."""
+        names = self.source.names
+        data = {"image": image_url(row["uri"]), "uri": row["uri"], "sha256": row["sha256"]}
+        if not self._all_choices:
+            data["choices"] = _choices([names[class_id] for class_id in row["top_class_ids"]])
+        result = {
+            "id": "quantlabel",
+            "type": "choices",
+            "from_name": "choice",
+            "to_name": "image",
+            "value": {"choices": [names[row["class_id"]]]},
+        }
+        score = float(f"{row['score']:.7g}")
+        prediction = {"model_version": self._version, "score": score, "result": [result]}
+        return {"data": data, "predictions": [prediction]}
+
+    def config(self) -> bytes:
+        """The labelling config: every choice that a task needs and no other."""
+        view = ET.Element("View")
+        ET.SubElement(view, "Image", name="image", value="$image", zoom="true")
+        choices = ET.SubElement(
+            view, "Choices", name="choice", toName="image", choice="single", required="true"
+        )
+        if self._all_choices:
+            for name in [*self.source.names.values(), NONE_OF_THESE]:
+                ET.SubElement(choices, "Choice", value=name)
+        else:
+            choices.set("value", "$choices")
+        ET.indent(view)
+        return f"{ET.tostring(view, encoding='unicode')}\n".encode()
+
+
+def _choices(names: Sequence[str]) -> list[dict[str, str]]:
+    return [{"value": name} for name in [*names, NONE_OF_THESE]]
+
+
+def image_url(uri: str) -> str:
+    """The picture as Label Studio asks for it.
+
+    Buckets and web addresses stay as they are, for a storage connection. A local path becomes what
+    the server's own file service takes, whose root is the file system's unless it is configured.
+    """
+    if not storage.is_local(uri):
+        return uri
+    return f"/data/local-files/?d={urllib.parse.quote(uri.lstrip('/'))}"

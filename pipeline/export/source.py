@@ -1,0 +1,82 @@
+"""What every exporter starts from: the rows, the classes, and which pictures others can open."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.finished import FinishedRun
+from transforms import storage
+from transforms.packed import packing
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A run to export.
+
+    Attributes:
+        run: the rows.
+        names: class id to a name that no other class has, in order of id: the label, with the id
+            behind it where two classes share one, as the two cranes do. All classes that the run
+            names anywhere.
+    """
+
+    run: FinishedRun
+    names: Mapping[int, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """What became of the predictions.
+
+    Attributes:
+        rows: exported.
+        left_out: not exported, because the other tool could not open the picture.
+    """
+
+    rows: int
+    left_out: int = 0
+
+
+def open_source(run: FinishedRun) -> Source:
+    """Collects the classes, in one pass over two columns."""
+    found: set[tuple[int, str]] = set()
+    for table in run.predictions(columns=["top_class_ids", "top_labels"]):
+        pairs = pa.table(
+            {
+                "class_id": pc.list_flatten(table["top_class_ids"]),
+                "label": pc.list_flatten(table["top_labels"]),
+            }
+        )
+        for row in pairs.group_by(["class_id", "label"]).aggregate([]).to_pylist():
+            found.add((row["class_id"], row["label"]))
+    return Source(run, unique_names(dict(sorted(found))))
+
+
+def unique_names(labels: Mapping[int, str]) -> dict[int, str]:
+    """The labels, with the class id where another class has the same."""
+    classes: dict[str, int] = {}
+    for label in labels.values():
+        classes[label] = classes.get(label, 0) + 1
+    return {
+        class_id: label if classes[label] == 1 else f"{label} ({class_id})"
+        for class_id, label in labels.items()
+    }
+
+
+def is_member(uri: str) -> bool:
+    """Whether the picture lies inside an archive, `shard#member`, where other tools cannot look."""
+    at = uri.find("#")
+    while at > 0:  # a file name may hold the sign as well
+        if packing(uri[:at]):
+            return True
+        at = uri.find("#", at + 1)
+    return False
+
+
+def is_local_file(uri: str) -> bool:
+    """Whether the picture is a file of its own on this machine."""
+    return storage.is_local(uri) and not is_member(uri)
