@@ -25,7 +25,19 @@ from pipeline.commands import (
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 
-_COMMANDS = (label, plan, verify, report, evaluate, duplicates, search, review, export, labels, model)
+_COMMANDS = (
+    label,
+    plan,
+    verify,
+    report,
+    evaluate,
+    duplicates,
+    search,
+    review,
+    export,
+    labels,
+    model,
+)
 """In the order in which `--help` shows them."""
 
 

@@ -169,10 +169,7 @@ def test_fiftyone_finds_every_picture(run: Path) -> None:
         },
     }
     # As fiftyone/utils/data/importers.py, FiftyOneImageClassificationDatasetImporter, does it.
-    paths = {
-        os.path.splitext(key)[0]: os.path.join(folder, value)
-        for key, value in data.items()
-    }
+    paths = {os.path.splitext(key)[0]: os.path.join(folder, value) for key, value in data.items()}
     found = [paths[key] for key in labels["labels"]]
     assert found == [str(run.parent / "photos" / name) for name in NAMES]
     assert all(Path(path).is_file() for path in found)
