@@ -6,13 +6,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.image_model import load_model
     from pipeline.network import load_network
 
-__all__ = ["load_network"]
+__all__ = ["load_model", "load_network"]
+
+_HOMES = {"load_model": "image_model", "load_network": "network"}
 
 
 def __getattr__(name: str) -> Any:
     """Loads the public names when they are first used: the command line starts without them."""
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.network"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

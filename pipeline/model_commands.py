@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -12,7 +17,12 @@ from rich.table import Table
 from pipeline.model_info import ModelInfo, TensorInfo, describe
 from pipeline.model_store import resolve
 from pipeline.stand_in import stand_in
+from pipeline.terminal import only_ours
 from transforms.errors import UserError
+
+if TYPE_CHECKING:
+    from pipeline.module.compare import Comparison
+    from pipeline.module.options import ExportOptions
 
 
 def fetch(model: str, *, sha256: str | None) -> None:
@@ -38,6 +48,90 @@ def info(model: str, *, sha256: str | None, as_json: bool) -> None:
         print(json.dumps({"name": stored.name, **found.as_dict()}, indent=2))
     else:
         _print_pairs([("name", stored.name), *_pairs(found)])
+
+
+def export(options: ExportOptions, *, as_json: bool, verbose: bool) -> None:
+    """Converts a model and prints what was written.
+
+    Raises:
+        UserError: it cannot be converted or written, or tensorflow is not installed.
+    """
+    with _tensorflow(f"converting {options.model}", verbose=verbose):
+        from pipeline.module.export import export as convert
+
+        done = convert(options)
+    if as_json:
+        print(json.dumps(done.as_dict(), indent=2))
+        return
+    _print_pairs(
+        [
+            ("written", done.path),
+            ("sha256", done.sha256),
+            ("size", f"{done.size:,} bytes"),
+            ("time", f"{done.seconds:.1f} s"),
+        ]
+    )
+
+
+def compare(a: str, b: str, *, source: str, as_json: bool, verbose: bool) -> None:
+    """Runs two models over the same pictures and prints where they differ.
+
+    Raises:
+        UserError: one cannot be had, or they are of different kinds, or tensorflow is missing.
+    """
+    with _tensorflow(f"comparing {a} with {b}", verbose=verbose):
+        from pipeline.module import compare as comparison
+        from pipeline.module.pictures import pictures
+        from pipeline.module.taps import tapped
+
+        left, right = tapped(a), tapped(b)
+        found = comparison.compare(left, right, pictures(source, size=left.size))
+    if as_json:
+        print(json.dumps(found.as_dict(), indent=2))
+    else:
+        _print_comparison(found)
+
+
+@contextlib.contextmanager
+def _tensorflow(doing: str, *, verbose: bool) -> Iterator[None]:
+    """Imports tensorflow, quietly, and says meanwhile what is being done."""
+    with (
+        only_ours(verbose=verbose) as stderr,
+        Console(file=stderr).status(escape(f"{doing} ...")),
+    ):
+        from transforms.infer_saved_model import import_tensorflow
+
+        import_tensorflow()
+        yield
+
+
+def _print_comparison(found: Comparison) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("layer")
+    for heading in ("step", "max, steps", "mean, steps", "equal"):
+        table.add_column(heading, justify="right")
+    for layer in found.layers:
+        table.add_row(
+            layer.name,
+            f"{layer.step:.6f}",
+            f"{layer.max_steps:.2f}",
+            f"{layer.mean_steps:.4f}",
+            _percent(layer.equal),
+        )
+    console = Console()
+    console.print(table)
+    _print_pairs(
+        [
+            ("pictures", f"{found.pictures:,}"),
+            ("same first class", _percent(found.top1)),
+            ("first class among the other's five best", _percent(found.top5)),
+        ]
+    )
+
+
+def _percent(share: float) -> str:
+    """Rounded down: 100 % is said of all alone."""
+    return f"{math.floor(share * 10_000) / 100:.2f} %"
 
 
 def write_stand_in(output: str, *, multiplier: float, size: int, seed: int) -> None:

@@ -16,8 +16,10 @@ from transforms.errors import UserError
 from transforms.labels import class_names
 from transforms.records import Model
 
-_FEATURES: Final = "Logits/AvgPool_1a/AvgPool"
-_LOGITS: Final = "Logits/Conv2d_1c_1x1/BiasAdd"
+FEATURES: Final = "Logits/AvgPool_1a/AvgPool"
+LOGITS: Final = "Logits/Conv2d_1c_1x1/BiasAdd"
+"""What the names of the two heads end in."""
+
 _EXPECTED: Final = "Use a quantized MobileNet V1 such as mobilenet_v1_0.25_128_quant."
 
 
@@ -93,7 +95,7 @@ def find_heads(graph: schema.SubGraphT) -> Heads:
             type or shape than two heads need; says what was found.
     """
     names = [tflite_file.name(tensor) for tensor in graph.tensors]
-    heads = Heads(logits=_only(names, _LOGITS, graph), features=_only(names, _FEATURES, graph))
+    heads = Heads(logits=_only(names, LOGITS, graph), features=_only(names, FEATURES, graph))
     _check_input(graph)
     for head in heads:
         _check_head(graph.tensors[head])

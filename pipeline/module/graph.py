@@ -92,8 +92,10 @@ class Network(tf.Module):  # type: ignore[misc]
             The output of every layer by name (`activation_names`), float32[n, rows, rows, depth];
             of `features` float32[n, 1, 1, k], of `logits` float32[n, 1, 1, 1001].
         """
-        scale: np.float32 | None
-        x, scale = self._preprocessed(images)
+        return self.layers(*self._preprocessed(images))
+
+    def layers(self, x: Any, scale: np.float32 | None) -> dict[str, Any]:
+        """The same of what the first convolution is fed, multiples of `scale` if it is known."""
         found = {}
         *feature_layers, logits = self._convolutions
         for convolution in feature_layers:

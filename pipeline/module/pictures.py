@@ -1,0 +1,39 @@
+"""Pictures of a folder, read and resampled without a pipeline, for conversion and comparison."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from transforms import sources
+from transforms.errors import UserError
+from transforms.infer import BATCH_SIZE
+from transforms.load import MAX_BYTES, MAX_PIXELS, Loader, LoaderPool
+from transforms.records import Image, ImageRef, Pixels
+
+
+def pictures(source: str, *, size: int) -> Iterator[Pixels]:
+    """Pixels uint8[size, size, 3] of everything that can be decoded, preprocessed as by default.
+
+    Args:
+        source: A folder, glob, manifest or picture, as of `quantlabel label --input`.
+        size: Rows and columns.
+
+    Raises:
+        UserError: There is nothing, or nothing that can be decoded.
+    """
+    loader = Loader(size=size, method="eval", views=1, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES)
+    refs = (item for item in sources.list_input(source) if isinstance(item, ImageRef))
+    pool = LoaderPool()
+    listed = decoded = 0
+    while futures := [pool.submit(loader, ref) for ref in itertools.islice(refs, BATCH_SIZE)]:
+        for future in futures:
+            loaded = future.result()
+            listed += 1
+            if isinstance(loaded, Image):
+                decoded += 1
+                yield loaded.pixels
+    if not listed:
+        raise sources.nothing_matched(source)
+    if not decoded:
+        raise UserError(f"{source}: none of its {listed:,} pictures can be decoded")
