@@ -58,5 +58,5 @@ def test_the_mapping_of_the_module_is_another() -> None:
 
 def test_an_image_of_another_size_is_refused() -> None:
     module = Network(from_tflite(stand_in()))
-    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="shape .*128,128,3"):
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match=r"shape .*128,128,3"):
         module.heads(np.zeros((1, 96, 96, 3), np.float32))
