@@ -8,6 +8,7 @@ from typing import Any
 
 from apache_beam import __version__ as beam_version
 from apache_beam.options.pipeline_options import (
+    DebugOptions,
     GoogleCloudOptions,
     PipelineOptions,
     SetupOptions,
@@ -56,7 +57,7 @@ def prepare(options: LabelOptions, flags: PipelineOptions) -> None:
     image = flags.view_as(WorkerOptions).sdk_container_image
     if image:
         require_same_versions(image)
-    workers = flags.view_as(WorkerOptions)
+    workers = flags.view_as(DebugOptions)
     if workers.number_of_worker_harness_threads is None:
         workers.number_of_worker_harness_threads = THREADS
 
@@ -83,19 +84,23 @@ def wait(result: Any, flags: PipelineOptions, *, console: Console | None) -> Non
         flags: for Beam.
         console: where the address of the job's page goes, or None.
     """
-    if console is not None:
-        cloud = flags.view_as(GoogleCloudOptions)
-        console.print(
-            f"Submitted {result.job_id()}: https://console.cloud.google.com/dataflow/jobs/"
-            f"{cloud.region}/{result.job_id()}?project={cloud.project}",
-            highlight=False,
-            soft_wrap=True,
-        )
     try:
+        if console is not None:
+            _announce(result, flags, console)
         result.wait_until_finish()
     except KeyboardInterrupt:
         result.cancel()
         raise
+
+
+def _announce(result: Any, flags: PipelineOptions, console: Console) -> None:
+    cloud = flags.view_as(GoogleCloudOptions)
+    page = f"{cloud.region}/{result.job_id()}?project={cloud.project}"
+    console.print(
+        f"Submitted {result.job_id()}: https://console.cloud.google.com/dataflow/jobs/{page}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _require_flags(options: LabelOptions, flags: PipelineOptions) -> None:

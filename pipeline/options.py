@@ -157,7 +157,8 @@ def beam_options(options: LabelOptions) -> Any:
             "version of Beam. Use multi_processing, or leave it out: one process already uses "
             "every core."
         )
-    return PipelineOptions(list(options.beam_args))
+    # Beam would ship whatever the main module holds; workers import what they need.
+    return PipelineOptions(list(options.beam_args), save_main_session=False)
 
 
 class _BeamParser(argparse.ArgumentParser):

@@ -1,0 +1,150 @@
+"""Jobs for Dataflow without Dataflow: their description, and their graph run to its end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.cli import main
+from pipeline.dataflow import image_tag
+from tests.cloud import BUCKET, Cloud
+from tests.dataflow_service import JOB, Service, run_service
+
+IMAGE = f"us-docker.pkg.dev/test-project/quantlabel/worker:{image_tag()}"
+
+
+@pytest.fixture(autouse=True)
+def _credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of nobody: without any, Google's packages ask the network for a minute."""
+    path = tmp_path / "credentials.json"
+    fields = ("client_id", "client_secret", "refresh_token", "token")
+    secrets = dict.fromkeys(fields, "none")
+    expiry = {"type": "authorized_user", "expiry": "2099-01-01T00:00:00Z"}
+    path.write_text(json.dumps(secrets | expiry), "utf-8")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "test-project")
+
+
+@pytest.fixture
+def bucket(cloud: Cloud, photos: Path) -> Cloud:
+    """A bucket with ten pictures and a broken one."""
+    for path in photos.iterdir():
+        cloud.put(f"photos/{path.name}", path.read_bytes())
+    cloud.put("photos/half.jpg", (photos / "000000.jpg").read_bytes()[:500])
+    return cloud
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with run_service() as running:
+        yield running
+
+
+def _words(model: Path, *more: str) -> list[str]:
+    return [
+        "label",
+        "--runner=DataflowRunner",
+        f"--input=gs://{BUCKET}/photos",
+        f"--output=gs://{BUCKET}/labels",
+        f"--model={model}",
+        "--project=test-project",
+        "--region=us-central1",
+        f"--temp_location=gs://{BUCKET}/tmp",
+        f"--sdk_container_image={IMAGE}",
+        *more,
+    ]
+
+
+def _command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "pipeline", *words]
+
+
+def test_a_template_describes_the_workers(
+    bucket: Cloud, stand_in_file: Path, tmp_path: Path
+) -> None:
+    template = tmp_path / "template.json"
+    flags = ["--worker_machine_type=e2-standard-2", "--max_num_workers=7", "--labels=team=vision"]
+    words = _words(stand_in_file, f"--template_location={template}", *flags)
+    assert main([*words, "--quiet"]) == 0
+    job = json.loads(template.read_text("utf-8"))
+    (pool,) = job["environment"]["workerPools"]
+    assert pool["machineType"] == "e2-standard-2"
+    assert pool["numThreadsPerWorker"] == 2
+    assert pool["autoscalingSettings"]["maxNumWorkers"] == 7
+    assert {image["containerImage"] for image in pool["sdkHarnessContainerImages"]} == {IMAGE}
+    assert job["labels"] == {"team": "vision"}
+    assert {"use_runner_v2", "beam_fn_api"} <= set(job["environment"]["experiments"])
+    options = job["environment"]["sdkPipelineOptions"]["options"]
+    assert options["number_of_worker_harness_threads"] == 2
+    # The code is in the image: nothing else is staged, and a worker installs nothing.
+    (staged,) = bucket.names("tmp/")
+    assert options["pipelineUrl"] == f"gs://{BUCKET}/{staged}"
+    assert staged.endswith("/pipeline.pb")
+
+
+def _rows(folder: Path) -> list[dict[str, Any]]:
+    tables = [pq.read_table(path) for path in sorted(folder.glob("predictions-*.parquet"))]
+    rows: list[dict[str, Any]] = pa.concat_tables(tables).to_pylist()
+    return sorted(rows, key=lambda row: str(row["uri"]))
+
+
+def _fetch(cloud: Cloud, prefix: str, folder: Path) -> Path:
+    folder.mkdir()
+    for name in cloud.names(prefix):
+        (folder / name.rsplit("/", 1)[1]).write_bytes(cloud.content(name))
+    return folder
+
+
+def test_the_submitted_graph_gives_the_rows_of_a_local_run(
+    bucket: Cloud, service: Service, stand_in_file: Path, tmp_path: Path
+) -> None:
+    words = _words(stand_in_file, f"--dataflow_endpoint={service.url}")
+    done = subprocess.run(_command(*words), capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stderr
+    page = f"https://console.cloud.google.com/dataflow/jobs/us-central1/{JOB}?project=test-project"
+    assert done.stderr == f"Submitted {JOB}: {page}\n"
+    local = ["label", "--quiet", f"--input=gs://{BUCKET}/photos", f"--model={stand_in_file}"]
+    assert main([*local, f"--output={tmp_path / 'local'}"]) == 0
+    remote = _fetch(bucket, "labels/", tmp_path / "remote")
+    assert len(_rows(remote)) == 10
+    assert _rows(remote) == _rows(tmp_path / "local")
+    failed = [path.read_text() for path in (*remote.glob("f*"), *(tmp_path / "local").glob("f*"))]
+    assert len(failed) == 2
+    assert failed[0] == failed[1]
+    assert "_SUCCESS" in {path.name for path in remote.iterdir()}
+    assert len(service.jobs) == 1
+    jobs = "/v1b3/projects/test-project/locations/us-central1/jobs"
+    assert service.requests[0] == f"POST {jobs}"
+    assert {f"GET {jobs}/{JOB}", f"GET {jobs}/{JOB}/messages"} <= set(service.requests)
+
+
+def test_a_failed_job_is_a_failed_run(bucket: Cloud, service: Service, stand_in_file: Path) -> None:
+    limit = "--max-failure-rate=0.01"
+    words = _words(stand_in_file, f"--dataflow_endpoint={service.url}", "--quiet", limit)
+    done = subprocess.run(_command(*words), capture_output=True, text=True, timeout=90)
+    assert done.returncode == 1
+    assert done.stderr.startswith("quantlabel: the run has failed: 1 of 11 pictures failed")
+    assert done.stderr.count("\n") == 1
+    assert bucket.names("labels/_SUCCESS") == []
+
+
+def test_an_interrupt_cancels_the_job(bucket: Cloud, service: Service, stand_in_file: Path) -> None:
+    service.runs = False
+    words = _words(stand_in_file, f"--dataflow_endpoint={service.url}")
+    with subprocess.Popen(_command(*words), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("Submitted ")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert service.state == "JOB_STATE_CANCELLED"
+    assert "_SUCCESS" not in bucket.names("labels/")
