@@ -126,6 +126,7 @@ def _summary(
 ) -> dict[str, Any]:
     return {
         "version": VERSION,
+        "run": {"started": run.manifest["started"]},
         "threshold": options.threshold,
         "pictures": len(groups.group),
         "groups": int(groups.group.max(initial=-1)) + 1,

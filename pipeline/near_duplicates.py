@@ -16,8 +16,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from pipeline.vectors import Vectors, unit_vectors
 from transforms.errors import UserError
@@ -182,6 +180,9 @@ class _Links:
 
     def groups(self) -> Groups:
         """What the links connect."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
         ends = [np.concatenate(side) for side in zip(*self._pairs, strict=True)]
         graph = coo_array(
             (np.ones(len(ends[0]), np.bool_), (ends[0], ends[1])), shape=(self._count, self._count)

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
+from pipeline.finished import FinishedRun, open_run
+from pipeline.report.duplicates import near_identical
 from tests.finished_runs import write_run
 from tests.rows import prediction
 from transforms.records import Prediction
@@ -51,6 +55,31 @@ def test_groups_are_written_with_the_best_picture_first(
     assert [row["identical"] for row in table] == [False, False, True, True]
     assert json.loads((run / "duplicates/summary.json").read_text("utf-8")) == summary
     assert sorted(path.name for path in run.iterdir()) == sorted([*before, "duplicates"])
+
+
+def test_the_report_shows_the_groups_of_this_very_run(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    write_run(run, ROWS)
+    opened = open_run(str(run))
+
+    def tables() -> Iterable[pa.Table]:
+        return opened.predictions(columns=["uri", "label"])
+
+    assert near_identical(opened, tables) is None
+    assert main(["duplicates", str(run)]) == 0
+    found = near_identical(opened, tables)
+    assert found is not None
+    assert (found.groups, found.pictures) == (2, 4)
+    assert [group.count for group in found.shown] == [2, 2]
+    assert [[row["uri"] for row in group.rows] for group in found.shown] == [
+        _names([2, 4]),
+        _names([5, 3]),
+    ]
+    assert main(["report", str(run)]) == 0
+    page = (run / "report/index.html").read_text("utf-8")
+    assert "4 pictures in 2 groups: the same or nearly the same (cosine of 0.95 or more)" in page
+    later = {**opened.manifest, "started": "2027-01-01T00:00:00.000+00:00"}
+    assert near_identical(FinishedRun(str(run), later), tables) is None
 
 
 def test_a_run_without_duplicates_says_so(

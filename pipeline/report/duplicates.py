@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from pipeline.duplicates import GROUPS_FILE, SUMMARY_FILE
+from pipeline.finished import FinishedRun
 from pipeline.report.survey import Survey, hash_numbers
+from transforms import storage
 
 GROUPS = 24
 PER_GROUP = 6
@@ -69,3 +75,48 @@ def identical(found: Survey, tables: Iterable[pa.Table]) -> Duplicates:
         pictures=int(found.repeats.sum()),
         shown=list(groups.values()),
     )
+
+
+def near_identical(run: FinishedRun, tables: Callable[[], Iterable[pa.Table]]) -> Duplicates | None:
+    """The groups that `quantlabel duplicates` has found, or None if it has not seen this very run.
+
+    Args:
+        run: the run.
+        tables: reads the run's predictions with `survey.COLUMNS`.
+    """
+    path = storage.join(run.folder, SUMMARY_FILE)
+    if not storage.exists(path):
+        return None
+    summary = orjson.loads(storage.read_bytes(path))
+    if summary["run"]["started"] != run.manifest["started"]:
+        return None  # of a run that was here before
+    with storage.open_read(storage.join(run.folder, GROUPS_FILE)) as file:
+        table = pq.read_table(file, columns=["group", "uri"])
+    return Duplicates(
+        kind=f"the same or nearly the same (cosine of {summary['threshold']:g} or more)",
+        groups=summary["groups"],
+        pictures=summary["in_groups"],
+        shown=_with_rows(_largest(table), tables),
+    )
+
+
+def _largest(table: pa.Table) -> list[tuple[int, list[str]]]:
+    """Size and first uris of the largest groups, of a table that is sorted by group."""
+    sizes = np.bincount(table["group"].to_numpy())
+    starts = np.cumsum(sizes) - sizes
+    largest = np.argsort(-sizes, kind="stable")[:GROUPS]
+    return [
+        (int(sizes[at]), table["uri"].slice(starts[at], min(sizes[at], PER_GROUP)).to_pylist())
+        for at in largest
+    ]
+
+
+def _with_rows(
+    groups: list[tuple[int, list[str]]], tables: Callable[[], Iterable[pa.Table]]
+) -> list[Group]:
+    wanted = pa.array([uri for _, uris in groups for uri in uris], pa.string())
+    rows: dict[str, dict[str, Any]] = {}
+    for table in tables() if groups else ():
+        found = table.filter(pc.is_in(table["uri"], value_set=wanted))
+        rows |= {row["uri"]: row for row in found.to_pylist()}
+    return [Group(size, [rows[uri] for uri in uris]) for size, uris in groups]

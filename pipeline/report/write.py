@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 
 from pipeline.finished import FinishedRun, open_run
-from pipeline.report.duplicates import identical
+from pipeline.report.duplicates import identical, near_identical
 from pipeline.report.evaluation import evaluation_part
 from pipeline.report.failures import by_reason
 from pipeline.report.page import Content, render
@@ -82,7 +82,7 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
     """
     run = open_run(options.folder)
     found = survey(_tracked(_rows(run), "reading rows", console=console))
-    duplicates = identical(found, _rows(run))
+    duplicates = near_identical(run, lambda: _rows(run)) or identical(found, _rows(run))
     selection = select(found, duplicates, max_pictures=options.max_pictures)
     total = len(selection.rows)
     small = list(_tracked(_thumbnails(run, selection), "thumbnails", total=total, console=console))
