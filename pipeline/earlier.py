@@ -12,6 +12,7 @@ from pipeline.options import LabelOptions
 from transforms.carry import CarryRows
 from transforms.records import ImageRef
 from transforms.resume import Outcome, SkipFinished
+from transforms.reuse import ReuseByContent
 from transforms.shards import Piece
 from transforms.stored import DISCARDED, CheckFiles
 
@@ -67,14 +68,17 @@ class EarlierRows(beam.PTransform):  # type: ignore[misc]
         skipped = {"refs": refs, "stored": checked.files} | "Skip" >> SkipFinished(
             retry_failures=self._options.retry_failures
         )
-        carried = {"files": checked.files, "wanted": skipped.kept} | "Carry" >> CarryRows(
-            self._attempt
-        )
+        found = [skipped]
+        if self._options.reuse_by == "sha256":
+            again = {"refs": skipped.refs, "stored": checked.files}
+            found.append(again | "Reuse" >> ReuseByContent(self._options.max_bytes))
+        wanted = [each.kept for each in found] | "Wanted" >> beam.Flatten()
+        carried = {"files": checked.files, "wanted": wanted} | "Carry" >> CarryRows(self._attempt)
         return Earlier(
-            skipped.refs,
+            found[-1].refs,
             carried.predictions,
             carried.failures,
-            skipped.outcomes,
-            skipped.tally,
+            [each.outcomes for each in found] | "Outcomes" >> beam.Flatten(),
+            [each.tally for each in found] | "Tally" >> beam.Flatten(),
             checked[DISCARDED],
         )

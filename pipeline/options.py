@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import difflib
 import math
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -15,6 +15,8 @@ from transforms.formats import FORMATS
 from transforms.load import MAX_BYTES, MAX_PIXELS
 from transforms.preprocess import METHODS, VIEWS, Method
 from transforms.urls import shown, without_secrets
+
+ReuseBy = Literal["uri", "sha256"]
 
 LOCAL_RUNNERS = ("direct", "fnapi")
 CLASSES = 1001
@@ -44,6 +46,8 @@ class LabelOptions:
         overwrite: replace a finished run in `output`.
         resume: keep the rows in `output` that are right, label only what has none.
         retry_failures: with `resume`, which it implies: try retryable failures again.
+        reuse_by: what tells that a picture has a row already: uri; or sha256 too, which implies
+            `resume`.
         runner: name of a Beam runner.
         beam_args: flags that go to Beam as they are.
 
@@ -69,12 +73,13 @@ class LabelOptions:
     overwrite: bool = False
     resume: bool = False
     retry_failures: bool = False
+    reuse_by: ReuseBy = "uri"
     runner: str = "DirectRunner"
     beam_args: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks every value; touches no file."""
-        if self.retry_failures:
+        if self.retry_failures or self.reuse_by != "uri":
             object.__setattr__(self, "resume", True)
         _require(bool(self.inputs) and all(self.inputs), "--input", "a path", self.inputs)
         _require(bool(self.output), "--output", "a folder", self.output)
@@ -85,6 +90,7 @@ class LabelOptions:
             f"one of {', '.join(METHODS)}",
             self.preprocess,
         )
+        _require(self.reuse_by in ("uri", "sha256"), "--reuse-by", "uri or sha256", self.reuse_by)
         _require(1 <= self.top_k <= CLASSES, "--top-k", f"a number from 1 to {CLASSES}", self.top_k)
         _require(self.views in VIEWS, "--views", "1, 2 or 4", self.views)
         crops = self.views < 4 or not self.preprocess.startswith("stretch")

@@ -10,6 +10,7 @@ import collections
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -23,9 +24,20 @@ from transforms.records import ImageRef
 from transforms.stored import Stored
 from transforms.tables import text
 
-_KEPT = "kept"
-_TALLY = "tally"
-_OUTCOMES = "outcomes"
+KEPT = "kept"
+TALLY = "tally"
+OUTCOMES = "outcomes"
+"""Tags of the outputs of `KeepRows`."""
+
+_LOOKS_AT_ONCE = 16
+"""Objects whose size and version are asked for at a time, some milliseconds each."""
+
+Look = tuple["int | None", "str | None"]
+"""Size and version of a picture as it is now."""
+
+_ABSENT: Look = (None, None)
+_UNKNOWN: Look = (-1, None)
+"""Equal to no stored row."""
 
 Outcome = tuple[str, "int | str"]
 """("predictions", class id) or ("failures", reason)."""
@@ -79,7 +91,7 @@ class SkipFinished(beam.PTransform):  # type: ignore[misc]
     """Splits pictures into those that have a row and those that need one.
 
     A picture has a row if one is stored for the same uri, size and version. Where the listing does
-    not know size and version, local files are asked for them; a picture whose version nobody knows
+    not know size and version, the storage is asked for them; a picture whose version nobody knows
     has no row. A stored row that belongs to no picture of the listing is not kept, and one whose
     `meta` is not the listing's is kept with the listing's.
 
@@ -101,10 +113,10 @@ class SkipFinished(beam.PTransform):  # type: ignore[misc]
             | "Join" >> beam.CoGroupByKey()
             | "Match"
             >> beam.ParDo(_Match(self.retry_failures)).with_outputs(
-                _KEPT, _OUTCOMES, _TALLY, main="refs"
+                KEPT, OUTCOMES, TALLY, main="refs"
             )
         )
-        return Skipped(matched.refs, matched[_KEPT], matched[_OUTCOMES], matched[_TALLY])
+        return Skipped(matched.refs, matched[KEPT], matched[OUTCOMES], matched[TALLY])
 
 
 class _PackRefs(beam.DoFn):  # type: ignore[misc]
@@ -154,15 +166,42 @@ def stored_rows(stored: Stored) -> Iterator[tuple[str, StoredRow]]:
             at += 1
 
 
-class _Match(beam.DoFn):  # type: ignore[misc]
+class KeepRows(beam.DoFn):  # type: ignore[misc]
+    """What the two joins of this package share: references come out, or rows are kept for them."""
+
+    def start_bundle(self) -> None:
+        """Begins to count anew."""
+        self._packs = Packs()
+        self._outcomes: collections.Counter[Outcome] = collections.Counter()
+
+    def keep(
+        self, outcome: Outcome, path: str, row: int, changes: list[Any] | None
+    ) -> Iterator[Any]:
+        """Keeps a row of a file, with what is new about its picture, as in `carry.REWRITTEN`."""
+        self._outcomes[outcome] += 1
+        for kept in self._packs.add(path, [row, changes]):
+            yield beam.pvalue.TaggedOutput(KEPT, kept)
+
+    def finish_bundle(self) -> Iterator[Any]:
+        """Hands out the rest and the counts."""
+        outputs: list[tuple[str, Any]] = [(KEPT, kept) for kept in self._packs.flush()]
+        outputs += [(OUTCOMES, item) for item in self._outcomes.items()]
+        outputs.append((TALLY, ("reused", sum(self._outcomes.values()))))
+        for tag, value in outputs:
+            yield beam.pvalue.TaggedOutput(tag, GlobalWindows.windowed_value(value))
+
+
+class _Match(KeepRows):
     """(bucket, packs of both sides) to references that need a row, and the rows that stay."""
 
     def __init__(self, retry_failures: bool) -> None:
         self._retry_failures = retry_failures
 
-    def start_bundle(self) -> None:
-        self._packs = Packs()
-        self._outcomes: collections.Counter[Outcome] = collections.Counter()
+    def setup(self) -> None:
+        self._threads = ThreadPoolExecutor(_LOOKS_AT_ONCE, "look")
+
+    def teardown(self) -> None:
+        self._threads.shutdown()
 
     def process(self, element: tuple[int, dict[str, Iterable[bytes]]]) -> Iterator[Any]:
         _, packs = element
@@ -171,46 +210,53 @@ class _Match(beam.DoFn):  # type: ignore[misc]
             row = StoredRow(*rest)
             if not (self._retry_failures and row.retryable):
                 stored[uri].append(row)
-        for fields in unpack(packs["listed"]):
-            ref = ImageRef(*fields)
-            found = _row_of(ref, stored.get(text(ref.uri), ()))
+        refs = [ImageRef(*fields) for fields in unpack(packs["listed"])]
+        known = [ref for ref in refs if text(ref.uri) in stored]
+        looks = dict(zip((ref.uri for ref in known), self._looks(known), strict=True))
+        for ref in refs:
+            found = _row_of(looks[ref.uri], stored[text(ref.uri)]) if ref.uri in looks else None
             if found is None:
                 yield ref
-                continue
-            self._outcomes[found.kind, found.outcome] += 1
-            for kept in self._packs.add(found.path, [found.row, _changes(ref, found)]):
-                yield beam.pvalue.TaggedOutput(_KEPT, kept)
+            else:
+                outcome = found.kind, found.outcome
+                yield from self.keep(outcome, found.path, found.row, _changes(ref, found))
 
-    def finish_bundle(self) -> Iterator[Any]:
-        outputs: list[tuple[str, Any]] = [(_KEPT, kept) for kept in self._packs.flush()]
-        outputs += [(_OUTCOMES, item) for item in self._outcomes.items()]
-        outputs.append((_TALLY, ("reused", sum(self._outcomes.values()))))
-        for tag, value in outputs:
-            yield beam.pvalue.TaggedOutput(tag, GlobalWindows.windowed_value(value))
+    def _looks(self, refs: Sequence[ImageRef]) -> Iterable[Look]:
+        """Sizes and versions; remote ones are asked for many at a time."""
+        far = [ref.uri for ref in refs if ref.version is None and not storage.is_local(ref.uri)]
+        found = dict(zip(far, self._threads.map(_look_at_object, far), strict=True))
+        return (found[ref.uri] if ref.uri in found else _look_at(ref) for ref in refs)
 
 
-def _row_of(ref: ImageRef, rows: Sequence[StoredRow]) -> StoredRow | None:
+def _row_of(look: Look, rows: Sequence[StoredRow]) -> StoredRow | None:
     """The row that is right for the picture as it is now.
 
     A run that was killed may have left several: they are equal, unless a failure came first.
     """
-    if not rows:
-        return None
-    size, version = _look_at(ref)
-    known = version is not None or storage.is_local(ref.uri)
-    right = [row for row in rows if known and (row.size, row.version) == (size, version)]
+    right = [row for row in rows if (row.size, row.version) == look]
     return min(right, key=lambda row: (row.kind != "predictions", row.path, row.row), default=None)
 
 
-def _look_at(ref: ImageRef) -> tuple[int | None, str | None]:
-    """Size and version of a picture; None, None of a file that cannot be found."""
-    if ref.version is not None or not storage.is_local(ref.uri):
+def _look_at(ref: ImageRef) -> Look:
+    if ref.version is not None:
         return ref.size, ref.version
     try:
         status = os.stat(ref.uri)
     except (OSError, ValueError):  # ValueError: a NUL character in the name
-        return None, None
+        return _ABSENT
     return status.st_size, str(status.st_mtime_ns)
+
+
+def _look_at_object(uri: str) -> Look:
+    if not storage.is_gcs(uri):
+        return _UNKNOWN
+    from transforms import gcs
+
+    try:
+        found = gcs.find(uri)
+    except OSError:  # reading it will tell why
+        return _UNKNOWN
+    return _ABSENT if found is None else (found.size, found.version)
 
 
 def _changes(ref: ImageRef, row: StoredRow) -> list[Any] | None:

@@ -48,6 +48,12 @@ def add(commands: Any) -> None:
         action="store_true",
         help="--resume, and try again what failed for a reason that may have passed",
     )
+    data.add_argument(
+        "--reuse-by",
+        metavar="KEY",
+        help="uri (default); or sha256: --resume, and pictures under another name get the row of "
+        "the same content, read but not decoded",
+    )
     limits = add_network_and_limits(parser)
     own = parser.add_argument_group("labels of your own")
     own.add_argument(
