@@ -10,6 +10,9 @@ CHOICE = "choice"
 IMAGE = "image"
 """Names in the configuration, which pre-annotations refer to."""
 
+TASK_CHOICES = "choices"
+"""Where a task keeps choices of its own, each `{"value": name}`."""
+
 
 def image_address(uri: str) -> str:
     """The address under which Label Studio shows a picture.
@@ -28,11 +31,20 @@ def labelling_config(choices: Iterable[str]) -> str:
         choices: what an annotator may choose; Label Studio refuses pre-annotations with others.
     """
     lines = "\n".join(f"    <Choice value={quoteattr(choice)}/>" for choice in choices)
+    return _config('showInline="true"', f"{lines}\n")
+
+
+def labelling_config_by_task() -> str:
+    """The XML of a project in which each task brings its own choices, as `data.choices`."""
+    return _config(f'value="${TASK_CHOICES}"', "")
+
+
+def _config(attribute: str, choices: str) -> str:
     return (
         "<View>\n"
         f'  <Image name="{IMAGE}" value="${IMAGE}"/>\n'
-        f'  <Choices name="{CHOICE}" toName="{IMAGE}" choice="single" showInline="true">\n'
-        f"{lines}\n"
+        f'  <Choices name="{CHOICE}" toName="{IMAGE}" choice="single" {attribute}>\n'
+        f"{choices}"
         "  </Choices>\n"
         "</View>\n"
     )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import urllib.parse
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +12,14 @@ import orjson
 import pyarrow as pa
 
 from pipeline.export.source import Counts, Source, is_member
+from pipeline.label_studio import (
+    CHOICE,
+    IMAGE,
+    TASK_CHOICES,
+    image_address,
+    labelling_config,
+    labelling_config_by_task,
+)
 from transforms import storage
 
 TASKS_PER_FILE = 10_000
@@ -96,14 +102,14 @@ class _Tasks:
     def task(self, row: dict[str, Any]) -> dict[str, Any]:
         """One picture with its prediction; uri and sha256 lead an annotation back to its row."""
         names = self.source.names
-        data = {"image": image_url(row["uri"]), "uri": row["uri"], "sha256": row["sha256"]}
+        data = {IMAGE: image_address(row["uri"]), "uri": row["uri"], "sha256": row["sha256"]}
         if not self._all_choices:
-            data["choices"] = _choices([names[class_id] for class_id in row["top_class_ids"]])
+            data[TASK_CHOICES] = _choices([names[class_id] for class_id in row["top_class_ids"]])
         result = {
             "id": "quantlabel",
             "type": "choices",
-            "from_name": "choice",
-            "to_name": "image",
+            "from_name": CHOICE,
+            "to_name": IMAGE,
             "value": {"choices": [names[row["class_id"]]]},
         }
         score = float(f"{row['score']:.7g}")
@@ -112,30 +118,11 @@ class _Tasks:
 
     def config(self) -> bytes:
         """The labelling config: every choice that a task needs and no other."""
-        view = ET.Element("View")
-        ET.SubElement(view, "Image", name="image", value="$image", zoom="true")
-        choices = ET.SubElement(
-            view, "Choices", name="choice", toName="image", choice="single", required="true"
-        )
         if self._all_choices:
-            for name in [*self.source.names.values(), NONE_OF_THESE]:
-                ET.SubElement(choices, "Choice", value=name)
-        else:
-            choices.set("value", "$choices")
-        ET.indent(view)
-        return f"{ET.tostring(view, encoding='unicode')}\n".encode()
+            names = self.source.names.values()
+            return labelling_config([*names, NONE_OF_THESE]).encode()
+        return labelling_config_by_task().encode()
 
 
 def _choices(names: Sequence[str]) -> list[dict[str, str]]:
     return [{"value": name} for name in [*names, NONE_OF_THESE]]
-
-
-def image_url(uri: str) -> str:
-    """The picture as Label Studio asks for it.
-
-    Buckets and web addresses stay as they are, for a storage connection. A local path becomes what
-    the server's own file service takes, whose root is the file system's unless it is configured.
-    """
-    if not storage.is_local(uri):
-        return uri
-    return f"/data/local-files/?d={urllib.parse.quote(uri.lstrip('/'))}"
