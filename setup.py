@@ -65,6 +65,8 @@ EXTRAS = {
     ],
     # Near-duplicates and what to label next: an index of vectors, and components of a graph.
     "analysis": ["faiss-cpu>=1.10,<2", "scipy>=1.13,<2"],
+    # What Beam YAML needs to start, without the JavaScript and old pandas of Beam's own extra.
+    "yaml": ["docstring-parser>=0.15,<1", "jsonschema>=4,<5"],
     # The float module only; a labelling run never imports it.
     "tensorflow": ["tensorflow>=2.21,<2.22"],
     # What `make bench` measures against, and the photographs it takes if it is given none.

@@ -113,9 +113,11 @@ def test_runtime_is_lean(metadata: Distribution) -> None:
 
 def test_extras_bring_what_the_runtime_leaves_out(metadata: Distribution) -> None:
     extras = metadata.metadata.get_all("Provides-Extra") or []
-    assert set(extras) == {"analysis", "bench", "demo", "dev", "gcp", "tensorflow"}
+    assert set(extras) == {"analysis", "bench", "demo", "dev", "gcp", "tensorflow", "yaml"}
     assert {each.name for each in _requirements(metadata, extra="tensorflow")} == {"tensorflow"}
     assert {each.name for each in _requirements(metadata, extra="analysis")} == ANALYSIS
+    yaml = {each.name for each in _requirements(metadata, extra="yaml")}
+    assert yaml == {"docstring-parser", "jsonschema"}
     assert {each.name for each in _requirements(metadata, extra="gcp")} == {
         "apache-beam",
         "google-auth",

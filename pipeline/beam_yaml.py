@@ -1,0 +1,109 @@
+"""LabelImages for pipelines written in Beam YAML: pictures in, rows with a schema out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.typehints import Optional
+
+from pipeline.network import load_network
+from transforms.errors import UsageError
+from transforms.infer import ClassifyImages
+from transforms.load import LoadAndPreprocess
+from transforms.preprocess import Method
+from transforms.read import ReadImages
+from transforms.records import Failure, Prediction
+
+_MODEL = "mobilenet_v1_0.25_128_quant"
+
+_PREDICTION: list[tuple[str, Any]] = [
+    ("uri", str),
+    ("sha256", str),
+    ("width", np.int32),
+    ("height", np.int32),
+    ("format", str),
+    ("class_id", np.int32),
+    ("synset", str),
+    ("label", str),
+    ("score", np.float32),
+    ("top_class_ids", Sequence[np.int32]),
+    ("top_labels", Sequence[str]),
+    ("top_scores", Sequence[np.float32]),
+    ("embedding", Sequence[np.float32]),
+    ("size", Optional[np.int64]),
+    ("version", Optional[str]),
+    ("meta", Optional[str]),
+]
+_FAILURE: list[tuple[str, Any]] = [
+    ("uri", str),
+    ("stage", str),
+    ("reason", str),
+    ("message", str),
+    ("retryable", bool),
+    ("size", Optional[np.int64]),
+    ("version", Optional[str]),
+    ("meta", Optional[str]),
+]
+
+
+@dataclasses.dataclass(eq=False)
+class LabelImages(beam.PTransform):  # type: ignore[misc]
+    """Labels pictures; has the outputs `predictions` and the one that `error_handling` names.
+
+    Attributes:
+        inputs: folders, globs, manifests or files.
+        error_handling: `{"output": NAME}`, Beam YAML's own setting. It has to be there: a picture
+            that cannot be labelled is a row there, and YAML insists that the output is used.
+        model: name, path, gs:// or https:// of the network.
+        preprocess: as in `quantlabel label`.
+        top_k: as in `quantlabel label`.
+
+    Raises:
+        UsageError: `error_handling` is missing.
+    """
+
+    _yaml_requires_inputs: ClassVar[bool] = False  # how Beam YAML is told that this is a source
+
+    inputs: Sequence[str]
+    error_handling: Mapping[str, str] | None = None
+    model: str = _MODEL
+    preprocess: Method = "eval"
+    top_k: int = 5
+
+    def __post_init__(self) -> None:
+        """Checks what is given; touches no file."""
+        if not self.error_handling or not self.error_handling.get("output"):
+            raise UsageError(
+                "LabelImages: error_handling is missing. Add `error_handling: {output: failures}` "
+                "and write LabelImages.failures somewhere, so that no picture is lost."
+            )
+
+    def expand(self, begin: beam.pvalue.PBegin) -> dict[str, beam.PCollection[Any]]:
+        """Builds the graph, as a run of `quantlabel label` has it."""
+        network = load_network(self.model)
+        read = begin | ReadImages(self.inputs)
+        loaded = read.refs | LoadAndPreprocess(size=network.input_size, method=self.preprocess)
+        classified = loaded.images | ClassifyImages(network, top_k=self.top_k)
+        failures = (read.failures, loaded.failures, classified.failures) | beam.Flatten()
+        assert self.error_handling is not None
+        return {
+            "predictions": classified.predictions | "PredictionRows" >> _rows(_PREDICTION),
+            self.error_handling["output"]: failures | "FailureRows" >> _rows(_FAILURE),
+        }
+
+
+def _rows(fields: list[tuple[str, Any]]) -> beam.PTransform:
+    schema = beam.typehints.row_type.RowTypeConstraint.from_fields(fields)
+    names = [name for name, _ in fields]
+    return beam.Map(_row, names).with_output_types(schema)
+
+
+def _row(record: Prediction | Failure, names: list[str]) -> beam.Row:
+    values = {name: getattr(record, name) for name in names}
+    if "embedding" in values:
+        values["embedding"] = values["embedding"].tolist()
+    return beam.Row(**values)
