@@ -16,12 +16,14 @@ from rich.table import Table
 
 from pipeline.model_info import ModelInfo, TensorInfo, describe
 from pipeline.model_store import resolve
+from pipeline.module import folder
 from pipeline.stand_in import stand_in
 from pipeline.terminal import only_ours
 from transforms.errors import UserError
 
 if TYPE_CHECKING:
     from pipeline.module.compare import Comparison
+    from pipeline.module.describe import ModuleInfo
     from pipeline.module.options import ExportOptions
 
 
@@ -36,12 +38,16 @@ def fetch(model: str, *, sha256: str | None) -> None:
     _print_pairs([("file", str(stored.path or stored.source)), ("sha256", stored.sha256)])
 
 
-def info(model: str, *, sha256: str | None, as_json: bool) -> None:
+def info(model: str, *, sha256: str | None, as_json: bool, verbose: bool) -> None:
     """Prints what a model holds, as a table or as JSON.
 
     Raises:
-        UserError: it cannot be had, or is not a quantized MobileNet V1.
+        UserError: it cannot be had, or is not a MobileNet V1.
     """
+    path = Path(model).expanduser()
+    if folder.kind_of(path) is folder.Kind.SAVED_MODEL:
+        _info_of_module(path, sha256=sha256, as_json=as_json, verbose=verbose)
+        return
     stored = resolve(model, sha256=sha256)
     found = describe(stored.tflite)
     if as_json:
@@ -132,6 +138,36 @@ def _print_comparison(found: Comparison) -> None:
 def _percent(share: float) -> str:
     """Rounded down: 100 % is said of all alone."""
     return f"{math.floor(share * 10_000) / 100:.2f} %"
+
+
+def _info_of_module(path: Path, *, sha256: str | None, as_json: bool, verbose: bool) -> None:
+    with _tensorflow(f"reading {path}", verbose=verbose):
+        from pipeline.module import describe, labelling
+
+        name = labelling.load(path, sha256=sha256).name
+        found = describe.describe(path)
+    if as_json:
+        print(json.dumps({"name": name, **found.as_dict()}, indent=2))
+    else:
+        _print_pairs([("name", name), *_module_pairs(found)])
+
+
+def _module_pairs(module: ModuleInfo) -> list[tuple[str, str]]:
+    quantized = "with simulated quantization" if module.quantized else "float"
+    size = module.input_size
+    return [
+        ("kind", f"TensorFlow 2 SavedModel of MobileNet V1, {quantized}"),
+        ("sha256", f"{module.sha256} over all files"),
+        ("size", f"{module.file_bytes:,} bytes"),
+        ("multiplier", f"{module.multiplier:g}"),
+        ("input", f"images float32[-1,{size},{size},3] in [0,1], mapped as {module.input_range}"),
+        *(
+            (name, ", ".join(f"{out} float32{shape}" for out, shape in outputs.items()))
+            for name, outputs in module.signatures.items()
+        ),
+        ("parameters", f"{module.parameters:,}"),
+        ("MACs", f"{module.macs:,}"),
+    ]
 
 
 def write_stand_in(output: str, *, multiplier: float, size: int, seed: int) -> None:

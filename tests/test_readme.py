@@ -27,6 +27,21 @@ def _run(example: str) -> dict[str, Any]:
     return names
 
 
+def test_a_model_is_arrays_in_and_arrays_out(
+    photos: Path,
+    stand_in_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (photos / "000000.jpg").rename("photo.jpg")
+    assert "```python\n" + _example("load-model") in README.read_text("utf-8")[:3500]  # the first
+    names = _run(_example("load-model").replace("mobilenet_v1_0.25_128_quant", str(stand_in_file)))
+    assert (names["logits"].shape, names["features"].shape) == ((1, 1001), (1, 256))
+    assert capsys.readouterr().out.strip() in names["m"].labels
+
+
 def test_transforms_compose_in_ten_lines(
     photos: Path, stand_in_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

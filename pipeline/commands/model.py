@@ -145,7 +145,12 @@ def _model_fetch(arguments: argparse.Namespace) -> None:
 def _model_info(arguments: argparse.Namespace) -> None:
     from pipeline.model_commands import info
 
-    info(arguments.model, sha256=arguments.sha256, as_json=arguments.json)
+    info(
+        arguments.model,
+        sha256=arguments.sha256,
+        as_json=arguments.json,
+        verbose=arguments.verbose,
+    )
 
 
 def _model_stand_in(arguments: argparse.Namespace) -> None:

@@ -2,11 +2,10 @@
 
 Simulated literally, as `fake_quant(relu6(conv(x, fake_quant(w)) + b))`, two implementations of this
 network agree on the first class of 97 to 98 pictures in 100, no more: sums of rounded numbers fall
-on one side of a rounding boundary here and on the other there, some of a picture's 300,000
-activations do, and each layer doubles the difference. So each layer sums whole numbers of steps,
-which float32 does exactly below 2**24 (sums reach 2**18), and then rounds them as the kernels of
-the tflite do: times one float32 factor, halves to even. What comes out is the tflite's, code for
-code.
+on one side of a rounding boundary here and on the other there, and the difference grows from layer
+to layer. So each layer sums whole numbers of steps, which float32 does exactly below 2**24 (sums
+reach 2**18), and then rounds them as the kernels of the tflite do: times one float32 factor, halves
+to even. What comes out is the tflite's, code for code (docs/module.md).
 """
 
 from __future__ import annotations

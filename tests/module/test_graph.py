@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.architecture import MULTIPLIERS, SIZES
 from pipeline.module.graph import Network
 from pipeline.module.taps import TappedNetwork, TappedTflite
 from pipeline.module.tflite import from_tflite
@@ -22,6 +23,13 @@ def test_every_layer_of_a_stand_in_is_the_same(multiplier: float, size: int) -> 
     tflite = stand_in(multiplier=multiplier, size=size)
     pictures = block_pictures(4, size=size)
     _assert_equal(tflite, pictures)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("multiplier", MULTIPLIERS)
+def test_every_layer_of_the_whole_family_is_the_same(multiplier: float, size: int) -> None:
+    _assert_equal(stand_in(multiplier=multiplier, size=size), block_pictures(2, size=size))
 
 
 def test_every_layer_of_the_published_model_is_the_same(shared: Path) -> None:
