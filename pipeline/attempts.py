@@ -65,10 +65,17 @@ def commit(folder: str, attempt: str, manifest: Mapping[str, Any], moves: Sequen
 
 
 def recover(folder: str) -> None:
-    """Finishes the attempt that died while it gave its files their names, if there is one."""
+    """Finishes the attempt that died while it gave its files their names, if there is one.
+
+    Raises:
+        UserError: some of its files have vanished meanwhile.
+    """
     for attempt in unfinished(folder):
         if _COMMIT in storage.names(attempt):
-            _finish(folder, attempt)
+            try:
+                _finish(folder, attempt)
+            except UserError as error:
+                raise UserError(f"{error} --overwrite begins anew.") from error
 
 
 def _finish(folder: str, attempt: str) -> None:

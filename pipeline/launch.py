@@ -56,7 +56,8 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
     identity = _identity(options, model, label_map)
     service = None if options.is_local else options.runner
     with lock.held(options.output, started=identity["started"], runner=service):
-        attempts.recover(options.output)
+        if options.resume or not options.overwrite:
+            attempts.recover(options.output)
         run_folder.check_writable(options.output, replace=replace)
         attempt = _begin(options, identity)
         with _progress(options, console) as progress_folder, _kept_for_resume(attempt):

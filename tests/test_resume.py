@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pipeline.cli import main
 from pipeline.finished import open_run
 from tests.pictures import make_pictures
 from tests.runs import start_label, wait_for_parts
+from transforms import local_files
 from transforms.publish import publish
 
 
@@ -206,6 +208,51 @@ def test_an_attempt_that_died_while_it_named_its_files_is_finished(
     assert len(run.rows()) == 11
     assert run.manifest["reused"] == 13
     assert not list(run.out.glob("_unfinished-*"))
+
+
+def test_a_half_named_attempt_whose_files_are_lost_can_be_overwritten(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def dies(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(attempts, "publish", dies)
+        assert run.label("--overwrite") == 130
+    for path in run.out.glob("_unfinished-*/merged-*"):
+        path.unlink()
+    run.shard().unlink()
+    assert run.label("--resume") == 1
+    assert "--overwrite begins anew" in capsys.readouterr().err
+    assert run.label("--overwrite") == 0
+    assert len(run.rows()) == 10
+    assert not list(run.out.glob("_unfinished-*"))
+
+
+def test_only_retryable_failures_are_tried_again_and_only_on_demand(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = run.rows()
+    real = local_files.read
+    tried: list[str] = []
+
+    def disk_error(path: str, **options: Any) -> Any:
+        tried.append(Path(path).name)
+        if path.endswith("000003.jpg") and len(tried) < 20:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path, **options)
+
+    monkeypatch.setattr(local_files, "read", disk_error)
+    assert run.label("--overwrite") == 0
+    assert run.failures()["000003.jpg"] == "io_error"
+    tried.clear()
+    tried += ["a disk that works now"] * 20
+    assert run.label("--resume") == 0
+    assert run.failures()["000003.jpg"] == "io_error"
+    assert run.label("--retry-failures") == 0
+    assert run.failures() == {"empty.jpg": "empty", "dangling.jpg": "not_found"}
+    assert run.rows() == expected
+    assert tried[20:] == ["000003.jpg"]
 
 
 def test_renamed_and_copied_pictures_get_the_row_of_their_content(run: Run) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import sources
+from transforms.packs import pack, unpack
 from transforms.records import Failure, ImageRef
 from transforms.remote import Part
 
@@ -119,13 +119,13 @@ class _List(beam.DoFn):  # type: ignore[misc]
 
 
 class _Pack(beam.DoFn):  # type: ignore[misc]
-    """References to (bucket, compressed JSON list of [uri, meta]), repeated uris dropped early."""
+    """References to (bucket, pack of [*ImageRef]), repeated uris dropped early."""
 
     def start_bundle(self) -> None:
         self._clear()
 
     def _clear(self) -> None:
-        self._buckets: dict[int, dict[str, str | None]] = {}
+        self._buckets: dict[int, dict[str, ImageRef]] = {}
         self._entries = 0
         self._duplicates = 0
 
@@ -134,9 +134,8 @@ class _Pack(beam.DoFn):  # type: ignore[misc]
         self._entries += 1
         if ref.uri in bucket:
             self._duplicates += 1
-            bucket[ref.uri] = min(bucket[ref.uri] or "", ref.meta or "") or None
-        else:
-            bucket[ref.uri] = ref.meta
+            ref = _joined(bucket[ref.uri], ref)
+        bucket[ref.uri] = ref
         if self._entries >= _REFS_HELD:
             yield from self._flush()
 
@@ -150,7 +149,7 @@ class _Pack(beam.DoFn):  # type: ignore[misc]
 
     def _flush(self) -> Iterator[Any]:
         for bucket, refs in self._buckets.items():
-            yield bucket, pack(refs.items())
+            yield bucket, pack(refs.values())
         yield beam.pvalue.TaggedOutput(_TALLY, ("entries", self._entries))
         yield beam.pvalue.TaggedOutput(_TALLY, ("duplicates", self._duplicates))
         self._clear()
@@ -159,15 +158,24 @@ class _Pack(beam.DoFn):  # type: ignore[misc]
 class _Unpack(beam.DoFn):  # type: ignore[misc]
     def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[Any]:
         _, packs = element
-        pairs = sorted((uri, meta or "") for packed in packs for uri, meta in unpack(packed))
-        last, inputs = None, 0
-        for uri, meta in pairs:
-            if uri != last:
-                inputs += 1
-                yield ImageRef(uri, meta or None)
-            last = uri
-        yield beam.pvalue.TaggedOutput(_TALLY, ("inputs", inputs))
-        yield beam.pvalue.TaggedOutput(_TALLY, ("duplicates", len(pairs) - inputs))
+        refs: dict[str, ImageRef] = {}
+        entries = 0
+        for fields in unpack(packs):
+            entries += 1
+            ref = ImageRef(*fields)
+            refs[ref.uri] = _joined(refs[ref.uri], ref) if ref.uri in refs else ref
+        yield from (refs[uri] for uri in sorted(refs))
+        yield beam.pvalue.TaggedOutput(_TALLY, ("inputs", len(refs)))
+        yield beam.pvalue.TaggedOutput(_TALLY, ("duplicates", entries - len(refs)))
+
+
+def _joined(one: ImageRef, other: ImageRef) -> ImageRef:
+    """One reference for a picture that is listed twice, whichever listing came first."""
+    meta = min(one.meta or "", other.meta or "") or None
+    looks = {(ref.size, ref.version) for ref in (one, other) if ref.version is not None}
+    # Two versions: the picture changed between the listings. Whoever needs to know looks again.
+    size, version = looks.pop() if len(looks) == 1 else (None, None)
+    return ImageRef(one.uri, meta, size, version)
 
 
 def bucket_of(uri: str) -> int:
@@ -176,13 +184,3 @@ def bucket_of(uri: str) -> int:
     # multiplication (Knuth, The Art of Computer Programming 3, 6.4) spreads them.
     checksum = zlib.crc32(uri.encode("utf-8", "surrogateescape"))
     return (checksum * 2654435769 % 2**32) * BUCKETS >> 32
-
-
-def pack(refs: Iterable[tuple[str, str | None]]) -> bytes:
-    """References as compressed JSON, about a tenth of the text's size."""
-    return zlib.compress(json.dumps(list(refs), separators=(",", ":")).encode("ascii"), 1)
-
-
-def unpack(packed: bytes) -> list[tuple[str, str | None]]:
-    """The reverse of `pack`."""
-    return [(uri, meta) for uri, meta in json.loads(zlib.decompress(packed))]
