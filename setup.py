@@ -63,8 +63,9 @@ EXTRAS = {
         "requests>=2.32.4,<3",
         "urllib3>=2.4,<3",
     ],
-    # Near-duplicates and what to label next: an index of vectors, and components of a graph.
-    "analysis": ["faiss-cpu>=1.10,<2", "scipy>=1.13,<2"],
+    # Near-duplicates and what to label next: an index of vectors, and components of a graph. Heads:
+    # logistic regression and its cross-validation.
+    "analysis": ["faiss-cpu>=1.10,<2", "scikit-learn>=1.5,<2", "scipy>=1.13,<2"],
     # What Beam YAML needs to start, without the JavaScript and old pandas of Beam's own extra.
     "yaml": ["docstring-parser>=0.15,<1", "jsonschema>=4,<5"],
     # The float module only; a labelling run never imports it.

@@ -12,7 +12,7 @@ from rich.progress import Progress
 from pipeline import run_folder
 from pipeline.evaluation import COLUMNS, Evaluation
 from pipeline.finished import FinishedRun, open_run
-from pipeline.truth import FOLDERS, load_truth
+from pipeline.truth import FOLDERS, NetworkClasses, load_truth
 from transforms import storage
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
@@ -59,7 +59,8 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
     """
     run = open_run(options.folder)
     evaluation = Evaluation(
-        load_truth(options.truth), temperature=run.manifest["options"].get("temperature", 1.0)
+        load_truth(options.truth, NetworkClasses()),
+        temperature=run.manifest["options"].get("temperature", 1.0),
     )
     _read(run, evaluation, console=console)
     figures = evaluation.result()

@@ -99,8 +99,8 @@ class Evaluation:
                 "truth_unused": unused.number,
                 "truth_unused_examples": unused.examples,
             },
-            "top1": _share(int(self._pairs.trace()), rows + failures),
-            "top5": _share(int(self._in_top.sum()), rows + failures)
+            "top1": share(int(self._pairs.trace()), rows + failures),
+            "top5": share(int(self._in_top.sum()), rows + failures)
             if self._top_k >= _TOP
             else None,
             "classes": self._class_figures(),
@@ -172,7 +172,8 @@ def _ratio(part: np.int64, whole: np.int64) -> float | None:
     return float(part / whole) if whole else None
 
 
-def _share(hits: int, of: int) -> dict[str, Any]:
+def share(hits: int, of: int) -> dict[str, Any]:
+    """A share with its 95 % confidence interval, as plain values."""
     low, high = wilson(hits, of)
     return {"hits": hits, "of": of, "share": hits / of, "low": low, "high": high}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import functools
 import hashlib
 import itertools
 import os
@@ -21,7 +22,7 @@ from transforms.labels import ambiguous, class_names, find_classes
 from transforms.tables import text
 
 UNKNOWN = -1
-"""In place of a class id: nobody has said what the picture shows."""
+"""In place of a number: nobody has said what the picture shows."""
 
 FOLDERS = "folders"
 """What `--truth` is told so that the folders' names count."""
@@ -42,10 +43,10 @@ class Unused(NamedTuple):
 
 
 class Truth(Protocol):
-    """Tells the classes of pictures."""
+    """Tells what pictures show, as the numbers that a `Vocabulary` gives."""
 
     def classes(self, uris: Sequence[str]) -> ClassIds:
-        """Class ids, int16[len(uris)], `UNKNOWN` where the truth says nothing.
+        """Numbers int16[len(uris)], `UNKNOWN` where the truth says nothing.
 
         Raises:
             UserError: the truth contradicts itself over one of the pictures.
@@ -55,39 +56,88 @@ class Truth(Protocol):
         """What none of the pictures asked for so far has matched."""
 
 
-def load_truth(source: str) -> Truth:
+class Vocabulary(Protocol):
+    """Turns words into numbers from 0 on."""
+
+    def of_row(self, row: tabular.Row) -> int:
+        """What a row of a table says.
+
+        Raises:
+            UserError: nothing, or nothing unique.
+        """
+
+    def of_folder(self, name: str) -> int:
+        """What the name of a folder says, `UNKNOWN` if nothing.
+
+        Raises:
+            UserError: nothing unique.
+        """
+
+
+class NetworkClasses:
+    """The classes of the network; their ids are the numbers."""
+
+    def of_row(self, row: tabular.Row) -> int:
+        """The one class that `class_id`, `synset` and `label` can mean, those that are there."""
+        return _class_id(row)
+
+    def of_folder(self, name: str) -> int:
+        """The class of that id, synset or name."""
+        called = find_classes(name)
+        if len(called) > 1:
+            raise UserError(f"--truth folders: the folder {ambiguous(name, called)}")
+        return called[0].class_id if called else UNKNOWN
+
+
+class OwnLabels:
+    """Whatever a user calls things, numbered in the order in which it comes up."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    @property
+    def labels(self) -> list[str]:
+        """The label of each number."""
+        return list(self._numbers)
+
+    def of_row(self, row: tabular.Row) -> int:
+        """What the column `label` says."""
+        if "label" not in row.values:
+            found = ", ".join(row.values) or "nothing"
+            raise UserError(f"{row.where}: expected a column label, found {found}")
+        return self.of_folder(row.values["label"].strip())
+
+    def of_folder(self, name: str) -> int:
+        """The name as it is."""
+        return self._numbers.setdefault(name, len(self._numbers))
+
+
+def load_truth(source: str, vocabulary: Vocabulary) -> Truth:
     """Reads a truth.
 
     Args:
         source: `folders`, or the path of a table as `TableTruth` takes it.
+        vocabulary: what can be said of a picture.
 
     Raises:
         UserError: the table cannot be read, or a line of it does not say which picture is what.
     """
-    return FolderTruth() if source == FOLDERS else TableTruth(source)
+    return FolderTruth(vocabulary) if source == FOLDERS else TableTruth(source, vocabulary)
 
 
 # --- from folders
 
 
 class FolderTruth:
-    """Each picture shows what its folder is called: a class id, a synset or a name."""
+    """Each picture shows what its folder is called."""
 
-    def __init__(self) -> None:
-        self._known: dict[str, int] = {}
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._of_folder = functools.cache(vocabulary.of_folder)
 
     def classes(self, uris: Sequence[str]) -> ClassIds:
-        """See `Truth`. Folders that are not called like a class say nothing."""
-        found = (self._class(posixpath.basename(posixpath.dirname(uri))) for uri in uris)
-        return np.fromiter(found, np.int16, len(uris))
-
-    def _class(self, folder: str) -> int:
-        if folder not in self._known:
-            called = find_classes(folder)
-            if len(called) > 1:
-                raise UserError(f"--truth folders: the folder {ambiguous(folder, called)}")
-            self._known[folder] = called[0].class_id if called else UNKNOWN
-        return self._known[folder]
+        """See `Truth`."""
+        folders = (posixpath.basename(posixpath.dirname(uri)) for uri in uris)
+        return np.fromiter(map(self._of_folder, folders), np.int16, len(uris))
 
     def unused(self, *, examples: int) -> Unused:  # noqa: ARG002
         """None: a folder without pictures in the run says nothing."""
@@ -116,26 +166,26 @@ class TableTruth:
 
     `uri` is the address of the picture as in the rows of the run; one without a scheme that is not
     absolute is relative to the table. `file` is the end of it, a file's name or some folders with
-    it. `class_id`, `synset` and `label` (a name, or all names of the class) say what it shows;
-    where there are several they must agree. Other columns do not matter.
+    it. The vocabulary says which columns tell what it shows. Other columns do not matter.
 
     A row is kept as a hash of 8 bytes, its number and its class: 19 bytes, whatever its length.
 
     Args:
         path: of a .csv, .jsonl or .parquet file, local or remote.
+        vocabulary: as in `load_truth`.
 
     Raises:
         UserError: see `load_truth`.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, vocabulary: Vocabulary) -> None:
         self._path = path
         self._parts: set[int] = set()
         hashes, class_ids = array.array("Q"), array.array("h")
         for entry in self._entries():
             self._parts.add(entry.parts)
             hashes.append(_hash(entry.name))
-            class_ids.append(_class_id(entry.row))
+            class_ids.append(vocabulary.of_row(entry.row))
         if not hashes:
             raise UserError(f"{path}: the table has no rows")
         self._numbers = np.argsort(np.frombuffer(hashes, np.uint64), kind="stable")

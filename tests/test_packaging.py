@@ -37,7 +37,7 @@ RUNTIME = {
 GCP = {"google.api_core", "google.auth", "google.cloud", "requests", "urllib3"}
 """Modules that come with the extra `gcp`."""
 
-ANALYSIS = {"faiss-cpu", "scipy"}
+ANALYSIS = {"faiss-cpu", "scikit-learn", "scipy"}
 """Packages of the extra `analysis`."""
 
 FLOAT = {*(ROOT / "pipeline/module").glob("*.py"), ROOT / "transforms/infer_saved_model.py"}
@@ -50,6 +50,7 @@ DISTRIBUTION_OF = {
     "faiss": "faiss-cpu",
     "google.protobuf": "protobuf",
     "google_crc32c": "google-crc32c",
+    "sklearn": "scikit-learn",
 }
 """Names of imports that differ from the name of their distribution."""
 

@@ -7,8 +7,12 @@ from pathlib import Path
 import pandas
 import pytest
 
-from pipeline.truth import Truth, Unused, load_truth
+from pipeline.truth import NetworkClasses, OwnLabels, Truth, Unused, load_truth
 from transforms.errors import UserError
+
+
+def _truth(source: str) -> Truth:
+    return load_truth(source, NetworkClasses())
 
 
 def _classes(truth: Truth, *uris: str) -> list[int]:
@@ -23,31 +27,31 @@ def _table(folder: Path, text: str, *, name: str = "truth.csv") -> str:
 
 def _refused(source: str, *uris: str) -> str:
     with pytest.raises(UserError) as raised:
-        load_truth(source).classes(uris)
+        _truth(source).classes(uris)
     return str(raised.value)
 
 
 def test_a_file_is_the_end_of_a_uri(tmp_path: Path) -> None:
-    truth = load_truth(_table(tmp_path, "file,class_id\na.jpg,1\nx/b.jpg,2\n./c.jpg,3\n"))
+    truth = _truth(_table(tmp_path, "file,class_id\na.jpg,1\nx/b.jpg,2\n./c.jpg,3\n"))
     uris = ["/p/a.jpg", "gs://b/x/b.jpg", "/p/y/b.jpg", "/p/aa.jpg", "c.jpg"]
     assert _classes(truth, *uris) == [1, 2, -1, -1, 3]
 
 
 def test_the_longest_end_counts(tmp_path: Path) -> None:
-    truth = load_truth(_table(tmp_path, "file,class_id\nb.jpg,1\nx/b.jpg,2\n/p/x/b.jpg,3\n"))
+    truth = _truth(_table(tmp_path, "file,class_id\nb.jpg,1\nx/b.jpg,2\n/p/x/b.jpg,3\n"))
     assert _classes(truth, "/p/x/b.jpg", "/q/x/b.jpg", "/q/y/b.jpg") == [3, 2, 1]
 
 
 def test_a_uri_is_whole_and_relative_to_the_table(tmp_path: Path) -> None:
     rows = f"uri,class_id\na/1.jpg,1\n{tmp_path}/2.jpg,2\ngs://b/3.jpg,3\n"
-    truth = load_truth(_table(tmp_path, rows))
+    truth = _truth(_table(tmp_path, rows))
     uris = [f"{tmp_path}/a/1.jpg", f"{tmp_path}/2.jpg", "gs://b/3.jpg", "/a/1.jpg"]
     assert _classes(truth, *uris) == [1, 2, 3, -1]
 
 
 def test_entries_without_a_picture_are_counted_and_named(tmp_path: Path) -> None:
     rows = "file,class_id\n" + "".join(f"{number}.jpg,1\n" for number in range(9))
-    truth = load_truth(_table(tmp_path, rows))
+    truth = _truth(_table(tmp_path, rows))
     assert _classes(truth, "/5.jpg", "/0.jpg") == [1, 1]
     assert truth.unused(examples=3) == Unused(7, ["1.jpg", "2.jpg", "3.jpg"])
 
@@ -59,22 +63,22 @@ def test_every_column_and_format_can_say_the_class(tmp_path: Path) -> None:
         '{"file": "b.jpg", "synset": "n02012849", "label": "crane", "note": [1]}',
         '{"file": "c.jpg", "label": "tabby, tabby cat"}',
     ]
-    truth = load_truth(_table(tmp_path, "\n".join(lines), name="t.jsonl"))
+    truth = _truth(_table(tmp_path, "\n".join(lines), name="t.jsonl"))
     assert _classes(truth, "/a.jpg", "/b.jpg", "/c.jpg") == [283, 135, 282]
     frame = pandas.DataFrame({"file": ["a", "b"], "class_id": [7, None], "label": [None, "tench"]})
     assert frame["class_id"].dtype == "float64"  # what a gap makes of whole numbers
     frame.to_parquet(tmp_path / "t.parquet")
-    assert _classes(load_truth(str(tmp_path / "t.parquet")), "/a", "/b") == [7, 1]
+    assert _classes(_truth(str(tmp_path / "t.parquet")), "/a", "/b") == [7, 1]
 
 
 def test_names_that_are_not_utf8_match_their_rows(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"file,class_id\ncaf\xe9.jpg,4\n")
-    assert _classes(load_truth(str(tmp_path / "t.csv")), "/p/caf\\xe9.jpg") == [4]
+    assert _classes(_truth(str(tmp_path / "t.csv")), "/p/caf\\xe9.jpg") == [4]
 
 
 def test_folders_are_called_like_classes() -> None:
     uris = ["/p/n02123159/a.jpg", "/p/tiger_cat/a.jpg", "/p/283/a.jpg", "/p/other/a.jpg", "a.jpg"]
-    truth = load_truth("folders")
+    truth = _truth("folders")
     assert _classes(truth, *uris) == [283, 283, 283, -1, -1]
     assert truth.unused(examples=3) == Unused(0, [])
 
@@ -119,7 +123,7 @@ def test_a_bad_line_of_json_is_named(tmp_path: Path) -> None:
 
 
 def test_the_same_row_twice_does_no_harm(tmp_path: Path) -> None:
-    truth = load_truth(_table(tmp_path, "file,class_id\na,1\nb,2\na,1\n"))
+    truth = _truth(_table(tmp_path, "file,class_id\na,1\nb,2\na,1\n"))
     assert _classes(truth, "/a") == [1]
     assert truth.unused(examples=9) == Unused(1, ["b"])
 
@@ -133,3 +137,15 @@ def test_a_name_of_two_pictures_is_refused(tmp_path: Path) -> None:
 def test_a_table_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "broken.parquet").write_bytes(b"PAR1")
     assert _refused(str(tmp_path / name)).startswith(str(tmp_path / name))
+
+
+def test_own_labels_are_numbered_as_they_come(tmp_path: Path) -> None:
+    labels = OwnLabels()
+    path = _table(tmp_path, "file,label\na,crane\nb,5\nc, crane \n")
+    truth = load_truth(path, labels)
+    assert _classes(truth, "/c", "/b", "/a") == [0, 1, 0]
+    assert labels.labels == ["crane", "5"]
+    assert _classes(load_truth("folders", labels), "/x/5/a", "/x/new/a") == [1, 2]
+    path = _table(tmp_path, "file,class_id\na,1\n")
+    with pytest.raises(UserError, match=r"line 2: expected a column label, found file, class_id"):
+        load_truth(path, labels)

@@ -1,0 +1,85 @@
+"""`quantlabel head ...`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from pipeline.commands.parser import add_command
+
+
+def add(commands: Any) -> None:
+    """Adds the command and its actions."""
+    parser = commands.add_parser(
+        "head", allow_abbrev=False, help="teach labels of your own, and label a run with them"
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    fit = add_command(
+        actions,
+        "fit",
+        _fit,
+        help="learn labels from some pictures of a finished run",
+        description="Fits a linear classifier on the stored feature vectors of the pictures that\n"
+        "the truth names, some twenty to ten thousand. Says how good it is by cross-validation.\n"
+        "Needs the extra `analysis`.",
+        epilog="example:\n  quantlabel head fit labels --truth mine.csv",
+    )
+    fit.add_argument(
+        "--truth",
+        required=True,
+        metavar="FILE",
+        help=".csv, .jsonl or .parquet with a column uri or file and a column label; or the word "
+        "folders, if each picture lies in a folder called like its label",
+    )
+    fit.add_argument(
+        "--output", metavar="FILE", help="where the head goes (default: DIR/head/head.npz)"
+    )
+    apply = add_command(
+        actions,
+        "apply",
+        _apply,
+        help="label all rows of a finished run with a head",
+        description="Writes DIR/head/predictions-*.parquet: uri, label, score and the best five.\n"
+        "Reads the stored feature vectors and no picture.",
+        epilog="example:\n  quantlabel head apply labels",
+    )
+    apply.add_argument("--head", metavar="FILE", help="default: DIR/head/head.npz")
+    for action in (fit, apply):
+        action.add_argument("folder", metavar="DIR", help="the --output of a finished run")
+        action.add_argument("--json", action="store_true", help="for programs")
+
+
+def _fit(arguments: argparse.Namespace) -> None:
+    from pipeline.extras import require
+
+    require("sklearn", extra="analysis", command="head fit")
+    from rich.console import Console
+
+    from pipeline.head_fit import FitOptions, fit
+    from pipeline.head_tables import print_fit
+
+    options = FitOptions(folder=arguments.folder, truth=arguments.truth, output=arguments.output)
+    with Console(stderr=True).status("Fitting ..."):
+        about = fit(options)
+    if arguments.json:
+        print(json.dumps({"head": options.path, **about}, indent=2))
+    else:
+        print_fit(about, path=options.path, console=Console())
+
+
+def _apply(arguments: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from pipeline.head import FOLDER
+    from pipeline.head_apply import ApplyOptions, apply
+    from pipeline.head_tables import print_apply
+    from transforms import storage
+
+    options = ApplyOptions(folder=arguments.folder, head=arguments.head)
+    manifest = apply(options, console=Console(stderr=True))
+    if arguments.json:
+        print(json.dumps(manifest, indent=2))
+    else:
+        folder = storage.join(options.folder, FOLDER)
+        print_apply(manifest, folder=folder, console=Console())
