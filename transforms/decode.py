@@ -18,7 +18,6 @@ import io
 import logging
 import struct
 import warnings
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +35,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from transforms import essentials, jpeg
+from transforms import essentials, headers, jpeg
 from transforms.exif import exif_orientation, upright
 from transforms.failures import ImageError, Reason
 
@@ -115,11 +114,11 @@ def decode(
     """
     if not data:
         raise ImageError(Reason.EMPTY, "the file is empty")
-    kind = _format(data)
+    kind = headers.format_of(data)
     if kind == "JPEG":
         return _decode_jpeg(data, max_pixels=max_pixels, min_side=min_side, scratch=scratch)
-    if kind in _SIZES:
-        _check_pixels(*_SIZES[kind](data), max_pixels=max_pixels)
+    if kind in headers.SIZES:
+        _check_pixels(*headers.SIZES[kind](data), max_pixels=max_pixels)
     image = _open(kind, _prepared(kind, data))
     _check_pixels(*image.size, max_pixels=max_pixels)
     _check_work(image, len(data), max_pixels=max_pixels)
@@ -129,7 +128,7 @@ def decode(
     return Decoded(pixels, pixels.shape[1], pixels.shape[0], kind)
 
 
-# --- which format, and how large
+# --- readers, and what a file may ask of them
 
 
 class _Tiff(TiffImagePlugin.TiffImageFile):
@@ -148,25 +147,6 @@ _READERS: dict[str, type[ImageFile.ImageFile]] = {
     "BMP": BmpImagePlugin.BmpImageFile,
 }
 
-_BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
-
-
-def _format(data: bytes) -> str:
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF"
-    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        return "TIFF"
-    # Two letters alone would take many a text for a picture.
-    if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES:
-        return "BMP"
-    raise ImageError(Reason.UNKNOWN_FORMAT, "not a JPEG, PNG, WebP, GIF, TIFF or BMP file")
-
 
 def _check_pixels(width: int, height: int, *, max_pixels: int) -> None:
     if width * height > max_pixels:
@@ -174,30 +154,6 @@ def _check_pixels(width: int, height: int, *, max_pixels: int) -> None:
             Reason.TOO_MANY_PIXELS,
             f"{width} x {height} pixels are more than the limit of {max_pixels}",
         )
-
-
-def _png_size(data: bytes) -> tuple[int, int]:
-    """Size of a PNG file: the first two fields of its first chunk."""
-    if data[12:16] != b"IHDR":
-        return 0, 0  # damaged; the reader will say so
-    return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-
-
-def _webp_size(data: bytes) -> tuple[int, int]:
-    """Canvas of a WebP file, see RFC 9649; of a file that is cut short, something smaller."""
-    chunk = data[12:16]
-    if chunk == b"VP8X":
-        width, height = data[24:27], data[27:30]
-        return 1 + int.from_bytes(width, "little"), 1 + int.from_bytes(height, "little")
-    if chunk == b"VP8L":
-        bits = int.from_bytes(data[21:25], "little")
-        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    width, height = data[26:28], data[28:30]
-    return int.from_bytes(width, "little") & 0x3FFF, int.from_bytes(height, "little") & 0x3FFF
-
-
-_SIZES: dict[str, Callable[[bytes], tuple[int, int]]] = {"PNG": _png_size, "WEBP": _webp_size}
-"""For readers that look beyond the header (PNG), or take memory (WebP), when they open a file."""
 
 
 def _prepared(kind: str, data: bytes) -> bytes:
