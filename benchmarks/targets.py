@@ -143,16 +143,21 @@ def _memory_ratio(large: Summary, small: Summary) -> float | None:
 
 
 def _later_against_earlier(held: Callable[[Sample], int]) -> Callable[[Results], float | None]:
-    """The most of something in the second half of the long run, its first tenth left out."""
+    """The most of something in the later half of the labelling of a long run.
+
+    Left out are the first tenth of the time, in which it starts, and the last twentieth, in which
+    it merges files: another kind of work, whose memory is part of the peak.
+    """
 
     def compare(results: Results) -> float | None:
         if _enough(results, "soak", "ours", SOAK) is None or not results.soak:
             return None
         end = results.soak[-1].seconds
-        settled = [sample for sample in results.soak if sample.seconds >= 0.10 * end]
-        earlier = [held(sample) for sample in settled if sample.seconds < 0.55 * end]
-        later = [held(sample) for sample in settled if sample.seconds >= 0.55 * end]
-        return max(later) / max(earlier) if earlier else None
+        earlier, later = (
+            [held(each) for each in results.soak if start * end <= each.seconds < stop * end]
+            for start, stop in ((0.10, 0.55), (0.55, 0.95))
+        )
+        return max(later) / max(earlier) if earlier and later else None
 
     return compare
 
@@ -222,7 +227,7 @@ TARGETS = (
     Target("one picture, from the command to its end", 4.0, False, "{:.2f} s", _one_picture_s),
     Target("quantlabel --help", 0.5, False, "{:.2f} s", _help_s),
     Target(
-        "200,000 pictures: peak memory, later against earlier",
+        "200,000 pictures: memory while labelling, later against earlier",
         *(1.10, False, "{:.2f}"),
         _later_against_earlier(lambda sample: sample.bytes),
     ),
