@@ -169,6 +169,12 @@ def parent(pid: int) -> int | None:
     return None if fields is None else int(fields[1])
 
 
+def descendants(pid: int) -> list[int]:
+    """Children of a process, and theirs, that still run."""
+    children = [each for each in sorted(_pids()) if parent(each) == pid]
+    return [*children, *(each for child in children for each in descendants(child))]
+
+
 def _started(pid: int) -> str | None:
     """When a process began, in ticks since the machine did; None as for `parent`."""
     fields = _status(pid)

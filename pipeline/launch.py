@@ -15,7 +15,7 @@ from apache_beam.runners import create_runner
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from rich.console import Console
 
-from pipeline import attempts, dataflow, lock, progress, run_folder
+from pipeline import attempts, dataflow, lock, progress, run_folder, workers
 from pipeline.label import build
 from pipeline.label_map import load_label_map
 from pipeline.network import load_network
@@ -125,6 +125,7 @@ def _identity(options: LabelOptions, model: Model, label_map: LabelMap | None) -
 def _runner(options: LabelOptions) -> Any:
     """DirectRunner means FnApiRunner here: Beam's own switch tries to download another runner."""
     if options.is_local:
+        workers.notice_deaths()
         return FnApiRunner()
     try:
         return create_runner(options.runner)
@@ -164,6 +165,8 @@ def _run(
 
 def _explanation(error: Exception, options: LabelOptions, *, started: str) -> str:
     """What went wrong, without Beam's traceback: the manifest's verdict or the last line."""
+    if died := workers.explanation(error):
+        return died
     with contextlib.suppress(FileNotFoundError):
         manifest = run_folder.read_manifest(options.output)
         if manifest["status"] == "failed" and manifest["started"] == started:

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import http.client
 import json
+import random
 import re
 import socket
 import struct
@@ -28,6 +29,9 @@ from tests.http_server import closed_port
 
 BUCKET = "bkt"
 
+_STALL_S = 70.0
+"""Longer than any client waits."""
+
 
 @dataclasses.dataclass
 class Fault:
@@ -35,13 +39,16 @@ class Fault:
 
     Attributes:
         pattern: searched for in `METHOD path?query`, the path as it was sent.
-        what: an HTTP status, "reset" or "cut" (half of the answer, then the end).
+        what: an HTTP status, "reset", "cut" (half of the answer, then the end) or "stall" (no
+            answer for as long as the client waits).
         times: how often; None for ever.
+        share: of the requests that fit, those that it happens to, by chance.
     """
 
     pattern: str
-    what: int | Literal["reset", "cut"]
+    what: int | Literal["reset", "cut", "stall"]
     times: int | None = None
+    share: float = 1.0
 
 
 class Cloud:
@@ -62,6 +69,7 @@ class Cloud:
         self.faults: list[Fault] = []
         self.page = 1000
         self._lock = threading.Lock()
+        self._chance = random.Random(0)
         self._client = storage.Client(
             project="test",
             credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
@@ -113,7 +121,8 @@ class Cloud:
         with self._lock:
             self.requests.append(request)
             for fault in self.faults:
-                if fault.times != 0 and re.search(fault.pattern, request):
+                chosen = fault.share == 1 or self._chance.random() < fault.share
+                if fault.times != 0 and chosen and re.search(fault.pattern, request):
                     if fault.times is not None:
                         fault.times -= 1
                     return fault
@@ -162,7 +171,9 @@ def _answer(handler: BaseHTTPRequestHandler, cloud: Cloud, port: int) -> None:
     fault = cloud.fault(f"{handler.command} {handler.path}")
     if handler.command == "GET" and cloud.delay_s:
         time.sleep(cloud.delay_s)
-    if fault is not None and fault.what == "reset":
+    if fault is not None and fault.what == "stall":
+        time.sleep(_STALL_S)
+    if fault is not None and fault.what in ("reset", "stall"):
         linger = struct.pack("ii", 1, 0)
         handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         handler.rfile.close()

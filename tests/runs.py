@@ -31,6 +31,7 @@ def start_label(
     *flags: object,
     copies: int = 0,
     saved_every: float = 10.0,
+    before: str = "",
 ) -> subprocess.Popen[str]:
     """Starts `quantlabel label`.
 
@@ -41,10 +42,11 @@ def start_label(
         flags: more words of the command line.
         copies: pictures to add to the folder first.
         saved_every: seconds between checkpoints.
+        before: Python code that the process runs first.
     """
     copy_pictures(photos, count=copies)
     words = ["label", "--quiet", "--input", photos, "--output", out, "--model", model, *flags]
-    command = [sys.executable, "-c", _PROGRAM, saved_every, *words]
+    command = [sys.executable, "-c", before + _PROGRAM, saved_every, *words]
     return subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
 
 
