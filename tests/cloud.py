@@ -60,6 +60,7 @@ class Cloud:
         delay_s: added to every GET.
         faults: the first that fits a request applies.
         page: most names a page of a listing.
+        remembers: whether the proxy keeps what it has served once: the emulator is slow.
     """
 
     def __init__(self, url: str, emulator: str) -> None:
@@ -68,6 +69,8 @@ class Cloud:
         self.delay_s = 0.0
         self.faults: list[Fault] = []
         self.page = 1000
+        self.remembers = False
+        self.remembered: dict[str, tuple[dict[str, str], bytes]] = {}
         self._lock = threading.Lock()
         self._chance = random.Random(0)
         self._client = storage.Client(
@@ -183,10 +186,15 @@ def _answer(handler: BaseHTTPRequestHandler, cloud: Cloud, port: int) -> None:
     if fault is not None and isinstance(fault.what, int):
         _send(handler, fault.what, {}, b"the proxy says no")
         return
+    if cloud.remembers and handler.path in cloud.remembered:
+        _send(handler, 200, *cloud.remembered[handler.path])
+        return
     status, headers, content = _forward(port, handler, body)
     if status == 200 and handler.command == "GET":
         content, more = _completed(handler.path, content, cloud, port)
         headers |= more
+        if cloud.remembers and "alt=media" in handler.path:
+            cloud.remembered[handler.path] = headers, content
     _send(handler, status, headers, content, cut=fault is not None)
 
 

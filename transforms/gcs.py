@@ -73,7 +73,7 @@ def read(
     deadline = time.monotonic() + patience_s
 
     def attempt() -> Content:
-        with translated(path), _get(_media_url(path), path, deadline=deadline) as response:
+        with translated(path), _get(_media_path(path), path, deadline=deadline) as response:
             length = response.headers.get("Content-Length")
             size = max_bytes if length is None else int(length)
             require_at_most(max_bytes, size, path)
@@ -97,28 +97,24 @@ def _retried(attempt: Callable[[], _T], patience_s: float) -> _T:
         raise error.cause from None
 
 
-def _media_url(uri: str) -> str:
+def _media_path(uri: str) -> str:
     bucket, name = parse(uri)
     quoted = urllib.parse.quote(name, safe="")
-    return f"{connection().url}/download/storage/v1/b/{bucket}/o/{quoted}?alt=media"
+    return f"/download/storage/v1/b/{bucket}/o/{quoted}?alt=media"
 
 
-def _get(url: str, uri: str, *, deadline: float, **headers: str) -> Any:
+def _get(path: str, uri: str, *, deadline: float, **headers: str) -> Any:
     """An answer whose body has not been read yet; leaving it closes what is unread.
 
     Raises:
         OSError: the answer is no success.
     """
     left_s = max(deadline - time.monotonic(), 0.1)
-    response = connection().http.urlopen(
-        "GET",
-        url,
+    response = connection().reader.get(
+        path,
         # gzip: as it is stored, so that length and checksum are those of what arrives.
         headers={"Accept-Encoding": "gzip", **headers},
         timeout=urllib3.Timeout(connect=min(_CONNECT_S, left_s), read=min(_STALL_S, left_s)),
-        retries=False,
-        preload_content=False,
-        decode_content=False,
     )
     if response.status in (200, 206):
         return response
@@ -163,15 +159,15 @@ def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
     """As `open_read`, with the generation."""
     with translated(path):
         blob = _described(path, PATIENCE_S)
-    url = f"{_media_url(path)}&generation={blob.generation}"
-    stream = io.BufferedReader(_Reader(path, url, int(blob.size)), _CHUNK_BYTES)
+    media = f"{_media_path(path)}&generation={blob.generation}"
+    stream = io.BufferedReader(_Reader(path, media, int(blob.size)), _CHUNK_BYTES)
     return stream, str(blob.generation)
 
 
 class _Reader(io.RawIOBase):
-    def __init__(self, uri: str, url: str, size: int) -> None:
+    def __init__(self, uri: str, media: str, size: int) -> None:
         self._uri = uri
-        self._url = url
+        self._media = media
         self._size = size
         self._at = 0
 
@@ -208,7 +204,7 @@ class _Reader(io.RawIOBase):
         def attempt() -> bytes:
             with (
                 translated(self._uri),
-                _get(self._url, self._uri, deadline=deadline, Range=span) as response,
+                _get(self._media, self._uri, deadline=deadline, Range=span) as response,
             ):
                 return _body(response, self._uri, max_bytes=length, deadline=deadline)
 

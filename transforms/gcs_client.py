@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 
 import google.auth
 import google.auth.transport.requests
+import google.auth.transport.urllib3
 import requests
 import urllib3
 from google.api_core.exceptions import GoogleAPICallError, RetryError
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError, TransportError
-from google.auth.transport.urllib3 import AuthorizedHttp
 from google.cloud import storage
 from google.cloud.storage.exceptions import InvalidResponse
 
@@ -54,14 +54,61 @@ class Connection(NamedTuple):
 
     Attributes:
         client: lists, describes, writes and deletes.
-        http: reads. `download_as_bytes` of the client takes 1.3 ms of processor time a picture,
-            half as much as labelling it, and this 0.4 ms.
-        url: of the service, without a slash at the end.
+        reader: reads.
     """
 
     client: Any
-    http: Any
-    url: str
+    reader: Reader
+
+
+class Reader:
+    """GET requests, with credentials, over connections that stay open.
+
+    `download_as_bytes` of the client takes 1.3 ms of processor time a picture, half as much as
+    labelling it, and this 0.4 ms.
+
+    Args:
+        url: of the service.
+        credentials: of google-auth.
+    """
+
+    def __init__(self, url: str, credentials: Any) -> None:
+        pools = _pools()
+        self._pool = pools.connection_from_url(url)
+        self._credentials = credentials
+        self._renew: Any = google.auth.transport.urllib3.Request(pools)  # type: ignore[no-untyped-call]
+
+    def get(self, path: str, *, headers: Mapping[str, str], timeout: urllib3.Timeout) -> Any:
+        """The answer, whatever its status; its body has not been read yet.
+
+        Args:
+            path: of the URL, with its query.
+            headers: of the request.
+            timeout: to connect, and for each wait for bytes.
+
+        Raises:
+            urllib3.exceptions.HTTPError: there is no answer.
+            google.auth.exceptions.GoogleAuthError: there are no valid credentials.
+        """
+        response = self._get(path, headers, timeout)
+        if response.status == 401:  # revoked, or the clock is wrong; what expires is renewed before
+            response.close()
+            self._credentials.refresh(self._renew)
+            response = self._get(path, headers, timeout)
+        return response
+
+    def _get(self, path: str, headers: Mapping[str, str], timeout: urllib3.Timeout) -> Any:
+        authorized = dict(headers)
+        self._credentials.before_request(self._renew, "GET", path, authorized)
+        return self._pool.urlopen(
+            "GET",
+            path,
+            headers=authorized,
+            timeout=timeout,
+            retries=False,
+            preload_content=False,
+            decode_content=False,
+        )
 
 
 def connection() -> Connection:
@@ -78,11 +125,10 @@ def connection() -> Connection:
 def _connection(process: int, emulator: str | None) -> Connection:  # noqa: ARG001  # a key
     credentials = AnonymousCredentials() if emulator else _credentials()  # type: ignore[no-untyped-call]
     client = storage.Client(project=None, credentials=credentials)
-    http = AuthorizedHttp(credentials, _pool())  # type: ignore[no-untyped-call]
-    return Connection(client, http, client.api_endpoint)
+    return Connection(client, Reader(client.api_endpoint, credentials))
 
 
-def _pool() -> Any:
+def _pools() -> urllib3.PoolManager:
     settings: dict[str, Any] = {
         "maxsize": _CONNECTIONS,
         "cert_reqs": "CERT_REQUIRED",
