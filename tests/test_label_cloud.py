@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.finished import open_run
+from pipeline.options import LabelOptions
 from tests.cloud import Cloud
 from transforms import gcs
 
@@ -215,6 +216,24 @@ def test_no_secret_reaches_what_a_run_writes_or_says(
     assert "cannot download https://127.0.0.1:9/m.tflite" in said.err
     assert secret not in said.out + said.err
     assert not any(secret.encode() in content for content in written)
+
+
+def test_what_a_manifest_says_of_the_options_opens_no_door() -> None:
+    options = LabelOptions(
+        inputs=("https://host/list.csv?sig=5ec2e7", "gs://bkt/what?.jpg"),
+        output="o",
+        model="https://u:5ec2e7@host/m.tflite?sig=5ec2e7",
+        beam_args=("--azure_connection_string=5ec2e7", "--s3_session_token", "5ec2e7", "--more"),
+    )
+    said = options.as_dict()
+    assert said["inputs"] == ("https://host/list.csv", "gs://bkt/what?.jpg")
+    assert said["model"] == "https://host/m.tflite"
+    assert said["beam_args"] == (
+        "--azure_connection_string=***",
+        "--s3_session_token",
+        "***",
+        "--more",
+    )
 
 
 def test_nothing_is_unpickled_that_came_as_data(
