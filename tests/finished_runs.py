@@ -85,7 +85,7 @@ def plausible(count: int, *, seed: int = 0) -> Iterator[Prediction]:
         first = 1 + int(min(999, random.exponential(120)))
         ids = [first, *(1 + (first + random.randint(1, 999, 4)) % 1000).tolist()]
         best = float(random.beta(1.2, 1.0))
-        scores = [best, *sorted(((1 - best) * random.dirichlet(np.ones(5))[:4]).tolist())[::-1]]
+        scores = sorted([best, *((1 - best) * random.dirichlet(np.ones(5))[:4])], reverse=True)
         width, height = ((4000, 3000), (1024, 768), (500, 375), (375, 500))[number % 4]
         yield prediction(number)._replace(
             uri=f"/photos/{number // 1000:04d}/IMG_{number:07d}.jpg",
@@ -95,7 +95,7 @@ def plausible(count: int, *, seed: int = 0) -> Iterator[Prediction]:
             class_id=first,
             synset=names[first].synset,
             label=names[first].label,
-            score=best,
+            score=scores[0],
             top_class_ids=ids,
             top_labels=[names[class_id].label for class_id in ids],
             top_scores=scores,

@@ -1,4 +1,4 @@
-"""A folder a class with links to its pictures, as torchvision, Keras and `datasets` read them."""
+"""A folder a class with links to its pictures, the layout of torchvision and `datasets`."""
 
 from __future__ import annotations
 
