@@ -8,6 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 _PROGRAM = """
 import sys
 import transforms.stage
@@ -51,7 +54,15 @@ def start_label(
 
 
 def wait_for_parts(process: subprocess.Popen[str], out: Path) -> None:
-    """Returns once a run has saved the first of its rows."""
-    while not list(out.glob("_unfinished-*/predictions-*")):
+    """Returns once a run has saved the first of its rows: from then on some are always whole."""
+    while not any(_is_whole(part) for part in out.glob("_unfinished-*/predictions-*")):
         assert process.poll() is None
         time.sleep(0.01)
+
+
+def _is_whole(part: Path) -> bool:
+    """Whether the footer is there: a part has its name before it has its rows."""
+    try:
+        return bool(pq.read_metadata(part).num_rows)
+    except (FileNotFoundError, pa.ArrowInvalid):
+        return False
