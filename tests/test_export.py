@@ -138,6 +138,30 @@ def test_many_classes_are_narrowed_to_those_of_the_task(tmp_path: Path) -> None:
     assert (found["tasks"], found["errors"]) == (200, [])
 
 
+def test_a_label_map_narrows_the_choices_to_the_users_own(tmp_path: Path) -> None:
+    rows = [
+        row._replace(mapped_label=label, mapped_score=score)
+        for row, label, score in zip(
+            plausible(3), ("fish", None, "bird"), (0.75, 0.125, 0.5), strict=True
+        )
+    ]
+    own = {"threshold": 0.25, "labels": {"fish": [1, 2], "bird": [8]}}
+    write_run(tmp_path / "labels", rows, label_map=own)
+    _export(tmp_path / "labels", "label-studio")
+    (tasks,) = _tasks(tmp_path / "labels")
+    predictions = [task["predictions"][0] for task in tasks]
+    assert [prediction["score"] for prediction in predictions] == [0.125, 0.5, 0.75]
+    assert [
+        [result["value"]["choices"] for result in prediction["result"]]
+        for prediction in predictions
+    ] == [[], [["bird"]], [["fish"]]]
+    assert validated(tmp_path / "labels/export/label-studio") == {
+        "tasks": 3,
+        "errors": [],
+        "choices": ["fish", "bird", "none of these"],
+    }
+
+
 def test_tasks_come_in_files_in_order_of_doubt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

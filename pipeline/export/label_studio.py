@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ MAX_CHOICES = 50
 
 NONE_OF_THESE = "none of these"
 
-_COLUMNS = ("uri", "sha256", "class_id", "score", "top_class_ids", "top_scores")
+_COLUMNS = ("uri", "sha256", "class_id", "score", "top_class_ids", "mapped_label", "mapped_score")
 _WINDOW = 20 * TASKS_PER_FILE
 """Tasks in memory; the rows are read once for each so many."""
 
@@ -38,7 +39,8 @@ _WINDOW = 20 * TASKS_PER_FILE
 def write_label_studio(source: Source, folder: str) -> Counts:
     """Writes `tasks-*.json`, lowest score first, and `config.xml`.
 
-    Local files are named as Label Studio serves them; pictures inside archives are left out.
+    Local files are named as Label Studio serves them; pictures inside archives are left out. A run
+    with a label map is exported with the labels of the map.
     """
     ranks = _ranks(source)
     exported = int((ranks >= 0).sum())
@@ -55,8 +57,9 @@ def write_label_studio(source: Source, folder: str) -> Counts:
 def _ranks(source: Source) -> npt.NDArray[np.int64]:
     """For each row its place among the tasks; -1 for what is left out."""
     scores, members = [np.zeros(0, np.float32)], [np.zeros(0, bool)]
-    for table in source.run.predictions(columns=["uri", "score"]):
-        scores.append(table["score"].to_numpy())
+    score = "mapped_score" if source.own_labels else "score"
+    for table in source.run.predictions(columns=["uri", score]):
+        scores.append(table[score].to_numpy())
         members.append(np.array([is_member(uri) for uri in table["uri"].to_pylist()], bool))
     left_out = np.concatenate(members)
     order = np.argsort(np.concatenate(scores), kind="stable")
@@ -90,9 +93,11 @@ def _window(source: Source, ranks: npt.NDArray[np.int64], start: int) -> pa.Tabl
 class _Tasks:
     source: Source
 
-    @property
-    def _all_choices(self) -> bool:
-        return len(self.source.names) <= MAX_CHOICES
+    @functools.cached_property
+    def _choices(self) -> list[str] | None:
+        """What every task may be labelled as; None if each brings its own choices."""
+        names = list(self.source.names.values())
+        return self.source.own_labels or (names if len(names) <= MAX_CHOICES else None)
 
     @property
     def _version(self) -> str:
@@ -103,26 +108,34 @@ class _Tasks:
         """One picture with its prediction; uri and sha256 lead an annotation back to its row."""
         names = self.source.names
         data = {IMAGE: image_address(row["uri"]), "uri": row["uri"], "sha256": row["sha256"]}
-        if not self._all_choices:
-            data[TASK_CHOICES] = _choices([names[class_id] for class_id in row["top_class_ids"]])
-        result = {
-            "id": "quantlabel",
-            "type": "choices",
-            "from_name": CHOICE,
-            "to_name": IMAGE,
-            "value": {"choices": [names[row["class_id"]]]},
+        if self._choices is None:
+            data[TASK_CHOICES] = _values([names[class_id] for class_id in row["top_class_ids"]])
+        choice, score = names[row["class_id"]], row["score"]
+        if self.source.own_labels:
+            choice, score = row["mapped_label"], row["mapped_score"]
+        prediction = {
+            "model_version": self._version,
+            "score": float(f"{score:.7g}"),
+            "result": [_result(choice)] if choice else [],  # none is below the map's threshold
         }
-        score = float(f"{row['score']:.7g}")
-        prediction = {"model_version": self._version, "score": score, "result": [result]}
         return {"data": data, "predictions": [prediction]}
 
     def config(self) -> bytes:
         """The labelling config: every choice that a task needs and no other."""
-        if self._all_choices:
-            names = self.source.names.values()
-            return labelling_config([*names, NONE_OF_THESE]).encode()
-        return labelling_config_by_task().encode()
+        if self._choices is None:
+            return labelling_config_by_task().encode()
+        return labelling_config([*self._choices, NONE_OF_THESE]).encode()
 
 
-def _choices(names: Sequence[str]) -> list[dict[str, str]]:
+def _result(choice: str) -> dict[str, Any]:
+    return {
+        "id": "quantlabel",
+        "type": "choices",
+        "from_name": CHOICE,
+        "to_name": IMAGE,
+        "value": {"choices": [choice]},
+    }
+
+
+def _values(names: Sequence[str]) -> list[dict[str, str]]:
     return [{"value": name} for name in [*names, NONE_OF_THESE]]

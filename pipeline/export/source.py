@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 import pyarrow as pa
@@ -26,6 +27,12 @@ class Source:
 
     run: FinishedRun
     names: Mapping[int, str]
+
+    @functools.cached_property
+    def own_labels(self) -> list[str] | None:
+        """The user's labels, of a run with `--label-map`."""
+        label_map = self.run.manifest.get("label_map")
+        return list(label_map["labels"]) if label_map else None
 
 
 @dataclasses.dataclass(frozen=True)
