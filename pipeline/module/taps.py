@@ -54,7 +54,11 @@ def tapped(model: str) -> Tapped:
         UserError: It cannot be had, or is no MobileNet V1.
     """
     if folder.kind_of(Path(model).expanduser()) is None:
-        return TappedTflite(resolve(model).tflite)
+        stored = resolve(model)
+        try:
+            return TappedTflite(stored.tflite)
+        except UserError as error:
+            raise UserError(f"model {stored.name}: {error}") from error
     return TappedNetwork(read_network(model))
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.model_info import describe
+from pipeline.module import post_training
 from pipeline.module.options import ExportOptions
 from pipeline.module.source import read_network
 from pipeline.stand_in import stand_in
@@ -148,9 +149,6 @@ def test_post_training_quantizes_a_float_network(
     words = ["--model", saved_model, "--to", "tflite", "--output", out]
     assert _model("export", *words, "--post-training", tmp_path / "sample") == 0
     assert capfd.readouterr().err == ""
-    info = describe(out.read_bytes())
-    assert (info.input.dtype, info.input.scale, info.input.zero_point) == ("uint8", 1 / 128, 128)
-    assert (info.logits.shape, info.features.shape) == ((1, 1, 1, 1001), (1, 1, 1, 256))
     pictures = list(block_pictures(40, seed=7))
     after, before = (
         LiteRtModel(load(path.read_bytes(), name="x").content).run(pictures)[0]
@@ -158,6 +156,20 @@ def test_post_training_quantizes_a_float_network(
     )
     correlation = np.corrcoef(after.ravel(), before.ravel())[0, 1]
     assert correlation > 0.98
+
+
+def test_bytes_are_fed_as_they_are_after_a_sample_without_black_and_white(
+    stand_in_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grey = block_pictures(2) // 2 + 64
+    tflite = post_training.quantize(read_network(str(stand_in_file)), grey)
+    info = describe(tflite)
+    assert (info.input.dtype, info.input.scale, info.input.zero_point) == ("uint8", 1 / 128, 128)
+    assert (info.logits.shape, info.features.shape) == ((1, 1, 1, 1001), (1, 1, 1, 256))
+    path = stand_in_file.parent / "after.tflite"
+    path.write_bytes(tflite)
+    assert _model("compare", stand_in_file, path, "--input", path) == 1
+    assert "model after: it has 32 operators up to the logits" in capsys.readouterr().err
 
 
 @pytest.mark.slow
