@@ -229,6 +229,23 @@ def test_a_half_named_attempt_whose_files_are_lost_can_be_overwritten(
     assert not list(run.out.glob("_unfinished-*"))
 
 
+def test_a_run_without_resume_drops_what_dead_ones_left(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(attempts, "commit", dies)
+        assert run.label("--overwrite", "--top-k", 3) == 130
+        (first,) = attempts.unfinished(str(run.out))
+        assert run.label("--overwrite") == 130
+    (second,) = attempts.unfinished(str(run.out))
+    assert first != second
+    assert run.label("--resume") == 0  # nothing of other options is in its way
+    assert run.manifest["reused"] == 12
+
+
 def test_only_retryable_failures_are_tried_again_and_only_on_demand(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
