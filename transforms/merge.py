@@ -101,7 +101,8 @@ class _Merge(beam.DoFn):  # type: ignore[misc]
         rows = max(20, _ROWS_READ // len(group))
         streams = [read(piece.path, rows=rows) for piece in group]
         tables = (
-            table.replace_schema_metadata(self._metadata) for table in row_groups(merged(streams))
+            table.replace_schema_metadata(self._metadata)
+            for table in _thrifty(row_groups(merged(streams)))
         )
         name = f"merged-{self._kind}-{uuid.uuid4().hex}.{self._format}"
         yield write_piece(self._folder, name, tables, format=self._format)
@@ -120,6 +121,19 @@ def row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
             held, rows = [whole.slice(ROWS_PER_GROUP)], rows - ROWS_PER_GROUP
     if rows:
         yield pa.concat_tables(held).combine_chunks()
+
+
+def _thrifty(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same tables; what Arrow has freed goes back to the system before each of them.
+
+    It keeps what staging needed, and the pieces of many small tables, in case they are wanted
+    again: at the end of a run, when everything else is still there, that would be its peak.
+    """
+    pool = pa.default_memory_pool()
+    pool.release_unused()
+    for table in tables:
+        pool.release_unused()
+        yield table
 
 
 def merged(streams: Sequence[Iterator[pa.Table]]) -> Iterator[pa.Table]:
