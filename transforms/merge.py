@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import apache_beam as beam
 import pyarrow as pa
 
+from transforms.memory import give_back
 from transforms.read_rows import read_failures, read_predictions
 from transforms.shards import ROWS_PER_GROUP, ROWS_PER_SHARD, Piece, write_piece
 
@@ -124,15 +125,10 @@ def row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def _thrifty(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same tables; what Arrow has freed goes back to the system before each of them.
-
-    It keeps what staging needed, and the pieces of many small tables, in case they are wanted
-    again: at the end of a run, when everything else is still there, that would be its peak.
-    """
-    pool = pa.default_memory_pool()
-    pool.release_unused()
+    """The same tables; before each of them, memory that was freed goes back to the system."""
+    give_back()
     for table in tables:
-        pool.release_unused()
+        give_back()
         yield table
 
 

@@ -14,6 +14,7 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import storage
+from transforms.memory import give_back
 from transforms.shards import ROWS_PER_GROUP, Piece, write_piece
 from transforms.tables import failure_table, prediction_table
 
@@ -98,6 +99,7 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
         older, self._saved = self._saved, write_part(self._folder, self._kind, self._tables)
         if older is not None:
             storage.delete([older.path])
+        give_back()
         return self._saved
 
 
