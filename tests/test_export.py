@@ -140,7 +140,7 @@ def test_many_classes_are_narrowed_to_those_of_the_task(tmp_path: Path) -> None:
 
 def test_a_label_map_narrows_the_choices_to_the_users_own(tmp_path: Path) -> None:
     rows = [
-        row._replace(mapped_label=label, mapped_score=score)
+        row._replace(mapped_label=label, mapped_score=score, score=1 - score)
         for row, label, score in zip(
             plausible(3), ("fish", None, "bird"), (0.75, 0.125, 0.5), strict=True
         )
