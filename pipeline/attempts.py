@@ -1,7 +1,7 @@
 """Attempts at a run: what a run writes before it is finished, and what becomes of it.
 
     OUTPUT/_unfinished-<id>/_RUN.json              which run this is
-                            predictions-<id>.parquet   parts, complete from their first moment on
+                            predictions-<id>.arrow     parts, complete from their first moment on
                             merged-<id>.<format>       shards before they have their names
                             _COMMIT.json           all is written; what remains is to give names
 
@@ -22,7 +22,7 @@ from typing import Any
 from transforms import storage
 from transforms.errors import UserError
 from transforms.publish import MANIFEST, SUCCESS, Move, delete_markers, delete_stale, publish
-from transforms.shards import Shard
+from transforms.shards import PARTS, Shard
 from transforms.stored import Found
 
 KINDS = ("predictions", "failures")
@@ -30,7 +30,7 @@ KINDS = ("predictions", "failures")
 _PREFIX = "_unfinished-"
 _RUN = "_RUN.json"
 _COMMIT = "_COMMIT.json"
-_PART = re.compile(r"(predictions|failures)-[0-9a-f]{32}\.parquet")
+_PART = re.compile(rf"(predictions|failures)-[0-9a-f]{{32}}\.{PARTS}")
 
 
 def begin(folder: str, identity: Mapping[str, Any]) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from transforms import merge
-from transforms.merge import _Plan, groups, merged, row_groups
-from transforms.shards import Piece, Shard
+from transforms import merge, shards
+from transforms.merge import _Plan, groups, merged
+from transforms.shards import Piece, Shard, row_groups
 
 
 def _stream(uris: str, *, rows: int) -> Iterator[pa.Table]:
@@ -27,7 +27,7 @@ def test_sorted_streams_become_one(rows: int) -> None:
 
 
 def test_row_groups_are_cut_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merge, "ROWS_PER_GROUP", 3)
+    monkeypatch.setattr(shards, "ROWS_PER_GROUP", 3)
     tables = list(row_groups(_stream("abcdefghijk", rows=5)))
     assert ["".join(table.column("uri").to_pylist()) for table in tables] == [
         "abc",

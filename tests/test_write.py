@@ -18,6 +18,7 @@ import tensorflow as tf
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 import transforms.merge
+import transforms.shards
 import transforms.stage
 from tests.rows import WILD_URI, failed, prediction
 from transforms.records import Prediction
@@ -162,7 +163,7 @@ def test_row_groups_and_shards_are_full_and_sorted(
 ) -> None:
     monkeypatch.setattr(transforms.stage, "_ROWS_AS_OBJECTS", 5)
     monkeypatch.setattr(transforms.stage, "ROWS_PER_GROUP", 10)
-    monkeypatch.setattr(transforms.merge, "ROWS_PER_GROUP", 10)
+    monkeypatch.setattr(transforms.shards, "ROWS_PER_GROUP", 10)
     monkeypatch.setattr(transforms.merge, "ROWS_PER_SHARD", 25)
     folder = tmp_path / "out"
     rows = [prediction(number * 17 % 47) for number in range(47)]

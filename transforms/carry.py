@@ -10,7 +10,7 @@ import apache_beam as beam
 import pyarrow as pa
 
 from transforms.packs import unpack
-from transforms.shards import Piece
+from transforms.shards import Piece, row_groups
 from transforms.stage import write_part
 from transforms.stored import Stored
 
@@ -76,7 +76,7 @@ class _Carry(beam.DoFn):  # type: ignore[misc]
         if _is_everything(wanted, rows=stored.piece.shard.rows):
             yield stored.piece
             return
-        for table in chosen(stored.tables(), wanted):
+        for table in row_groups(chosen(stored.tables(), wanted)):
             yield write_part(self._folder, stored.kind, [table])
 
 

@@ -47,6 +47,30 @@ class ParquetShard:
             self._writer.close()
 
 
+class ArrowShard:
+    """An Arrow IPC file, zstd, in batches of `ROWS_PER_BATCH`: for rows that will be read again."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._writer: pa.ipc.RecordBatchFileWriter | None = None
+
+    def write(self, table: pa.Table) -> None:
+        """Appends batches."""
+        if self._writer is None:
+            options = pa.ipc.IpcWriteOptions(compression="zstd")
+            self._writer = pa.ipc.new_file(self._file, table.schema, options=options)
+        self._writer.write_table(table, max_chunksize=ROWS_PER_BATCH)
+
+    def close(self) -> None:
+        """Writes the footer."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+ROWS_PER_BATCH = 250
+"""Rows of a batch in an Arrow file, 300 KB: what a merge holds of each of its files."""
+
+
 class JsonlShard:
     """One JSON object a line, UTF-8, keys in the order of the schema."""
 

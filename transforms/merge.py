@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from transforms.memory import give_back
 from transforms.read_rows import read_failures, read_predictions
-from transforms.shards import ROWS_PER_GROUP, ROWS_PER_SHARD, Piece, write_piece
+from transforms.shards import ROWS_PER_SHARD, Piece, row_groups, write_piece
 
 FILES_PER_SHARD = 100
 """Files that are merged, and so open, at a time; a process may have 256 open on some systems."""
@@ -109,21 +109,6 @@ class _Merge(beam.DoFn):  # type: ignore[misc]
         yield write_piece(self._folder, name, tables, format=self._format)
 
 
-def row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in tables of `ROWS_PER_GROUP`, the last one shorter."""
-    held: list[pa.Table] = []
-    rows = 0
-    for table in tables:
-        held.append(table)
-        rows += table.num_rows
-        while rows >= ROWS_PER_GROUP:
-            whole = pa.concat_tables(held)
-            yield whole.slice(0, ROWS_PER_GROUP).combine_chunks()
-            held, rows = [whole.slice(ROWS_PER_GROUP)], rows - ROWS_PER_GROUP
-    if rows:
-        yield pa.concat_tables(held).combine_chunks()
-
-
 def _thrifty(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """The same tables; before each of them, memory that was freed goes back to the system."""
     give_back()
@@ -137,7 +122,8 @@ def merged(streams: Sequence[Iterator[pa.Table]]) -> Iterator[pa.Table]:
     heads = [head for head in map(_Head, streams) if head.advance()]
     while heads:
         bound = min(head.last for head in heads)
-        yield pa.concat_tables([head.take(bound) for head in heads]).sort_by("uri")
+        tables = [head.take(bound) for head in heads]
+        yield tables[0] if len(tables) == 1 else pa.concat_tables(tables).sort_by("uri")
         heads = [head for head in heads if not head.is_empty or head.advance()]
 
 

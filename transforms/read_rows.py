@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from transforms import storage
 from transforms.errors import UserError
 from transforms.formats import FEATURE_KEYS, FORMATS
+from transforms.shards import PARTS
 from transforms.tables import FAILURE_SCHEMA, prediction_schema
 from transforms.tfrecord import DamagedRecordError, example_class, records
 
@@ -44,21 +45,23 @@ def read_predictions(
     format = _format(path)
     if format == "parquet":
         return _parquet_tables(path, columns, rows)
+    if format == PARTS:
+        return _arrow_tables(path, columns)
     lines = _jsonl_rows(path) if format == "jsonl" else _tfrecord_rows(path, format=format)
     return _tables(path, _chunks(lines, rows), columns)
 
 
 def read_failures(path: str, *, rows: int = ROWS_PER_TABLE) -> Iterator[pa.Table]:
     """The rows of one shard of failures, as `read_predictions` does it, with `FAILURE_SCHEMA`."""
-    if _format(path) == "parquet":  # a part of a run
-        yield from _parquet_tables(path, FAILURE_SCHEMA.names, rows)
+    if _format(path) == PARTS:
+        yield from _arrow_tables(path, None)
         return
     for chunk in _chunks(_jsonl_rows(path), rows):
         yield pa.Table.from_pylist(chunk, schema=FAILURE_SCHEMA)
 
 
 def _format(path: str) -> str:
-    for name in sorted(FORMATS, key=len, reverse=True):
+    for name in (PARTS, *sorted(FORMATS, key=len, reverse=True)):
         if path.endswith(f".{name}"):
             return name
     raise UserError(f"{path}: expected a file whose name ends in one of {', '.join(FORMATS)}")
@@ -80,6 +83,17 @@ def _parquet_tables(path: str, columns: Sequence[str] | None, rows: int) -> Iter
                 yield pa.Table.from_batches([batch]).select(names)
         except (pa.ArrowException, OSError) as error:
             raise _damaged(path, "Parquet", error) from error
+
+
+def _arrow_tables(path: str, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+    with _open(path) as stream:
+        try:
+            file = pa.ipc.open_file(stream)
+            for at in range(file.num_record_batches):
+                table = pa.Table.from_batches([file.get_batch(at)])
+                yield table.select(list(columns)) if columns else table
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(path, "Arrow", error) from error
 
 
 def _tables(

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import IO, NamedTuple, cast
 
 import pyarrow as pa
 
 from transforms import storage
-from transforms.formats import FORMATS, encoded
+from transforms.formats import FORMATS, ArrowShard, encoded
 
 ROWS_PER_GROUP = 10_000
 """Rows of a Parquet row group and of a part: 12 MB of Arrow memory."""
 
 ROWS_PER_SHARD = 100_000
 """Rows of a shard at most."""
+
+
+PARTS = "arrow"
+"""The format of what is not finished, and the extension of its files."""
+
+_WRITERS = {**FORMATS, PARTS: ArrowShard}
 
 
 class Shard(NamedTuple):
@@ -63,19 +69,34 @@ def write_piece(
         folder: where to, made if it does not exist.
         name: of the file.
         tables: its rows, sorted; in Parquet each table is one row group.
-        format: a key of `transforms.formats.FORMATS`.
+        format: a key of `transforms.formats.FORMATS`, or `PARTS`.
     """
     rows = 0
     with contextlib.ExitStack() as closing:
         file = closing.enter_context(storage.create(storage.join(folder, name)))
         hashing = _HashingFile(file)
         stream = closing.enter_context(encoded(cast("IO[bytes]", hashing), format=format))
-        writer = FORMATS[format](stream)
+        writer = _WRITERS[format](stream)
         for table in tables:
             writer.write(table)
             rows += table.num_rows
         writer.close()
     return Piece(folder, Shard(name, rows, hashing.size, hashing.digest.hexdigest()))
+
+
+def row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of `ROWS_PER_GROUP`, the last one shorter."""
+    held: list[pa.Table] = []
+    rows = 0
+    for table in tables:
+        held.append(table)
+        rows += table.num_rows
+        while rows >= ROWS_PER_GROUP:
+            whole = pa.concat_tables(held)
+            yield whole.slice(0, ROWS_PER_GROUP).combine_chunks()
+            held, rows = [whole.slice(ROWS_PER_GROUP)], rows - ROWS_PER_GROUP
+    if rows:
+        yield pa.concat_tables(held).combine_chunks()
 
 
 class _HashingFile:

@@ -15,7 +15,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import storage
 from transforms.memory import give_back
-from transforms.shards import ROWS_PER_GROUP, Piece, write_piece
+from transforms.shards import PARTS, ROWS_PER_GROUP, Piece, write_piece
 from transforms.tables import failure_table, prediction_table
 
 CHECKPOINT_SECONDS = 10.0
@@ -34,8 +34,9 @@ _TABLES: dict[str, Callable[[Sequence[Any]], pa.Table]] = {
 class StageRows(beam.PTransform):  # type: ignore[misc]
     """Writes rows to parts of 10,000, sorted by uri; returns PCollection[Piece].
 
-    Parts are Parquet whatever the output will be: they end in a footer, so that one which was cut
-    off is told from a complete one. A bundle that is slow to fill its part saves what it has every
+    Parts are Arrow files whatever the output will be: they end in a footer, so that one which was
+    cut off is told from a complete one, and their batches are small, so that a merge of many holds
+    little of each. A bundle that is slow to fill its part saves what it has every
     ten seconds, each time replacing what it saved before; such a copy is not part of the result and
     is only of use to a later run, should this one die.
 
@@ -106,4 +107,4 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
 def write_part(folder: str, kind: str, tables: Sequence[pa.Table]) -> Piece:
     """Writes tables, in one order of uris, as one part with a name of its own."""
     table = pa.concat_tables(tables).combine_chunks().sort_by("uri")
-    return write_piece(folder, f"{kind}-{uuid.uuid4().hex}.parquet", [table])
+    return write_piece(folder, f"{kind}-{uuid.uuid4().hex}.{PARTS}", [table], format=PARTS)
