@@ -143,7 +143,7 @@ def preprocess(
     return _legacy_bilinear(
         pixels,
         _taps(rows, size, -(-full_height // height), height),
-        _taps(columns, size, -(-full_width // width), width),
+        _samples(columns, size, -(-full_width // width), width),
     )
 
 
@@ -201,30 +201,52 @@ def _taps(span: _Span, size: int, reduction: int, available: int) -> _Taps:
     return _Taps(lower, np.minimum(lower + 1, last), weight)
 
 
-def _legacy_bilinear(pixels: RGB, rows: _Taps, columns: _Taps) -> Pixels:
+class _Samples(NamedTuple):
+    """`_Taps` of columns, for rows of R, G and B one after the other.
+
+    Attributes:
+        first: the first column that is read.
+        last: the last one.
+        lower: int[size * 3], samples after the first one of column `first`.
+        upper: the same.
+        weight: float32[size * 3].
+    """
+
+    first: int
+    last: int
+    lower: npt.NDArray[np.intp]
+    upper: npt.NDArray[np.intp]
+    weight: npt.NDArray[np.float32]
+
+
+@functools.lru_cache(maxsize=256)
+def _samples(span: _Span, size: int, reduction: int, available: int) -> _Samples:
+    """Where the legacy kernel samples rows, see `_taps`."""
+    taps = _taps(span, size, reduction, available)
+    first, last = int(taps.lower[0]), int(taps.upper[-1])
+    lower, upper = (
+        ((columns - first)[:, None] * 3 + np.arange(3)).ravel()
+        for columns in (taps.lower, taps.upper)
+    )
+    return _Samples(first, last, lower, upper, taps.weight.repeat(3))
+
+
+def _legacy_bilinear(pixels: RGB, rows: _Taps, columns: _Samples) -> Pixels:
     """The kernel itself: float32, then truncated.
 
     Rows first, on the columns between the first and the last that are read, because whole runs of
     a row are the cheapest thing to gather. TensorFlow does columns first; after truncation the two
     are equal on all of its golden pictures.
     """
-    left = int(columns.lower[0])
-    band = pixels[:, left : int(columns.upper[-1]) + 1]
+    band = pixels[:, columns.first : columns.last + 1]
     size = len(rows.weight)
     lines = _lerp(
         band[rows.lower].reshape(size, -1), band[rows.upper].reshape(size, -1), rows.weight[:, None]
     )
     result = _lerp(
-        lines.take(_samples(columns.lower - left), axis=1),
-        lines.take(_samples(columns.upper - left), axis=1),
-        columns.weight.repeat(3),
+        lines.take(columns.lower, axis=1), lines.take(columns.upper, axis=1), columns.weight
     )
     return result.astype(np.uint8).reshape(size, -1, 3)
-
-
-def _samples(pixels: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """Indices of pixels to indices of their R, G and B in a flat row."""
-    return (pixels[:, None] * 3 + np.arange(3)).ravel()
 
 
 def _lerp(
