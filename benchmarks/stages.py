@@ -22,7 +22,7 @@ from transforms import sources
 from transforms.decode import Scratch, decode
 from transforms.formats import FORMATS
 from transforms.infer import BATCH_SIZE, LiteRtModelHandler
-from transforms.load import MAX_BYTES, read_bytes
+from transforms.loader import MAX_BYTES, read_bytes
 from transforms.preprocess import min_side, preprocess
 from transforms.records import Image, ImageRef, Prediction
 from transforms.tables import prediction_table

@@ -12,7 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from transforms.errors import UsageError
 from transforms.formats import FORMATS
-from transforms.load import MAX_BYTES, MAX_PIXELS
+from transforms.loader import MAX_BYTES, MAX_PIXELS
 from transforms.preprocess import METHODS, VIEWS, Method
 from transforms.urls import shown, without_secrets
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import collections
 import dataclasses
 import io
-import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from pipeline.units import byte_size
 from transforms.errors import UsageError
 from transforms.formats import FORMATS, encoded
 from transforms.infer import BATCH_SIZE, model_handler
-from transforms.load import Loader, LoaderPool, cores
+from transforms.loader import Ahead, Loader, LoaderPool, cores
 from transforms.members import Member
 from transforms.records import Failure, Image, ImageRef, Model, Pixels, Prediction
 from transforms.tables import prediction_table
@@ -187,10 +186,10 @@ def _try(sample: Sequence[Sampled], network: Model, options: LabelOptions) -> _T
     # The first pass prepares the interpreter; one view is enough for that.
     model_handler(network).run_inference([blank], model)
     wall, cpu = time.perf_counter(), time.process_time()
-    results: list[Prediction | Failure] = []
-    pool = LoaderPool()
-    loads = iter([_start(pool, loader, item) for item in sample])
-    while batch := [load() for load in itertools.islice(loads, BATCH_SIZE)]:
+    results: list[Prediction | Failure] = [item for item in sample if isinstance(item, Failure)]
+    ahead = _started(sample, loader)
+    while ahead:
+        batch = [ahead.pop() for _ in range(min(len(ahead), BATCH_SIZE))]
         results += [result for result in batch if isinstance(result, Failure)]
         images = [result for result in batch if isinstance(result, Image)]
         results += handler.run_inference(images, model) if images else []
@@ -204,13 +203,15 @@ def _try(sample: Sequence[Sampled], network: Model, options: LabelOptions) -> _T
     )
 
 
-def _start(pool: LoaderPool, loader: Loader, item: Sampled) -> Callable[[], Image | Failure]:
-    """Begins to load a picture; the result waits for it."""
-    if isinstance(item, Failure):
-        return lambda: item
-    if isinstance(item, Member):
-        return pool.submit_member(loader, item).result
-    return pool.submit(loader, item).result
+def _started(sample: Sequence[Sampled], loader: Loader) -> Ahead:
+    """All of the pictures, on their way."""
+    pool, ahead = LoaderPool(), Ahead()
+    for item in sample:
+        if isinstance(item, Member):
+            ahead.append(pool.submit_member(loader, item))
+        elif not isinstance(item, Failure):
+            ahead.append(pool.submit(loader, item))
+    return ahead
 
 
 def _black(size: int) -> Pixels:

@@ -7,7 +7,7 @@ from pipeline.network import load_network
 from transforms.decode import Scratch
 from transforms.errors import UserError
 from transforms.infer import model_handler
-from transforms.load import Loader
+from transforms.loader import Loader
 from transforms.records import Failure, Image, ImageRef, Model, Prediction
 
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import transforms.infer
-import transforms.load
+import transforms.loader
 import transforms.stage
 from pipeline.cli import main
 from pipeline.network import load_network
@@ -31,7 +31,7 @@ def _batches_of(size: int) -> Patch:
 
 
 def _threads(count: int) -> Patch:
-    return lambda patch: patch.setattr(transforms.load, "cores", lambda: count)
+    return lambda patch: patch.setattr(transforms.loader, "cores", lambda: count)
 
 
 def _parts_of(rows: int) -> Patch:

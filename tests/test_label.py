@@ -23,7 +23,7 @@ from pipeline.cli import main
 from tests.conftest import unprivileged
 from tests.pictures import make_pictures
 from transforms.failures import ImageError, Reason
-from transforms.load import read_bytes
+from transforms.loader import read_bytes
 from transforms.read_rows import read_predictions
 
 MAPPED = ("mapped_label", "mapped_score")

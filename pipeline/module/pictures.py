@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from transforms import sources
 from transforms.errors import UserError
 from transforms.infer import BATCH_SIZE
-from transforms.load import MAX_BYTES, MAX_PIXELS, Loader, LoaderPool
+from transforms.loader import MAX_BYTES, MAX_PIXELS, Ahead, Loader, LoaderPool
 from transforms.records import Image, ImageRef, Pixels
 
 
@@ -26,9 +26,12 @@ def pictures(source: str, *, size: int) -> Iterator[Pixels]:
     refs = (item for item in sources.list_input(source) if isinstance(item, ImageRef))
     pool = LoaderPool()
     listed = decoded = 0
-    while futures := [pool.submit(loader, ref) for ref in itertools.islice(refs, BATCH_SIZE)]:
-        for future in futures:
-            loaded = future.result()
+    ahead = Ahead()
+    while batch := list(itertools.islice(refs, BATCH_SIZE)):
+        for ref in batch:
+            ahead.append(pool.submit(loader, ref))
+        while ahead:
+            loaded = ahead.pop()
             listed += 1
             if isinstance(loaded, Image):
                 decoded += 1

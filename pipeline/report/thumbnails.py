@@ -14,7 +14,7 @@ from PIL import Image
 from transforms.decode import decode
 from transforms.errors import UserError
 from transforms.failures import ImageError
-from transforms.load import cores, read_bytes
+from transforms.loader import cores, read_bytes
 
 SIDE = 176
 """Pixels of the longer side: about 6 kB of JPEG."""
