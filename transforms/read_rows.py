@@ -88,7 +88,7 @@ def _parquet_tables(path: str, columns: Sequence[str] | None, rows: int) -> Iter
 def _arrow_tables(path: str, columns: Sequence[str] | None) -> Iterator[pa.Table]:
     with _open(path) as stream:
         try:
-            file = pa.ipc.open_file(stream)
+            file = pa.ipc.open_file(stream, options=pa.ipc.IpcReadOptions(use_threads=False))
             for at in range(file.num_record_batches):
                 table = pa.Table.from_batches([file.get_batch(at)])
                 yield table.select(list(columns)) if columns else table
