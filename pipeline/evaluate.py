@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from pipeline import run_folder
-from pipeline.evaluation import COLUMNS, Evaluation
+from pipeline.evaluated import KINDS, Kind, Labels, labels_of
+from pipeline.evaluation import Evaluation
 from pipeline.finished import FinishedRun, open_run
-from pipeline.truth import FOLDERS, NetworkClasses, load_truth
+from pipeline.truth import FOLDERS, load_truth
 from transforms import storage
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
@@ -28,13 +29,15 @@ class EvaluateOptions:
     Attributes:
         folder: of a finished run.
         truth: `folders`, or the path of a table, see `pipeline.truth.TableTruth`.
+        labels: which labels of the run; None for those that the truth speaks of.
 
     Raises:
-        UsageError: one of them is empty.
+        UsageError: a value that cannot work.
     """
 
     folder: str
     truth: str
+    labels: Kind | None = None
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
@@ -42,6 +45,8 @@ class EvaluateOptions:
             raise UsageError("DIR: expected the output folder of a run, found ''")
         if not self.truth:
             raise UsageError(f"--truth: expected a table or {FOLDERS}, found ''")
+        if self.labels not in (None, *KINDS):
+            raise UsageError(f"--labels: expected one of {', '.join(KINDS)}, found {self.labels!r}")
 
 
 def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
@@ -55,24 +60,28 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
         What was written, see docs/evaluation.md.
 
     Raises:
-        UserError: there is no finished run, the truth cannot be read or says nothing of the run.
+        UserError: there is no finished run or it has no such labels, the truth cannot be read, says
+            nothing of the run or leaves open which labels it means.
     """
     run = open_run(options.folder)
+    labels = labels_of(run, options.labels, truth=options.truth)
     evaluation = Evaluation(
-        load_truth(options.truth, NetworkClasses()),
+        load_truth(options.truth, labels.vocabulary),
+        labels,
         temperature=run.manifest["options"].get("temperature", 1.0),
     )
-    _read(run, evaluation, console=console)
+    _read(run, labels, evaluation, console=console)
     figures = evaluation.result()
     if figures is None:
         raise UserError(
             f"--truth {options.truth}: says nothing of any picture of the run, the first of which "
-            f"is {evaluation.without_truth[0]}. {_HELP[options.truth == FOLDERS]}"
+            f"is {evaluation.without_truth[0]}. {_help(options.truth, labels)}"
         )
     result = {
         "version": VERSION,
         "evaluated": run_folder.now(),
         "truth": options.truth,
+        "fitted_on": labels.fitted_on,
         "run": {name: run.manifest[name] for name in ("started", "model", "preprocess")},
         **figures,
     }
@@ -81,16 +90,18 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
     return result
 
 
-_HELP = {
-    True: "Expected pictures in folders called like their class: 283, n02123159 or tiger_cat.",
-    False: "Expected its column uri or file to name pictures as the rows of the run do.",
-}
+def _help(truth: str, labels: Labels) -> str:
+    if truth != FOLDERS:
+        return "Expected its column uri or file to name pictures as the rows of the run do."
+    if labels.ranked:
+        return "Expected pictures in folders called like their class: 283, n02123159 or tiger_cat."
+    return f"Expected pictures in folders called like their label, such as {labels.values[0]}."
 
 
-def _read(run: FinishedRun, evaluation: Evaluation, *, console: Console) -> None:
+def _read(run: FinishedRun, labels: Labels, evaluation: Evaluation, *, console: Console) -> None:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("rows", total=run.manifest["inputs"])
-        for table in run.predictions(columns=COLUMNS):
+        for table in labels.tables():
             evaluation.add_predictions(table)
             progress.advance(task, table.num_rows)
         for table in run.failures():

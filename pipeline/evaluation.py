@@ -11,11 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.calibration import ScoreCounts, TemperatureFit
+from pipeline.evaluated import Labels
 from pipeline.truth import UNKNOWN, Truth
-from transforms.labels import class_names
-
-COLUMNS = ("uri", "class_id", "score", "top_class_ids", "top_scores")
-"""Of the predictions, what an evaluation reads."""
 
 _TOP = 5
 _EXAMPLES = 20
@@ -28,42 +25,43 @@ class Evaluation:
     """Counts rows against a truth.
 
     A picture with a truth that could not be labelled is a miss: it counts for top-1, top-5, recall
-    and coverage, and has no part in precision and calibration.
+    and coverage, and has no part in precision and calibration. So is one that got no label, as
+    below the threshold of a label map.
 
     Args:
-        truth: what the pictures show.
+        truth: what the pictures show, in the numbers of `labels`.
+        labels: what is compared.
         temperature: under which the scores of the run were made.
     """
 
-    def __init__(self, truth: Truth, *, temperature: float = 1.0) -> None:
-        classes = len(class_names())
+    def __init__(self, truth: Truth, labels: Labels, *, temperature: float = 1.0) -> None:
+        count = len(labels.names)
         self._truth = truth
-        self._temperature = temperature
-        self._pairs = np.zeros((classes, classes), np.int64)
-        """Rows by true class and predicted class."""
-        self._failed = np.zeros(classes, np.int64)
-        self._in_top = np.zeros(classes, np.int64)
+        self._labels = labels
+        self._pairs = np.zeros((count, count), np.int64)
+        """Rows by true and given label."""
+        self._unanswered = np.zeros(count, np.int64)
+        self._failed = np.zeros(count, np.int64)
         self._scores = ScoreCounts()
-        self._fit = TemperatureFit(classes=classes)
-        self._top_k = 0
+        self._ranking = Ranking(count, temperature=temperature) if labels.ranked else None
+        self._temperature = temperature
         self._without_truth = 0
         self._examples: list[str] = []
 
     def add_predictions(self, table: pa.Table) -> None:
-        """Counts predictions with the columns `COLUMNS`."""
+        """Counts rows of `Labels.tables`."""
         true = self._classes(table["uri"].to_pylist())
         known = true != UNKNOWN
         if not known.any():
             return
         true, table = true[known], table.filter(pa.array(known))
-        ids, scores = (_matrix(table[name]) for name in ("top_class_ids", "top_scores"))
-        self._top_k = ids.shape[1]
-        found = ids == true[:, None]
-        rank = np.where(found.any(1), found.argmax(1), self._top_k)
-        np.add.at(self._pairs, (true, ids[:, 0]), 1)
-        self._in_top += np.bincount(true[rank < _TOP], minlength=len(self._in_top))
-        self._scores.add(scores[:, 0].astype(np.float64), rank == 0)
-        self._fit.add(scores.astype(np.float64), rank)
+        given, scores = self._labels.numbers(table), self._labels.scores(table)
+        answered = given != UNKNOWN
+        np.add.at(self._pairs, (true[answered], given[answered]), 1)
+        self._unanswered += np.bincount(true[~answered], minlength=len(self._unanswered))
+        self._scores.add(scores[answered], (given == true)[answered])
+        if self._ranking:
+            self._ranking.add(table, true)
 
     def add_failures(self, table: pa.Table) -> None:
         """Counts failures with the column `uri`."""
@@ -85,11 +83,14 @@ class Evaluation:
 
     def result(self) -> dict[str, Any] | None:
         """All figures, as plain values: see docs/evaluation.md. None if no row has a truth."""
-        rows, failures = int(self._pairs.sum()), int(self._failed.sum())
+        answered, failures = int(self._pairs.sum()), int(self._failed.sum())
+        rows = answered + int(self._unanswered.sum())
         if not rows + failures:
             return None
         unused = self._truth.unused(examples=_EXAMPLES)
+        hits = int(self._pairs.trace())
         return {
+            "labels": self._labels.kind,
             "rows": {
                 "with_truth": rows + failures,
                 "predictions": rows,
@@ -99,10 +100,10 @@ class Evaluation:
                 "truth_unused": unused.number,
                 "truth_unused_examples": unused.examples,
             },
-            "top1": share(int(self._pairs.trace()), rows + failures),
-            "top5": share(int(self._in_top.sum()), rows + failures)
-            if self._top_k >= _TOP
-            else None,
+            "top1": share(hits, rows + failures),
+            "top5": self._ranking and self._ranking.top5(rows + failures),
+            "answered": share(answered, rows + failures),
+            "precision": share(hits, answered) if answered else None,
             "classes": self._class_figures(),
             "confused": self._confused(),
             "calibration": self._calibration(),
@@ -110,13 +111,14 @@ class Evaluation:
         }
 
     def _class_figures(self) -> list[dict[str, Any]]:
-        hits = self._pairs.diagonal()
-        predicted, true = self._pairs.sum(0), self._pairs.sum(1) + self._failed
+        hits, unanswered = self._pairs.diagonal(), self._unanswered
+        predicted, true = self._pairs.sum(0), self._pairs.sum(1) + unanswered + self._failed
         return [
             {
-                **_class(at),
+                **self._labels.names[at],
                 "truth": int(true[at]),
                 "predicted": int(predicted[at]),
+                "unanswered": int(unanswered[at]),
                 "hits": int(hits[at]),
                 "precision": _ratio(hits[at], predicted[at]),
                 "recall": _ratio(hits[at], true[at]),
@@ -126,11 +128,12 @@ class Evaluation:
 
     def _confused(self) -> list[dict[str, Any]]:
         """The most frequent mistakes, equal ones in order of the classes."""
+        names = self._labels.names
         wrong = self._pairs - np.diag(self._pairs.diagonal())
         order = np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]
         pairs = zip(*np.unravel_index(order, wrong.shape), strict=True)
         return [
-            {"truth": _class(true), "predicted": _class(said), "rows": int(wrong[true, said])}
+            {"truth": names[true], "predicted": names[said], "rows": int(wrong[true, said])}
             for true, said in pairs
             if wrong[true, said]
         ]
@@ -138,22 +141,54 @@ class Evaluation:
     def _calibration(self) -> dict[str, Any] | None:
         if not self._pairs.any():
             return None
-        fit = self._fit.best()
-        before = self._temperature
         return {
             "score": self._scores.score(),
             "accuracy": float(self._pairs.trace() / self._pairs.sum()),
             "error": self._scores.error(),
             "bins": self._scores.reliability(),
-            "temperature": before,
-            "fitted": fit
-            and {
-                "temperature": before * fit.temperature,
-                "low": before * fit.low,
-                "high": before * fit.high,
-                "score": fit.counts.score(),
-                "error": fit.counts.error(),
-            },
+            "temperature": self._temperature,
+            "fitted": self._ranking and self._ranking.fitted(),
+        }
+
+
+class Ranking:
+    """What the order of the network's best classes says, and their scores.
+
+    Args:
+        classes: how many there are.
+        temperature: as in `Evaluation`.
+    """
+
+    def __init__(self, classes: int, *, temperature: float) -> None:
+        self._temperature = temperature
+        self._fit = TemperatureFit(classes=classes)
+        self._in_top = 0
+        self._top_k = 0
+
+    def add(self, table: pa.Table, true: Ids) -> None:
+        """Counts rows with `top_class_ids` and `top_scores` whose class is known."""
+        ids, scores = (_matrix(table[name]) for name in ("top_class_ids", "top_scores"))
+        self._top_k = ids.shape[1]
+        found = ids == true[:, None]
+        rank = np.where(found.any(1), found.argmax(1), self._top_k)
+        self._in_top += int((rank < _TOP).sum())
+        self._fit.add(scores.astype(np.float64), rank)
+
+    def top5(self, of: int) -> dict[str, Any] | None:
+        """How often the truth is among five; None if rows name fewer."""
+        return share(self._in_top, of) if self._top_k >= _TOP else None
+
+    def fitted(self) -> dict[str, Any] | None:
+        """The temperature that fits best, or None if it is out of range."""
+        fit, before = self._fit.best(), self._temperature
+        if fit is None:
+            return None
+        return {
+            "temperature": before * fit.temperature,
+            "low": before * fit.low,
+            "high": before * fit.high,
+            "score": fit.counts.score(),
+            "error": fit.counts.error(),
         }
 
 
@@ -161,11 +196,6 @@ def _matrix(lists: pa.ChunkedArray) -> npt.NDArray[Any]:
     """Lists of one length as [n, k]."""
     values: npt.NDArray[Any] = lists.combine_chunks().flatten().to_numpy()
     return values.reshape(len(lists), -1)
-
-
-def _class(class_id: int) -> dict[str, Any]:
-    name = class_names()[class_id]
-    return {"class_id": name.class_id, "synset": name.synset, "label": name.label}
 
 
 def _ratio(part: np.int64, whole: np.int64) -> float | None:

@@ -41,6 +41,7 @@ def _summary(result: Mapping[str, Any], path: str) -> Table:
 def _lines(result: Mapping[str, Any], path: str) -> list[tuple[str, str]]:
     rows = result["rows"]
     lines = [
+        ("labels", _KINDS[result["labels"]] + _learned(result)),
         ("pictures", f"{rows['with_truth']:,} with truth"),
         ("failed", _named(rows["failures"], "could not be labelled, counted as misses", [])),
         (
@@ -51,12 +52,39 @@ def _lines(result: Mapping[str, Any], path: str) -> list[tuple[str, str]]:
             "unused",
             _named(rows["truth_unused"], "of the truth without row", rows["truth_unused_examples"]),
         ),
-        ("top-1", _share(result["top1"])),
-        ("top-5", _share(result["top5"]) if result["top5"] else "not known (--top-k below 5)"),
+        *_right(result),
         *_calibration(result["calibration"]),
         ("written", path),
     ]
     return [(name, value) for name, value in lines if value]
+
+
+_KINDS = {
+    "network": "the network's classes",
+    "mapped": "of the label map",
+    "head": "of the head",
+}
+
+
+def _learned(result: Mapping[str, Any]) -> str:
+    """A head that is asked what it was told: an examination with the answers at hand."""
+    if result["fitted_on"] != result["truth"]:
+        return ""
+    return ", which has learned from this truth: see head fit for honest figures"
+
+
+def _right(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if result["labels"] == "network":
+        known = result["top5"]
+        top5 = _share(known) if known else "not known (--top-k below 5)"
+        return [("top-1", _share(result["top1"])), ("top-5", top5)]
+    if result["precision"] is None:
+        return [("labelled", _share(result["answered"]))]
+    return [
+        ("labelled", _share(result["answered"])),
+        ("right of those", _share(result["precision"])),
+        ("right of all", _share(result["top1"])),
+    ]
 
 
 def _named(count: int, what: str, examples: list[str]) -> str:
@@ -139,4 +167,5 @@ def _weakest(result: Mapping[str, Any]) -> Table:
 
 
 def _class(name: Mapping[str, Any]) -> str:
-    return escape(f"{name['label']} ({name['class_id']})")
+    number = f" ({name['class_id']})" if "class_id" in name else ""
+    return escape(f"{name['label']}{number}")

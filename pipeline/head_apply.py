@@ -102,6 +102,7 @@ def apply(options: ApplyOptions, *, console: Console) -> dict[str, Any]:
     manifest = {
         "version": VERSION,
         "finished": run_folder.now(),
+        "run": {"started": run.manifest["started"]},
         "head": {"path": path, "labels": head.labels, **head.about},
         "rows": sum(counts.values()),
         "labels": dict(counts.most_common()),

@@ -102,14 +102,50 @@ class OwnLabels:
 
     def of_row(self, row: tabular.Row) -> int:
         """What the column `label` says."""
-        if "label" not in row.values:
-            found = ", ".join(row.values) or "nothing"
-            raise UserError(f"{row.where}: expected a column label, found {found}")
-        return self.of_folder(row.values["label"].strip())
+        return self.of_folder(_own_label(row))
 
     def of_folder(self, name: str) -> int:
         """The name as it is."""
         return self._numbers.setdefault(name, len(self._numbers))
+
+
+class KnownLabels:
+    """The labels of a label map or of a head, numbered in their order; others are refused.
+
+    Args:
+        labels: all of them.
+        of: whose they are, for messages.
+    """
+
+    def __init__(self, labels: Sequence[str], *, of: str) -> None:
+        self._numbers = {label: number for number, label in enumerate(labels)}
+        self._of = of
+
+    def of_row(self, row: tabular.Row) -> int:
+        """What the column `label` says."""
+        label = _own_label(row)
+        if label not in self._numbers:
+            there = ", ".join(itertools.islice(self._numbers, _SHOWN))
+            more = ", ..." if len(self._numbers) > _SHOWN else ""
+            raise UserError(
+                f"{row.where}: {label!r} is no label of {self._of}, which has {there}{more}"
+            )
+        return self._numbers[label]
+
+    def of_folder(self, name: str) -> int:
+        """The label of that name."""
+        return self._numbers.get(name, UNKNOWN)
+
+
+_SHOWN = 10
+"""Labels that a message lists at most."""
+
+
+def _own_label(row: tabular.Row) -> str:
+    if "label" not in row.values:
+        found = ", ".join(row.values) or "nothing"
+        raise UserError(f"{row.where}: expected a column label, found {found}")
+    return row.values["label"].strip()
 
 
 def load_truth(source: str, vocabulary: Vocabulary) -> Truth:
@@ -128,6 +164,11 @@ def load_truth(source: str, vocabulary: Vocabulary) -> Truth:
 # --- from folders
 
 
+def folder_name(uri: str) -> str:
+    """The name of the folder that a picture lies in."""
+    return posixpath.basename(posixpath.dirname(uri))
+
+
 class FolderTruth:
     """Each picture shows what its folder is called."""
 
@@ -136,8 +177,7 @@ class FolderTruth:
 
     def classes(self, uris: Sequence[str]) -> ClassIds:
         """See `Truth`."""
-        folders = (posixpath.basename(posixpath.dirname(uri)) for uri in uris)
-        return np.fromiter(map(self._of_folder, folders), np.int16, len(uris))
+        return np.fromiter(map(self._of_folder, map(folder_name, uris)), np.int16, len(uris))
 
     def unused(self, *, examples: int) -> Unused:  # noqa: ARG002
         """None: a folder without pictures in the run says nothing."""

@@ -63,6 +63,7 @@ def finished_run(
         "preprocess": {"method": "eval", "size": 128, "views": 1},
         "options": {"top_k": len(predictions[0].top_class_ids)},
         "inputs": len(predictions) + len(failures),
+        "predictions": len(predictions),
         "files": files,
         **manifest,
     }

@@ -72,6 +72,33 @@ def test_a_bucket_gives_the_rows_of_the_same_folder(
     assert bucket.count("GET /download/storage/v1/b/bkt/o/photos") == 10
 
 
+def test_a_label_map_may_be_in_a_bucket(
+    cloud: Cloud, photos: Path, stand_in_file: Path, tmp_path: Path
+) -> None:
+    words = ("--input", photos, "--output", tmp_path / "o", "--model", stand_in_file)
+    label_map = cloud.put("maps/m.csv", b"class,label\ntench,fish\n*,rest\n")
+    assert _label(*words, "--label-map", label_map) == 0
+    assert {row["mapped_label"] for row in _rows(str(tmp_path / "o"))} == {"rest"}
+    manifest = json.loads((tmp_path / "o/_MANIFEST.json").read_text("utf-8"))
+    assert manifest["label_map"]["labels"]["fish"] == [1]
+    assert manifest["options"]["label_map"] == label_map
+
+
+def test_a_label_map_that_is_not_there_stops_the_run(
+    cloud: Cloud,
+    photos: Path,
+    stand_in_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cloud.put("maps/other.csv", b"")
+    words = ("--input", photos, "--output", tmp_path / "o", "--model", stand_in_file)
+    assert _label(*words, "--label-map", "gs://bkt/maps/m.csv") == 1
+    message = capsys.readouterr().err
+    assert "gs://bkt/maps/m.csv: cannot be read" in message
+    assert message.count("\n") == 1
+
+
 def test_processes_make_clients_of_their_own(bucket: Cloud, stand_in_file: Path) -> None:
     words = ("--input", "gs://bkt/photos", "--output", "gs://bkt/o", "--model", stand_in_file)
     processes = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")

@@ -22,7 +22,8 @@ def add(commands: Any) -> None:
         "Writes DIR/evaluation/evaluation.json and leaves everything else in DIR as it is.",
         epilog="examples:\n"
         "  quantlabel evaluate labels --truth truth.csv\n"
-        "  quantlabel evaluate labels --truth folders",
+        "  quantlabel evaluate labels --truth folders\n"
+        "  quantlabel evaluate labels --truth mine.csv --labels head",
     )
     parser.add_argument("folder", metavar="DIR", help="the --output of a finished run")
     parser.add_argument(
@@ -31,6 +32,12 @@ def add(commands: Any) -> None:
         metavar="FILE",
         help=".csv, .jsonl or .parquet with a column uri or file and one of class_id, synset and "
         "label; or the word folders, if each picture lies in a folder called like its class",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="KIND",
+        help="network, mapped (of --label-map) or head (of head apply); default: network, or "
+        "mapped where the truth's labels are those of the run's map",
     )
     parser.add_argument("--json", action="store_true", help="for programs")
 
@@ -42,7 +49,9 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     from pipeline.evaluation_tables import print_evaluation
     from transforms import storage
 
-    options = EvaluateOptions(folder=arguments.folder, truth=arguments.truth)
+    options = EvaluateOptions(
+        folder=arguments.folder, truth=arguments.truth, labels=arguments.labels
+    )
     result = evaluate(options, console=Console(stderr=True))
     if arguments.json:
         print(json.dumps(result, indent=2))

@@ -54,13 +54,19 @@ def evaluation_part(run: FinishedRun) -> EvaluationPart | None:
 def _tiles(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     tiles = [
         (f"{found['share']:.1%}", f"{name}, {found['low']:.0%} to {found['high']:.0%}")
-        for name, found in (("top-1", result["top1"]), ("top-5", result["top5"]))
-        if found
+        for name, key in _SHARES[result["labels"] == "network"]
+        if (found := result[key])
     ]
     if result["calibration"]:
         tiles.append((f"{result['calibration']['score']:.1%}", "mean score"))
         tiles.append((f"{result['calibration']['error']:.3f}", "calibration error (ECE)"))
     return tiles
+
+
+_SHARES = {
+    True: (("top-1", "top1"), ("top-5", "top5")),
+    False: (("labelled", "answered"), ("right of those", "precision"), ("right of all", "top1")),
+}
 
 
 def _figures(result: Mapping[str, Any]) -> list[tuple[str, Markup]]:
