@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import io
 import os
 import subprocess
 import sys
@@ -169,6 +170,15 @@ def test_a_stream_seeks_and_reads_a_chunk_at_a_time(
         assert stream.seek(20) == 20
         assert stream.read() == data[20:]
     assert cloud.count("generation=") == cloud.count("alt=media")
+
+
+def test_text_is_requested_a_chunk_at_a_time(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gcs, "_CHUNK_BYTES", 100_000)
+    lines = [f"gs://bkt/folder/{number:06d}.jpg\n" for number in range(8_000)]
+    uri = cloud.put("list.txt", "".join(lines).encode())
+    with io.TextIOWrapper(storage.open_read(uri), "utf-8") as text:
+        assert list(text) == lines
+    assert cloud.count("alt=media") == 3  # 224 kB
 
 
 def test_a_stream_survives_what_passes(cloud: Cloud) -> None:

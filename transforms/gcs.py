@@ -160,8 +160,15 @@ def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
     with translated(path):
         blob = _described(path, PATIENCE_S)
     media = f"{_media_path(path)}&generation={blob.generation}"
-    stream = io.BufferedReader(_Reader(path, media, int(blob.size)), _CHUNK_BYTES)
+    stream = _Stream(_Reader(path, media, int(blob.size)), _CHUNK_BYTES)
     return stream, str(blob.generation)
+
+
+class _Stream(io.BufferedReader):
+    def read1(self, size: int = -1) -> bytes:
+        """What the buffer holds, at most `size` bytes. Text is read like this, 8 KB at a time."""
+        self.peek(1)  # fills an empty buffer; the inherited method would request 8 KB for itself
+        return super().read1(size)
 
 
 class _Reader(io.RawIOBase):
