@@ -106,7 +106,17 @@ class OwnLabels:
 
     def of_folder(self, name: str) -> int:
         """The name as it is."""
-        return self._numbers.setdefault(name, len(self._numbers))
+        number = self._numbers.setdefault(name, len(self._numbers))
+        if number > _MOST:
+            raise UserError(
+                f"{name!r} is label {number + 1:,} of the truth; {_MOST + 1:,} are the most. Is "
+                "this a label, or the name of a picture?"
+            )
+        return number
+
+
+_MOST = np.iinfo(np.int16).max
+"""The largest of the `ClassIds`."""
 
 
 class KnownLabels:

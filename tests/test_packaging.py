@@ -37,7 +37,7 @@ RUNTIME = {
 GCP = {"google.api_core", "google.auth", "google.cloud", "requests", "urllib3"}
 """Modules that come with the extra `gcp`."""
 
-ANALYSIS = {"faiss-cpu", "scikit-learn", "scipy"}
+ANALYSIS = {"faiss-cpu", "scikit-learn", "scipy", "threadpoolctl"}
 """Packages of the extra `analysis`."""
 
 FLOAT = {*(ROOT / "pipeline/module").glob("*.py"), ROOT / "transforms/infer_saved_model.py"}

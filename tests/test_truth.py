@@ -149,3 +149,11 @@ def test_own_labels_are_numbered_as_they_come(tmp_path: Path) -> None:
     path = _table(tmp_path, "file,class_id\na,1\n")
     with pytest.raises(UserError, match=r"line 2: expected a column label, found file, class_id"):
         load_truth(path, labels)
+
+
+def test_names_of_pictures_are_no_labels() -> None:
+    labels = OwnLabels()
+    numbers = [labels.of_folder(str(number)) for number in range(32768)]
+    assert numbers[-1] == 32767
+    with pytest.raises(UserError, match=r"'x' is label 32,769 of the truth; 32,768 are the most"):
+        labels.of_folder("x")

@@ -53,15 +53,14 @@ def add(commands: Any) -> None:
 def _fit(arguments: argparse.Namespace) -> None:
     from pipeline.extras import require
 
-    require("sklearn", extra="analysis", command="head fit")
+    require("sklearn", "threadpoolctl", extra="analysis", command="head fit")
     from rich.console import Console
 
     from pipeline.head_fit import FitOptions, fit
     from pipeline.head_tables import print_fit
 
     options = FitOptions(folder=arguments.folder, truth=arguments.truth, output=arguments.output)
-    with Console(stderr=True).status("Fitting ..."):
-        about = fit(options)
+    about = fit(options, console=Console(stderr=True))
     if arguments.json:
         print(json.dumps({"head": options.path, **about}, indent=2))
     else:
