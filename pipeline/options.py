@@ -14,6 +14,8 @@ from transforms.errors import UsageError
 from transforms.formats import FORMATS
 from transforms.loader import MAX_BYTES, MAX_PIXELS
 from transforms.preprocess import METHODS, VIEWS, Method
+from transforms.sources import absolute
+from transforms.tables import text
 from transforms.urls import shown, without_secrets
 
 ReuseBy = Literal["uri", "sha256"]
@@ -126,10 +128,10 @@ class LabelOptions:
         return self.runner.lower().replace("_", "").removesuffix("runner") in LOCAL_RUNNERS
 
     def as_dict(self) -> dict[str, Any]:
-        """For the manifest, without what would open a door: see `transforms.urls`."""
+        """For the manifest: paths absolute, without what would open a door (`transforms.urls`)."""
         return {
             **dataclasses.asdict(self),
-            "inputs": tuple(map(shown, self.inputs)),
+            "inputs": tuple(text(shown(absolute(source))) for source in self.inputs),
             "model": shown(self.model),
             "beam_args": tuple(without_secrets(self.beam_args)),
         }

@@ -18,6 +18,7 @@ from rich.table import Table
 from pipeline.attempts import KINDS, success
 from pipeline.finished import FinishedRun
 from pipeline.relabel import Relabeller
+from pipeline.verify_inputs import ListedAgain, began
 from pipeline.verify_rows import Repeats, failure_problems, prediction_problems
 from pipeline.verify_sample import Sample, label_again
 from transforms import storage
@@ -40,6 +41,7 @@ class VerifyOptions:
     Attributes:
         folder: the output folder of a run.
         sample: pictures to label again and compare.
+        inputs: whether to list the run's inputs again.
         model: where the model is now, if not where the run had it from.
 
     Raises:
@@ -48,6 +50,7 @@ class VerifyOptions:
 
     folder: str
     sample: int = 50
+    inputs: bool = True
     model: str | None = None
 
     def __post_init__(self) -> None:
@@ -65,12 +68,16 @@ class Check:
         found: what was counted, for people.
         problems: the first of them, one line each.
         count: how many there are.
+        done: False if it could not be looked at.
+        counts: what was counted, for programs.
     """
 
     name: str
     found: str = ""
     problems: list[str] = dataclasses.field(default_factory=list)
     count: int = 0
+    done: bool = True
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def add(self, problems: Iterator[str]) -> None:
         """Takes problems, of which the first ones are kept."""
@@ -83,8 +90,8 @@ class Check:
 def verify(options: VerifyOptions) -> list[Check]:
     """Checks a run folder. What is wrong is in the result; nothing is changed.
 
-    Memory holds a table of 10,000 rows, 8 bytes for each row of the run (a hash of its uri: 80 MB
-    for ten million), and the sample.
+    Memory holds a table of 10,000 rows, 9 bytes for each row of the run (a hash of its uri, and
+    whether its picture was listed; 16 while the hashes are sorted), and the sample.
 
     Raises:
         UserError: there is no manifest to check anything against, or the sample cannot be labelled.
@@ -94,7 +101,7 @@ def verify(options: VerifyOptions) -> list[Check]:
     files.add(_file_problems(options.folder, manifest))
     checks = [marker, files]
     if files.count:
-        return [*checks, Check("rows", "not looked at: the files are not those of the manifest")]
+        return [*checks, Check("rows", "the files are not those of the manifest", done=False)]
     checks += _rows(options, manifest)
     return checks
 
@@ -107,7 +114,8 @@ def _manifest(folder: str) -> tuple[dict[str, Any], Check]:
         manifest: dict[str, Any] = json.loads(content)
         shards = [Shard(**file) for file in manifest["files"]]
         counts = [manifest[name] for name in ("inputs", *KINDS)]
-        _ = manifest["options"], manifest["model"]["sha256"], manifest["model"]["feature_size"]
+        _ = manifest["options"]["inputs"], began(manifest)
+        _ = manifest["model"]["sha256"], manifest["model"]["feature_size"]
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{folder}: no readable {MANIFEST} is there ({error!r}). Expected the --output of "
@@ -171,6 +179,8 @@ def _rows(options: VerifyOptions, manifest: Mapping[str, Any]) -> list[Check]:
     once.add(_repeat_problems(options.folder, manifest, repeats))
     once.found = f"{repeats.rows:,} rows, {manifest['inputs']:,} inputs"
     checks = [rows, once, identity]
+    if options.inputs:
+        checks.append(_inputs(manifest, repeats))
     if options.sample and manifest["predictions"] and not rows.count:
         checks.append(_relabelled(options, manifest, sample))
     return checks
@@ -221,6 +231,25 @@ def _repeat_problems(folder: str, manifest: Mapping[str, Any], repeats: Repeats)
                 seen.setdefault(uri, file["name"])
 
 
+def _inputs(manifest: Mapping[str, Any], repeats: Repeats) -> Check:
+    """Whether every picture of the inputs has a row. That pictures come and go is no problem."""
+    listed, check = ListedAgain(manifest, repeats.hashes()), Check("inputs")
+    check.add(listed.problems())
+    check.done = check.count > 0 or len(listed.unlisted) < len(manifest["options"]["inputs"])
+    check.counts = {
+        name: getattr(listed, name) for name in ("pictures", "missing", "new", "gone", "unread")
+    }
+    found = [
+        f"{listed.pictures:,} listed",
+        f"{listed.new:,} without a row, newer than the run" if listed.new else "",
+        f"{listed.gone:,} with a row are gone" if listed.gone and not listed.unlisted else "",
+        f"{listed.unread:,} folders or shards cannot be read now" if listed.unread else "",
+        *listed.unlisted,
+    ]
+    check.found = "; ".join(filter(None, found))
+    return check
+
+
 def _identity_problems(path: str, manifest: Mapping[str, Any]) -> Iterator[str]:
     """Whether a Parquet file says that it was made as the manifest says."""
     if not path.endswith(".parquet"):
@@ -243,10 +272,17 @@ def _relabelled(options: VerifyOptions, manifest: Mapping[str, Any], sample: Sam
     run = FinishedRun(options.folder, manifest)
     result = label_again(sample.table(), Relabeller(run, model=options.model))
     check.add(iter(result.problems))
+    check.done = result.pictures > 0
     check.found = f"{result.pictures} pictures, every column compared"
     if result.gone:
         check.found += f"; {result.gone} are gone, have changed or lie in shards"
     return check
+
+
+def _result(check: Check) -> str:
+    if check.count:
+        return f"[red]{check.count:,} wrong[/]"
+    return "[green]ok[/]" if check.done else "[yellow]not checked[/]"
 
 
 def print_checks(checks: list[Check], *, console: Console) -> None:
@@ -255,8 +291,7 @@ def print_checks(checks: list[Check], *, console: Console) -> None:
     for column in ("check", "result", "looked at"):
         table.add_column(column)
     for check in checks:
-        result = f"[red]{check.count:,} wrong[/]" if check.count else "[green]ok[/]"
-        table.add_row(check.name, result, escape(check.found))
+        table.add_row(check.name, _result(check), escape(check.found))
     console.print(table)
     for check in checks:
         for problem in check.problems:

@@ -107,22 +107,27 @@ class Repeats:
 
     def add(self, uris: Sequence[str]) -> None:
         """Takes the uris of some rows."""
-        self._hashes.append(_hashes(uris))
+        self._hashes.append(hashes_of(uris))
 
     def suspects(self) -> Hashes:
         """Hashes that came more than once: of a repeated uri, or of two by a very rare chance."""
-        if not self._hashes:
-            return np.empty(0, np.uint64)
-        hashes = np.concatenate(self._hashes)
-        hashes.sort()
+        hashes = self.hashes()
         return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+
+    def hashes(self) -> Hashes:
+        """Those of all uris, sorted."""
+        hashes = np.concatenate([np.empty(0, np.uint64), *self._hashes])
+        hashes.sort()
+        self._hashes = [hashes]
+        return hashes
 
     def among(self, uris: Sequence[str], suspects: Hashes) -> Iterator[str]:
         """The uris whose hashes are among `suspects`."""
-        for at in np.flatnonzero(np.isin(_hashes(uris), suspects)).tolist():
+        for at in np.flatnonzero(np.isin(hashes_of(uris), suspects)).tolist():
             yield uris[at]
 
 
-def _hashes(uris: Sequence[str]) -> Hashes:
+def hashes_of(uris: Sequence[str]) -> Hashes:
+    """A hash of each uri; among ten million two agree by a chance of 1 in 370,000."""
     digests = b"".join(hashlib.blake2b(uri.encode(), digest_size=8).digest() for uri in uris)
     return np.frombuffer(digests, np.uint64)

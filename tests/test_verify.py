@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -9,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from pipeline import stand_in
 from pipeline.cli import main
 from pipeline.verify_rows import Repeats
+from tests.forged import forge
 from tests.pictures import make_pictures
 
 
@@ -60,6 +59,7 @@ def test_a_sound_run_passes_every_check(run: Path, capsys: pytest.CaptureFixture
         "rows",
         "one row each",
         "identity",
+        "inputs",
         "labelled again",
     ]
     assert all(line.split()[-1] and " ok " in line for line in lines[1:])
@@ -110,21 +110,6 @@ def test_what_was_done_to_the_folder_is_found(
     assert problems[check][0].startswith(expected)
 
 
-def _forge(run: Path, change: Callable[[pa.Table], pa.Table], **manifest: Any) -> None:
-    """Changes rows and covers it up in manifest and marker."""
-    table = change(pq.read_table(run / SHARD))
-    pq.write_table(table, run / SHARD)
-    content = (run / SHARD).read_bytes()
-    there = {**json.loads((run / "_MANIFEST.json").read_bytes()), **manifest}
-    for file in there["files"]:
-        if file["name"] == SHARD:
-            digest = hashlib.sha256(content).hexdigest()
-            file.update(rows=table.num_rows, size=len(content), sha256=digest)
-    text = json.dumps(there).encode()
-    (run / "_MANIFEST.json").write_bytes(text)
-    (run / "_SUCCESS").write_text(f"{hashlib.sha256(text).hexdigest()}  _MANIFEST.json\n", "utf-8")
-
-
 def _with(column: str, values: Callable[[list[Any]], None]) -> Callable[[pa.Table], pa.Table]:
     def change(table: pa.Table) -> pa.Table:
         field = table.schema.field(column)
@@ -151,14 +136,14 @@ def test_a_doubled_row_is_found(
     def double(table: pa.Table) -> pa.Table:
         return pa.concat_tables([table.slice(0, 1), table])
 
-    _forge(run, double, predictions=6, inputs=9)
+    forge(run, double, predictions=6, inputs=9)
     problems = _problems(run, capsys)
     assert problems == {"one row each": [f"{uri} has a row in {SHARD} and another in {SHARD}"]}
 
 
 def test_a_row_in_place_of_another_is_found(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _forge(run, lambda table: pa.concat_tables([table.slice(0, 4), table.slice(3, 1)]))
-    assert list(_problems(run, capsys)) == ["one row each"]
+    forge(run, lambda table: pa.concat_tables([table.slice(0, 4), table.slice(3, 1)]))
+    assert list(_problems(run, capsys)) == ["one row each", "inputs"]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +167,7 @@ def test_a_row_that_cannot_be_is_found(
     value: Any,
     expected: str,
 ) -> None:
-    _forge(run, _with(column, _set(row, value)))
+    forge(run, _with(column, _set(row, value)))
     problems = _problems(run, capsys)
     assert list(problems) == ["rows"]
     uri = finished[0] / "000004.jpg"
@@ -195,7 +180,7 @@ def test_rows_that_are_sound_and_wrong_are_found_by_labelling_again(
     def swap(cells: list[Any]) -> None:
         cells[0], cells[1] = cells[1], cells[0]
 
-    _forge(run, _with("embedding", swap))
+    forge(run, _with("embedding", swap))
     uris = [finished[0] / f"00000{number}.jpg" for number in (3, 4)]
     assert _problems(run, capsys) == {
         "labelled again": [f"{uri}: labelled again, it differs in embedding" for uri in uris]
@@ -205,7 +190,7 @@ def test_rows_that_are_sound_and_wrong_are_found_by_labelling_again(
 
 def test_rows_of_another_model_are_found(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = {b"quantlabel.model_sha256": b"ab" * 32}
-    _forge(run, lambda t: t.replace_schema_metadata({**t.schema.metadata, **other}))
+    forge(run, lambda t: t.replace_schema_metadata({**t.schema.metadata, **other}))
     problems = _problems(run, capsys)
     assert list(problems) == ["identity"]
     assert problems["identity"][0].startswith(f"{SHARD}: quantlabel.model_sha256 is abab")

@@ -77,6 +77,12 @@ def exists(path: str) -> bool:
     return cast("bool", FileSystems.exists(path))
 
 
+def changed(path: str) -> float | None:
+    """When a file was written, where the file system tells."""
+    found = FileSystems.match([path])[0].metadata_list
+    return found[0].last_updated_in_seconds or None if found else None
+
+
 def match(pattern: str) -> list[tuple[str, int]]:
     """Path and bytes of every file that a pattern of Beam matches (`**` crosses folders)."""
     found = FileSystems.match([pattern])[0].metadata_list

@@ -245,6 +245,16 @@ def exists(path: str) -> bool:
     return find(path) is not None
 
 
+def changed(path: str) -> float | None:
+    """When the generation that is there now was made."""
+    try:
+        with translated(path):
+            created = _described(path, PATIENCE_S).time_created
+    except FileNotFoundError:
+        return None
+    return cast("float", created.timestamp())
+
+
 class Page(NamedTuple):
     """One answer of a listing: objects, and with a delimiter the prefixes beside them."""
 

@@ -6,6 +6,7 @@ deletes.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -76,6 +77,17 @@ def create(path: str) -> IO[bytes]:
 def exists(path: str) -> bool:
     """Whether a file or folder is there."""
     return os.path.exists(path)
+
+
+def changed(path: str) -> float | None:
+    """When a file was written, renamed or linked last, whichever was later."""
+    times: list[float] = []
+    for look in (os.lstat, os.stat):
+        # ValueError: a NUL character in the name. A dangling link has a time of its own.
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
+            status = look(path)
+            times += [status.st_mtime, status.st_ctime]
+    return max(times, default=None)
 
 
 def names(folder: str) -> list[str]:

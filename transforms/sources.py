@@ -120,8 +120,18 @@ def list_together(parts: Sequence[Part]) -> Iterator[Listed]:
                 yield from page
 
 
+def absolute(source: str) -> str:
+    """An input as it reads from any folder; what is no relative path stays as it is."""
+    if not storage.is_local(source) or os.path.isabs(source):
+        return source
+    is_pattern = glob.has_magic(source) and not os.path.lexists(source)
+    # Brackets in the names of the folders above are no part of the pattern.
+    above = glob.escape(os.getcwd()) if is_pattern else os.getcwd()
+    return os.path.normpath(os.path.join(above, source))
+
+
 def _local_part(source: str) -> Part:
-    path = os.path.abspath(source)
+    path = os.path.normpath(absolute(source))
     if os.path.isdir(path):
         return Part(source, "local folder", path)
     if os.path.lexists(path):
@@ -131,8 +141,17 @@ def _local_part(source: str) -> Part:
     raise nothing_matched(source)
 
 
+def is_manifest(part: Part) -> bool:
+    """Whether a part is a file that lists pictures.
+
+    Raises:
+        UserError: it is Parquet of another kind.
+    """
+    return part.kind == "file" and _is_manifest(part.path, image_key=part.image_key)
+
+
 def _list_file(part: Part) -> Iterator[Listed]:
-    if _is_manifest(part.path, image_key=part.image_key):
+    if is_manifest(part):
         return _list_manifest(part.path)
     return iter([ImageRef(part.path)])
 

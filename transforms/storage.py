@@ -23,6 +23,7 @@ class _Files(Protocol):
     def read_bytes(self, path: str) -> bytes: ...
     def create(self, path: str) -> IO[bytes]: ...
     def exists(self, path: str) -> bool: ...
+    def changed(self, path: str) -> float | None: ...
     def names(self, folder: str) -> list[str]: ...
     def folders(self, folder: str, *, prefix: str) -> list[str]: ...
     def move(self, pairs: Sequence[tuple[str, str]]) -> None: ...
@@ -174,6 +175,15 @@ def read_bytes(path: str) -> bytes:
 def exists(path: str) -> bool:
     """Whether a file is there."""
     return _files(path).exists(path)
+
+
+def changed(path: str) -> float | None:
+    """When what is there came to be there, in seconds since 1970 UTC; None if nobody can tell.
+
+    Raises:
+        OSError: the storage cannot be asked.
+    """
+    return _files(path).changed(path)
 
 
 def names(folder: str) -> list[str]:

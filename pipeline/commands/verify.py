@@ -19,8 +19,9 @@ def add(commands: Any) -> None:
         _verify,
         help="hold a finished run against what it says of itself",
         description="Checks that every file of the manifest is there, unchanged and complete, that "
-        "nobody edited\nthe manifest, that every input has exactly one row and every row is sound, "
-        "and labels some of\nthe pictures again: their rows must come out the same, bit for bit. "
+        "nobody edited\nthe manifest, that every input has one row and every row is sound. Lists "
+        "the inputs again: what has\nno row, and has not changed since before the run, is missing. "
+        "Labels some of the pictures again:\ntheir rows must come out the same, bit for bit. "
         "Changes nothing.",
         epilog="examples:\n  quantlabel verify labels\n"
         "  quantlabel verify labels --sample 0 --json\n"
@@ -33,6 +34,12 @@ def add(commands: Any) -> None:
         default=50,
         metavar="N",
         help="pictures to label again and compare, where they still are (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--no-inputs",
+        dest="inputs",
+        action="store_false",
+        help="do not list the inputs again (shards of pictures are read whole for it)",
     )
     parser.add_argument(
         "--model",
@@ -48,7 +55,12 @@ def _verify(arguments: argparse.Namespace) -> None:
     from pipeline.terminal import only_ours
     from pipeline.verify import VerifyOptions, print_checks, verify
 
-    options = VerifyOptions(folder=arguments.folder, sample=arguments.sample, model=arguments.model)
+    options = VerifyOptions(
+        folder=arguments.folder,
+        sample=arguments.sample,
+        inputs=arguments.inputs,
+        model=arguments.model,
+    )
     with only_ours(verbose=arguments.verbose):
         checks = verify(options)
     wrong = sum(check.count for check in checks)
