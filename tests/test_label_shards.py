@@ -13,6 +13,9 @@ import pytest
 from pipeline.cli import main
 from tests.cloud import Cloud
 from tests.shards import write_parquet, write_tar, write_tfrecord
+from transforms import storage
+from transforms.loader import Loader
+from transforms.records import ImageRef
 
 
 def _label(output: Path, stand_in_file: Path, *words: object) -> dict[str, Any]:
@@ -181,7 +184,7 @@ def test_nothing_is_extracted(photos: Path, stand_in_file: Path, tmp_path: Path)
     assert found.stdout == b""
 
 
-def test_a_resumed_run_reads_shards_anew_and_doubles_nothing(
+def test_a_resumed_run_doubles_nothing_of_shards_that_are_damaged(
     shards: Path, stand_in_file: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -191,7 +194,7 @@ def test_a_resumed_run_reads_shards_anew_and_doubles_nothing(
     again = _label(out, stand_in_file, "--input", shards, "--resume")
     assert _counts(first) == _counts(again) == [9, 7, 2, 0, 1]
     assert (_rows(out), _failures(out)) == (rows, failures)
-    assert again["reused"] == 1  # the loose picture
+    assert again["reused"] == 8  # not that of the broken shard: it may have been mended
 
 
 def test_shards_in_a_bucket_give_the_rows_of_those_on_disk(
@@ -211,3 +214,165 @@ def test_shards_in_a_bucket_give_the_rows_of_those_on_disk(
         cloud.generation("shards/a.tar")
     }
     assert ("gs://bkt/shards/cut.tar", "damaged_shard") in _failures(tmp_path / "remote")
+
+
+# ---- going on, and members by their names ---------------------------------------------------
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Uris in the order in which they are decoded."""
+    uris: list[str] = []
+    decode = Loader.decode
+
+    def noted(self: Loader, ref: ImageRef, data: bytes, **kwargs: Any) -> Any:
+        uris.append(ref.uri)
+        return decode(self, ref, data, **kwargs)
+
+    monkeypatch.setattr(Loader, "decode", noted)
+    return uris
+
+
+def _list(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def test_members_that_have_a_row_are_not_decoded_again(
+    shards: Path, stand_in_file: Path, tmp_path: Path, decoded: list[str]
+) -> None:
+    out = tmp_path / "out"
+    first = _label(out, stand_in_file, "--input", shards)
+    before = _rows(out), _failures(out)
+    assert sorted(decoded) == sorted([*_members(shards), f"{shards}/a.tar#empty.jpg"])
+    decoded.clear()
+    again = _label(out, stand_in_file, "--input", shards, "--resume")
+    assert decoded == []
+    assert (_rows(out), _failures(out)) == before
+    assert _counts(again) == _counts(first) == [11, 10, 1, 0, 1]
+    assert again["reused"] == 11
+
+
+def test_only_the_members_without_a_row_are_decoded(
+    shards: Path, stand_in_file: Path, tmp_path: Path, decoded: list[str]
+) -> None:
+    some = _members(shards)[::2]
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    _label(
+        out, stand_in_file, "--input", _list(tmp_path / "some.jsonl", [{"uri": u} for u in some])
+    )
+    assert sorted(decoded) == sorted(some)
+    decoded.clear()
+    counts = _counts(_label(out, stand_in_file, "--input", shards, "--resume"))
+    rest = {*_members(shards), f"{shards}/a.tar#empty.jpg"} - set(some)
+    assert sorted(decoded) == sorted(rest)
+    assert counts == _counts(_label(whole, stand_in_file, "--input", shards))
+    assert (_rows(out), _failures(out)) == (_rows(whole), _failures(whole))
+
+
+def test_a_shard_that_has_changed_is_labelled_anew(
+    photos: Path, shards: Path, stand_in_file: Path, tmp_path: Path, decoded: list[str]
+) -> None:
+    out = tmp_path / "out"
+    _label(out, stand_in_file, "--input", shards)
+    decoded.clear()
+    write_tar(
+        shards / "a.tar", [("0.jpg", _contents(photos)[9]), ("new.jpg", _contents(photos)[1])]
+    )
+    again = _label(out, stand_in_file, "--input", shards, "--resume")
+    assert sorted(decoded) == [f"{shards}/a.tar#0.jpg", f"{shards}/a.tar#new.jpg"]
+    assert _counts(again) == [9, 9, 0, 0, 0]
+    digests = {uri.rpartition("/")[2]: row["sha256"] for uri, row in _rows(out).items()}
+    assert digests["a.tar#0.jpg"] == digests["9.jpg"]
+
+
+@pytest.mark.parametrize(("listed", "members"), [("a.tar#1.jpg", 1), ("a.tar", 4)])
+def test_what_a_listing_says_anew_needs_new_rows(
+    listed: str, members: int, shards: Path, stand_in_file: Path, tmp_path: Path, decoded: list[str]
+) -> None:
+    out = tmp_path / "out"
+    for who, count in (("ann", members), ("ann", 0), ("bob", members)):
+        row = {"uri": f"{shards}/{listed}", "who": who}
+        decoded.clear()
+        manifest = _list(tmp_path / "list.jsonl", [row])
+        _label(out, stand_in_file, "--input", manifest, "--resume")
+        assert len(decoded) == count
+        assert json.loads(_rows(out)[f"{shards}/a.tar#1.jpg"]["meta"]) == {"who": who, "cls": 1}
+
+
+def test_members_can_be_listed_by_their_names(
+    shards: Path, stand_in_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    open_versioned = storage.open_versioned
+
+    def noted(path: str) -> Any:
+        opened.append(path.rpartition("/")[2])
+        return open_versioned(path)
+
+    monkeypatch.setattr(storage, "open_versioned", noted)
+    listed = [*_members(shards)[::-1], f"{shards}/a.tar#9.jpg", f"{shards}/b.tar#x.jpg"]
+    rows = [{"uri": uri, "n": number} for number, uri in enumerate(listed)]
+    counts = _counts(
+        _label(tmp_path / "named", stand_in_file, "--input", _list(tmp_path / "l.jsonl", rows))
+    )
+    assert counts == [12, 10, 2, 0, 0]
+    assert sorted(opened) == ["a.tar", "b.tar", "b.tfrecord-00000-of-00001", "c.parquet"]
+    assert [reason for _, reason in _failures(tmp_path / "named")] == ["not_found", "not_found"]
+    _label(tmp_path / "whole", stand_in_file, "--input", shards)
+    found, whole = _rows(tmp_path / "named"), _rows(tmp_path / "whole")
+    for number, uri in enumerate(listed[:10]):
+        meta = {"n": number, **json.loads(whole[uri].pop("meta") or "{}")}
+        assert json.loads(found[uri].pop("meta")) == meta
+    assert found == whole
+
+
+def test_a_member_that_is_listed_beside_its_shard_is_a_repetition(
+    shards: Path, stand_in_file: Path, tmp_path: Path
+) -> None:
+    listed = _list(tmp_path / "list.jsonl", [{"uri": uri} for uri in _members(shards)])
+    inputs = "--input", shards, "--input", listed
+    assert _counts(_label(tmp_path / "out", stand_in_file, *inputs)) == [11, 10, 1, 10, 1]
+
+
+def test_members_of_a_damaged_shard_share_its_reason(
+    shards: Path, stand_in_file: Path, tmp_path: Path
+) -> None:
+    content = (shards / "a.tar").read_bytes()
+    (shards / "a.tar").write_bytes(content[: len(content) // 3])
+    listed = _list(tmp_path / "list.jsonl", [{"uri": uri} for uri in _members(shards)])
+    _label(tmp_path / "out", stand_in_file, "--input", listed)
+    lost = _failures(tmp_path / "out")
+    assert lost
+    assert {reason for _, reason in lost} == {"damaged_shard"}
+    assert sorted([*_rows(tmp_path / "out"), *(uri for uri, _ in lost)]) == sorted(_members(shards))
+
+
+def test_a_file_whose_name_looks_like_a_member_is_a_file(
+    photos: Path, shards: Path, stand_in_file: Path, tmp_path: Path
+) -> None:
+    picture = shards / "a.tar#0.jpg"
+    picture.write_bytes(_contents(photos)[9])
+    listed = _list(
+        tmp_path / "list.jsonl", [{"uri": f"{shards}/{name}"} for name in ("9.jpg", picture.name)]
+    )
+    _label(tmp_path / "out", stand_in_file, "--input", listed)
+    digests = {row["sha256"] for row in _rows(tmp_path / "out").values()}
+    assert len(digests) == 1
+
+
+def test_members_and_objects_with_such_names_in_a_bucket(
+    photos: Path, shards: Path, stand_in_file: Path, tmp_path: Path, cloud: Cloud
+) -> None:
+    cloud.put("s/a.tar", (shards / "a.tar").read_bytes())
+    cloud.put("s/b.tar#0.jpg", _contents(photos)[9])
+    names = ["a.tar#0.jpg", "a.tar#2.jpg", "b.tar#0.jpg", "b.tar#1.jpg"]
+    listed = _list(tmp_path / "l.jsonl", [{"uri": f"gs://bkt/s/{name}"} for name in names])
+    out = tmp_path / "out"
+    counts = _counts(_label(out, stand_in_file, "--input", listed))
+    assert counts == [4, 3, 1, 0, 0]
+    assert list(_rows(out)) == [f"gs://bkt/s/{name}" for name in names[:3]]
+    assert _failures(out) == [("gs://bkt/s/b.tar#1.jpg", "not_found")]
+    again = _label(out, stand_in_file, "--input", listed, "--resume")
+    assert _counts(again) == counts
+    assert again["reused"] >= 2

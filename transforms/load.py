@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.shared import Shared
-from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.loader import MAX_BYTES, MAX_PIXELS, Ahead, InFlight, Loader, LoaderPool
-from transforms.members import read_members
+from transforms.members import Member, named_shard, read_members, read_named, uri_of
 from transforms.packed import packing
 from transforms.preprocess import Method
 from transforms.records import Failure, Image, ImageRef
 from transforms.sources import Skipped
+from transforms.tables import text
+from transforms.windows import in_window
 
 _WAITING_BYTES = 128 * 1024 * 1024
 """Encoded members of shards in flight, at most; one more if it is larger than that."""
@@ -96,19 +96,43 @@ class _Load(beam.DoFn):  # type: ignore[misc]
 
     def start_bundle(self) -> None:
         self._ahead.clear()
+        self._named: list[ImageRef] = []
+        self._shard = ""
 
     def process(self, ref: ImageRef) -> Iterator[Any]:
-        if packing(ref.uri) is not None:
+        shard = named_shard(ref)
+        if self._named and self._shard != shard:
+            yield from self._load_named()
+        if shard is not None:
+            self._shard = shard
+            self._named.append(ref)
+        elif packing(ref.uri) is not None:
             yield from self._load_shard(ref)
         else:
             yield from self._add(self._pool.submit(self._loader, ref))
 
+    def _load_named(self) -> Iterator[Any]:
+        """Members that were listed by their names: references that follow each other."""
+        named, self._named = self._named, []
+        for found in read_named(
+            self._shard, named, image_key=self._image_key, max_bytes=self._loader.max_bytes
+        ):
+            if isinstance(found, Failure):
+                yield _tagged(found)
+            elif isinstance(found, Member):
+                yield from self._add(self._pool.submit_member(self._loader, found))
+            else:
+                yield from self._add(self._pool.submit(self._loader, found))
+
     def _load_shard(self, shard: ImageRef) -> Iterator[Any]:
         members = read_members(shard, image_key=self._image_key, max_bytes=self._loader.max_bytes)
+        done = set(shard.done)
         rows, skipped = -1, 0  # the shard was counted as a picture when it was listed
         for found in members:
             if isinstance(found, Skipped):
                 skipped += 1
+                continue
+            if done and text(uri_of(found)) in done:
                 continue
             rows += 1
             if isinstance(found, Failure):
@@ -130,10 +154,11 @@ class _Load(beam.DoFn):  # type: ignore[misc]
             yield _tagged(result) if isinstance(result, Failure) else result
 
     def finish_bundle(self) -> Iterator[Any]:
+        if self._named:
+            yield from map(in_window, self._load_named())
         while self._ahead:
             result = self._ahead.pop()
-            value: WindowedValue = GlobalWindows.windowed_value(result)
-            yield _tagged(value) if isinstance(result, Failure) else value
+            yield in_window(_tagged(result) if isinstance(result, Failure) else result)
 
     def teardown(self) -> None:
         self._ahead.clear()  # if a bundle has failed

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator, Sequence
 from typing import IO, NamedTuple, TypeAlias
 
 from transforms import storage
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.meta import meta_json
-from transforms.packed import Entry, ShardStream, is_zipped, packing
+from transforms.packed import Entry, ShardStream, is_zipped, packing, shard_of
 from transforms.packed_parquet import parquet_entries
 from transforms.packed_tar import tar_entries
 from transforms.packed_tfrecord import tfrecord_entries
@@ -32,7 +33,9 @@ class Member(NamedTuple):
 Found: TypeAlias = "Member | Skipped | Failure"
 
 
-def read_members(shard: ImageRef, *, image_key: str | None, max_bytes: int) -> Iterator[Found]:
+def read_members(
+    shard: ImageRef, *, image_key: str | None, max_bytes: int
+) -> Generator[Found, None, None]:
     """Reads a shard from its start to its end, one member in memory at a time.
 
     Args:
@@ -58,6 +61,72 @@ def read_members(shard: ImageRef, *, image_key: str | None, max_bytes: int) -> I
     except ImageError as error:
         # Without size and version: they would pass for those of a picture that has its row.
         yield failure(ImageRef(shard.uri, shard.meta), Stage.READ, error)
+
+
+def named_shard(ref: ImageRef) -> str | None:
+    """The shard of a member that was listed by its name. A file of that very name is no member."""
+    shard = shard_of(ref.uri)
+    if shard is None or (storage.is_local(ref.uri) and os.path.lexists(ref.uri)):
+        return None
+    return shard
+
+
+def uri_of(found: Member | Failure) -> str:
+    """Of a picture that was found, or of what stands where one should be."""
+    return found.uri if isinstance(found, Failure) else found.ref.uri
+
+
+def read_named(
+    shard: str, refs: Sequence[ImageRef], *, image_key: str | None, max_bytes: int
+) -> Iterator[Member | Failure | ImageRef]:
+    """Reads some members of a shard, in one pass that ends with the last of them.
+
+    Args:
+        shard: which one.
+        refs: its members, each once.
+        image_key: as in `read_members`.
+        max_bytes: as in `read_members`.
+
+    Yields:
+        A Member or a Failure for each reference. The references themselves, if there is no such
+        shard: then they may be objects that only look like members.
+    """
+    wanted = {ref.uri: ref for ref in refs}
+    broken: Failure | None = None
+    members = read_members(ImageRef(shard), image_key=image_key, max_bytes=max_bytes)
+    while wanted and (found := next(members, None)) is not None:
+        if isinstance(found, Skipped):
+            continue
+        uri = uri_of(found)
+        if uri == shard and isinstance(found, Failure):
+            broken = found
+        elif uri in wanted:
+            yield _as_listed(found, wanted.pop(uri))
+    members.close()
+    for ref in wanted.values():
+        if broken is not None and broken.reason == Reason.NOT_FOUND:
+            yield ref
+        else:
+            yield _lost(ref, broken)
+
+
+def _as_listed(found: Member | Failure, listed: ImageRef) -> Member | Failure:
+    """With what the listing says of it."""
+    if listed.meta is None:
+        return found
+    own = found.meta if isinstance(found, Failure) else found.ref.meta
+    meta = meta_json({**json.loads(listed.meta), **json.loads(own or "{}")})
+    if isinstance(found, Failure):
+        return found._replace(meta=meta)
+    return found._replace(ref=found.ref._replace(meta=meta))
+
+
+def _lost(ref: ImageRef, broken: Failure | None) -> Failure:
+    """A member that was not found in its shard, which may be `broken`."""
+    if broken is not None:
+        return broken._replace(uri=ref.uri, meta=ref.meta)
+    message = f"{shard_of(ref.uri)} has no such member"
+    return failure(ref, Stage.READ, ImageError(Reason.NOT_FOUND, message))
 
 
 def _open(uri: str) -> tuple[IO[bytes], str | None]:

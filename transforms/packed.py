@@ -50,6 +50,16 @@ def packing(uri: str) -> Packing | None:
     return next((kind for kind, name in _NAMES if name.search(uri)), None)
 
 
+def shard_of(uri: str) -> str | None:
+    """The shard in the uri of a member, `shard#member`; None if it names none."""
+    at = uri.find("#")
+    while at >= 0:
+        if packing(uri[:at]) is not None:
+            return uri[:at]
+        at = uri.find("#", at + 1)
+    return None
+
+
 def is_zipped(uri: str) -> bool:
     """Whether a tar or TFRecord file is compressed, by its name."""
     return uri.lower().endswith((".gz", ".tgz"))

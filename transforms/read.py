@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-from apache_beam.transforms.window import GlobalWindows
-from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import sources
+from transforms.packed import shard_of
 from transforms.packs import pack, unpack
 from transforms.records import Failure, ImageRef
 from transforms.remote import Part
+from transforms.windows import in_window
 
 BUCKETS = 4096
 """Work units of a run: a uri belongs to the same unit on every machine.
@@ -130,7 +130,7 @@ class _Pack(beam.DoFn):  # type: ignore[misc]
         self._duplicates = 0
 
     def process(self, ref: ImageRef) -> Iterator[Any]:
-        bucket = self._buckets.setdefault(bucket_of(ref.uri), {})
+        bucket = self._buckets.setdefault(unit_of(ref.uri), {})
         self._entries += 1
         if ref.uri in bucket:
             self._duplicates += 1
@@ -139,17 +139,12 @@ class _Pack(beam.DoFn):  # type: ignore[misc]
         if self._entries >= _REFS_HELD:
             yield from self._flush()
 
-    def finish_bundle(self) -> Iterator[WindowedValue]:
-        for element in self._flush():
-            if isinstance(element, beam.pvalue.TaggedOutput):
-                value = GlobalWindows.windowed_value(element.value)
-                yield beam.pvalue.TaggedOutput(element.tag, value)
-            else:
-                yield GlobalWindows.windowed_value(element)
+    def finish_bundle(self) -> Iterator[Any]:
+        yield from map(in_window, self._flush())
 
     def _flush(self) -> Iterator[Any]:
         for bucket, refs in self._buckets.items():
-            yield bucket, pack(refs.values())
+            yield bucket, pack(ref.listed for ref in refs.values())
         yield beam.pvalue.TaggedOutput(_TALLY, ("entries", self._entries))
         yield beam.pvalue.TaggedOutput(_TALLY, ("duplicates", self._duplicates))
         self._clear()
@@ -164,6 +159,8 @@ class _Unpack(beam.DoFn):  # type: ignore[misc]
             entries += 1
             ref = ImageRef(*fields)
             refs[ref.uri] = _joined(refs[ref.uri], ref) if ref.uri in refs else ref
+        for uri in [uri for uri in refs if shard_of(uri) in refs]:
+            del refs[uri]  # it comes with its shard
         yield from (refs[uri] for uri in sorted(refs))
         yield beam.pvalue.TaggedOutput(_TALLY, ("inputs", len(refs)))
         yield beam.pvalue.TaggedOutput(_TALLY, ("duplicates", entries - len(refs)))
@@ -178,9 +175,14 @@ def _joined(one: ImageRef, other: ImageRef) -> ImageRef:
     return ImageRef(one.uri, meta, size, version)
 
 
-def bucket_of(uri: str) -> int:
-    """The work unit of a uri, 0..BUCKETS-1, the same on every machine."""
+def unit_of(uri: str) -> int:
+    """The bucket of a picture. Members of a shard share that of the shard, and meet it there."""
+    return bucket_of(shard_of(uri) or uri)
+
+
+def bucket_of(key: str) -> int:
+    """The work unit of a key, 0..BUCKETS-1, the same on every machine."""
     # A CRC is linear: names that differ in one digit would share most of its low bits. The
     # multiplication (Knuth, The Art of Computer Programming 3, 6.4) spreads them.
-    checksum = zlib.crc32(uri.encode("utf-8", "surrogateescape"))
+    checksum = zlib.crc32(key.encode("utf-8", "surrogateescape"))
     return (checksum * 2654435769 % 2**32) * BUCKETS >> 32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -24,12 +25,19 @@ class ImageRef(NamedTuple):
         size: bytes of the encoded picture, or None while nobody has looked.
         version: what changes whenever the picture does, or None if it is not known: of a local file
             its modification time in nanoseconds, of an object in Cloud Storage its generation.
+        done: of a shard, uris of its members that have a row already.
     """
 
     uri: str
     meta: str | None = None
     size: int | None = None
     version: str | None = None
+    done: Sequence[str] = ()
+
+    @property
+    def listed(self) -> tuple[str, str | None, int | None, str | None]:
+        """All but `done`: what a listing says, and what travels."""
+        return self.uri, self.meta, self.size, self.version
 
 
 class Image(NamedTuple):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +19,9 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import storage
+from transforms.packed import packing, shard_of
 from transforms.packs import Packs, unpack
-from transforms.read import bucket_of
+from transforms.read import unit_of
 from transforms.records import ImageRef
 from transforms.stored import Stored
 from transforms.tables import text
@@ -38,6 +40,9 @@ Look = tuple["int | None", "str | None"]
 _ABSENT: Look = (None, None)
 _UNKNOWN: Look = (-1, None)
 """Equal to no stored row."""
+
+_MEMBER = -2
+"""The size of a member, which its shard does not tell from outside."""
 
 Outcome = tuple[str, "int | str"]
 """("predictions", class id) or ("failures", reason)."""
@@ -98,6 +103,10 @@ class SkipFinished(beam.PTransform):  # type: ignore[misc]
     Takes a dict with `refs`: PCollection[ImageRef], each uri once, and `stored`:
     PCollection[Stored].
 
+    A member of a shard has a row if one is stored for it and for the version that the shard has,
+    and if its `meta` holds what the listing says. How many members there are only the shard itself
+    knows: it is passed on, with the uris of those that are `done`.
+
     Attributes:
         retry_failures: retryable failures count as no row.
     """
@@ -124,7 +133,7 @@ class _PackRefs(beam.DoFn):  # type: ignore[misc]
         self._packs = Packs()
 
     def process(self, ref: ImageRef) -> Iterator[tuple[int, bytes]]:
-        yield from self._packs.add(bucket_of(text(ref.uri)), ref)
+        yield from self._packs.add(unit_of(text(ref.uri)), ref.listed)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         yield from map(GlobalWindows.windowed_value, self._packs.flush())
@@ -138,7 +147,7 @@ class _ReadKeys(beam.DoFn):  # type: ignore[misc]
 
     def process(self, stored: Stored) -> Iterator[tuple[int, bytes]]:
         for uri, row in stored_rows(stored):
-            yield from self._packs.add(bucket_of(uri), [uri, *row])
+            yield from self._packs.add(unit_of(uri), [uri, *row])
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         yield from map(GlobalWindows.windowed_value, self._packs.flush())
@@ -205,27 +214,77 @@ class _Match(KeepRows):
 
     def process(self, element: tuple[int, dict[str, Iterable[bytes]]]) -> Iterator[Any]:
         _, packs = element
+        stored, members = self._stored(packs["stored"])
+        refs = sorted(ImageRef(*fields) for fields in unpack(packs["listed"]))
+        known = [ref for ref in refs if text(ref.uri) in stored or text(ref.uri) in members]
+        looks = dict(zip((ref.uri for ref in known), self._looks(known), strict=True))
+        for ref in refs:
+            uri = text(ref.uri)
+            if ref.uri not in looks:
+                yield ref
+            elif packing(ref.uri) is not None:
+                rows = {member: stored[member] for member in members[uri]}
+                yield from self._shard(ref, looks[ref.uri], rows)
+            else:
+                yield from self._picture(ref, looks[ref.uri], stored[uri])
+
+    def _stored(
+        self, packs: Iterable[bytes]
+    ) -> tuple[dict[str, list[StoredRow]], dict[str, set[str]]]:
+        """Rows by uri, and uris of members by their shard."""
         stored: dict[str, list[StoredRow]] = collections.defaultdict(list)
-        for uri, *rest in unpack(packs["stored"]):
+        members: dict[str, set[str]] = collections.defaultdict(set)
+        for uri, *rest in unpack(packs):
             row = StoredRow(*rest)
             if not (self._retry_failures and row.retryable):
                 stored[uri].append(row)
-        refs = [ImageRef(*fields) for fields in unpack(packs["listed"])]
-        known = [ref for ref in refs if text(ref.uri) in stored]
-        looks = dict(zip((ref.uri for ref in known), self._looks(known), strict=True))
-        for ref in refs:
-            found = _row_of(looks[ref.uri], stored[text(ref.uri)]) if ref.uri in looks else None
-            if found is None:
-                yield ref
-            else:
-                outcome = found.kind, found.outcome
-                yield from self.keep(outcome, found.path, found.row, _changes(ref, found))
+                if shard := shard_of(uri):
+                    members[shard].add(uri)
+        return stored, members
+
+    def _picture(self, ref: ImageRef, look: Look, stored: list[StoredRow]) -> Iterator[Any]:
+        """Keeps the row of a picture, or passes it on."""
+        found = _row_of(look, stored)
+        if found is None:
+            yield ref
+        elif shard_of(ref.uri) is None:
+            yield from self._keep(found, _changes(ref, found))
+        elif _says(ref.meta, found.meta):
+            yield from self._keep(found, None)
+        else:
+            yield ref
+
+    def _shard(
+        self, shard: ImageRef, look: Look, stored: dict[str, list[StoredRow]]
+    ) -> Iterator[Any]:
+        """Keeps the rows of a shard's members, and passes it on for the others."""
+        done = []
+        version = look[1]
+        for uri, rows in sorted(stored.items()):
+            found = _row_of((_MEMBER, version), rows) if version is not None else None
+            if found and _says(shard.meta, found.meta):
+                done.append(uri)
+                yield from self._keep(found, None)
+        for name in ("entries", "inputs"):
+            yield beam.pvalue.TaggedOutput(TALLY, (name, len(done)))
+        yield shard._replace(done=done)
+
+    def _keep(self, row: StoredRow, changes: list[Any] | None) -> Iterator[Any]:
+        return self.keep((row.kind, row.outcome), row.path, row.row, changes)
 
     def _looks(self, refs: Sequence[ImageRef]) -> Iterable[Look]:
         """Sizes and versions; remote ones are asked for many at a time."""
-        far = [ref.uri for ref in refs if ref.version is None and not storage.is_local(ref.uri)]
+        far = {
+            _file_of(ref) for ref in refs if ref.version is None and not storage.is_local(ref.uri)
+        }
         found = dict(zip(far, self._threads.map(_look_at_object, far), strict=True))
-        return (found[ref.uri] if ref.uri in found else _look_at(ref) for ref in refs)
+        for ref in refs:
+            if ref.version is not None:
+                yield ref.size, ref.version
+                continue
+            file = _file_of(ref)
+            size, version = found[file] if file in found else _look_at(file)
+            yield (size if file == ref.uri or version is None else _MEMBER), version
 
 
 def _row_of(look: Look, rows: Sequence[StoredRow]) -> StoredRow | None:
@@ -233,15 +292,17 @@ def _row_of(look: Look, rows: Sequence[StoredRow]) -> StoredRow | None:
 
     A run that was killed may have left several: they are equal, unless a failure came first.
     """
-    right = [row for row in rows if (row.size, row.version) == look]
+    right = [row for row in rows if look in ((row.size, row.version), (_MEMBER, row.version))]
     return min(right, key=lambda row: (row.kind != "predictions", row.path, row.row), default=None)
 
 
-def _look_at(ref: ImageRef) -> Look:
-    if ref.version is not None:
-        return ref.size, ref.version
+def _file_of(ref: ImageRef) -> str:
+    return shard_of(ref.uri) or ref.uri
+
+
+def _look_at(file: str) -> Look:
     try:
-        status = os.stat(ref.uri)
+        status = os.stat(file)
     except (OSError, ValueError):  # ValueError: a NUL character in the name
         return _ABSENT
     return status.st_size, str(status.st_mtime_ns)
@@ -257,6 +318,12 @@ def _look_at_object(uri: str) -> Look:
     except OSError:  # reading it will tell why
         return _UNKNOWN
     return _ABSENT if found is None else (found.size, found.version)
+
+
+def _says(listed: str | None, stored: str | None) -> bool:
+    """Whether the `meta` of a member's row holds what the listing says; the shard adds to it."""
+    there = json.loads(stored or "{}")
+    return all(there.get(name) == value for name, value in json.loads(listed or "{}").items())
 
 
 def _changes(ref: ImageRef, row: StoredRow) -> list[Any] | None:

@@ -21,6 +21,7 @@ from transforms.records import ImageRef
 from transforms.resume import KEPT, OUTCOMES, TALLY, KeepRows, Skipped
 from transforms.stored import Stored
 from transforms.tables import text
+from transforms.windows import in_window
 
 _UNREAD = "unread"
 _CHUNK = 1024 * 1024
@@ -85,20 +86,13 @@ class _Hash(beam.DoFn):  # type: ignore[misc]
         if sha256 is None:
             yield beam.pvalue.TaggedOutput(_UNREAD, ref)
         else:
-            yield from self._packs.add(bucket_of(sha256), [sha256, *ref])
+            yield from self._packs.add(bucket_of(sha256), [sha256, *ref.listed])
 
     def finish_bundle(self) -> Iterator[Any]:
         while self._pending:
             for element in self._oldest():
-                yield _in_window(element)
-        yield from map(_in_window, self._packs.flush())
-
-
-def _in_window(element: Any) -> WindowedValue | beam.pvalue.TaggedOutput:
-    if isinstance(element, beam.pvalue.TaggedOutput):
-        value = GlobalWindows.windowed_value(element.value)
-        return beam.pvalue.TaggedOutput(element.tag, value)
-    return GlobalWindows.windowed_value(element)
+                yield in_window(element)
+        yield from map(in_window, self._packs.flush())
 
 
 def hashed(ref: ImageRef, *, max_bytes: int) -> tuple[ImageRef, str | None]:
