@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from apache_beam import __version__ as beam_version
@@ -16,7 +17,6 @@ from apache_beam.options.pipeline_options import (
 )
 from rich.console import Console
 
-from pipeline.options import LabelOptions
 from transforms.errors import UsageError
 
 THREADS = 2
@@ -27,8 +27,7 @@ as many as the machine has processors, and there is a process for each processor
 """
 
 _EXAMPLE = """\
-quantlabel label --runner=DataflowRunner \\
-      --input=gs://BUCKET/photos --output=gs://BUCKET/labels \\
+quantlabel {command} --runner=DataflowRunner \\
       --project=PROJECT --region=us-central1 --temp_location=gs://BUCKET/tmp \\
       --sdk_container_image=REGION-docker.pkg.dev/PROJECT/quantlabel/worker:{tag} \\
       --worker_machine_type=e2-standard-2 --max_num_workers=50"""
@@ -38,22 +37,18 @@ _BEAM = re.compile(r"beam(\d+\.\d+)(?!\d)")
 _APACHE = re.compile(r"beam_python(\d+\.\d+)_sdk:(\d+\.\d+)(?!\d)")
 
 
-def is_dataflow(options: LabelOptions) -> bool:
-    """Whether the run goes to Dataflow."""
-    return options.runner.lower().removesuffix("runner") == "dataflow"
-
-
-def prepare(options: LabelOptions, flags: PipelineOptions) -> None:
+def prepare(flags: PipelineOptions, *, paths: Sequence[tuple[str, str]], command: str) -> None:
     """Checks the flags and adds what follows from them.
 
     Args:
-        options: of the run.
         flags: for Beam; `number_of_worker_harness_threads` is set if it was not.
+        paths: flags and paths that workers use.
+        command: as it may look, for messages.
 
     Raises:
         UsageError: flags are missing, or launcher and image are not of one version.
     """
-    _require_flags(options, flags)
+    _require_flags(flags, paths=paths, command=command)
     image = flags.view_as(WorkerOptions).sdk_container_image
     if image:
         require_same_versions(image)
@@ -103,7 +98,9 @@ def _announce(result: Any, flags: PipelineOptions, console: Console) -> None:
     )
 
 
-def _require_flags(options: LabelOptions, flags: PipelineOptions) -> None:
+def _require_flags(
+    flags: PipelineOptions, *, paths: Sequence[tuple[str, str]], command: str
+) -> None:
     cloud = flags.view_as(GoogleCloudOptions)
     code = (
         flags.view_as(WorkerOptions).sdk_container_image or flags.view_as(SetupOptions).setup_file
@@ -115,14 +112,13 @@ def _require_flags(options: LabelOptions, flags: PipelineOptions) -> None:
         "--sdk_container_image, which has quantlabel (or --setup_file=./setup.py, slower)": code,
     }
     lines = [f"{flag}: missing" for flag, value in needed.items() if not value]
-    paths = [("--input", path) for path in options.inputs] + [("--output", options.output)]
     lines += [
         f"{flag} {path}: workers cannot reach this machine's files; expected gs://..."
         for flag, path in paths
         if "://" not in path
     ]
     if lines:
-        example = _EXAMPLE.format(tag=image_tag())
+        example = _EXAMPLE.format(command=command, tag=image_tag())
         listed = "".join(f"\n  {line}" for line in lines)
         raise UsageError(f"--runner=DataflowRunner:{listed}\nA complete example:\n  {example}")
 

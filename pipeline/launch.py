@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.filesystem import BeamIOError
-from apache_beam.runners import create_runner
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from rich.console import Console
 
-from pipeline import attempts, dataflow, lock, progress, run_folder, workers
+from pipeline import attempts, dataflow, lock, progress, run_folder, runner
+from pipeline.beam_options import beam_options
 from pipeline.label import build
 from pipeline.label_map import load_label_map
 from pipeline.network import load_network
-from pipeline.options import LabelOptions, beam_options
+from pipeline.options import LabelOptions
 from transforms import sources, storage
 from transforms._version import VERSION
-from transforms.errors import UsageError, UserError
+from transforms.errors import UserError
 from transforms.label_map import LabelMap
 from transforms.records import Failure, ImageRef, Model
 from transforms.urls import shown
+
+_EXAMPLE = "label --input=gs://BUCKET/photos --output=gs://BUCKET/labels"
 
 
 def label(options: LabelOptions, *, console: Console | None = None) -> dict[str, Any] | None:
@@ -42,9 +41,10 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
         UserError: the run could not start, or it has failed.
     """
     flags = beam_options(options)
-    if dataflow.is_dataflow(options):
-        dataflow.prepare(options, flags)
-    runner = _runner(options)
+    if options.is_dataflow:
+        paths = [("--input", path) for path in options.inputs] + [("--output", options.output)]
+        dataflow.prepare(flags, paths=paths, command=_EXAMPLE)
+    runs_on = runner.create(options)
     output = f"--output {shown(options.output)}"
     storage.require_access(options.output, what=output)
     replace = options.overwrite or options.resume
@@ -61,7 +61,7 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
         run_folder.check_writable(options.output, replace=replace)
         attempt = _begin(options, identity)
         with _progress(options, console) as progress_folder, _kept_for_resume(attempt):
-            pipeline = beam.Pipeline(runner=runner, options=flags)
+            pipeline = beam.Pipeline(runner=runs_on, options=flags)
             build(
                 pipeline,
                 options,
@@ -122,17 +122,6 @@ def _identity(options: LabelOptions, model: Model, label_map: LabelMap | None) -
     }
 
 
-def _runner(options: LabelOptions) -> Any:
-    """DirectRunner means FnApiRunner here: Beam's own switch tries to download another runner."""
-    if options.is_local:
-        workers.notice_deaths()
-        return FnApiRunner()
-    try:
-        return create_runner(options.runner)
-    except (ValueError, ImportError) as error:
-        raise UsageError(f"--runner {options.runner}: {error}") from error
-
-
 @contextlib.contextmanager
 def _progress(options: LabelOptions, console: Console | None) -> Iterator[str | None]:
     if console is None or not options.is_local:
@@ -149,34 +138,14 @@ def _progress(options: LabelOptions, console: Console | None) -> Iterator[str | 
 def _run(
     pipeline: beam.Pipeline, options: LabelOptions, *, started: str, console: Console | None
 ) -> None:
-    on_dataflow = dataflow.is_dataflow(options)
-    errors = dataflow.errors() if on_dataflow else ()
     try:
-        result = pipeline.run()
-        if on_dataflow:
-            dataflow.wait(result, pipeline.options, console=console)
-        else:
-            result.wait_until_finish()
-    except (UserError, RuntimeError, OSError, BeamIOError, *errors) as error:
-        if "KeyboardInterrupt" in str(error):  # Beam rewords it when a transform was interrupted
-            raise KeyboardInterrupt from error
-        raise UserError(_explanation(error, options, started=started)) from error
-
-
-def _explanation(error: Exception, options: LabelOptions, *, started: str) -> str:
-    """What went wrong, without Beam's traceback: the manifest's verdict or the last line."""
-    if died := workers.explanation(error):
-        return died
-    with contextlib.suppress(FileNotFoundError):
-        manifest = run_folder.read_manifest(options.output)
-        if manifest["status"] == "failed" and manifest["started"] == started:
-            return f"the run has failed: {manifest['error']}"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    last = re.sub(r" \[while running '[^']*'\]$", "", lines[-1] if lines else type(error).__name__)
-    name, found, message = last.partition(f"{UserError.__name__}: ")
-    if isinstance(error, UserError) or found:
-        return message or name
-    return f"the run has failed: {last} (--verbose shows the traceback)"
+        runner.run(pipeline, options, console=console)
+    except UserError as error:
+        with contextlib.suppress(FileNotFoundError):
+            manifest = run_folder.read_manifest(options.output)
+            if manifest["status"] == "failed" and manifest["started"] == started:
+                raise UserError(f"the run has failed: {manifest['error']}") from error
+        raise
 
 
 _ADVICE = "add --resume to go on where it stopped"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import difflib
 import math
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
-from apache_beam.options.pipeline_options import PipelineOptions
-
+from pipeline.beam_options import RunnerOptions
 from transforms.errors import UsageError
 from transforms.formats import FORMATS
 from transforms.loader import MAX_BYTES, MAX_PIXELS
@@ -20,12 +17,11 @@ from transforms.urls import shown, without_secrets
 
 ReuseBy = Literal["uri", "sha256"]
 
-LOCAL_RUNNERS = ("direct", "fnapi")
 CLASSES = 1001
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LabelOptions:
+class LabelOptions(RunnerOptions):
     """What a run labels, with what, and where the rows go.
 
     Attributes:
@@ -50,8 +46,6 @@ class LabelOptions:
         retry_failures: with `resume`, which it implies: try retryable failures again.
         reuse_by: what tells that a picture has a row already: uri; or sha256 too, which implies
             `resume`.
-        runner: name of a Beam runner.
-        beam_args: flags that go to Beam as they are.
 
     Raises:
         UsageError: a value that cannot work, named with what was expected.
@@ -76,8 +70,6 @@ class LabelOptions:
     resume: bool = False
     retry_failures: bool = False
     reuse_by: ReuseBy = "uri"
-    runner: str = "DirectRunner"
-    beam_args: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks every value; touches no file."""
@@ -122,11 +114,6 @@ class LabelOptions:
         _require(self.max_bytes > 0, "--max-bytes", "a positive number", self.max_bytes)
         _require(self.image_key != "", "--image-key", "a name", self.image_key)
 
-    @property
-    def is_local(self) -> bool:
-        """Whether the run happens on this machine, in this process or its children."""
-        return self.runner.lower().replace("_", "").removesuffix("runner") in LOCAL_RUNNERS
-
     def as_dict(self) -> dict[str, Any]:
         """For the manifest: paths absolute, without what would open a door (`transforms.urls`)."""
         return {
@@ -140,47 +127,3 @@ class LabelOptions:
 def _require(holds: bool, flag: str, expected: str, found: object) -> None:
     if not holds:
         raise UsageError(f"{flag}: expected {expected}, found {found!r}")
-
-
-def beam_options(options: LabelOptions) -> Any:
-    """The flags for Beam as its PipelineOptions.
-
-    Raises:
-        UsageError: a flag that neither this program nor Beam knows (Beam alone would ignore it), or
-            one that is known to lose data, or a value that Beam refuses.
-    """
-    parser = _BeamParser(add_help=False, allow_abbrev=False)
-    for group in _subclasses(PipelineOptions):
-        group._add_argparse_args(parser)
-    known, unknown = parser.parse_known_args(list(options.beam_args))
-    if unknown:
-        flags = [flag for action in parser._actions for flag in action.option_strings]
-        flags += _our_flags()
-        close = difflib.get_close_matches(unknown[0].split("=")[0], flags, n=1)
-        hint = f"Did you mean {close[0]}?" if close else "See quantlabel label --help."
-        raise UsageError(f"{unknown[0]}: neither a flag of quantlabel nor one of Beam. {hint}")
-    if known.direct_running_mode == "multi_threading":
-        raise UsageError(
-            "--direct_running_mode=multi_threading loses pictures without a message in this "
-            "version of Beam. Use multi_processing, or leave it out: one process already uses "
-            "every core."
-        )
-    # Beam would ship whatever the main module holds; workers import what they need.
-    return PipelineOptions(list(options.beam_args), save_main_session=False)
-
-
-class _BeamParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"a flag of Beam: {message}")
-
-
-def _our_flags() -> list[str]:
-    names = [field.name.replace("_", "-") for field in dataclasses.fields(LabelOptions)]
-    return ["--input", "--quiet", "--verbose", *(f"--{name}" for name in names)]
-
-
-def _subclasses(cls: Any) -> list[Any]:
-    found: list[Any] = []
-    for child in cls.__subclasses__():
-        found += [child, *_subclasses(child)]
-    return found

@@ -36,8 +36,7 @@ quantlabel: --runner=DataflowRunner:
   --input /no/photos: workers cannot reach this machine's files; expected gs://...
   --output labels: workers cannot reach this machine's files; expected gs://...
 A complete example:
-  quantlabel label --runner=DataflowRunner \\
-      --input=gs://BUCKET/photos --output=gs://BUCKET/labels \\
+  quantlabel label --input=gs://BUCKET/photos --output=gs://BUCKET/labels --runner=DataflowRunner \\
       --project=PROJECT --region=us-central1 --temp_location=gs://BUCKET/tmp \\
       --sdk_container_image=REGION-docker.pkg.dev/PROJECT/quantlabel/worker:{image_tag()} \\
       --worker_machine_type=e2-standard-2 --max_num_workers=50

@@ -1,0 +1,85 @@
+"""Which runner a command uses, and the flags that go to Beam."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from transforms.errors import UsageError
+
+LOCAL_RUNNERS = ("direct", "fnapi")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunnerOptions:
+    """What the options of every command with a graph have in common.
+
+    Attributes:
+        runner: name of a Beam runner.
+        beam_args: flags that go to Beam as they are.
+    """
+
+    runner: str = "DirectRunner"
+    beam_args: tuple[str, ...] = ()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the run happens on this machine, in this process or its children."""
+        return self._name in LOCAL_RUNNERS
+
+    @property
+    def is_dataflow(self) -> bool:
+        """Whether the run goes to Dataflow."""
+        return self._name == "dataflow"
+
+    @property
+    def _name(self) -> str:
+        return self.runner.lower().replace("_", "").removesuffix("runner")
+
+
+def beam_options(options: RunnerOptions) -> Any:
+    """The flags for Beam as its PipelineOptions.
+
+    Raises:
+        UsageError: a flag that neither this program nor Beam knows (Beam alone would ignore it), or
+            one that is known to lose data, or a value that Beam refuses.
+    """
+    parser = _BeamParser(add_help=False, allow_abbrev=False)
+    for group in _subclasses(PipelineOptions):
+        group._add_argparse_args(parser)
+    known, unknown = parser.parse_known_args(list(options.beam_args))
+    if unknown:
+        flags = [flag for action in parser._actions for flag in action.option_strings]
+        flags += _our_flags(options)
+        close = difflib.get_close_matches(unknown[0].split("=")[0], flags, n=1)
+        hint = f"Did you mean {close[0]}?" if close else "See --help."
+        raise UsageError(f"{unknown[0]}: neither a flag of quantlabel nor one of Beam. {hint}")
+    if known.direct_running_mode == "multi_threading":
+        raise UsageError(
+            "--direct_running_mode=multi_threading loses pictures without a message in this "
+            "version of Beam. Use multi_processing, or leave it out: one process already uses "
+            "every core."
+        )
+    # Beam would ship whatever the main module holds; workers import what they need.
+    return PipelineOptions(list(options.beam_args), save_main_session=False)
+
+
+class _BeamParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"a flag of Beam: {message}")
+
+
+def _our_flags(options: RunnerOptions) -> list[str]:
+    names = [field.name.replace("_", "-") for field in dataclasses.fields(options)]
+    return ["--input", "--quiet", "--verbose", *(f"--{name}" for name in names)]
+
+
+def _subclasses(cls: Any) -> Iterable[Any]:
+    for child in cls.__subclasses__():
+        yield child
+        yield from _subclasses(child)
