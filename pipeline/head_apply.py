@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import json
+import uuid
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
+import apache_beam as beam
 from rich.console import Console
-from rich.progress import Progress
 
-from pipeline import run_folder
-from pipeline.finished import open_run
-from pipeline.head import FILE, FOLDER, Head, embeddings, read_head
+from pipeline import dataflow, progress, runner
+from pipeline.beam_options import RunnerOptions, beam_options
+from pipeline.finished import FinishedRun, open_run
+from pipeline.head import FILE, FOLDER, read_head
+from pipeline.head_graph import Source, build
 from transforms import storage
 from transforms._version import VERSION
 from transforms.errors import UsageError
-from transforms.infer import top_classes
-from transforms.publish import MANIFEST, SUCCESS
-from transforms.read_rows import read_predictions
+from transforms.publish import MANIFEST
 
-_TOP = 5
-
-SCHEMA = pa.schema(
-    [
-        pa.field("uri", pa.string(), nullable=False),
-        pa.field("label", pa.string(), nullable=False),
-        pa.field("score", pa.float32(), nullable=False),
-        pa.field("top_labels", pa.list_(pa.string()), nullable=False),
-        pa.field("top_scores", pa.list_(pa.float32()), nullable=False),
-    ]
-)
-"""Of the rows that are written; `uri` as in the rows of the run."""
+_STAGING = "_temporary-"
+_EXAMPLE = "head apply gs://BUCKET/labels"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ApplyOptions:
+class ApplyOptions(RunnerOptions):
     """What gets labels from which head.
 
     Attributes:
@@ -61,84 +47,65 @@ class ApplyOptions:
             raise UsageError("--head: expected a file, found ''")
 
 
-def apply(options: ApplyOptions, *, console: Console) -> dict[str, Any]:
+def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str, Any] | None:
     """Writes `head/predictions-*.parquet` in the folder of the run, a file for each of its own.
+
+    They appear when all are complete, and then replace those of an earlier head.
 
     Args:
         options: what gets labels from which head.
-        console: where progress is shown.
+        console: where live progress goes, or None for none.
 
     Returns:
-        The manifest that is written with them.
+        The manifest that is written with them; None if only a Dataflow template was written.
 
     Raises:
-        UserError: there is no finished run or no head, or they do not go together.
+        UserError: there is no finished run or no head, they do not go together, or the labels
+            could not be written.
     """
+    flags = beam_options(options)
+    if options.is_dataflow:
+        dataflow.prepare(flags, paths=[("DIR", options.folder)], command=_EXAMPLE)
+    runs_on = runner.create(options)
     run = open_run(options.folder)
     path = options.head or storage.join(options.folder, FILE)
     head = read_head(path)
     head.require_fits(run)
     folder = storage.join(options.folder, FOLDER)
-    _remove_earlier(folder)
-    counts: collections.Counter[str] = collections.Counter()
-    files = []
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("rows", total=run.manifest["predictions"])
-        shards = run.shards("predictions")
-        for at, shard in enumerate(shards):
-            name = f"predictions-{at:05d}-of-{len(shards):05d}.parquet"
-            rows = 0
-            with (
-                storage.create(storage.join(folder, name)) as file,
-                pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer,
-            ):
-                for table in read_predictions(shard, columns=("uri", "embedding")):
-                    labelled = label_rows(table, head)
-                    writer.write_table(labelled)
-                    counts.update(labelled["label"].to_pylist())
-                    rows += table.num_rows
-                    progress.advance(task, table.num_rows)
-            files.append({"name": name, "rows": rows})
-    manifest = {
+    for name in storage.folders(folder, prefix=_STAGING):  # of one that was killed
+        storage.delete_tree(storage.join(folder, name))
+    staging = storage.join(folder, f"{_STAGING}{uuid.uuid4().hex[:12]}")
+    identity = {
         "version": VERSION,
-        "finished": run_folder.now(),
         "run": {"started": run.manifest["started"]},
         "head": {"path": path, "labels": head.labels, **head.about},
-        "rows": sum(counts.values()),
-        "labels": dict(counts.most_common()),
-        "files": files,
     }
-    text = json.dumps(manifest, indent=2, ensure_ascii=False)
-    storage.write_bytes(storage.join(folder, MANIFEST), f"{text}\n".encode())
-    storage.write_bytes(storage.join(folder, SUCCESS), b"")
+    with progress.reports(console=console if options.is_local else None) as progress_folder:
+        if progress_folder:
+            listed = progress.Report(progress_folder)
+            listed.add("total", run.manifest["predictions"])
+        pipeline = beam.Pipeline(runner=runs_on, options=flags)
+        build(
+            pipeline,
+            _sources(run),
+            head=head,
+            folder=folder,
+            staging=staging,
+            identity=identity,
+            progress_folder=progress_folder,
+        )
+        if options.is_dataflow and not dataflow.waits(flags):
+            pipeline.run()
+            return None
+        try:
+            runner.run(pipeline, options, console=console)
+        finally:
+            storage.delete_tree(staging)
+    manifest: dict[str, Any] = json.loads(storage.read_bytes(storage.join(folder, MANIFEST)))
     return manifest
 
 
-def _remove_earlier(folder: str) -> None:
-    """What an earlier call wrote, the mark of its completeness first."""
-    names = storage.names(folder)
-    rows = [name for name in names if name.startswith("predictions-")]
-    gone = [name for name in (SUCCESS, MANIFEST) if name in names] + rows
-    storage.delete([storage.join(folder, name) for name in gone])
-
-
-def label_rows(table: pa.Table, head: Head) -> pa.Table:
-    """Rows with `SCHEMA` for a table with the columns `uri` and `embedding`."""
-    scores = head.scores(embeddings(table))
-    best = top_classes(scores, k=min(_TOP, len(head.labels)))
-    values = np.take_along_axis(scores, best, axis=1)
-    labels = np.array(head.labels, object)[best]
-    columns = [
-        table["uri"],
-        pa.array(labels[:, 0], pa.string()),
-        pa.array(values[:, 0]),
-        _lists(labels, pa.string()),
-        _lists(values, pa.float32()),
-    ]
-    return pa.table(columns, schema=SCHEMA)
-
-
-def _lists(matrix: npt.NDArray[Any], kind: pa.DataType) -> pa.ListArray:
-    rows, length = matrix.shape
-    offsets = np.arange(0, rows * length + 1, length, dtype=np.int32)
-    return pa.ListArray.from_arrays(offsets, pa.array(matrix.ravel(), kind))
+def _sources(run: FinishedRun) -> list[Source]:
+    rows = {storage.join(run.folder, file["name"]): file["rows"] for file in run.manifest["files"]}
+    shards = run.shards("predictions")
+    return [Source(number, path, rows[path]) for number, path in enumerate(shards)]

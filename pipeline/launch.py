@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -60,7 +58,8 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
             attempts.recover(options.output)
         run_folder.check_writable(options.output, replace=replace)
         attempt = _begin(options, identity)
-        with _progress(options, console) as progress_folder, _kept_for_resume(attempt):
+        watched = console if options.is_local else None
+        with progress.reports(console=watched) as progress_folder, _kept_for_resume(attempt):
             pipeline = beam.Pipeline(runner=runs_on, options=flags)
             build(
                 pipeline,
@@ -120,19 +119,6 @@ def _identity(options: LabelOptions, model: Model, label_map: LabelMap | None) -
         "label_map": label_map and label_map.as_dict(),
         "options": options.as_dict(),
     }
-
-
-@contextlib.contextmanager
-def _progress(options: LabelOptions, console: Console | None) -> Iterator[str | None]:
-    if console is None or not options.is_local:
-        yield None
-        return
-    folder = tempfile.mkdtemp(prefix="quantlabel-progress-")
-    try:
-        with progress.shown(folder, console=console):
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run(

@@ -10,6 +10,7 @@ import contextlib
 import glob
 import os
 import struct
+import tempfile
 import threading
 import time
 import uuid
@@ -40,13 +41,43 @@ class Counts(NamedTuple):
         return self.labelled + self.failed
 
 
-class CountPictures(beam.DoFn):  # type: ignore[misc]
-    """Passes everything on and reports how much it saw, a few times a second.
+class Report:
+    """What one process has counted, in a file of its own, renewed a few times a second.
 
     Args:
         folder: where the reports go; the launcher removes it.
-        kind: which of `Counts` it counts; `listed` expects the elements of `ReadResult.listing`,
-            and of tallies with what is `reused` and so not to be done.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._path = os.path.join(folder, uuid.uuid4().hex)
+        self._counts = dict.fromkeys(Counts._fields, 0)
+        self._written = 0.0
+
+    def add(self, kind: str, count: int) -> None:
+        """Counts some pictures.
+
+        Args:
+            kind: one of the fields of `Counts`.
+            count: how many more.
+        """
+        self._counts[kind] += count
+        if time.monotonic() - self._written > _WRITE_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Brings the file up to date."""
+        with open(self._path, "wb") as file:
+            file.write(_COUNTS.pack(*self._counts.values()))
+        self._written = time.monotonic()
+
+
+class CountPictures(beam.DoFn):  # type: ignore[misc]
+    """Passes everything on and reports how much it saw.
+
+    Args:
+        folder: as in `Report`.
+        kind: what it counts; `listed` expects the elements of `ReadResult.listing`, and of tallies
+            with what is `reused` and so not to be done.
     """
 
     def __init__(self, folder: str, kind: Kind) -> None:
@@ -55,31 +86,19 @@ class CountPictures(beam.DoFn):  # type: ignore[misc]
 
     def setup(self) -> None:
         """Names the report."""
-        self._path = os.path.join(self._folder, uuid.uuid4().hex)
-        self._count = 0
-        self._written = 0.0
+        self._report = Report(self._folder)
 
     def process(self, element: Any) -> Iterator[Any]:
         """Counts one element."""
         if self._kind != "listed":
-            self._count += 1
+            self._report.add(self._kind, 1)
         elif element[0] in ("entries", "duplicates", "reused"):
-            self._count += element[1] if element[0] == "entries" else -element[1]
-        if time.monotonic() - self._written > _WRITE_SECONDS:
-            self._report()
+            self._report.add("total", element[1] if element[0] == "entries" else -element[1])
         yield element
 
     def finish_bundle(self) -> None:
         """Reports the rest."""
-        self._report()
-
-    def _report(self) -> None:
-        counts = [
-            self._count if kind == self._kind else 0 for kind in ("listed", "labelled", "failed")
-        ]
-        with open(self._path, "wb") as file:
-            file.write(_COUNTS.pack(*counts))
-        self._written = time.monotonic()
+        self._report.write()
 
 
 def read_counts(folder: str) -> Counts:
@@ -103,6 +122,17 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> str:
         seconds = task.elapsed or 0.0
         return f"{task.completed / seconds:,.0f}/s" if seconds > 0 else ""
+
+
+@contextlib.contextmanager
+def reports(*, console: Console | None) -> Iterator[str | None]:
+    """A folder for reports whose counts are shown while the body runs; None without a console."""
+    if console is None:
+        yield None
+        return
+    made = tempfile.TemporaryDirectory(prefix="quantlabel-progress-")
+    with made as folder, shown(folder, console=console):
+        yield folder
 
 
 @contextlib.contextmanager

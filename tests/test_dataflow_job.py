@@ -18,6 +18,8 @@ from pipeline.cli import main
 from pipeline.dataflow import image_tag
 from tests.cloud import BUCKET, Cloud
 from tests.dataflow_service import JOB, Service, run_service
+from tests.finished import finished_run
+from tests.head_runs import MODEL, head_rows
 
 IMAGE = f"us-docker.pkg.dev/test-project/quantlabel/worker:{image_tag()}"
 
@@ -49,19 +51,18 @@ def service() -> Iterator[Service]:
         yield running
 
 
+_ON_DATAFLOW = (
+    "--runner=DataflowRunner",
+    "--project=test-project",
+    "--region=us-central1",
+    f"--temp_location=gs://{BUCKET}/tmp",
+    f"--sdk_container_image={IMAGE}",
+)
+
+
 def _words(model: Path, *more: str) -> list[str]:
-    return [
-        "label",
-        "--runner=DataflowRunner",
-        f"--input=gs://{BUCKET}/photos",
-        f"--output=gs://{BUCKET}/labels",
-        f"--model={model}",
-        "--project=test-project",
-        "--region=us-central1",
-        f"--temp_location=gs://{BUCKET}/tmp",
-        f"--sdk_container_image={IMAGE}",
-        *more,
-    ]
+    paths = (f"--input=gs://{BUCKET}/photos", f"--output=gs://{BUCKET}/labels")
+    return ["label", *paths, f"--model={model}", *_ON_DATAFLOW, *more]
 
 
 def _command(*words: str) -> list[str]:
@@ -125,6 +126,28 @@ def test_the_submitted_graph_gives_the_rows_of_a_local_run(
     jobs = "/v1b3/projects/test-project/locations/us-central1/jobs"
     assert service.requests[0] == f"POST {jobs}"
     assert {f"GET {jobs}/{JOB}", f"GET {jobs}/{JOB}/messages"} <= set(service.requests)
+
+
+def test_a_head_is_applied_there_as_here(
+    bucket: Cloud, service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished_run(tmp_path / "labels", head_rows(12, kinds=3), model=MODEL)
+    assert main(["head", "fit", str(tmp_path / "labels"), "--truth", "folders"]) == 0
+    for path in (tmp_path / "labels").rglob("*"):
+        if path.is_file():
+            bucket.put(str(path.relative_to(tmp_path)), path.read_bytes())
+    words = ["head", "apply", f"gs://{BUCKET}/labels", *_ON_DATAFLOW]
+    words.append(f"--dataflow_endpoint={service.url}")
+    done = subprocess.run(_command(*words), capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stderr
+    assert "ant (4), bee (4), cat (4)" in done.stdout
+    assert main(["head", "apply", str(tmp_path / "labels")]) == 0
+    remote = _fetch(bucket, "labels/head/", tmp_path / "remote")
+    assert len(_rows(remote)) == 12
+    assert _rows(remote) == _rows(tmp_path / "labels/head")
+    capsys.readouterr()
+    assert main(["head", "apply", str(tmp_path / "labels"), *_ON_DATAFLOW]) == 2
+    assert f"DIR {tmp_path}/labels: workers cannot reach" in capsys.readouterr().err
 
 
 def test_a_failed_job_is_a_failed_run(bucket: Cloud, service: Service, stand_in_file: Path) -> None:

@@ -16,42 +16,16 @@ from pipeline.cli import main
 from pipeline.finished import open_run
 from pipeline.head import Head, read_head, vectors_of, write_head
 from tests.finished_runs import write_run
+from tests.head_runs import MODEL, NAMES, head_rows
 from tests.rows import prediction
 from transforms.errors import UserError
-from transforms.records import Prediction
 from transforms.wordnet import synsets
-
-MODEL = {
-    "name": "net",
-    "kind": "tflite",
-    "sha256": "ab" * 32,
-    "input_size": 128,
-    "feature_size": 256,
-}
-NAMES = ("ant", "bee", "cat")
-
-
-def _vector(kind: int, random: np.random.RandomState) -> Any:
-    """Vectors around a corner for each kind."""
-    vector = random.uniform(size=256).astype(np.float32)
-    vector[kind] += 3
-    return vector
-
-
-def _rows(count: int, *, kinds: int) -> list[Prediction]:
-    random = np.random.RandomState(0)
-    return [
-        prediction(at, uri=f"/p/{NAMES[at % kinds]}/{at:03d}.jpg")._replace(
-            embedding=_vector(at % kinds, random)
-        )
-        for at in range(count)
-    ]
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """60 pictures of three kinds, in folders called like them."""
-    write_run(tmp_path / "labels", _rows(60, kinds=3), model=MODEL)
+    write_run(tmp_path / "labels", head_rows(60, kinds=3), model=MODEL)
     return tmp_path / "labels"
 
 
@@ -74,7 +48,7 @@ def test_labels_are_learned_from_some_and_given_to_all(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], kinds: int
 ) -> None:
     folder, truth = tmp_path / "labels", tmp_path / "truth.csv"
-    rows = _rows(60, kinds=kinds)
+    rows = head_rows(60, kinds=kinds)
     write_run(folder, rows, model=MODEL)
     known = "".join(f"{at:03d}.jpg,{NAMES[at % kinds]}\n" for at in range(60) if at % 7 < 3)
     truth.write_text(f"file,label\n{known}gone.jpg,ant\ngone too.jpg,dodo\n", "utf-8")
@@ -103,7 +77,7 @@ def test_labels_are_learned_from_some_and_given_to_all(
 def test_scores_are_those_of_scikit_learn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], kinds: int
 ) -> None:
-    rows = _rows(60, kinds=kinds)
+    rows = head_rows(60, kinds=kinds)
     write_run(tmp_path / "labels", rows, model=MODEL)
     _json(capsys, "head", "fit", tmp_path / "labels", "--truth", "folders")
     vectors = np.stack([row.embedding for row in rows])
@@ -140,7 +114,7 @@ def test_a_head_fits_another_run_of_the_same_vectors_only(
     head = tmp_path / "own.npz"
     _json(capsys, "head", "fit", run, "--truth", "folders", "--output", head)
     assert not (run / "head").exists()
-    rows = _rows(6, kinds=3)
+    rows = head_rows(6, kinds=3)
     write_run(tmp_path / "same", rows, model=MODEL)
     assert _json(capsys, "head", "apply", tmp_path / "same", "--head", head)["rows"] == 6
     others: dict[str, dict[str, Any]] = {

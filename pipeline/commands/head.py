@@ -40,11 +40,22 @@ def add(commands: Any) -> None:
         "apply",
         _apply,
         help="label all rows of a finished run with a head",
+        takes_beam_flags=True,
         description="Writes DIR/head/predictions-*.parquet: uri, label, score and the best five.\n"
-        "Reads the stored feature vectors and no picture.",
-        epilog="example:\n  quantlabel head apply labels",
+        "Reads the stored feature vectors and no picture. Flags that are not listed here go to\n"
+        "Apache Beam, --name=value each.",
+        epilog="examples:\n"
+        "  quantlabel head apply labels\n"
+        "  quantlabel head apply labels --direct_num_workers=2 \\\n"
+        "      --direct_running_mode=multi_processing",
     )
     apply.add_argument("--head", metavar="FILE", help="default: DIR/head/head.npz")
+    apply.add_argument(
+        "--runner",
+        metavar="NAME",
+        default="DirectRunner",
+        help="default: DirectRunner, this machine",
+    )
     for action in (fit, apply):
         action.add_argument("folder", metavar="DIR", help="the --output of a finished run")
         action.add_argument("--json", action="store_true", help="for programs")
@@ -73,10 +84,19 @@ def _apply(arguments: argparse.Namespace) -> None:
     from pipeline.head import FOLDER
     from pipeline.head_apply import ApplyOptions, apply
     from pipeline.head_tables import print_apply
+    from pipeline.terminal import only_ours
     from transforms import storage
 
-    options = ApplyOptions(folder=arguments.folder, head=arguments.head)
-    manifest = apply(options, console=Console(stderr=True))
+    options = ApplyOptions(
+        folder=arguments.folder,
+        head=arguments.head,
+        runner=arguments.runner,
+        beam_args=arguments.beam_args,
+    )
+    with only_ours(verbose=arguments.verbose) as stderr:
+        manifest = apply(options, console=None if arguments.json else Console(file=stderr))
+    if manifest is None:
+        return
     if arguments.json:
         print(json.dumps(manifest, indent=2))
     else:
