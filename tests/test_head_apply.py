@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline import head_graph
 from pipeline.cli import main
 from pipeline.head import read_head
 from pipeline.head_graph import Labelled, LabelShard, PublishLabels, Source
@@ -53,6 +54,20 @@ def test_each_shard_of_the_run_becomes_one_of_labels(run: Path) -> None:
     assert [file["rows"] for file in manifest["files"]] == [30, 30]
     assert manifest["labels"] == dict.fromkeys(NAMES, 20)
     assert manifest["run"] == {"started": "2026-01-01T00:00:00.000+00:00"}
+
+
+def test_few_rows_are_labelled_and_many_written_at_a_time(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _apply(run) == 0
+    expected = pq.read_table(run / "head" / SHARDS[0])
+    monkeypatch.setattr(head_graph, "_ROWS", 7)
+    monkeypatch.setattr(head_graph, "ROWS_PER_GROUP", 14)
+    assert _apply(run) == 0
+    written = pq.ParquetFile(run / "head" / SHARDS[0])
+    assert written.read() == expected
+    sizes = [written.metadata.row_group(at).num_rows for at in range(written.num_row_groups)]
+    assert sizes == [14, 14, 2]
 
 
 def test_processes_write_the_same(run: Path) -> None:
