@@ -8,8 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import pyarrow as pa
-
 _PROGRAM = """
 import sys
 import transforms.stage
@@ -53,16 +51,7 @@ def start_label(
 
 
 def wait_for_parts(process: subprocess.Popen[str], out: Path) -> None:
-    """Returns once a run has saved the first of its rows: from then on some are always whole."""
-    while not any(_is_whole(part) for part in out.glob("_unfinished-*/predictions-*")):
+    """Returns once a run has saved the first of its rows: from then on some are always there."""
+    while not any(out.glob("_unfinished-*/predictions-*.arrow")):
         assert process.poll() is None
         time.sleep(0.01)
-
-
-def _is_whole(part: Path) -> bool:
-    """Whether the footer is there: a part has its name before it has its rows."""
-    try:
-        with pa.ipc.open_file(part) as file:
-            return bool(file.num_record_batches)
-    except (FileNotFoundError, pa.ArrowInvalid):
-        return False

@@ -313,22 +313,13 @@ pipeline.run_folder.now = now
 """Each second takes the clock back a quarter of an hour."""
 
 
-def _wait_for_whole_part(run: subprocess.Popen[str], out: Path) -> None:
-    """Returns once a second part was begun: then the first is complete."""
-    seen: set[str] = set()
-    while len(seen) < 2:
-        assert run.poll() is None
-        seen |= {path.name for path in out.glob("_unfinished-*/predictions-*")}
-        time.sleep(0.005)
-
-
 def test_a_clock_that_goes_backwards(collection: Collection, tmp_path: Path) -> None:
     """Fails if `StageRows` goes by `time.time()`."""
     out = tmp_path / "out"
     run = start_label(
         *(collection.photos, out, collection.model), saved_every=0.05, before=_BACKWARDS
     )
-    _wait_for_whole_part(run, out)
+    wait_for_parts(run, out)
     _kill(run)
     run = start_label(collection.photos, out, collection.model, "--resume", before=_BACKWARDS)
     assert _finish(run) == ""

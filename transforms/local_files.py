@@ -13,7 +13,7 @@ import os
 import shutil
 import stat
 from collections.abc import Sequence
-from typing import IO
+from typing import IO, Any
 
 from transforms.content import Content, Reserve, require_at_most
 
@@ -59,19 +59,48 @@ def read_bytes(path: str) -> bytes:
         return file.read()
 
 
-class _SafeFile(io.FileIO):
-    """A file whose content is on the disk, and not only on its way there, once it is closed."""
+class _NewFile(io.BufferedWriter):
+    """A file that has its name once its content is on the disk, and not only on its way there.
+
+    The system may write the end of a file before its middle: with its name from the beginning it
+    would look complete after the power has failed.
+    """
+
+    def __init__(self, raw: io.FileIO, path: str) -> None:
+        super().__init__(raw)
+        self._path = path
+        self._whole = True
 
     def close(self) -> None:
-        if not self.closed:
+        if self.closed:
+            return
+        try:
+            self.flush()
             os.fsync(self.fileno())
-        super().close()
+        except OSError:
+            self._whole = False
+            raise
+        finally:
+            with contextlib.suppress(OSError):  # it has been raised already
+                super().close()
+            if not self._whole:
+                os.remove(f"{self._path}.new")
+        if self._whole:
+            move([(f"{self._path}.new", self._path)])
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self._whole = error is None  # else the half would appear
+        super().__exit__(kind, error, trace)
+
+    def __del__(self) -> None:
+        self._whole = False  # nobody has closed it
+        super().__del__()
 
 
 def create(path: str) -> IO[bytes]:
-    """Opens a new file for writing, its folders made as needed."""
+    """Opens a new file for writing, its folders made as needed; it appears when it is closed."""
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    return io.BufferedWriter(_SafeFile(path, "wb"))
+    return _NewFile(io.FileIO(f"{path}.new", "wb"), path)
 
 
 def exists(path: str) -> bool:

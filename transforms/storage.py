@@ -111,18 +111,16 @@ _CURES: Mapping[type[OSError], str] = {
 def create(path: str) -> IO[bytes]:
     """Opens a new file for writing, its folders made as needed, nothing compressed on the way.
 
-    A local file is on the disk when it is closed, a remote one appears only then.
+    It appears under its name when it is closed, and is on the disk by then; not if the body of the
+    `with` statement raises an error.
     """
     return _files(path).create(path)
 
 
 def write_bytes(path: str, content: bytes) -> None:
     """Writes a whole file; whoever reads at any moment sees all of the old or all of the new."""
-    target = f"{path}.new" if is_local(path) else path
-    with create(target) as file:
+    with create(path) as file:
         file.write(content)
-    if target != path:
-        move([(target, path)])
 
 
 def read(path: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -> Content:
