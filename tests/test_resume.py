@@ -295,3 +295,115 @@ def test_what_cannot_be_hashed_is_labelled_or_fails_as_ever(run: Run) -> None:
     run.picture("gone.jpg").symlink_to("nowhere.jpg")
     assert run.label("--reuse-by", "sha256") == 0
     assert run.failures() == {"empty.jpg": "empty", "gone.jpg": "not_found"}
+
+
+def _dies(run: Run, monkeypatch: pytest.MonkeyPatch, *words: object) -> Path:
+    """A run that is gone when all its rows are in parts; returns the folder of its attempt."""
+
+    def dies(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = set(run.out.glob("_unfinished-*"))
+    with monkeypatch.context() as patched:
+        patched.setattr(attempts, "commit", dies)
+        assert run.label(*words) == 130
+    (attempt,) = set(run.out.glob("_unfinished-*")) - before
+    return attempt
+
+
+def _copy_of_part(attempt: Path, kind: str = "predictions") -> Path:
+    (part,) = attempt.glob(f"{kind}-*.arrow")
+    copy = attempt / f"{kind}-{'0' * 32}.arrow"
+    shutil.copy(part, copy)
+    return copy
+
+
+def test_a_row_that_two_parts_hold_is_taken_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is killed between a save and the deletion of the one before leaves two."""
+    before = run.rows()
+    shutil.rmtree(run.out)
+    attempt = _dies(run, monkeypatch)
+    _copy_of_part(attempt)
+    _copy_of_part(attempt, "failures")
+    assert run.label("--resume") == 0
+    assert run.rows() == before
+    assert len(run.failures()) == 2
+    manifest = run.manifest
+    assert [manifest[name] for name in ("inputs", "reused", "predictions")] == [12, 12, 10]
+
+
+def test_a_row_that_part_and_shard_hold_is_taken_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = run.rows()
+    _dies(run, monkeypatch, "--overwrite")
+    assert run.label("--resume") == 0
+    assert (run.rows(), run.manifest["reused"], run.manifest["inputs"]) == (before, 12, 12)
+
+
+@pytest.mark.parametrize("left", [0.0, 0.5, 0.999])
+def test_a_part_that_was_cut_off_is_not_used(
+    run: Run, monkeypatch: pytest.MonkeyPatch, left: float
+) -> None:
+    before = run.rows()
+    shutil.rmtree(run.out)
+    attempt = _dies(run, monkeypatch)
+    (part,) = attempt.glob("predictions-*.arrow")
+    os.truncate(part, int(part.stat().st_size * left))
+    assert run.label("--resume") == 0
+    assert run.rows() == before
+    assert (run.manifest["reused"], run.manifest["discarded"]) == (2, [str(part)])
+
+
+def test_a_part_that_was_cut_off_does_not_hide_a_whole_one(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(run.out)
+    attempt = _dies(run, monkeypatch)
+    cut = _copy_of_part(attempt)
+    os.truncate(cut, cut.stat().st_size - 9)
+    assert run.label("--resume") == 0
+    assert (len(run.rows()), run.manifest["reused"]) == (10, 12)
+    assert run.manifest["discarded"] == [str(cut)]
+
+
+@pytest.mark.parametrize("names", ["0f", "f0"])
+def test_the_right_one_of_several_stored_rows_is_taken(
+    run: Run, monkeypatch: pytest.MonkeyPatch, names: str
+) -> None:
+    """Whichever is found first: a prediction before a failure, the picture's content of now."""
+    expected = run.rows()
+    shutil.rmtree(run.out)
+    real, changed = local_files.read, run.picture("000004.jpg").read_bytes()
+
+    def disk_error(path: str, **options: Any) -> Any:
+        if path.endswith("000003.jpg"):
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(local_files, "read", disk_error)
+        shutil.copy(run.picture("000005.jpg"), run.picture("000004.jpg"))
+        first = _dies(run, monkeypatch)
+    run.picture("000004.jpg").write_bytes(changed)
+    second = _dies(run, monkeypatch, "--retry-failures")
+    for attempt, name in zip((first, second), names, strict=True):
+        attempt.rename(run.out / f"_unfinished-{name * 12}")
+    for number in range(10):
+        run.ruin_unseen(f"{number:06d}.jpg")
+    assert run.label("--resume") == 0
+    rows = run.rows()
+    assert [rows[name].pop("version") != expected[name].pop("version") for name in rows] == [
+        name == "000004.jpg" for name in rows
+    ]
+    assert rows == expected
+
+
+def test_parts_that_were_made_otherwise_are_not_used(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = run.rows()
+    shutil.rmtree(run.out)
+    _dies(run, monkeypatch, "--top-k", 3)
+    assert run.label("--resume", "--overwrite") == 0
+    assert (run.rows(), run.manifest["reused"]) == (before, 0)
