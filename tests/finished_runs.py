@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,24 +17,38 @@ from transforms.labels import class_names
 from transforms.records import Failure, Prediction
 from transforms.tables import failure_table, prediction_table
 
-ROWS_PER_SHARD = 25_000
-
 
 def write_run(
     folder: Path,
     predictions: Iterable[Prediction],
     failures: Iterable[Failure] = (),
+    *,
+    rows_per_shard: int = 25_000,
     **manifest: Any,
 ) -> None:
-    """Writes what `quantlabel label` would have written, as Parquet, in shards of 25,000 rows."""
+    """Writes what `quantlabel label` would have written, as Parquet.
+
+    Args:
+        folder: to make.
+        predictions: any number of rows.
+        failures: any number of rows.
+        rows_per_shard: few, where a test is about rows in several shards.
+        manifest: what differs from that of a plain run.
+    """
     folder.mkdir(parents=True)
-    rows, failed_rows = 0, list(failures)
+    top_k, failed_rows = 5, list(failures)
+    lengths: list[int] = []
+    for shard in _chunks(predictions, size=rows_per_shard):
+        path = folder / f"{len(lengths)}.parquet"
+        pq.write_table(prediction_table(shard), path, compression="zstd")
+        top_k = len(shard[0].top_class_ids)
+        lengths.append(len(shard))
     files: list[dict[str, Any]] = []
-    for number, shard in enumerate(_chunks(predictions)):
-        name = f"predictions-{number:05d}.parquet"
-        pq.write_table(prediction_table(shard), folder / name, compression="zstd")
-        files.append({"name": name, "rows": len(shard)})
-        rows += len(shard)
+    for number, length in enumerate(lengths):
+        name = f"predictions-{number:05d}-of-{len(lengths):05d}.parquet"
+        (folder / f"{number}.parquet").rename(folder / name)
+        files.append({"name": name, "rows": length})
+    rows = sum(lengths)
     if failed_rows:
         name = "failures-00000-of-00001.jsonl"
         lines = [json.dumps(row) for row in failure_table(failed_rows).to_pylist()]
@@ -48,7 +63,7 @@ def write_run(
         "preprocess": {"method": "eval", "size": 128, "views": 1},
         "options": {
             "inputs": ["photos"],
-            "top_k": 5,
+            "top_k": top_k,
             "max_pixels": 100_000_000,
             "max_bytes": 268_435_456,
         },
@@ -66,14 +81,9 @@ def write_run(
     (folder / "_SUCCESS").touch()
 
 
-def _chunks(rows: Iterable[Prediction]) -> Iterator[list[Prediction]]:
-    chunk: list[Prediction] = []
-    for row in rows:
-        chunk.append(row)
-        if len(chunk) == ROWS_PER_SHARD:
-            yield chunk
-            chunk = []
-    if chunk:
+def _chunks(rows: Iterable[Prediction], *, size: int) -> Iterator[list[Prediction]]:
+    iterator = iter(rows)
+    while chunk := list(itertools.islice(iterator, size)):
         yield chunk
 
 

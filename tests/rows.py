@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from transforms.labels import class_names
 from transforms.records import Failure, Prediction
 
 WILD_URI = '/photos/it\'s "<b>" 😀\nnew\tline.jpg'
@@ -29,6 +32,21 @@ def prediction(number: int, *, uri: str | None = None, meta: str | None = None) 
         size=100_000 + number,
         version=f"{1_700_000_000_000_000_000 + number}",
         meta=meta,
+    )
+
+
+def labelled(uri: str, top: dict[int, float], **others: Any) -> Prediction:
+    """A row whose best classes and their scores are `top`, best first."""
+    names = [class_names()[class_id] for class_id in top]
+    return prediction(0, uri=uri)._replace(
+        class_id=names[0].class_id,
+        synset=names[0].synset,
+        label=names[0].label,
+        score=next(iter(top.values())),
+        top_class_ids=list(top),
+        top_labels=[name.label for name in names],
+        top_scores=list(top.values()),
+        **others,
     )
 
 

@@ -18,7 +18,7 @@ from pipeline.cli import main
 from pipeline.dataflow import image_tag
 from tests.cloud import BUCKET, Cloud
 from tests.dataflow_service import JOB, Service, run_service
-from tests.finished import finished_run
+from tests.finished_runs import write_run
 from tests.head_runs import MODEL, head_rows
 
 IMAGE = f"us-docker.pkg.dev/test-project/quantlabel/worker:{image_tag()}"
@@ -131,7 +131,7 @@ def test_the_submitted_graph_gives_the_rows_of_a_local_run(
 def test_a_head_is_applied_there_as_here(
     bucket: Cloud, service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    finished_run(tmp_path / "labels", head_rows(12, kinds=3), model=MODEL)
+    write_run(tmp_path / "labels", head_rows(12, kinds=3), rows_per_shard=6, model=MODEL)
     assert main(["head", "fit", str(tmp_path / "labels"), "--truth", "folders"]) == 0
     for path in (tmp_path / "labels").rglob("*"):
         if path.is_file():

@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.evaluation import wilson
-from tests.finished import finished_run, labelled
-from tests.rows import failed
+from tests.finished_runs import write_run
+from tests.rows import failed, labelled
 
 TENCH, GOLDFISH, SHARK = 1, 2, 3
 
@@ -39,7 +39,7 @@ def run(tmp_path: Path) -> Path:
         labelled("/p/unknown.jpg", {SHARK: 0.9, TENCH: 0.05, **rest}),
     ]
     broken = [failed(0)._replace(uri="/p/e.jpg"), failed(1)._replace(uri="/p/f.jpg")]
-    finished_run(folder, rows, broken)
+    write_run(folder, rows, broken, rows_per_shard=2)
     return folder
 
 
@@ -145,7 +145,7 @@ def test_a_person_gets_tables(run: Path, truth: Path, capsys: pytest.CaptureFixt
 def test_folders_can_be_the_truth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     top = {TENCH: 0.9, GOLDFISH: 0.05, 10: 0.01, 11: 0.01}
     rows = [labelled("/p/tench/a.jpg", top), labelled("/p/n01443537/b.jpg", top)]
-    finished_run(tmp_path / "labels", rows)
+    write_run(tmp_path / "labels", rows)
     result = _evaluated(capsys, tmp_path / "labels", "folders")
     assert result["top1"]["hits"] == 1
     assert result["top5"] is None  # the run names four classes

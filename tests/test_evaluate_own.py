@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.cli import main
 from tests.cloud import BUCKET, Cloud
-from tests.finished import finished_run, labelled
-from tests.rows import failed
+from tests.finished_runs import write_run
+from tests.rows import failed, labelled
 from transforms.records import Prediction
 
 MAP = {"threshold": 0.5, "labels": {"fish": [1, 2], "cat": [282, 283], "tench": [3]}}
@@ -35,7 +35,7 @@ def run(tmp_path: Path) -> Path:
         _mapped("/p/fish/e.jpg", "fish", 0.8),
     ]
     broken = [failed(0)._replace(uri="/p/fish/f.jpg")]
-    finished_run(tmp_path / "labels", rows, broken, label_map=MAP)
+    write_run(tmp_path / "labels", rows, broken, rows_per_shard=2, label_map=MAP)
     return tmp_path / "labels"
 
 
@@ -133,11 +133,11 @@ def test_what_cannot_be_compared_is_refused(
     assert "--labels: expected one of network, mapped, head, found 'own'" in message
     assert "head apply first" in _refused(capsys, run, "--truth", truth, "--labels", "head")
     plain = tmp_path / "plain"
-    finished_run(plain, [_mapped("/a", None, 0), _mapped("/b", None, 0)])
+    write_run(plain, [_mapped("/a", None, 0), _mapped("/b", None, 0)])
     message = _refused(capsys, plain, "--truth", truth, "--labels", "mapped")
     assert "--labels mapped needs a run with a label map" in message
     assert "'fish' is no class" in _refused(capsys, plain, "--truth", truth)
-    finished_run(
+    write_run(
         tmp_path / "other", [_mapped("/x/a", None, 0), _mapped("/x/b", None, 0)], label_map=MAP
     )
     words = ("--truth", "folders", "--labels", "mapped")
@@ -168,7 +168,9 @@ def _with_head(folder: Path) -> None:
         name = ("ant", "bee")[(at + (at == 7)) % 2]
         rows.append(labelled(f"/p/{name}/{at}.jpg", {1: 0.9, 2: 0.05}, embedding=vector))
     model = {"name": "net", "kind": "tflite", "sha256": "ab" * 32, "input_size": 128}
-    finished_run(folder, rows, [failed(0)._replace(uri="/p/ant/x.jpg")], model=model)
+    write_run(
+        folder, rows, [failed(0)._replace(uri="/p/ant/x.jpg")], rows_per_shard=10, model=model
+    )
 
 
 def test_labels_of_a_head_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,7 +61,7 @@ def run(tmp_path: Path) -> Path:
     rows[1] = rows[1]._replace(score=0.25)
     rows.append(_row("gs://bucket/d e#f%20.jpg", 3, [2, 1], 0.5))
     rows.append(_row("/data/shard-0.tar#dir/g#h.jpg", 4, [1, 2], 0.1))
-    write_run(tmp_path / "labels", rows, some_failures(2), options={"top_k": 2})
+    write_run(tmp_path / "labels", rows, some_failures(2))
     return tmp_path / "labels"
 
 

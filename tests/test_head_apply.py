@@ -15,7 +15,7 @@ from pipeline.head import read_head
 from pipeline.head_graph import Labelled, LabelShard, PublishLabels, Source
 from pipeline.progress import Counts, Report, read_counts
 from tests.cloud import BUCKET, Cloud
-from tests.finished import finished_run
+from tests.finished_runs import write_run
 from tests.head_runs import MODEL, NAMES, head_rows
 from transforms.errors import UserError
 
@@ -26,7 +26,7 @@ SHARDS = ["predictions-00000-of-00002.parquet", "predictions-00001-of-00002.parq
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     """60 pictures of three kinds in two shards, and a head for them."""
     folder = tmp_path / "labels"
-    finished_run(folder, head_rows(60, kinds=3), model=MODEL)
+    write_run(folder, head_rows(60, kinds=3), rows_per_shard=30, model=MODEL)
     assert main(["head", "fit", str(folder), "--truth", "folders"]) == 0
     capsys.readouterr()
     return folder

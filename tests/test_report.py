@@ -22,10 +22,9 @@ from pipeline.report.selection import select
 from pipeline.report.survey import survey
 from tests.browser import chromium, complaints, open_page
 from tests.cloud import Cloud
-from tests.finished import labelled
 from tests.finished_runs import plausible, some_failures, write_run
 from tests.pictures import make_pictures
-from tests.rows import failed, prediction
+from tests.rows import failed, labelled, prediction
 from transforms.records import Prediction
 from transforms.tables import prediction_table
 
