@@ -53,7 +53,7 @@ def test_each_shard_of_the_run_becomes_one_of_labels(run: Path) -> None:
     manifest = json.loads(_files(run)["_MANIFEST.json"])
     assert [file["rows"] for file in manifest["files"]] == [30, 30]
     assert manifest["labels"] == dict.fromkeys(NAMES, 20)
-    assert manifest["run"] == {"started": "2026-01-01T00:00:00.000+00:00"}
+    assert manifest["run"] == {"started": "2026-01-02T03:04:05.000+00:00"}
 
 
 def test_few_rows_are_labelled_and_many_written_at_a_time(
