@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.checks import require, require_run
 from pipeline.finished import FinishedRun, open_run
 from pipeline.near_duplicates import COLUMNS, THRESHOLD, Groups, find_groups
 from transforms import storage
 from transforms._version import VERSION
-from transforms.errors import UsageError
 
 FOLDER = "duplicates"
 GROUPS_FILE = f"{FOLDER}/groups.parquet"
@@ -46,12 +46,9 @@ class DuplicatesOptions:
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
-        if not self.folder:
-            raise UsageError("DIR: expected the output folder of a run, found ''")
-        if not 0 < self.threshold <= 1:
-            raise UsageError(
-                f"--threshold: expected a cosine above 0 and at most 1, found {self.threshold}"
-            )
+        require_run(self.folder)
+        expected = "a cosine above 0 and at most 1"
+        require(0 < self.threshold <= 1, "--threshold", expected, self.threshold)
 
 
 def duplicates(options: DuplicatesOptions) -> tuple[dict[str, Any], pa.Table]:

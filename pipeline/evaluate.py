@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from pipeline import run_folder
+from pipeline.checks import require, require_run, require_truth
 from pipeline.evaluated import KINDS, Kind, Labels, labels_of
 from pipeline.evaluation import Evaluation
 from pipeline.finished import FinishedRun, open_run
 from pipeline.truth import FOLDERS, load_truth
 from transforms import storage
 from transforms._version import VERSION
-from transforms.errors import UsageError, UserError
+from transforms.errors import UserError
 
 FILE = "evaluation/evaluation.json"
 """In the folder of the run."""
@@ -41,12 +42,10 @@ class EvaluateOptions:
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
-        if not self.folder:
-            raise UsageError("DIR: expected the output folder of a run, found ''")
-        if not self.truth:
-            raise UsageError(f"--truth: expected a table or {FOLDERS}, found ''")
-        if self.labels not in (None, *KINDS):
-            raise UsageError(f"--labels: expected one of {', '.join(KINDS)}, found {self.labels!r}")
+        require_run(self.folder)
+        require_truth(self.truth)
+        known = self.labels in (None, *KINDS)
+        require(known, "--labels", f"one of {', '.join(KINDS)}", self.labels)
 
 
 def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from rich.console import Console
 
 from pipeline import dataflow, progress, runner
 from pipeline.beam_options import RunnerOptions, beam_options
+from pipeline.checks import require, require_run
 from pipeline.finished import FinishedRun, open_run
 from pipeline.head import FILE, FOLDER, read_head
 from pipeline.head_graph import Source, build
 from transforms import storage
 from transforms._version import VERSION
-from transforms.errors import UsageError
 from transforms.publish import MANIFEST
 
 _STAGING = "_temporary-"
@@ -41,10 +41,8 @@ class ApplyOptions(RunnerOptions):
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
-        if not self.folder:
-            raise UsageError("DIR: expected the output folder of a run, found ''")
-        if self.head == "":
-            raise UsageError("--head: expected a file, found ''")
+        require_run(self.folder)
+        require(self.head != "", "--head", "a file", self.head)
 
 
 def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str, Any] | None:

@@ -16,13 +16,14 @@ from threadpoolctl import threadpool_limits
 
 from pipeline import run_folder
 from pipeline.calibration import ScoreCounts
+from pipeline.checks import require, require_run, require_truth
 from pipeline.evaluation import share
 from pipeline.finished import FinishedRun, open_run
 from pipeline.head import FILE, Head, Vectors, embeddings, vectors_of, write_head
-from pipeline.truth import FOLDERS, UNKNOWN, OwnLabels, Truth, load_truth
+from pipeline.truth import UNKNOWN, OwnLabels, Truth, load_truth
 from transforms import storage
 from transforms._version import VERSION
-from transforms.errors import UsageError, UserError
+from transforms.errors import UserError
 
 _FOLDS = 5
 _EXAMPLES = 20
@@ -52,12 +53,9 @@ class FitOptions:
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
-        if not self.folder:
-            raise UsageError("DIR: expected the output folder of a run, found ''")
-        if not self.truth:
-            raise UsageError(f"--truth: expected a table or {FOLDERS}, found ''")
-        if self.output == "":
-            raise UsageError("--output: expected a file, found ''")
+        require_run(self.folder)
+        require_truth(self.truth)
+        require(self.output != "", "--output", "a file", self.output)
 
     @property
     def path(self) -> str:

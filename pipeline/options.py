@@ -7,6 +7,7 @@ import math
 from typing import Any, Literal
 
 from pipeline.beam_options import RunnerOptions
+from pipeline.checks import require
 from transforms.errors import UsageError
 from transforms.formats import FORMATS
 from transforms.loader import MAX_BYTES, MAX_PIXELS
@@ -75,28 +76,28 @@ class LabelOptions(RunnerOptions):
         """Checks every value; touches no file."""
         if self.retry_failures or self.reuse_by != "uri":
             object.__setattr__(self, "resume", True)
-        _require(bool(self.inputs) and all(self.inputs), "--input", "a path", self.inputs)
-        _require(bool(self.output), "--output", "a folder", self.output)
-        _require(self.format in FORMATS, "--format", f"one of {', '.join(FORMATS)}", self.format)
-        _require(
+        require(bool(self.inputs) and all(self.inputs), "--input", "a path", self.inputs)
+        require(bool(self.output), "--output", "a folder", self.output)
+        require(self.format in FORMATS, "--format", f"one of {', '.join(FORMATS)}", self.format)
+        require(
             self.preprocess in METHODS,
             "--preprocess",
             f"one of {', '.join(METHODS)}",
             self.preprocess,
         )
-        _require(self.reuse_by in ("uri", "sha256"), "--reuse-by", "uri or sha256", self.reuse_by)
-        _require(1 <= self.top_k <= CLASSES, "--top-k", f"a number from 1 to {CLASSES}", self.top_k)
-        _require(self.views in VIEWS, "--views", "1, 2 or 4", self.views)
+        require(self.reuse_by in ("uri", "sha256"), "--reuse-by", "uri or sha256", self.reuse_by)
+        require(1 <= self.top_k <= CLASSES, "--top-k", f"a number from 1 to {CLASSES}", self.top_k)
+        require(self.views in VIEWS, "--views", "1, 2 or 4", self.views)
         crops = self.views < 4 or not self.preprocess.startswith("stretch")
-        _require(crops, "--views 4", "a --preprocess that crops, eval or slim", self.preprocess)
-        _require(
+        require(crops, "--views 4", "a --preprocess that crops, eval or slim", self.preprocess)
+        require(
             0 < self.temperature < math.inf,
             "--temperature",
             "a number above 0",
             self.temperature,
         )
-        _require(self.label_map != "", "--label-map", "a file", self.label_map)
-        _require(
+        require(self.label_map != "", "--label-map", "a file", self.label_map)
+        require(
             0 <= self.label_threshold <= 1,
             "--label-threshold",
             "a score from 0 to 1",
@@ -104,15 +105,15 @@ class LabelOptions(RunnerOptions):
         )
         if self.label_threshold and self.label_map is None:
             raise UsageError("--label-threshold: it is that of --label-map, which is missing")
-        _require(
+        require(
             0 <= self.max_failure_rate <= 1,
             "--max-failure-rate",
             "a share from 0 to 1",
             self.max_failure_rate,
         )
-        _require(self.max_pixels > 0, "--max-pixels", "a positive number", self.max_pixels)
-        _require(self.max_bytes > 0, "--max-bytes", "a positive number", self.max_bytes)
-        _require(self.image_key != "", "--image-key", "a name", self.image_key)
+        require(self.max_pixels > 0, "--max-pixels", "a positive number", self.max_pixels)
+        require(self.max_bytes > 0, "--max-bytes", "a positive number", self.max_bytes)
+        require(self.image_key != "", "--image-key", "a name", self.image_key)
 
     def as_dict(self) -> dict[str, Any]:
         """For the manifest: paths absolute, without what would open a door (`transforms.urls`)."""
@@ -122,8 +123,3 @@ class LabelOptions(RunnerOptions):
             "model": shown(self.model),
             "beam_args": tuple(without_secrets(self.beam_args)),
         }
-
-
-def _require(holds: bool, flag: str, expected: str, found: object) -> None:
-    if not holds:
-        raise UsageError(f"{flag}: expected {expected}, found {found!r}")

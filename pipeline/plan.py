@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.checks import require
 from pipeline.network import load_network
 from pipeline.options import LabelOptions
 from pipeline.sample import Sampled, take_sample
 from pipeline.units import byte_size
-from transforms.errors import UsageError
 from transforms.formats import FORMATS, encoded
 from transforms.infer import BATCH_SIZE, model_handler
 from transforms.loader import Ahead, Loader, LoaderPool, cores
@@ -47,8 +47,7 @@ class PlanOptions:
 
     def __post_init__(self) -> None:
         """Checks the price; touches no file."""
-        if not self.price > 0:
-            raise UsageError(f"--price: expected a positive number, found {self.price!r}")
+        require(self.price > 0, "--price", "a positive number", self.price)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.checks import require, require_run
 from pipeline.finished import FinishedRun, open_run
 from pipeline.label_studio import image_address, labelling_config
 from pipeline.near_duplicates import COLUMNS, find_groups
@@ -58,10 +59,8 @@ class ReviewOptions:
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
-        if not self.folder:
-            raise UsageError("DIR: expected the output folder of a run, found ''")
-        if self.budget < 1:
-            raise UsageError(f"--budget: expected a number of pictures from 1, found {self.budget}")
+        require_run(self.folder)
+        require(self.budget >= 1, "--budget", "a number of pictures from 1", self.budget)
 
 
 def review(options: ReviewOptions) -> list[dict[str, Any]]:

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.checks import require, require_run
 from pipeline.finished import open_run
 from pipeline.relabel import Relabeller
 from pipeline.vectors import unit_vectors
-from transforms.errors import UsageError
 
 COLUMNS = ("uri", "label", "score", "embedding")
 
@@ -41,12 +41,9 @@ class SearchOptions:
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
-        if not self.folder:
-            raise UsageError("DIR: expected the output folder of a run, found ''")
-        if not self.like:
-            raise UsageError("--like: expected a picture, found ''")
-        if self.k < 1:
-            raise UsageError(f"-k: expected a number of results from 1 on, found {self.k}")
+        require_run(self.folder)
+        require(self.like != "", "--like", "a picture", self.like)
+        require(self.k >= 1, "-k", "a number of results from 1 on", self.k)
 
 
 def search(options: SearchOptions) -> list[dict[str, Any]]:

@@ -16,13 +16,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.attempts import KINDS, success
+from pipeline.checks import require, require_run
 from pipeline.finished import FinishedRun
 from pipeline.relabel import Relabeller
 from pipeline.verify_inputs import ListedAgain, began
 from pipeline.verify_rows import Repeats, failure_problems, prediction_problems
 from pipeline.verify_sample import Sample, label_again
 from transforms import storage
-from transforms.errors import UsageError, UserError
+from transforms.errors import UserError
 from transforms.publish import MANIFEST, SUCCESS
 from transforms.read_rows import read_failures, read_predictions
 from transforms.shards import Shard
@@ -55,8 +56,8 @@ class VerifyOptions:
 
     def __post_init__(self) -> None:
         """Checks every value; touches no file."""
-        if self.sample < 0:
-            raise UsageError(f"--sample: expected 0 or more pictures, found {self.sample}")
+        require_run(self.folder)
+        require(self.sample >= 0, "--sample", "0 or more pictures", self.sample)
 
 
 @dataclasses.dataclass

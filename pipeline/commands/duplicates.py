@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
-from pipeline.commands.parser import add_command
+from pipeline.commands.parser import add_command, add_json, add_run, show
 
 
 def add(commands: Any) -> None:
@@ -24,14 +23,14 @@ def add(commands: Any) -> None:
         "  quantlabel duplicates labels\n"
         "  quantlabel duplicates labels --threshold 0.98 --json",
     )
-    parser.add_argument("folder", metavar="DIR", help="the --output of a finished run")
+    add_run(parser)
+    add_json(parser)
     parser.add_argument(
         "--threshold",
         type=float,
         metavar="C",
         help="cosine from which on two pictures are alike (default: 0.95)",
     )
-    parser.add_argument("--json", action="store_true", help="the summary, for programs")
 
 
 def _duplicates(arguments: argparse.Namespace) -> None:
@@ -46,7 +45,10 @@ def _duplicates(arguments: argparse.Namespace) -> None:
     options = DuplicatesOptions(folder=arguments.folder, **given)
     with Console(stderr=True).status("Comparing feature vectors ..."):
         summary, table = duplicates(options)
-    if arguments.json:
-        print(json.dumps(summary, indent=2))
-    else:
-        print_duplicates(summary, table, folder=options.folder, console=Console())
+    show(
+        arguments,
+        summary,
+        in_words=lambda console: print_duplicates(
+            summary, table, folder=options.folder, console=console
+        ),
+    )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
-from pipeline.commands.parser import add_command
+from pipeline.commands.parser import add_command, add_json, add_run, show
 
 
 def add(commands: Any) -> None:
@@ -25,7 +24,8 @@ def add(commands: Any) -> None:
         "  quantlabel evaluate labels --truth folders\n"
         "  quantlabel evaluate labels --truth mine.csv --labels head",
     )
-    parser.add_argument("folder", metavar="DIR", help="the --output of a finished run")
+    add_run(parser)
+    add_json(parser)
     parser.add_argument(
         "--truth",
         required=True,
@@ -39,7 +39,6 @@ def add(commands: Any) -> None:
         help="network, mapped (of --label-map) or head (of head apply); default: network, or "
         "mapped where the truth's labels are those of the run's map",
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
@@ -53,8 +52,9 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         folder=arguments.folder, truth=arguments.truth, labels=arguments.labels
     )
     result = evaluate(options, console=Console(stderr=True))
-    if arguments.json:
-        print(json.dumps(result, indent=2))
-    else:
-        path = storage.join(arguments.folder, FILE)
-        print_evaluation(result, path=path, console=Console())
+    path = storage.join(arguments.folder, FILE)
+    show(
+        arguments,
+        result,
+        in_words=lambda console: print_evaluation(result, path=path, console=console),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.parser import add_command
+from pipeline.commands.parser import add_command, add_json, add_run, show
 
 
 def add(commands: Any) -> None:
@@ -24,13 +24,12 @@ def add(commands: Any) -> None:
         "  imagefolder          a folder a class with links to its pictures",
         epilog="example:\n  quantlabel export labels --to label-studio",
     )
-    parser.add_argument("folder", metavar="DIR", help="the --output of a finished run")
+    add_run(parser)
+    add_json(parser)
     parser.add_argument("--to", required=True, metavar="FORMAT", help="one of those above")
-    parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    import json
 
     from rich.console import Console
 
@@ -41,7 +40,4 @@ def _export(arguments: argparse.Namespace) -> None:
     with only_ours(verbose=arguments.verbose) as stderr:
         console = Console(file=stderr)
         summary = export(options, console=console if console.is_terminal else None)
-    if arguments.json:
-        print(json.dumps(summary, indent=2))
-    else:
-        print_export(summary, console=Console())
+    show(arguments, summary, in_words=lambda console: print_export(summary, console=console))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
-from pipeline.commands.parser import add_command
+from pipeline.commands.parser import add_command, add_group, add_json, add_run, show
 
 
 def add(commands: Any) -> None:
     """Adds the command and its actions."""
-    parser = commands.add_parser(
-        "head", allow_abbrev=False, help="teach labels of your own, and label a run with them"
+    actions = add_group(
+        commands, "head", help="teach labels of your own, and label a run with them"
     )
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     fit = add_command(
         actions,
         "fit",
@@ -57,8 +55,8 @@ def add(commands: Any) -> None:
         help="default: DirectRunner, this machine",
     )
     for action in (fit, apply):
-        action.add_argument("folder", metavar="DIR", help="the --output of a finished run")
-        action.add_argument("--json", action="store_true", help="for programs")
+        add_run(action)
+        add_json(action)
 
 
 def _fit(arguments: argparse.Namespace) -> None:
@@ -72,10 +70,11 @@ def _fit(arguments: argparse.Namespace) -> None:
 
     options = FitOptions(folder=arguments.folder, truth=arguments.truth, output=arguments.output)
     about = fit(options, console=Console(stderr=True))
-    if arguments.json:
-        print(json.dumps({"head": options.path, **about}, indent=2))
-    else:
-        print_fit(about, path=options.path, console=Console())
+    show(
+        arguments,
+        {"head": options.path, **about},
+        in_words=lambda console: print_fit(about, path=options.path, console=console),
+    )
 
 
 def _apply(arguments: argparse.Namespace) -> None:
@@ -95,10 +94,10 @@ def _apply(arguments: argparse.Namespace) -> None:
     )
     with only_ours(verbose=arguments.verbose) as stderr:
         manifest = apply(options, console=None if arguments.json else Console(file=stderr))
-    if manifest is None:
-        return
-    if arguments.json:
-        print(json.dumps(manifest, indent=2))
-    else:
+    if manifest is not None:
         folder = storage.join(options.folder, FOLDER)
-        print_apply(manifest, folder=folder, console=Console())
+        show(
+            arguments,
+            manifest,
+            in_words=lambda console: print_apply(manifest, folder=folder, console=console),
+        )

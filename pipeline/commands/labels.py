@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
-from pipeline.commands.parser import add_command
+from pipeline.commands.parser import add_command, add_group, add_json, show
 
 
 def add(commands: Any) -> None:
     """Adds the command and its action."""
-    parser = commands.add_parser(
-        "labels", allow_abbrev=False, help="find the classes that a word stands for"
-    )
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    actions = add_group(commands, "labels", help="find the classes that a word stands for")
     search = add_command(
         actions,
         "search",
@@ -26,16 +22,11 @@ def add(commands: Any) -> None:
         epilog="example:\n  quantlabel labels search cat",
     )
     search.add_argument("words", nargs="+", metavar="WORD", help="all of them in one name")
-    search.add_argument("--json", action="store_true", help="for programs")
+    add_json(search)
 
 
 def _search(arguments: argparse.Namespace) -> None:
-    from rich.console import Console
-
     from pipeline.label_search import print_found, search
 
     found = search(" ".join(arguments.words))
-    if arguments.json:
-        print(json.dumps(found.as_dict(), indent=2))
-    else:
-        print_found(found, console=Console())
+    show(arguments, found.as_dict(), in_words=lambda console: print_found(found, console=console))

@@ -5,15 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.parser import add_command
+from pipeline.commands.parser import add_command, add_group, add_json
 
 
 def add(commands: Any) -> None:
     """Adds the command and its actions."""
-    parser = commands.add_parser(
-        "model", allow_abbrev=False, help="fetch, describe, convert, compare or make a model"
-    )
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    actions = add_group(commands, "model", help="fetch, describe, convert, compare or make a model")
     fetch = add_command(
         actions, "fetch", _model_fetch, help="download a model into the cache, verified"
     )
@@ -27,7 +24,7 @@ def add(commands: Any) -> None:
             help="name, path, gs:// or https:// (default: %(default)s)",
         )
         action.add_argument("--sha256", metavar="HEX", help="the hash that the model must have")
-    info.add_argument("--json", action="store_true", help="for programs")
+    add_json(info)
     _add_export(actions)
     _add_compare(actions)
     stand_in = add_command(
@@ -88,7 +85,7 @@ def _add_export(actions: Any) -> None:
         metavar="PATH",
         help="quantize a float network by up to 200 pictures of this folder, glob or manifest",
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
+    add_json(parser)
 
 
 def _add_compare(actions: Any) -> None:
@@ -106,7 +103,7 @@ def _add_compare(actions: Any) -> None:
     parser.add_argument(
         "--input", required=True, metavar="PATH", help="pictures, as --input of quantlabel label"
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
+    add_json(parser)
 
 
 def _model_export(arguments: argparse.Namespace) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def add_command(
@@ -38,3 +42,37 @@ def add_command(
     )
     parser.set_defaults(command=command, takes_beam_flags=takes_beam_flags)
     return parser
+
+
+def add_group(commands: Any, name: str, *, help: str) -> Any:
+    """Adds a command that consists of others; returns what `add_command` takes for them."""
+    parser = commands.add_parser(name, allow_abbrev=False, help=help)
+    return parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Adds `DIR`, as `folder`: the finished run that a command works on."""
+    parser.add_argument("folder", metavar="DIR", help="the --output of a finished run")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Adds `--json`, see `show`."""
+    parser.add_argument("--json", action="store_true", default=False, help="for programs")
+
+
+def show(
+    arguments: argparse.Namespace, result: Any, *, in_words: Callable[[Console], None]
+) -> None:
+    """Prints what a command has found.
+
+    Args:
+        arguments: with `--json`.
+        result: as plain values, for programs.
+        in_words: prints it for people.
+    """
+    if arguments.json:
+        print(json.dumps(result, indent=2))
+        return
+    from rich.console import Console
+
+    in_words(Console())

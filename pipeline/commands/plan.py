@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from pipeline.commands.labelling import add_data, add_network_and_limits, label_options
-from pipeline.commands.parser import add_command
+from pipeline.commands.parser import add_command, add_json, show
 
 
 def add(commands: Any) -> None:
@@ -31,12 +30,10 @@ def add(commands: Any) -> None:
         help="of a vCPU-hour, in any currency (default: 0.056, Dataflow batch in us-central1 in "
         "US dollars when this was written)",
     )
-    parser.add_argument("--json", action="store_true", default=False, help="for programs")
+    add_json(parser)
 
 
 def _plan(arguments: argparse.Namespace) -> None:
-    from rich.console import Console
-
     from pipeline.plan import PlanOptions, plan, print_plan
     from pipeline.terminal import only_ours
 
@@ -45,7 +42,4 @@ def _plan(arguments: argparse.Namespace) -> None:
     options = PlanOptions(label=label_options(arguments, output="unused"), **price)
     with only_ours(verbose=arguments.verbose):
         found = plan(options)
-    if arguments.json:
-        print(json.dumps(found.as_dict(), indent=2))
-    else:
-        print_plan(found, console=Console())
+    show(arguments, found.as_dict(), in_words=lambda console: print_plan(found, console=console))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.parser import add_command
+from pipeline.commands.parser import add_command, add_run
 
 
 def add(commands: Any) -> None:
@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
         "from the pictures where they still are; nothing else in DIR is touched.",
         epilog="example:\n  quantlabel report labels --max-pictures 1000",
     )
-    parser.add_argument("folder", metavar="DIR", help="the --output of a finished run")
+    add_run(parser)
     parser.add_argument(
         "--max-pictures",
         type=int,

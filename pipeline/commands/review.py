@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
-from pipeline.commands.parser import add_command
+from pipeline.commands.parser import add_command, add_json, add_run, show
 
 
 def add(commands: Any) -> None:
@@ -23,7 +22,8 @@ def add(commands: Any) -> None:
         "Needs the extra `analysis`.",
         epilog="example:\n  quantlabel review labels --budget 500",
     )
-    parser.add_argument("folder", metavar="DIR", help="the --output of a finished run")
+    add_run(parser)
+    add_json(parser)
     parser.add_argument(
         "--budget",
         type=int,
@@ -31,7 +31,6 @@ def add(commands: Any) -> None:
         metavar="N",
         help="pictures to choose (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="the chosen rows, for programs")
 
 
 def _review(arguments: argparse.Namespace) -> None:
@@ -45,7 +44,8 @@ def _review(arguments: argparse.Namespace) -> None:
     options = ReviewOptions(folder=arguments.folder, budget=arguments.budget)
     with Console(stderr=True).status("Choosing pictures ..."):
         rows = review(options)
-    if arguments.json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
-    else:
-        print_review(rows, folder=options.folder, console=Console())
+    show(
+        arguments,
+        rows,
+        in_words=lambda console: print_review(rows, folder=options.folder, console=console),
+    )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
-from pipeline.commands.parser import add_command
+from pipeline.commands.parser import add_command, add_json, add_run, show
 
 
 def add(commands: Any) -> None:
@@ -20,26 +19,21 @@ def add(commands: Any) -> None:
         "feature vectors are nearest to it by cosine. Every row is compared.",
         epilog="example:\n  quantlabel search labels --like cat.jpg -k 20",
     )
-    parser.add_argument("folder", metavar="DIR", help="the --output of a finished run")
+    add_run(parser)
+    add_json(parser)
     parser.add_argument(
         "--like", required=True, metavar="PICTURE", help="a picture, of the run or any other"
     )
     parser.add_argument(
         "-k", type=int, default=20, metavar="K", help="results (default: %(default)s)"
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def _search(arguments: argparse.Namespace) -> None:
-    from rich.console import Console
-
     from pipeline.similar import SearchOptions, print_found, search
     from pipeline.terminal import only_ours
 
     options = SearchOptions(folder=arguments.folder, like=arguments.like, k=arguments.k)
     with only_ours(verbose=arguments.verbose):
         found = search(options)
-    if arguments.json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
-    else:
-        print_found(found, console=Console())
+    show(arguments, found, in_words=lambda console: print_found(found, console=console))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from typing import Any
 
-from pipeline.commands.parser import add_command
+from pipeline.commands.parser import add_command, add_json, add_run, show
 from transforms.errors import UserError
 
 
@@ -27,7 +26,8 @@ def add(commands: Any) -> None:
         "  quantlabel verify labels --sample 0 --json\n"
         "\nexit status: 0 all is well; 1 something is wrong, and the list says what",
     )
-    parser.add_argument("folder", metavar="DIR", help="the --output of a finished run")
+    add_run(parser)
+    add_json(parser)
     parser.add_argument(
         "--sample",
         type=int,
@@ -46,12 +46,9 @@ def add(commands: Any) -> None:
         metavar="MODEL",
         help="where the model is now (default: where the run found it)",
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def _verify(arguments: argparse.Namespace) -> None:
-    from rich.console import Console
-
     from pipeline.terminal import only_ours
     from pipeline.verify import VerifyOptions, print_checks, verify
 
@@ -64,11 +61,12 @@ def _verify(arguments: argparse.Namespace) -> None:
     with only_ours(verbose=arguments.verbose):
         checks = verify(options)
     wrong = sum(check.count for check in checks)
-    if arguments.json:
-        found = [dataclasses.asdict(check) for check in checks]
-        print(json.dumps({"folder": options.folder, "wrong": wrong, "checks": found}, indent=2))
-    else:
-        print_checks(checks, console=Console())
+    found = [dataclasses.asdict(check) for check in checks]
+    show(
+        arguments,
+        {"folder": options.folder, "wrong": wrong, "checks": found},
+        in_words=lambda console: print_checks(checks, console=console),
+    )
     if wrong:
         things = "thing is" if wrong == 1 else "things are"
         raise UserError(f"{options.folder}: {wrong:,} {things} wrong")

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from rich.console import Console
 
+from pipeline.checks import require, require_run
 from pipeline.export.coco import write_coco
 from pipeline.export.csv_table import write_csv
 from pipeline.export.fiftyone import write_fiftyone
@@ -21,7 +22,6 @@ from pipeline.finished import open_run
 from pipeline.run_folder import now
 from transforms import storage
 from transforms._version import VERSION
-from transforms.errors import UsageError
 
 FORMATS: Mapping[str, Callable[[Source, str], Counts]] = {
     "label-studio": write_label_studio,
@@ -50,10 +50,8 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
-        if not self.folder:
-            raise UsageError("DIR: expected the output folder of a run, found ''")
-        if self.to not in FORMATS:
-            raise UsageError(f"--to: expected one of {', '.join(FORMATS)}, found {self.to!r}")
+        require_run(self.folder)
+        require(self.to in FORMATS, "--to", f"one of {', '.join(FORMATS)}", self.to)
 
 
 def export(options: ExportOptions, *, console: Console | None = None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final, Literal, get_args
 
+from pipeline.checks import require
 from pipeline.module.float_network import INPUT_RANGES, InputRange
 from transforms.errors import UsageError
 
@@ -39,11 +40,9 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         """Checks every value; touches no file."""
-        if self.to not in TARGETS:
-            raise UsageError(f"--to: expected {' or '.join(TARGETS)}, found {self.to!r}")
-        if self.input_range not in (None, *INPUT_RANGES):
-            expected = " or ".join(INPUT_RANGES)
-            raise UsageError(f"--input-range: expected {expected}, found {self.input_range!r}")
+        require(self.to in TARGETS, "--to", " or ".join(TARGETS), self.to)
+        known = self.input_range in (None, *INPUT_RANGES)
+        require(known, "--input-range", " or ".join(INPUT_RANGES), self.input_range)
         if self.input_range and self.to != "savedmodel":
             raise UsageError("--input-range is for --to savedmodel; a tflite takes bytes")
         if self.post_training and self.to != "tflite":

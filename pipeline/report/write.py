@@ -11,6 +11,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.progress import track
 
+from pipeline.checks import require, require_run
 from pipeline.finished import FinishedRun, open_run
 from pipeline.report.duplicates import identical, near_identical
 from pipeline.report.evaluation import evaluation_part
@@ -21,7 +22,6 @@ from pipeline.report.survey import COLUMNS, survey
 from pipeline.report.thumbnails import Thumbnail, thumbnails
 from pipeline.units import byte_size
 from transforms import storage
-from transforms.errors import UsageError
 
 FILE = "report/index.html"
 
@@ -45,12 +45,9 @@ class ReportOptions:
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
-        if not self.folder:
-            raise UsageError("DIR: expected the output folder of a run, found ''")
-        if self.max_pictures < 0:
-            raise UsageError(
-                f"--max-pictures: expected 0 or a positive number, found {self.max_pictures}"
-            )
+        require_run(self.folder)
+        expected = "0 or a positive number"
+        require(self.max_pictures >= 0, "--max-pictures", expected, self.max_pictures)
 
 
 @dataclasses.dataclass(frozen=True)
