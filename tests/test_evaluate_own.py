@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline.cli import main
+from pipeline.finished import open_run
+from pipeline.report.evaluation import evaluation_part
 from tests.cloud import BUCKET, Cloud
 from tests.finished_runs import write_run
 from tests.rows import failed, labelled
@@ -157,6 +159,20 @@ def test_a_person_sees_how_many_have_a_label(
     truth = _table(tmp_path, "file,label\nd.jpg,cat\n")
     assert main(["evaluate", str(run), "--truth", str(truth)]) == 0
     assert "0.0 % (95 % interval 0.0 to 79.3), 0 of 1" in capsys.readouterr().out
+
+
+def test_the_report_tells_those_with_a_label_from_all(
+    run: Path, truth: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _evaluated(capsys, run, "--truth", truth)
+    part = evaluation_part(open_run(str(run)))
+    assert part is not None
+    assert [(value, name.split(",")[0]) for value, name in part.tiles][:3] == [
+        ("66.7%", "labelled"),
+        ("75.0%", "right of those"),
+        ("50.0%", "right of all"),
+    ]
+    assert part.confused == [("cat", "fish", 1)]
 
 
 def _with_head(folder: Path) -> None:
