@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import re
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from apache_beam import __version__ as beam_version
+from apache_beam.metrics import MetricsFilter
 from apache_beam.options.pipeline_options import (
     DebugOptions,
     GoogleCloudOptions,
@@ -15,9 +18,11 @@ from apache_beam.options.pipeline_options import (
     SetupOptions,
     WorkerOptions,
 )
+from apache_beam.runners.runner import PipelineState
 from rich.console import Console
 
-from transforms.errors import UsageError
+from pipeline import progress
+from transforms.errors import UsageError, UserError
 
 THREADS = 2
 """Threads of a worker process unless `--number_of_worker_harness_threads` says otherwise.
@@ -25,6 +30,9 @@ THREADS = 2
 Dataflow would start twelve. Each has pictures in flight and a pool of decoding threads of its own,
 as many as the machine has processors, and there is a process for each processor already.
 """
+
+_ASK_SECONDS = 20.0
+"""Between two questions for the counters, which the service itself renews every half minute."""
 
 _EXAMPLE = """\
 quantlabel {command} --runner=DataflowRunner \\
@@ -77,15 +85,50 @@ def wait(result: Any, flags: PipelineOptions, *, console: Console | None) -> Non
     Args:
         result: of `pipeline.run()`.
         flags: for Beam.
-        console: where the address of the job's page goes, or None.
+        console: where the address of the job's page and its progress go, or None.
+
+    Raises:
+        UserError: the job was cancelled, or replaced by another one.
     """
     try:
-        if console is not None:
-            _announce(result, flags, console)
-        result.wait_until_finish()
+        if console is None:
+            result.wait_until_finish()
+            return
+        _announce(result, flags, console)
+        with progress.shown(_Asked(result).counts, console=console, every=_ASK_SECONDS):
+            result.wait_until_finish()
     except KeyboardInterrupt:
         result.cancel()
         raise
+    except errors()[0] as error:  # of a job that somebody has stopped it says no more than None
+        if result.state == PipelineState.FAILED:
+            raise
+        message = f"the job has ended as {result.state}, not every picture has its row"
+        raise UserError(message) from error
+
+
+class _Asked:
+    """What the service says of a running job.
+
+    Args:
+        result: of `pipeline.run()`.
+    """
+
+    def __init__(self, result: Any) -> None:
+        self._result = result
+        self._last = progress.Counts(0, 0, 0)
+
+    def counts(self) -> progress.Counts:
+        """The counters of the job; those before if the service does not answer just now."""
+        named = MetricsFilter().with_namespace(progress.NAMESPACE)
+        # KeyError: Beam wants two values of each counter; a job that just began may have one.
+        with contextlib.suppress(*errors(), OSError, KeyError):
+            found = self._result.metrics().query(named)["counters"]
+            sums: collections.Counter[str] = collections.Counter()
+            for metric in found:
+                sums[metric.key.metric.name] += metric.result or 0
+            self._last = progress.Counts(*(sums[kind] for kind in progress.Counts._fields))
+        return self._last
 
 
 def _announce(result: Any, flags: PipelineOptions, console: Console) -> None:

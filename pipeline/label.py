@@ -11,7 +11,7 @@ from apache_beam.pvalue import AsDict, AsList
 
 from pipeline.earlier import EarlierRows
 from pipeline.options import LabelOptions
-from pipeline.progress import CountPictures
+from pipeline.progress import CountPictures, Kind, MeterPictures
 from pipeline.run_folder import FinishRun
 from transforms.infer import ClassifyImages
 from transforms.label_map import LabelMap
@@ -42,7 +42,8 @@ def build(
         label_map: labels that predictions get besides, or None.
         identity: versions, model, preprocessing, options and start, for the manifest.
         attempt: folder for what is not finished, see `pipeline.attempts`.
-        progress_folder: local folder where running transforms report how far they are, or None.
+        progress_folder: local folder where running transforms report how far they are; None for
+            Beam's own counters on a service, and for none in a local run.
     """
     read = pipeline | "Read" >> ReadImages(options.inputs, image_key=options.image_key)
     earlier = read.refs | "Earlier" >> EarlierRows(options, identity=identity, attempt=attempt)
@@ -63,16 +64,16 @@ def build(
     )
     predictions = classified.predictions
     failures = (read.failures, loaded.failures, classified.failures) | "Failures" >> beam.Flatten()
-    if progress_folder is not None:
+    if not options.is_local or progress_folder is not None:
         # Apart, so that the listing is counted while it is made.
         for name, tally in (
             ("listed", read.listing),
             ("kept", earlier.tally),
             ("members", loaded.tally),
         ):
-            _ = tally | f"Count {name}" >> beam.ParDo(CountPictures(progress_folder, "listed"))
-        predictions |= "Count labelled" >> beam.ParDo(CountPictures(progress_folder, "labelled"))
-        failures |= "Count failed" >> beam.ParDo(CountPictures(progress_folder, "failed"))
+            _ = tally | f"Count {name}" >> _count("listed", progress_folder)
+        predictions |= "Count labelled" >> _count("labelled", progress_folder)
+        failures |= "Count failed" >> _count("failed", progress_folder)
     new = predictions | "Stage" >> StageRows(attempt, "predictions")
     new_failures = failures | "StageFailures" >> StageRows(attempt, "failures")
     merge = MergePieces(attempt, "predictions", options.format, _schema_metadata(identity))
@@ -100,6 +101,10 @@ def build(
             discarded=AsList(earlier.discarded),
         )
     )
+
+
+def _count(kind: Kind, folder: str | None) -> beam.ParDo:
+    return beam.ParDo(MeterPictures(kind) if folder is None else CountPictures(folder, kind))
 
 
 class _AddUp(beam.PTransform):  # type: ignore[misc]

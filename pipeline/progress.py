@@ -1,12 +1,13 @@
-"""How far a local run is: counted by the running transforms, shown by the launcher.
+"""How far a run is: counted by the running transforms, shown by the launcher.
 
-A DirectRunner answers no question while it runs, and its workers may be other processes, so the
-counts travel through one tiny file a process.
+A service is asked for Beam's own counters. A DirectRunner answers no question while it runs, and
+its workers may be other processes, so there the counts travel through one tiny file a process.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import glob
 import os
 import struct
@@ -14,10 +15,11 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple, cast
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 
@@ -25,13 +27,16 @@ _WRITE_SECONDS = 0.2
 _LINE_SECONDS = 10.0
 _COUNTS = struct.Struct("<qqq")
 
+NAMESPACE = "quantlabel"
+"""Of the counters where a runner shows them; their names are the fields of `Counts`."""
+
 Kind = Literal["listed", "labelled", "failed"]
 
 
 class Counts(NamedTuple):
-    """Pictures found so far, labelled and failed."""
+    """Pictures found so far and not done already, labelled and failed."""
 
-    total: int
+    listed: int
     labelled: int
     failed: int
 
@@ -53,13 +58,8 @@ class Report:
         self._counts = dict.fromkeys(Counts._fields, 0)
         self._written = 0.0
 
-    def add(self, kind: str, count: int) -> None:
-        """Counts some pictures.
-
-        Args:
-            kind: one of the fields of `Counts`.
-            count: how many more.
-        """
+    def add(self, kind: Kind, count: int) -> None:
+        """Counts some more pictures."""
         self._counts[kind] += count
         if time.monotonic() - self._written > _WRITE_SECONDS:
             self.write()
@@ -71,13 +71,40 @@ class Report:
         self._written = time.monotonic()
 
 
+def _pictures(kind: Kind, element: Any) -> int:
+    """For how many pictures an element stands.
+
+    `listed` counts the elements of `ReadResult.listing` and of tallies with what is `reused`.
+    """
+    if kind != "listed":
+        return 1
+    name, count = cast("tuple[str, int]", element)
+    return {"entries": count, "duplicates": -count, "reused": -count}.get(name, 0)
+
+
+class MeterPictures(beam.DoFn):  # type: ignore[misc]
+    """Passes everything on and counts it for the runner, which shows it and answers questions.
+
+    Args:
+        kind: what the elements are.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self._counter = Metrics.counter(NAMESPACE, kind)
+
+    def process(self, element: Any) -> Iterator[Any]:
+        """Counts one element."""
+        self._counter.inc(_pictures(self._kind, element))
+        yield element
+
+
 class CountPictures(beam.DoFn):  # type: ignore[misc]
     """Passes everything on and reports how much it saw.
 
     Args:
         folder: as in `Report`.
-        kind: what it counts; `listed` expects the elements of `ReadResult.listing`, and of tallies
-            with what is `reused` and so not to be done.
+        kind: what the elements are.
     """
 
     def __init__(self, folder: str, kind: Kind) -> None:
@@ -90,10 +117,7 @@ class CountPictures(beam.DoFn):  # type: ignore[misc]
 
     def process(self, element: Any) -> Iterator[Any]:
         """Counts one element."""
-        if self._kind != "listed":
-            self._report.add(self._kind, 1)
-        elif element[0] in ("entries", "duplicates", "reused"):
-            self._report.add("total", element[1] if element[0] == "entries" else -element[1])
+        self._report.add(self._kind, _pictures(self._kind, element))
         yield element
 
     def finish_bundle(self) -> None:
@@ -131,21 +155,22 @@ def reports(*, console: Console | None) -> Iterator[str | None]:
         yield None
         return
     made = tempfile.TemporaryDirectory(prefix="quantlabel-progress-")
-    with made as folder, shown(folder, console=console):
+    with made as folder, shown(functools.partial(read_counts, folder), console=console):
         yield folder
 
 
 @contextlib.contextmanager
-def shown(folder: str, *, console: Console) -> Iterator[None]:
+def shown(read: Callable[[], Counts], *, console: Console, every: float = 0.2) -> Iterator[None]:
     """Shows the counts while the body runs: a bar on a terminal, a line now and then elsewhere.
 
     Args:
-        folder: where `CountPictures` reports.
+        read: tells the counts.
         console: to show them on.
+        every: seconds between two questions for them, at least.
     """
     stop = threading.Event()
     show = _show_bar if console.is_terminal else _show_lines
-    thread = threading.Thread(target=show, args=(folder, console, stop), daemon=True)
+    thread = threading.Thread(target=show, args=(read, console, stop, every), daemon=True)
     thread.start()
     try:
         yield
@@ -154,7 +179,9 @@ def shown(folder: str, *, console: Console) -> Iterator[None]:
         thread.join()
 
 
-def _show_bar(folder: str, console: Console, stop: threading.Event) -> None:
+def _show_bar(
+    read: Callable[[], Counts], console: Console, stop: threading.Event, every: float
+) -> None:
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -169,26 +196,28 @@ def _show_bar(folder: str, console: Console, stop: threading.Event) -> None:
         task = progress.add_task("Listing pictures", total=None, of="?", failed=0)
         finished = False
         while not finished:
-            finished = stop.wait(_WRITE_SECONDS)
-            counts = read_counts(folder)
+            finished = stop.wait(every)
+            counts = read()
             if counts.done:
                 progress.update(
                     task,
                     description="Labelling",
-                    total=counts.total,
-                    of=f"{counts.total:,}",
+                    total=counts.listed,
+                    of=f"{counts.listed:,}",
                     completed=counts.done,
                     failed=counts.failed,
                 )
             else:
-                progress.update(task, of=f"{counts.total:,}")
+                progress.update(task, of=f"{counts.listed:,}")
 
 
-def _show_lines(folder: str, console: Console, stop: threading.Event) -> None:
+def _show_lines(
+    read: Callable[[], Counts], console: Console, stop: threading.Event, every: float
+) -> None:
     started = time.monotonic()
-    while not stop.wait(_LINE_SECONDS):
+    while not stop.wait(max(every, _LINE_SECONDS)):
         console.print(
-            progress_line(read_counts(folder), seconds=time.monotonic() - started),
+            progress_line(read(), seconds=time.monotonic() - started),
             highlight=False,
         )
 
@@ -196,10 +225,10 @@ def _show_lines(folder: str, console: Console, stop: threading.Event) -> None:
 def progress_line(counts: Counts, *, seconds: float) -> str:
     """What a log shows of a run that has lasted for `seconds`."""
     if not counts.done:
-        return f"{counts.total:,} pictures listed"
+        return f"{counts.listed:,} pictures listed"
     rate = counts.done / seconds
-    left = max(counts.total - counts.done, 0) / rate
+    left = max(counts.listed - counts.done, 0) / rate
     return (
-        f"{counts.done:,} of {counts.total:,} pictures, {rate:,.0f}/s, "
+        f"{counts.done:,} of {counts.listed:,} pictures, {rate:,.0f}/s, "
         f"{counts.failed:,} failed, {left:.0f} s left"
     )

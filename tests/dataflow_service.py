@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.metrics import MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability import python_urns
 from apache_beam.portability.api import beam_runner_api_pb2
@@ -41,6 +42,7 @@ class Service:
         requests: `METHOD path` of each request, in order.
         state: of the job, as the API spells it.
         runs: whether a job is run; if not, it stays pending.
+        counters: of the job, by name, as often as a step has one.
     """
 
     def __init__(self, url: str) -> None:
@@ -49,6 +51,7 @@ class Service:
         self.requests: list[str] = []
         self.state = "JOB_STATE_PENDING"
         self.runs = True
+        self.counters: list[tuple[str, int]] = []
 
     def submit(self, job: dict[str, Any]) -> dict[str, Any]:
         """Starts a job."""
@@ -65,7 +68,10 @@ class Service:
         self.state = "JOB_STATE_RUNNING"
         graph = read_graph(job["environment"]["sdkPipelineOptions"]["options"]["pipelineUrl"])
         try:
-            FnApiRunner().run_via_runner_api(graph, PipelineOptions([])).wait_until_finish()
+            result = FnApiRunner().run_via_runner_api(graph, PipelineOptions([]))
+            result.wait_until_finish()
+            counters = result.metrics().query(MetricsFilter().with_namespace("quantlabel"))
+            self.counters = [(c.key.metric.name, c.committed) for c in counters["counters"]]
             self.state = "JOB_STATE_DONE"
         finally:
             if self.state == "JOB_STATE_RUNNING":
@@ -78,6 +84,22 @@ class Service:
         importance = {"id": "1", "messageImportance": "JOB_MESSAGE_ERROR"}
         return [importance | {"time": "2026-11-24T00:00:00Z", "messageText": "Workflow failed."}]
 
+    def metrics(self) -> list[dict[str, Any]]:
+        """Each counter twice, as the real service has them: what is certain, and the latest."""
+        return [
+            {
+                "name": {
+                    "origin": "user",
+                    "name": name,
+                    "context": {"namespace": "quantlabel", "step": f"s{step}", **tentative},
+                },
+                "scalar": value,
+                "updateTime": "2026-11-24T00:00:00Z",
+            }
+            for step, (name, value) in enumerate(self.counters)
+            for tentative in ({}, {"tentative": "true"})
+        ]
+
     def answer(self, method: str, path: str, body: Any) -> dict[str, Any]:
         """One request of the API."""
         self.requests.append(f"{method} {path}")
@@ -88,7 +110,7 @@ class Service:
         if path.endswith("/messages"):
             return {"jobMessages": self.messages()}
         if path.endswith("/metrics"):
-            return {"metrics": []}
+            return {"metrics": self.metrics()}
         return self.described()
 
 

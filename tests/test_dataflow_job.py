@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -112,7 +115,13 @@ def test_the_submitted_graph_gives_the_rows_of_a_local_run(
     done = subprocess.run(_command(*words), capture_output=True, text=True, timeout=90)
     assert done.returncode == 0, done.stderr
     page = f"https://console.cloud.google.com/dataflow/jobs/us-central1/{JOB}?project=test-project"
-    assert done.stderr == f"Submitted {JOB}: {page}\n"
+    announced, *shown = done.stderr.splitlines()
+    assert announced == f"Submitted {JOB}: {page}"
+    assert all(" pictures" in line for line in shown)  # a slow machine shows progress
+    sums: collections.Counter[str] = collections.Counter()
+    for name, value in service.counters:
+        sums[name] += value
+    assert sums == {"listed": 11, "labelled": 10, "failed": 1}
     local = ["label", "--quiet", f"--input=gs://{BUCKET}/photos", f"--model={stand_in_file}"]
     assert main([*local, f"--output={tmp_path / 'local'}"]) == 0
     remote = _fetch(bucket, "labels/", tmp_path / "remote")
@@ -148,6 +157,49 @@ def test_a_head_is_applied_there_as_here(
     capsys.readouterr()
     assert main(["head", "apply", str(tmp_path / "labels"), *_ON_DATAFLOW]) == 2
     assert f"DIR {tmp_path}/labels: workers cannot reach" in capsys.readouterr().err
+
+
+_IMPATIENT = """
+import sys
+import pipeline.dataflow, pipeline.progress
+from pipeline.cli import main
+pipeline.dataflow._ASK_SECONDS = pipeline.progress._LINE_SECONDS = 0.2
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def _later(service: Service, *, state: str) -> None:
+    """Ends the job, which has not run, once it was asked for its counters."""
+
+    def end() -> None:
+        while not any(request.endswith("/metrics") for request in service.requests):
+            time.sleep(0.05)
+        service.state = state
+
+    service.runs = False
+    threading.Thread(target=end, daemon=True).start()
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [("FAILED", "Workflow failed."), ("CANCELLED", "ended as CANCELLED"), ("UPDATED", "UPDATED")],
+)
+def test_counters_show_how_far_a_job_is_and_its_end_is_named(
+    state: str, said: str, bucket: Cloud, service: Service, stand_in_file: Path
+) -> None:
+    service.counters = [("listed", 2000), ("listed", -500), ("labelled", 900), ("failed", 100)]
+    _later(service, state=f"JOB_STATE_{state}")
+    words = _words(stand_in_file, f"--dataflow_endpoint={service.url}")
+    command = [sys.executable, "-c", _IMPATIENT, *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    assert done.returncode == 1
+    _, *lines, last = done.stderr.splitlines()
+    assert any(line.startswith("1,000 of 1,500 pictures, ") for line in lines)
+    assert any(", 100 failed, " in line for line in lines)
+    assert last.startswith("quantlabel: ")
+    assert said in last
+    assert "Traceback" not in last
+    assert bucket.names("labels/_SUCCESS") == []
 
 
 def test_a_failed_job_is_a_failed_run(bucket: Cloud, service: Service, stand_in_file: Path) -> None:

@@ -152,7 +152,7 @@ def test_flags_that_nobody_knows_are_refused(run: Path, capsys: pytest.CaptureFi
 def test_rows_are_counted_while_they_are_labelled(run: Path, tmp_path: Path) -> None:
     reports = tmp_path / "reports"
     reports.mkdir()
-    Report(str(reports)).add("total", 60)
+    Report(str(reports)).add("listed", 60)
     label = LabelShard(read_head(str(run / "head/head.npz")), str(tmp_path / "x"), str(reports))
     list(label.process(Source(0, str(run / SHARDS[0]), 30)))
     assert read_counts(str(reports)) == Counts(60, 30, 0)

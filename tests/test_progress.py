@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import io
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def test_counts_of_all_workers_add_up(tmp_path: Path) -> None:
     _count(tmp_path, "labelled", list("abc"))
     _count(tmp_path, "labelled", list("d"))
     _count(tmp_path, "failed", list("ef"))
-    assert read_counts(str(tmp_path)) == Counts(total=7, labelled=4, failed=2)
+    assert read_counts(str(tmp_path)) == Counts(listed=7, labelled=4, failed=2)
     assert read_counts(str(tmp_path)).done == 6
 
 
@@ -49,7 +50,7 @@ def test_the_bar_shows_the_last_counts(tmp_path: Path) -> None:
     terminal = Console(file=io.StringIO(), force_terminal=True, width=120)
     _count(tmp_path, "listed", [("entries", 3000)])
     _count(tmp_path, "failed", list("ef"))
-    with shown(str(tmp_path), console=terminal):
+    with shown(functools.partial(read_counts, str(tmp_path)), console=terminal):
         _count(tmp_path, "labelled", [None] * 2000)
     assert isinstance(terminal.file, io.StringIO)
     text = terminal.file.getvalue()
@@ -64,7 +65,7 @@ def test_elsewhere_there_are_lines_and_no_bar(
     log = Console(file=io.StringIO(), width=120)
     assert isinstance(log.file, io.StringIO)
     _count(tmp_path, "listed", [("entries", 3000)])
-    with shown(str(tmp_path), console=log):
+    with shown(functools.partial(read_counts, str(tmp_path)), console=log):
         while "3,000 pictures listed\n" not in log.file.getvalue():
             pass
     assert "\x1b" not in log.file.getvalue()
