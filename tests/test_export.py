@@ -65,6 +65,21 @@ def run(tmp_path: Path) -> Path:
     return tmp_path / "labels"
 
 
+@pytest.fixture
+def mapped(tmp_path: Path) -> Path:
+    """A fish, a picture below the threshold of the label map and a bird."""
+    make_pictures(tmp_path / "photos", count=3)
+    paths = sorted((tmp_path / "photos").iterdir())
+    labels, scores = ("fish", None, "bird"), (0.75, 0.125, 0.5)
+    rows = [
+        row._replace(uri=str(path), mapped_label=label, mapped_score=score, score=1 - score)
+        for row, path, label, score in zip(plausible(3), paths, labels, scores, strict=True)
+    ]
+    own = {"threshold": 0.25, "labels": {"fish": [1, 2], "cat": [282], "bird": [8]}}
+    write_run(tmp_path / "labels", rows, label_map=own)
+    return tmp_path / "labels"
+
+
 def _export(folder: Path | str, to: str) -> dict[str, Any]:
     assert main(["export", str(folder), "--to", to]) == 0
     ledger: dict[str, Any] = json.loads(Path(f"{folder}/export/{to}.json").read_bytes())
@@ -138,28 +153,60 @@ def test_many_classes_are_narrowed_to_those_of_the_task(tmp_path: Path) -> None:
     assert (found["tasks"], found["errors"]) == (200, [])
 
 
-def test_a_label_map_narrows_the_choices_to_the_users_own(tmp_path: Path) -> None:
-    rows = [
-        row._replace(mapped_label=label, mapped_score=score, score=1 - score)
-        for row, label, score in zip(
-            plausible(3), ("fish", None, "bird"), (0.75, 0.125, 0.5), strict=True
-        )
-    ]
-    own = {"threshold": 0.25, "labels": {"fish": [1, 2], "bird": [8]}}
-    write_run(tmp_path / "labels", rows, label_map=own)
-    _export(tmp_path / "labels", "label-studio")
-    (tasks,) = _tasks(tmp_path / "labels")
+def test_a_label_map_narrows_the_choices_to_the_users_own(mapped: Path) -> None:
+    _export(mapped, "label-studio")
+    (tasks,) = _tasks(mapped)
     predictions = [task["predictions"][0] for task in tasks]
     assert [prediction["score"] for prediction in predictions] == [0.125, 0.5, 0.75]
     assert [
         [result["value"]["choices"] for result in prediction["result"]]
         for prediction in predictions
     ] == [[], [["bird"]], [["fish"]]]
-    assert validated(tmp_path / "labels/export/label-studio") == {
+    assert validated(mapped / "export/label-studio") == {
         "tasks": 3,
         "errors": [],
-        "choices": ["fish", "bird", "none of these"],
+        "choices": ["fish", "cat", "bird", "none of these"],
     }
+
+
+def test_where_a_picture_has_one_label_it_is_the_label_maps(mapped: Path) -> None:
+    assert _export(mapped, "coco-classification")["rows"] == 3
+    coco = COCO(mapped / "export/coco-classification/annotations.json")
+    assert [category["name"] for category in coco.cats.values()] == ["fish", "cat", "bird"]
+    assert list(coco.imgs) == [1, 2, 3]
+    assert list(coco.anns.values()) == [
+        {"id": 1, "image_id": 1, "category_id": 1, "score": 0.75},
+        {"id": 2, "image_id": 3, "category_id": 3, "score": 0.5},
+    ]
+    ledger = _export(mapped, "imagefolder")
+    assert (ledger["rows"], ledger["left_out"]) == (2, 1)
+    links = sorted((mapped / "export/imagefolder").glob("*/*"))
+    assert [f"{link.parent.name} {link.resolve().name}" for link in links] == [
+        "bird 000002.jpg",
+        "fish 000000.jpg",
+    ]
+    assert _export(mapped, "fiftyone")["rows"] == 3
+    assert json.loads((mapped / "export/fiftyone/labels.json").read_bytes()) == {
+        "classes": ["fish", "cat", "bird"],
+        "labels": {
+            "000000001": {"label": "fish", "confidence": 0.75},
+            "000000002": None,
+            "000000003": {"label": "bird", "confidence": 0.5},
+        },
+    }
+
+
+def test_where_there_are_columns_the_label_map_has_its_own(mapped: Path) -> None:
+    _export(mapped, "csv")
+    table = pandas.read_csv(mapped / "export/csv/predictions.csv")
+    assert table.columns[-7:-5].tolist() == ["mapped_label", "mapped_score"]
+    assert table["mapped_label"].fillna("").tolist() == ["fish", "", "bird"]
+    assert table["mapped_score"].tolist() == [0.75, 0.125, 0.5]
+    assert table["score"].tolist() == [0.25, 0.875, 0.5]
+    _export(mapped, "huggingface")
+    found = _loaded(mapped.parent, str(mapped / "export/huggingface"))
+    assert found["mapped"] == [["fish", "cat", "bird"], [0, None, 2], [0.75, 0.125, 0.5]]
+    assert found["misdeclared"] == []
 
 
 def test_tasks_come_in_files_in_order_of_doubt(
@@ -180,7 +227,7 @@ def test_tasks_come_in_files_in_order_of_doubt(
 
 def test_fiftyone_finds_every_picture(run: Path) -> None:
     ledger = _export(run, "fiftyone")
-    assert (ledger["rows"], ledger["left_out"]) == (3, 2)  # the bucket and the archive
+    assert (ledger["rows"], ledger["left_out"]) == (2, 3)  # bucket, archive, no extension
     folder = run / "export/fiftyone"
     data = json.loads((folder / "data.json").read_bytes())
     labels = json.loads((folder / "labels.json").read_bytes())
@@ -189,19 +236,69 @@ def test_fiftyone_finds_every_picture(run: Path) -> None:
         "labels": {
             "000000001": {"label": "crane (135)", "confidence": 0.9},
             "000000002": {"label": "crane (518)", "confidence": 0.25},
-            "000000003": {"label": "tench", "confidence": 0.9},
         },
     }
-    # As fiftyone/utils/data/importers.py, FiftyOneImageClassificationDatasetImporter, does it.
-    paths = {os.path.splitext(key)[0]: os.path.join(folder, value) for key, value in data.items()}
-    found = [paths[key] for key in labels["labels"]]
-    assert found == [str(run.parent / "photos" / name) for name in NAMES]
-    assert all(Path(path).is_file() for path in found)
+    assert data == {
+        "000000001": str(run.parent / "photos" / NAMES[0]),
+        "000000002": str(run.parent / "photos" / NAMES[1]),
+    }
+
+
+_OPEN = """
+import json, sys
+import fiftyone
+rows = fiftyone.Dataset.from_dir(
+    sys.argv[1],
+    fiftyone.types.FiftyOneImageClassificationDataset,
+    data_path="data.json",
+    progress=False,
+)
+found = [[row.filepath] for row in rows]
+for line, row in zip(found, rows, strict=True):
+    if row.ground_truth:
+        line += [row.ground_truth.label, row.ground_truth.confidence]
+print(json.dumps({"media": rows.media_type, "classes": rows.default_classes, "rows": found}))
+"""
+
+
+def _opened(folder: Path) -> dict[str, Any]:
+    """What FiftyOne makes of an export."""
+    python = os.environ.get("QUANTLABEL_FIFTYONE")
+    if not python:
+        pytest.skip("QUANTLABEL_FIFTYONE names no Python that has fiftyone; see docs/export.md")
+    _export(folder, "fiftyone")
+    done = subprocess.run(
+        [python, "-c", _OPEN, str(folder / "export/fiftyone")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "FIFTYONE_DO_NOT_TRACK": "true", "PYTHONPATH": ""},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_fiftyone_itself_opens_it(run: Path) -> None:
+    assert _opened(run) == {
+        "media": "image",
+        "classes": ["tench", "goldfish", "crane (135)", "crane (518)"],
+        "rows": [
+            [str(run.parent / "photos" / NAMES[0]), "crane (135)", 0.9],
+            [str(run.parent / "photos" / NAMES[1]), "crane (518)", 0.25],
+        ],
+    }
+
+
+def test_fiftyone_itself_opens_labels_of_ones_own(mapped: Path) -> None:
+    found = _opened(mapped)
+    assert found["classes"] == ["fish", "cat", "bird"]
+    assert [row[1:] for row in found["rows"]] == [["fish", 0.75], [], ["bird", 0.5]]
 
 
 _LOAD = """
 import json, sys
-import datasets
+import datasets, pyarrow.parquet
 datasets.disable_progress_bars()
 rows = datasets.load_dataset(*json.loads(sys.argv[1]), split="train", cache_dir=sys.argv[2])
 found = {
@@ -214,15 +311,26 @@ if "embedding" in rows.column_names:
     found["length"] = rows.features["embedding"].length
     found["second"] = rows[0]["embedding"][1]
     found["uris"] = rows["uri"][:]
+    schema = pyarrow.parquet.read_schema(sys.argv[3])
+    declared = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+    types = datasets.Features.from_dict(declared).arrow_schema
+    # Where they differ, `datasets` quietly takes what is stored; others take what is declared.
+    found["misdeclared"] = [
+        name for name in schema.names if types.field(name).type != schema.field(name).type
+    ]
+if "mapped_label" in rows.column_names:
+    labels = rows.features["mapped_label"].names
+    found["mapped"] = [labels, rows["mapped_label"][:], rows["mapped_score"][:]]
 print(json.dumps(found))
 """
 
 
 def _loaded(tmp_path: Path, *words: str | None) -> dict[str, Any]:
     """What `datasets` makes of a folder, without a network."""
+    first = next(Path(str(words[-1])).rglob("*.parquet"), "")
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "USE_TF": "0", "USE_TORCH": "0"}
     done = subprocess.run(
-        [sys.executable, "-c", _LOAD, json.dumps(words), str(tmp_path / "cache")],
+        [sys.executable, "-c", _LOAD, json.dumps(words), str(tmp_path / "cache"), str(first)],
         capture_output=True,
         text=True,
         env={**os.environ, **offline, "HF_HOME": str(tmp_path / "home")},
@@ -248,6 +356,7 @@ def test_datasets_loads_the_rows_with_pictures_classes_and_vectors(run: Path) ->
     assert found["sizes"] == [[96, 64], [96, 64], [96, 64], None]
     assert found["uris"] == [row.uri for row in rows]
     assert found["length"] == 256
+    assert found["misdeclared"] == []
     assert found["second"] == pytest.approx(1 / 3)
 
 

@@ -14,9 +14,10 @@ from transforms import storage
 def write_coco(source: Source, folder: str) -> Counts:
     """Writes `annotations.json`.
 
-    Ids count from 1 without gaps, which CVAT and COCO's own API expect. `file_name` is the uri.
+    Ids count from 1 without gaps, which CVAT and COCO's own API expect. `file_name` is the uri. A
+    picture that got no label of a label map has no annotation.
     """
-    categories = {class_id: at for at, class_id in enumerate(source.names, start=1)}
+    categories = {name: at for at, name in enumerate(source.choices, start=1)}
     with storage.create(storage.join(folder, "annotations.json")) as file:
         file.write(b'{"info":%b,\n"licenses":[],\n"images":[' % orjson.dumps(_info(source)))
         rows = 0
@@ -26,8 +27,7 @@ def write_coco(source: Source, folder: str) -> Counts:
         for number, annotation in enumerate(_annotations(source, categories), start=1):
             file.write(b"%b\n%b" % (b"," if number > 1 else b"", orjson.dumps(annotation)))
         listed = [
-            {"id": categories[class_id], "name": name, "supercategory": ""}
-            for class_id, name in source.names.items()
+            {"id": number, "name": name, "supercategory": ""} for name, number in categories.items()
         ]
         file.write(b'],\n"categories":%b}\n' % orjson.dumps(listed))
     return Counts(rows)
@@ -52,15 +52,13 @@ def _images(source: Source) -> Iterator[dict[str, Any]]:
             yield {"id": number, "file_name": row["uri"], **size}
 
 
-def _annotations(source: Source, categories: dict[int, int]) -> Iterator[dict[str, Any]]:
-    number = 0
-    for table in source.run.predictions(columns=["class_id", "score"]):
+def _annotations(source: Source, categories: dict[str, int]) -> Iterator[dict[str, Any]]:
+    image, number = 0, 0
+    for table in source.run.predictions(columns=source.label_columns):
         for row in table.to_pylist():
-            number += 1
-            category = categories[row["class_id"]]
-            yield {
-                "id": number,
-                "image_id": number,
-                "category_id": category,
-                "score": float(f"{row['score']:.7g}"),
-            }
+            image += 1
+            label, score = source.label(row)
+            if label is not None:
+                number += 1
+                category = categories[label]
+                yield {"id": number, "image_id": image, "category_id": category, "score": score}

@@ -7,21 +7,25 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pipeline.export.source import Counts, Source
+from pipeline.export.source import Counts, Source, rounded
 from transforms import storage
 
 _BEFORE = ("uri", "class_id", "synset", "label", "score")
+_OWN = ("mapped_label", "mapped_score")
 _AFTER = ("width", "height", "format", "size", "sha256")
 _BUFFER = 1024 * 1024
 _FAILURE = ("uri", "stage", "reason", "message", "retryable")
 
 
 def write_csv(source: Source, folder: str) -> Counts:
-    """Writes `predictions.csv` and, if anything failed, `failures.csv`."""
+    """Writes `predictions.csv` and, if anything failed, `failures.csv`.
+
+    A run with a label map has two more columns; the label is empty where the map gave none.
+    """
     top_k = source.run.manifest["options"]["top_k"]
     more = [f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score")]
     path = storage.join(folder, "predictions.csv")
-    rows = _write(path, [*_BEFORE, *more, *_AFTER], _lines(source, top_k))
+    rows = _write(path, [*_BEFORE, *more, *_own(source), *_AFTER], _lines(source, top_k))
     if source.run.manifest["failures"]:
         failures = (
             [row[name] for name in _FAILURE]
@@ -32,20 +36,21 @@ def write_csv(source: Source, folder: str) -> Counts:
     return Counts(rows)
 
 
+def _own(source: Source) -> tuple[str, ...]:
+    return _OWN if source.own_labels else ()
+
+
 def _lines(source: Source, top_k: int) -> Iterator[list[Any]]:
-    for table in source.run.predictions(columns=[*_BEFORE, "top_labels", "top_scores", *_AFTER]):
+    after = [*_own(source), *_AFTER]
+    for table in source.run.predictions(columns=[*_BEFORE, "top_labels", "top_scores", *after]):
         for row in table.to_pylist():
             more: list[Any] = []
             for label, score in zip(row["top_labels"][1:], row["top_scores"][1:], strict=True):
-                more += [label, _rounded(score)]
+                more += [label, rounded(score)]
             more += [""] * (2 * (top_k - 1) - len(more))
-            row["score"] = _rounded(row["score"])
-            yield [*(row[name] for name in _BEFORE), *more, *(row[name] for name in _AFTER)]
-
-
-def _rounded(score: float) -> float:
-    """Without the digits that float32 does not have."""
-    return float(f"{score:.7g}")
+            for name in ("score", *_own(source)[1:]):
+                row[name] = rounded(row[name])
+            yield [*(row[name] for name in _BEFORE), *more, *(row[name] for name in after)]
 
 
 def _write(path: str, header: Iterable[str], lines: Iterable[list[Any]]) -> int:

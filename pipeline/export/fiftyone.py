@@ -9,6 +9,10 @@ import orjson
 
 from pipeline.export.source import Counts, Source, is_local_file
 from transforms import storage
+from transforms.sources import IMAGE_EXTENSIONS
+
+_SHOWN = tuple(IMAGE_EXTENSIONS - {".dib", ".mpo"})
+"""What Python's mimetypes calls a picture; FiftyOne asks that and nothing else."""
 
 
 def write_fiftyone(source: Source, folder: str) -> Counts:
@@ -16,14 +20,15 @@ def write_fiftyone(source: Source, folder: str) -> Counts:
 
     The keys are numbers and not paths: of a key in data.json FiftyOne drops what follows its last
     full stop, and would not find it again. It opens files of this machine only, so pictures
-    elsewhere and inside archives are left out.
+    elsewhere and inside archives are left out, and so are those without the extension of a picture:
+    one of them would end the import of all. A picture without a label of the label map has null.
     """
     rows = 0
     with (
         storage.create(storage.join(folder, "data.json")) as data,
         storage.create(storage.join(folder, "labels.json")) as labels,
     ):
-        classes = orjson.dumps(list(source.names.values()))
+        classes = orjson.dumps(source.choices)
         data.write(b"{")
         labels.write(b'{"classes":%b,\n"labels":{' % classes)
         for rows, (uri, label) in enumerate(_labels(source), start=1):
@@ -35,10 +40,10 @@ def write_fiftyone(source: Source, folder: str) -> Counts:
     return Counts(rows, source.run.manifest["predictions"] - rows)
 
 
-def _labels(source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
-    for table in source.run.predictions(columns=["uri", "class_id", "score"]):
+def _labels(source: Source) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    for table in source.run.predictions(columns=["uri", *source.label_columns]):
         for row in table.to_pylist():
-            if is_local_file(row["uri"]):
-                confidence = float(f"{row['score']:.7g}")
-                label = source.names[row["class_id"]]
-                yield row["uri"], {"label": label, "confidence": confidence}
+            if is_local_file(row["uri"]) and row["uri"].lower().endswith(_SHOWN):
+                label, confidence = source.label(row)
+                known = {"label": label, "confidence": confidence}
+                yield row["uri"], known if label is not None else None

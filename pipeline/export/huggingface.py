@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.export.source import Counts, Source, is_member
@@ -25,6 +26,7 @@ _COLUMNS = (
     "top_scores",
     "embedding",
 )
+_OWN = ("mapped_label", "mapped_score")
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 _VALUES = {
@@ -43,10 +45,9 @@ def write_huggingface(source: Source, folder: str) -> Counts:
 
     `image` holds the path and no bytes, so the pictures stay where they are and are read when they
     are asked for; `push_to_hub` uploads them. Of pictures inside archives it is null. `label` is a
-    ClassLabel.
+    ClassLabel; a run with a label map has `mapped_label` beside it, null where the map gave none.
     """
     schema = _schema(source)
-    index = {class_id: at for at, class_id in enumerate(source.names)}
     rows = 0
     shards = source.run.shards("predictions")
     for number, shard in enumerate(shards):
@@ -55,24 +56,31 @@ def write_huggingface(source: Source, folder: str) -> Counts:
             storage.create(storage.join(folder, name)) as file,
             pq.ParquetWriter(file, schema, compression="zstd") as writer,
         ):
-            for table in read_predictions(shard, columns=_COLUMNS):
-                writer.write_table(_table(table, schema, index))
+            for table in read_predictions(shard, columns=(*_COLUMNS, *_OWN)):
+                writer.write_table(_table(table, schema, source))
                 rows += table.num_rows
     storage.write_bytes(storage.join(folder, "README.md"), _card(source, rows).encode())
     return Counts(rows)
 
 
-def _table(table: pa.Table, schema: pa.Schema, index: dict[int, int]) -> pa.Table:
+def _table(table: pa.Table, schema: pa.Schema, source: Source) -> pa.Table:
     images = [
         None if is_member(uri) else {"bytes": None, "path": uri} for uri in table["uri"].to_pylist()
     ]
-    labels = [index[class_id] for class_id in table["class_id"].to_pylist()]
     columns = {
         "image": pa.array(images, _IMAGE),
-        "label": pa.array(labels, pa.int64()),
+        "label": _positions(table["class_id"], list(source.names)),
         **{name: table[name].cast(schema.field(name).type) for name in _COLUMNS},
     }
+    if source.own_labels:
+        columns["mapped_label"] = _positions(table["mapped_label"], source.own_labels)
+        columns["mapped_score"] = table["mapped_score"].cast(pa.float32())
     return pa.table(columns, schema=schema)
+
+
+def _positions(column: pa.ChunkedArray, values: list[Any]) -> pa.ChunkedArray:
+    """As a ClassLabel has them, int64; null stays null."""
+    return pc.index_in(column, value_set=pa.array(values, column.type)).cast(pa.int64())
 
 
 def _schema(source: Source) -> pa.Schema:
@@ -80,7 +88,7 @@ def _schema(source: Source) -> pa.Schema:
     size = source.run.manifest["model"]["feature_size"]
     features: dict[str, Any] = {
         "image": {"_type": "Image"},
-        "label": {"_type": "ClassLabel", "names": list(source.names.values())},
+        "label": _class_label(list(source.names.values())),
         **{name: _value(dtype) for name, dtype in _VALUES.items()},
         "top_class_ids": _sequence("int32"),
         "top_labels": _sequence("string"),
@@ -96,8 +104,16 @@ def _schema(source: Source) -> pa.Schema:
         ("top_scores", pa.list_(pa.float32())),
         ("embedding", pa.list_(pa.float32(), size)),
     ]
+    if source.own_labels:
+        own = {"mapped_label": _class_label(source.own_labels), "mapped_score": _value("float32")}
+        features.update(own)
+        fields += [("mapped_label", pa.int64()), ("mapped_score", pa.float32())]
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     return pa.schema(fields, metadata=metadata)
+
+
+def _class_label(names: list[str]) -> dict[str, Any]:
+    return {"_type": "ClassLabel", "names": names}
 
 
 def _value(dtype: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from pipeline.export.source import Counts, Source, is_local_file, unique_names
@@ -15,10 +16,11 @@ _MAX_NAME = 200
 
 
 def write_image_folder(source: Source, folder: str) -> Counts:
-    """Links each picture into the folder of its first class.
+    """Links each picture into the folder of its label.
 
     Links and no copies: they take no room, and follow the picture if it is mended. Pictures that
-    are not files of this machine cannot be linked and are left out.
+    are not files of this machine cannot be linked and are left out, and so are those that got no
+    label of a label map: every folder is a class to those who read it.
 
     Raises:
         UserError: the run is not on this machine.
@@ -28,19 +30,25 @@ def write_image_folder(source: Source, folder: str) -> Counts:
             f"{folder}: there are no links in a bucket. Copy the run's folder to this machine and "
             "export that, or choose another format, see --help."
         )
-    classes = unique_names({class_id: safe_name(name) for class_id, name in source.names.items()})
+    folders = _folders(source.choices)
     rows, number = 0, 0
-    for table in source.run.predictions(columns=["uri", "class_id", "format"]):
+    for table in source.run.predictions(columns=["uri", "format", *source.label_columns]):
         for row in table.to_pylist():
             number += 1
-            if not is_local_file(row["uri"]):
+            label, _ = source.label(row)
+            if label is None or not is_local_file(row["uri"]):
                 continue
-            target = os.path.join(folder, classes[row["class_id"]])
+            target = os.path.join(folder, folders[label])
             os.makedirs(target, exist_ok=True)
             link = f"{number:09d}-{_file_name(row['uri'], row['format'])}"
             os.symlink(os.path.abspath(row["uri"]), os.path.join(target, link))
             rows += 1
     return Counts(rows, number - rows)
+
+
+def _folders(labels: Sequence[str]) -> dict[str, str]:
+    names = unique_names(dict(enumerate(map(safe_name, labels), start=1)))
+    return dict(zip(labels, names.values(), strict=True))
 
 
 def safe_name(name: str) -> str:

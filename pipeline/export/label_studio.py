@@ -31,7 +31,6 @@ MAX_CHOICES = 50
 
 NONE_OF_THESE = "none of these"
 
-_COLUMNS = ("uri", "sha256", "class_id", "score", "top_class_ids", "mapped_label", "mapped_score")
 _WINDOW = 20 * TASKS_PER_FILE
 """Tasks in memory; the rows are read once for each so many."""
 
@@ -57,7 +56,7 @@ def write_label_studio(source: Source, folder: str) -> Counts:
 def _ranks(source: Source) -> npt.NDArray[np.int64]:
     """For each row its place among the tasks; -1 for what is left out."""
     scores, members = [np.zeros(0, np.float32)], [np.zeros(0, bool)]
-    score = "mapped_score" if source.own_labels else "score"
+    score = source.label_columns[-1]
     for table in source.run.predictions(columns=["uri", score]):
         scores.append(table[score].to_numpy())
         members.append(np.array([is_member(uri) for uri in table["uri"].to_pylist()], bool))
@@ -80,7 +79,8 @@ def _ordered(source: Source, ranks: npt.NDArray[np.int64]) -> Iterator[pa.Table]
 
 def _window(source: Source, ranks: npt.NDArray[np.int64], start: int) -> pa.Table:
     kept, places, row = [], [], 0
-    for table in source.run.predictions(columns=_COLUMNS):
+    columns = ("uri", "sha256", "top_class_ids", *source.label_columns)
+    for table in source.run.predictions(columns=columns):
         here = ranks[row : row + table.num_rows]
         row += table.num_rows
         wanted = (here >= start) & (here < start + _WINDOW)
@@ -94,10 +94,10 @@ class _Tasks:
     source: Source
 
     @functools.cached_property
-    def _choices(self) -> list[str] | None:
+    def _choices(self) -> Sequence[str] | None:
         """What every task may be labelled as; None if each brings its own choices."""
-        names = list(self.source.names.values())
-        return self.source.own_labels or (names if len(names) <= MAX_CHOICES else None)
+        choices = self.source.choices
+        return choices if self.source.own_labels or len(choices) <= MAX_CHOICES else None
 
     @property
     def _version(self) -> str:
@@ -110,14 +110,9 @@ class _Tasks:
         data = {IMAGE: image_address(row["uri"]), "uri": row["uri"], "sha256": row["sha256"]}
         if self._choices is None:
             data[TASK_CHOICES] = _values([names[class_id] for class_id in row["top_class_ids"]])
-        choice, score = names[row["class_id"]], row["score"]
-        if self.source.own_labels:
-            choice, score = row["mapped_label"], row["mapped_score"]
-        prediction = {
-            "model_version": self._version,
-            "score": float(f"{score:.7g}"),
-            "result": [_result(choice)] if choice else [],  # none is below the map's threshold
-        }
+        choice, score = self.source.label(row)
+        result = [] if choice is None else [_result(choice)]
+        prediction = {"model_version": self._version, "score": score, "result": result}
         return {"data": data, "predictions": [prediction]}
 
     def config(self) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,6 +34,25 @@ class Source:
         """The user's labels, of a run with `--label-map`."""
         label_map = self.run.manifest.get("label_map")
         return list(label_map["labels"]) if label_map else None
+
+    @functools.cached_property
+    def choices(self) -> Sequence[str]:
+        """Every label that a picture may have: the user's own, or else the names of the classes."""
+        return self.own_labels or list(self.names.values())
+
+    @property
+    def label_columns(self) -> tuple[str, str]:
+        """The columns that `label` needs, that of the score last."""
+        return ("mapped_label", "mapped_score") if self.own_labels else ("class_id", "score")
+
+    def label(self, row: Mapping[str, Any]) -> tuple[str | None, float]:
+        """The one label of a picture and its score; None if it is below the label map's threshold.
+
+        Args:
+            row: with `label_columns`.
+        """
+        label, score = (row[name] for name in self.label_columns)
+        return label if self.own_labels else self.names[label], rounded(score)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +92,11 @@ def unique_names(labels: Mapping[int, str]) -> dict[int, str]:
         class_id: label if classes[label] == 1 else f"{label} ({class_id})"
         for class_id, label in labels.items()
     }
+
+
+def rounded(score: float) -> float:
+    """Without the digits that float32 does not have."""
+    return float(f"{score:.7g}")
 
 
 def is_member(uri: str) -> bool:

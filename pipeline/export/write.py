@@ -109,6 +109,6 @@ _INSIDE_ARCHIVES = "they are inside archives, where it cannot look"
 _NOT_FILES = "they are not files of this machine, or are inside archives"
 _CANNOT_OPEN = {
     "label-studio": _INSIDE_ARCHIVES,
-    "fiftyone": _NOT_FILES,
-    "imagefolder": _NOT_FILES,
+    "fiftyone": f"{_NOT_FILES}, or do not have the extension of a picture",
+    "imagefolder": f"{_NOT_FILES}, or have no label of the label map",
 }
