@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
 
 _FLAGS = (
     "--headless",
@@ -50,6 +51,11 @@ def open_page(
     feature = {"name": "prefers-color-scheme", "value": scheme}
     window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
     window.get(page.resolve().as_uri())
+
+
+def texts(window: webdriver.Chrome, selector: str) -> list[str]:
+    """What a reader sees of each element, in order."""
+    return [element.text for element in window.find_elements(By.CSS_SELECTOR, selector)]
 
 
 def complaints(window: webdriver.Chrome) -> list[Any]:

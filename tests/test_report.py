@@ -20,7 +20,7 @@ from pipeline.report.charts import bars
 from pipeline.report.duplicates import identical
 from pipeline.report.selection import select
 from pipeline.report.survey import survey
-from tests.browser import chromium, complaints, open_page
+from tests.browser import chromium, complaints, open_page, texts
 from tests.cloud import Cloud
 from tests.finished_runs import plausible, some_failures, write_run
 from tests.pictures import make_pictures
@@ -48,10 +48,6 @@ def _of_file(path: Path, number: int, *, label: str, score: float) -> Prediction
         top_labels=[label, "other"],
         top_scores=[score, 0.01],
     )
-
-
-def _text(window: webdriver.Chrome, selector: str) -> list[str]:
-    return [element.text for element in window.find_elements(By.CSS_SELECTOR, selector)]
 
 
 def _button(window: webdriver.Chrome, section: str, name: str) -> WebElement:
@@ -149,10 +145,10 @@ def test_names_are_text_and_never_markup(tmp_path: Path, window: webdriver.Chrom
         window.execute_script("return document.querySelectorAll('img[src=x], #main b b').length")
         == 0
     )
-    assert sorted(_text(window, "#sheet .name")) == sorted(names)
-    assert _text(window, "#sheet h3") == [wild]
-    assert _text(window, "#failures code") == [f"/x/{wild}</script>"]
-    assert _text(window, "#failures td .soft") == ["</td><script>alert(4)</script>"]
+    assert sorted(texts(window, "#sheet .name")) == sorted(names)
+    assert texts(window, "#sheet h3") == [wild]
+    assert texts(window, "#failures code") == [f"/x/{wild}</script>"]
+    assert texts(window, "#failures td .soft") == ["</td><script>alert(4)</script>"]
     link = window.find_element(By.CSS_SELECTOR, "#sheet a.frame").get_attribute("href")
     assert link is not None
     window.get(link)  # names with every special character are still found on disk
@@ -175,7 +171,7 @@ def test_a_page_shows_pictures_or_says_why_not(
     assert main(["report", str(tmp_path / "labels")]) == 0
     open_page(window, tmp_path / "labels/report/index.html")
     cards = "#uncertain .gallery > li"
-    assert len(_text(window, cards)) == 5
+    assert len(texts(window, cards)) == 5
     sheet = window.find_elements(By.CSS_SELECTOR, "#sheet .gallery > li")
     frames = [card.find_element(By.CSS_SELECTOR, ".frame").text for card in sheet]
     assert frames.pop().startswith("gs:// needs Google credentials: File /no/such/key.json was")
@@ -215,7 +211,7 @@ def test_ten_thousand_rows_stay_a_small_page(tmp_path: Path, window: webdriver.C
     assert page.stat().st_size < 600_000  # the pictures are gone: names and scores alone
     open_page(window, page)
     assert window.execute_script("return document.querySelectorAll('*').length") < 4_000
-    assert _text(window, ".tiles b")[:3] == ["10,040", "10,000", "40"]
+    assert texts(window, ".tiles b")[:3] == ["10,040", "10,000", "40"]
     assert _shown(window, "uncertain") == "1 to 24 of 120"
     assert _shown(window, "classes").startswith("1 to 10 of ")
 
@@ -237,10 +233,10 @@ def test_it_is_used_with_the_keyboard(tmp_path: Path, window: webdriver.Chrome) 
     assert _shown(window, "uncertain") == "1 to 24 of 100"
     search = window.find_element(By.CSS_SELECTOR, "#classes input[type=search]")
     search.send_keys("no class has this name")
-    assert _text(window, "#classes .body") == ["Nothing matches."]
+    assert texts(window, "#classes .body") == ["Nothing matches."]
     search.send_keys(Keys.CONTROL, "a", Keys.NULL, Keys.DELETE)
     _button(window, "classes", "Class").send_keys(Keys.ENTER)
-    labels = _text(window, "#classes tbody td:first-child")
+    labels = texts(window, "#classes tbody td:first-child")
     assert labels == sorted(labels, key=str.casefold)
     assert window.find_element(By.CSS_SELECTOR, "#classes th[aria-sort]").text == "Class ▾"
 
@@ -281,8 +277,8 @@ def test_an_evaluation_of_the_same_run_is_shown(tmp_path: Path, window: webdrive
     assert main(["evaluate", str(labels), "--truth", str(truth)]) == 0
     assert main(["report", str(labels)]) == 0
     open_page(window, labels / "report/index.html")
-    assert _text(window, "#evaluation b")[:1] == ["50.0%"]
-    assert _text(window, "#evaluation figcaption") == [
+    assert texts(window, "#evaluation b")[:1] == ["50.0%"]
+    assert texts(window, "#evaluation figcaption") == [
         "What a threshold on the score leaves, and how often that is right",
         "How often a score is right",
     ]
@@ -292,7 +288,7 @@ def test_an_evaluation_of_the_same_run_is_shown(tmp_path: Path, window: webdrive
     (labels / "_MANIFEST.json").write_text(manifest.replace("03:04:05", "03:04:06"))
     assert main(["report", str(labels)]) == 0  # labelled again: the figures are of another run
     open_page(window, labels / "report/index.html")
-    assert _text(window, "#evaluation, nav a[href='#evaluation']") == []
+    assert texts(window, "#evaluation, nav a[href='#evaluation']") == []
 
 
 def test_a_run_in_a_bucket_with_pictures_in_a_bucket(cloud: Cloud, tmp_path: Path) -> None:
@@ -337,7 +333,7 @@ def test_a_run_without_pictures_to_show(tmp_path: Path, window: webdriver.Chrome
     write_run(tmp_path / "labels", list(plausible(30)))
     assert main(["report", str(tmp_path / "labels"), "--max-pictures", "0"]) == 0
     open_page(window, tmp_path / "labels/report/index.html")
-    assert _text(window, "#sheet .empty") == ["No pictures were asked for (--max-pictures)."]
+    assert texts(window, "#sheet .empty") == ["No pictures were asked for (--max-pictures)."]
     assert complaints(window) == []
 
 

@@ -35,6 +35,7 @@
       frame(picture, name),
       make(
         "div", { class: "facts" },
+        ...(picture.own ? [make("p", { class: "own" }, make("span", {}, picture.own[0]), make("span", {}, percent(picture.own[1])))] : []),
         make("ol", { "aria-label": "best classes" }, ...picture.top.map(guess)),
         make("bdi", { class: "name", title: picture.uri }, name),
         make("span", { class: "soft" }, size),
@@ -131,8 +132,8 @@
   // The table of all classes, sorted by a click on a heading.
   const byCount = (one, other) => other.count - one.count || one.id - other.id;
   const headings = [
-    { name: "Class", compare: (one, other) => one.label.localeCompare(other.label) || one.id - other.id },
-    { name: "Synset" },
+    { name: data.own ? "Label" : "Class", compare: (one, other) => one.label.localeCompare(other.label) || one.id - other.id },
+    ...(data.own ? [] : [{ name: "Synset" }]),
     { name: "Pictures", number: true, compare: byCount },
     { name: "Mean score", number: true, compare: (one, other) => other.mean - one.mean || byCount(one, other) },
   ];
@@ -151,14 +152,14 @@
     return cell;
   }
   const table = section("classes", {
-    items: data.classes, size: 10, sizes: [10, 50, 200], what: "classes", matches: classMatches, sort: headings[2],
+    items: data.classes, size: 10, sizes: [10, 50, 200], what: "classes", matches: classMatches, sort: headings.find((item) => item.compare === byCount),
     show: (classes, order) => make("div", { class: "scroll" }, make(
       "table", {},
       make("thead", {}, make("tr", {}, ...headings.map((item) => heading(item, order)))),
       make("tbody", {}, ...classes.map((item) => make(
         "tr", {},
         make("td", {}, item.label),
-        make("td", {}, make("code", {}, item.synset)),
+        ...(data.own ? [] : [make("td", {}, make("code", {}, item.synset))]),
         make("td", { class: "number" }, whole.format(item.count)),
         make("td", { class: "number" }, percent(item.mean)),
       ))),

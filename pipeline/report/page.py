@@ -20,6 +20,7 @@ from pipeline.report import charts
 from pipeline.report.duplicates import Duplicates
 from pipeline.report.evaluation import EvaluationPart
 from pipeline.report.failures import FailureKind
+from pipeline.report.own_labels import OwnLabels, own_labels
 from pipeline.report.selection import Selection
 from pipeline.report.survey import MEGAPIXEL_BINS, SCORE_BINS, Survey
 from pipeline.report.thumbnails import Thumbnail
@@ -60,7 +61,7 @@ def render(content: Content) -> str:
         loader=jinja2.FunctionLoader(_resource), autoescape=True, undefined=jinja2.StrictUndefined
     )
     script = _resource("page.js")
-    found = content.survey
+    found, own = content.survey, own_labels(content.manifest)
     return environment.get_template("page.html").render(
         title=_title(content),
         folder=content.folder,
@@ -71,10 +72,12 @@ def render(content: Content) -> str:
         selection=content.selection,
         failures=content.failures,
         sections=_sections(content),
-        tiles=_tiles(content),
+        tiles=_tiles(content, own),
+        given=_given(found, own),
+        own=own,
         charts=_charts(found),
         classes_caption=f"The {min(_BARS, len(found.classes))} most frequent",
-        sheet_caption=_sheet_caption(content),
+        sheet_caption=_sheet_caption(content, own),
         score_table=_score_table(found),
         formats=found.format_counts.most_common(),
         shapes=_shapes(found),
@@ -125,15 +128,22 @@ class _Tile(NamedTuple):
     bad: bool = False
 
 
-def _tiles(content: Content) -> list[_Tile]:
+def _given(found: Survey, own: OwnLabels | None) -> int:
+    """Labels or classes that at least one picture has."""
+    return len(found.classes) - bool(own and own.none in found.classes)
+
+
+def _tiles(content: Content, own: OwnLabels | None) -> list[_Tile]:
     manifest, found = content.manifest, content.survey
     tiles = [
         _Tile("pictures", f"{manifest['inputs']:,}"),
         _Tile("labelled", f"{manifest['predictions']:,}"),
         _Tile("failed", f"{manifest['failures']:,}", bad=manifest["failures"] > 0),
-        _Tile("classes", f"{len(found.classes):,}"),
+        _Tile("labels of yours" if own else "classes", f"{_given(found, own):,}"),
         _Tile("median score", _median(found)),
     ]
+    if own and own.none in found.classes:
+        tiles.append(_Tile("without a label", f"{found.classes[own.none].count:,}"))
     if content.duplicates.groups:
         extra = content.duplicates.pictures - content.duplicates.groups
         tiles.append(_Tile("could go as duplicates", f"{extra:,}"))
@@ -189,12 +199,13 @@ def _score_table(found: Survey) -> list[tuple[str, int, int, float]]:
     ]
 
 
-def _sheet_caption(content: Content) -> str:
+def _sheet_caption(content: Content, own: OwnLabels | None) -> str:
     shown, present = len(content.selection.classes), len(content.survey.classes)
+    noun = "labels" if own else "classes"
     if shown == present:
-        return f"All {present:,} classes."
+        return f"All {present:,} {noun}."
     return (
-        f"The {shown:,} most frequent of {present:,} classes (more with "
+        f"The {shown:,} most frequent of {present:,} {noun} (more with "
         "quantlabel report --max-pictures)."
     )
 
@@ -230,14 +241,15 @@ def _option(value: Any) -> str:
 
 def _data(content: Content) -> dict[str, Any]:
     """What the script on the page draws from."""
-    selection, found = content.selection, content.survey
+    selection, found, own = content.selection, content.survey, own_labels(content.manifest)
     ranked = sorted(found.classes.items(), key=lambda item: (-item[1].count, item[0]))
     groups = zip(content.duplicates.shown, selection.groups, strict=False)  # the rest is not shown
     return {
         "pictures": [
-            _picture(row, thumbnail)
+            _picture(row, thumbnail, own=own is not None)
             for row, thumbnail in zip(selection.rows, content.thumbnails, strict=True)
         ],
+        "own": own is not None,
         "uncertain": selection.uncertain,
         "classes": [
             {
@@ -254,18 +266,23 @@ def _data(content: Content) -> dict[str, Any]:
     }
 
 
-def _picture(row: Mapping[str, Any], thumbnail: Thumbnail) -> dict[str, Any]:
+def _picture(row: Mapping[str, Any], thumbnail: Thumbnail, *, own: bool) -> dict[str, Any]:
     best = zip(row["top_labels"][:_TOP], row["top_scores"][:_TOP], strict=True)
     return {
         "uri": row["uri"],
         "width": row["width"],
         "height": row["height"],
         "format": row["format"],
-        "top": [[label, round(float(score), 4)] for label, score in best],
+        "top": [[label, _score(score)] for label, score in best],
+        "own": [row["label"], _score(row["score"])] if own else None,
         "thumb": thumbnail.jpeg,
         "missing": thumbnail.missing,
         "link": _link(row["uri"]) if thumbnail.jpeg else "",
     }
+
+
+def _score(score: Any) -> float:
+    return round(float(score), 4)
 
 
 def _link(uri: str) -> str:

@@ -16,6 +16,8 @@ from pipeline.finished import FinishedRun, open_run
 from pipeline.report.duplicates import identical, near_identical
 from pipeline.report.evaluation import evaluation_part
 from pipeline.report.failures import by_reason
+from pipeline.report.own_labels import COLUMNS as OWN_COLUMNS
+from pipeline.report.own_labels import own_labels
 from pipeline.report.page import Content, render
 from pipeline.report.selection import Selection, select
 from pipeline.report.survey import COLUMNS, survey
@@ -100,7 +102,11 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
 
 
 def _rows(run: FinishedRun) -> Iterator[pa.Table]:
-    return run.predictions(columns=COLUMNS)
+    """By the labels of the label map, if the run has one."""
+    own = own_labels(run.manifest)
+    if own is None:
+        return run.predictions(columns=COLUMNS)
+    return map(own.replace, run.predictions(columns=(*COLUMNS, *OWN_COLUMNS)))
 
 
 def _thumbnails(run: FinishedRun, selection: Selection) -> Iterator[Thumbnail]:
