@@ -49,6 +49,9 @@ RUNTIME = [
     "rich>=13.9,<16",
     # Decodes JPEG, most of all pictures, to the same pixels as Pillow in about 60 % of the time.
     "simplejpeg>=1.8,<2",
+    # Heads: keeps numpy's matrix products to one thread, as several wait for each other longer than
+    # they compute.
+    "threadpoolctl>=3.1,<4",
 ]
 
 EXTRAS = {
@@ -65,12 +68,7 @@ EXTRAS = {
     ],
     # Near-duplicates and what to label next: an index of vectors, and components of a graph. Heads:
     # logistic regression and its cross-validation.
-    "analysis": [
-        "faiss-cpu>=1.10,<2",
-        "scikit-learn>=1.5,<2",
-        "scipy>=1.13,<2",
-        "threadpoolctl>=3.1,<4",
-    ],
+    "analysis": ["faiss-cpu>=1.10,<2", "scikit-learn>=1.5,<2", "scipy>=1.13,<2"],
     # What Beam YAML needs to start, without the JavaScript and old pandas of Beam's own extra.
     "yaml": ["docstring-parser>=0.15,<1", "jsonschema>=4,<5"],
     # The float module only; a labelling run never imports it.

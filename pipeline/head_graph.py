@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from apache_beam.pvalue import AsList
+from threadpoolctl import threadpool_limits
 
 from pipeline import attempts, run_folder
 from pipeline.head import Head, embeddings
@@ -126,7 +127,8 @@ class LabelShard(beam.DoFn):  # type: ignore[misc]
         """
         counts = np.zeros(len(self.head.labels), np.int64)
         name = f"{_KIND}-{uuid.uuid4().hex}.parquet"
-        piece = write_piece(self.staging, name, self._tables(source, counts))
+        with threadpool_limits(1):  # other threads would only wait, and shards run side by side
+            piece = write_piece(self.staging, name, self._tables(source, counts))
         if piece.shard.rows != source.rows:
             raise UserError(
                 f"{source.path}: {piece.shard.rows} rows are there, {source.rows} in the manifest. "

@@ -33,11 +33,12 @@ RUNTIME = {
     "pyarrow",
     "rich",
     "simplejpeg",
+    "threadpoolctl",
 }
 GCP = {"google.api_core", "google.auth", "google.cloud", "requests", "urllib3"}
 """Modules that come with the extra `gcp`."""
 
-ANALYSIS = {"faiss-cpu", "scikit-learn", "scipy", "threadpoolctl"}
+ANALYSIS = {"faiss-cpu", "scikit-learn", "scipy"}
 """Packages of the extra `analysis`."""
 
 FLOAT = {*(ROOT / "pipeline/module").glob("*.py"), ROOT / "transforms/infer_saved_model.py"}

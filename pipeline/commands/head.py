@@ -62,7 +62,7 @@ def add(commands: Any) -> None:
 def _fit(arguments: argparse.Namespace) -> None:
     from pipeline.extras import require
 
-    require("sklearn", "threadpoolctl", extra="analysis", command="head fit")
+    require("sklearn", extra="analysis", command="head fit")
     from rich.console import Console
 
     from pipeline.head_fit import FitOptions, fit
