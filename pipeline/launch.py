@@ -143,10 +143,17 @@ def _kept_for_resume(attempt: str) -> Iterator[None]:
     try:
         yield
     except (UserError, KeyboardInterrupt) as error:
-        if not attempts.parts(attempt):
-            storage.delete_tree(attempt)
-        elif isinstance(error, KeyboardInterrupt):
+        if not _has_parts(attempt):
+            raise
+        if isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt(_ADVICE) from error
-        else:
-            raise UserError(f"{error} ({_ADVICE})") from error
-        raise
+        raise UserError(f"{error} ({_ADVICE})") from error
+
+
+def _has_parts(attempt: str) -> bool:
+    """Whether --resume can make use of an attempt; if not, it is deleted."""
+    with contextlib.suppress(OSError):  # the storage may be what the run has failed with
+        if attempts.parts(attempt):
+            return True
+        storage.delete_tree(attempt)
+    return False

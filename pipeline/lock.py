@@ -119,7 +119,7 @@ class _LocalLock:
         os.pwrite(self._file, json.dumps(holder).encode("ascii").ljust(_PADDED), 0)
 
     def release(self) -> None:
-        storage.delete([self._path])
+        _delete(self._path)
         os.close(self._file)
 
 
@@ -139,7 +139,14 @@ class _RemoteLock:
         storage.write_bytes(self._path, json.dumps(holder).encode("ascii"))
 
     def release(self) -> None:
-        storage.delete([self._path])
+        _delete(self._path)
+
+
+def _delete(path: str) -> None:
+    # Where nothing can be written any more, that error must not hide the one that the run ended
+    # with; what stays of a dead run is in nobody's way.
+    with contextlib.suppress(OSError):
+        storage.delete([path])
 
 
 def _content(path: str) -> bytes:

@@ -97,6 +97,7 @@ def _finish(process: subprocess.Popen[str], *, status: int = 0) -> str:
     """Waits for the end of a run; returns what it said."""
     _, said = process.communicate(timeout=_PATIENCE_S)
     assert process.returncode == status, said
+    assert len(said.splitlines()) == (1 if status else 0), said
     return said
 
 
@@ -189,16 +190,32 @@ def _small_disk(folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_folder_that_turns_read_only(collection: Collection, tmp_path: Path) -> None:
-    """Fails if `StageRows` passes over errors when it saves."""
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_folder_that_turns_read_only(collection: Collection, tmp_path: Path, saved: bool) -> None:
+    """After the first rows were saved, and before.
+
+    Fails if `StageRows` passes over errors when it saves: the run goes on then, and stumbles where
+    it merges; and if the lock or `_kept_for_resume` lets the errors of its own cleaning out.
+    """
     out = tmp_path / "out"
     run = start_label(collection.photos, out, collection.model, saved_every=0.05)
-    wait_for_parts(run, out)
+    if saved:
+        wait_for_parts(run, out)
+    else:
+        _wait_for_attempt(run, out)
     with _read_only(out):
         said = _finish(run, status=1)
         assert "Read-only file system" in said or "Permission denied" in said
+        assert "/predictions-" in said
+        assert ("add --resume" in said) == any(out.glob("_unfinished-*/*-*.arrow"))
         assert not (out / "_MANIFEST.json").exists()
     assert _resumed(collection, out) == collection.rows
+
+
+def _wait_for_attempt(run: subprocess.Popen[str], out: Path) -> None:
+    while not list(out.glob("_unfinished-*/_RUN.json")):
+        assert run.poll() is None
+        time.sleep(0.001)
 
 
 @contextlib.contextmanager
@@ -268,9 +285,7 @@ def test_a_model_that_changes_during_the_run(collection: Collection, tmp_path: P
         *(collection.photos, tmp_path / "out", model),
         *("--direct_running_mode=multi_processing", "--direct_num_workers=2"),
     )
-    while not list(tmp_path.glob("out/_unfinished-*")):  # the launcher has read it; nobody else has
-        assert run.poll() is None
-        time.sleep(0.01)
+    _wait_for_attempt(run, tmp_path / "out")  # the launcher has read it; nobody else has
     model.write_bytes(other)
     assert _finish(run) == ""
     assert rows_of(tmp_path / "out") == collection.rows
