@@ -5,8 +5,8 @@
     python -m tests.fuzz --attacks
 
 Each file is named before it is decoded, so that one that crashes or hangs is known; behind the name
-stands the answer, a reason or `picture`, and then what is wrong with it. A damaged file depends on
-its seed and number alone.
+stands the answer, a reason or `picture` with a checksum, and then what is wrong with it. A damaged
+file depends on its seed and number alone.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 from tests.encoded import encoded, grey_tiff, orientation_exif, png, png_chunk, waves
+from tests.fuzz_parts import rearranged
 from tests.hostile import HOSTILE, bmp_rle
 from transforms.decode import Decoded, decode
 from transforms.failures import ImageError, Reason
@@ -69,7 +70,10 @@ def _others() -> Iterator[bytes]:
     yield encoded(image.convert("RGBA"), "WEBP", quality=30, exif=orientation_exif(3))
     yield encoded(image, "WEBP", lossless=True)
     yield encoded(image, "WEBP", **frames)
+    yield encoded(image, "WEBP", icc_profile=bytes(500), exif=orientation_exif(6), **frames)
     yield encoded(image.convert("P"), "GIF")
+    many = [image.convert("P").rotate(turn) for turn in range(1, 40)]
+    yield encoded(image.convert("P"), "GIF", save_all=True, append_images=many, optimize=False)
     yield encoded(image.convert("L"), "GIF", interlace=0, comment=b"words", **frames)
     for mode in ("1", "L", "P", "RGB", "RGBA"):
         yield encoded(image.convert(mode), "BMP")
@@ -99,12 +103,15 @@ _INTERESTING += [65535, 65536, 1_000_000, 2**31 - 1, 2**31, 2**32 - 1]
 
 
 def damaged(files: Sequence[bytes], *, seed: int, number: int) -> bytes:
-    """One of the files after one to eight random changes."""
+    """One of the files after one to eight random changes, or with its parts in another order."""
     chance = random.Random(f"{seed}:{number}")
     data = bytearray(chance.choice(files))
-    for _ in range(chance.choice((1, 1, 1, 2, 2, 3, 5, 8))):
+    by_parts = chance.random() < 0.4
+    if by_parts:
+        data = bytearray(rearranged(bytes(data), chance.choice(files), chance))
+    for _ in range(0 if by_parts else chance.choice((1, 1, 1, 2, 2, 3, 5, 8))):
         chance.choice(_CHANGES)(data, chance)
-    if chance.random() < 0.2:
+    if not by_parts and chance.random() < 0.2:
         data = data[: _place(data, chance)] + chance.choice(files)[_place(data, chance) :]
     if data.startswith(b"\x89PNG") and chance.random() < 0.9:
         data = _with_checksums(data)  # or hardly any change would get past the first chunk
@@ -212,7 +219,9 @@ def _right(picture: Decoded) -> str:
     sides = sorted((picture.width, picture.height))
     same = sides == sorted(picture.pixels.shape[:2]) and picture.pixels.dtype == np.uint8
     small = picture.width * picture.height <= MAX_PIXELS
-    return "picture" if same and small else f"wrong: {picture.pixels.shape} for {sides}"
+    if not (same and small):
+        return f"wrong: {picture.pixels.shape} for {sides}"
+    return f"picture {zlib.crc32(picture.pixels.tobytes()):08x}"
 
 
 def _forget_peak() -> None:

@@ -35,7 +35,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from transforms import essentials, headers, jpeg
+from transforms import essentials, headers, jpeg, strips
 from transforms.exif import exif_orientation, upright
 from transforms.failures import ImageError, Reason
 
@@ -122,7 +122,7 @@ def decode(
     image = _open(kind, _prepared(kind, data))
     _check_pixels(*image.size, max_pixels=max_pixels)
     _check_work(image, len(data), max_pixels=max_pixels)
-    pixels = _rgb(_load(kind, image))
+    pixels = _tiff(image, data) if kind == "TIFF" else _rgb(_load(kind, image))
     # After loading: in a PNG it may stand behind the pixels.
     pixels = upright(pixels, _orientation(image))
     return Decoded(pixels, pixels.shape[1], pixels.shape[0], kind)
@@ -206,6 +206,20 @@ def _check_tiff(image: TiffImagePlugin.TiffImageFile, size: int, *, max_pixels: 
         spans = zip(_integers(image, offsets), _integers(image, lengths), strict=False)
         if any(start + length > size for start, length in spans):
             raise ImageError(Reason.TRUNCATED, "TIFF data end before the pixels do")
+
+
+def _tiff(image: ImageFile.ImageFile, data: bytes) -> RGB:
+    """The pixels, or an error, where libtiff would hand out memory that it has not written to."""
+    assert isinstance(image, TiffImagePlugin.TiffImageFile)
+    compression = _integers(image, TiffImagePlugin.COMPRESSION)
+    if compression not in ([strips.GROUP_4], [strips.JPEG]):
+        return _rgb(_load("TIFF", image))
+    directory = {tag: found for tag in image.tag_v2 if (found := _integers(image, tag))}
+    if compression == [strips.JPEG]:
+        strips.check_jpegs(data, directory)
+        return _rgb(_load("TIFF", image))
+    taller, above = strips.with_white_above(data, directory)
+    return _rgb(_load("TIFF", _open("TIFF", taller)))[above:]
 
 
 def _integers(image: TiffImagePlugin.TiffImageFile, tag: int) -> list[int]:
