@@ -21,13 +21,20 @@ from typing import Any
 
 from transforms import storage
 from transforms.errors import UserError
-from transforms.publish import MANIFEST, SUCCESS, Move, delete_markers, delete_stale, publish
+from transforms.publish import (
+    MANIFEST,
+    SUCCESS,
+    UNFINISHED,
+    Move,
+    delete_markers,
+    delete_stale,
+    publish,
+)
 from transforms.shards import PARTS, Shard
 from transforms.stored import Found
 
 KINDS = ("predictions", "failures")
 
-_PREFIX = "_unfinished-"
 _RUN = "_RUN.json"
 _COMMIT = "_COMMIT.json"
 _PART = re.compile(rf"(predictions|failures)-[0-9a-f]{{32}}\.{PARTS}")
@@ -35,14 +42,14 @@ _PART = re.compile(rf"(predictions|failures)-[0-9a-f]{{32}}\.{PARTS}")
 
 def begin(folder: str, identity: Mapping[str, Any]) -> str:
     """Makes an attempt; returns its folder."""
-    attempt = storage.join(folder, f"{_PREFIX}{uuid.uuid4().hex[:12]}")
+    attempt = storage.join(folder, f"{UNFINISHED}{uuid.uuid4().hex[:12]}")
     storage.write_bytes(storage.join(attempt, _RUN), as_json(identity))
     return attempt
 
 
 def unfinished(folder: str) -> list[str]:
     """Folders of all attempts in an output folder."""
-    return [storage.join(folder, name) for name in storage.folders(folder, prefix=_PREFIX)]
+    return [storage.join(folder, name) for name in storage.folders(folder, prefix=UNFINISHED)]
 
 
 def parts(attempt: str) -> list[str]:

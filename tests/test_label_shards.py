@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -376,3 +377,32 @@ def test_members_and_objects_with_such_names_in_a_bucket(
     again = _label(out, stand_in_file, "--input", listed, "--resume")
     assert _counts(again) == counts
     assert again["reused"] >= 2
+
+
+# ---- results among the pictures -------------------------------------------------------------
+
+
+def test_results_in_a_folder_of_pictures_are_not_labelled(
+    photos: Path, stand_in_file: Path
+) -> None:
+    out = photos / "labels"
+    words = "--input", photos, "--format", "tfrecord", "--resume"
+    assert _counts(_label(out, stand_in_file, *words))[:4] == [10, 10, 0, 0]
+    for name in ("export/imagefolder/cat", "_unfinished-0123456789ab", "mine"):
+        (out / name).mkdir(parents=True)
+        shutil.copy(photos / "000000.jpg", out / name)
+    assert _counts(_label(out, stand_in_file, *words))[:4] == [11, 11, 0, 0]
+
+
+def test_rows_in_a_bucket_of_pictures_are_not_taken_for_pictures(
+    photos: Path, stand_in_file: Path, tmp_path: Path, cloud: Cloud
+) -> None:
+    _label(tmp_path / "out", stand_in_file, "--input", photos, "--format", "tfrecord")
+    (shard,) = (tmp_path / "out").glob("*.tfrecord")
+    cloud.put("photos/a.jpg", (photos / "000000.jpg").read_bytes())
+    cloud.put(f"photos/labels/{shard.name}", shard.read_bytes())
+    counts = _counts(_label(tmp_path / "again", stand_in_file, "--input", "gs://bkt/photos"))
+    assert counts == [2, 1, 1, 0, 10]
+    assert _failures(tmp_path / "again") == [
+        (f"gs://bkt/photos/labels/{shard.name}", "no_pictures")
+    ]

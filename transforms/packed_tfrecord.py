@@ -8,17 +8,24 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from transforms.failures import ImageError, Reason
+from transforms.formats import FEATURE_KEYS
 from transforms.packed import MAX_META, Entry, ShardStream, damaged
+from transforms.sources import Skipped
 from transforms.tfrecord import DamagedRecordError, LargeRecordError, example_class, scan_records
 
 IMAGE_FEATURE = "image/encoded"
 """The key of TF-Slim, the Object Detection API and most who came after them."""
 
 
+_ROW = frozenset(FEATURE_KEYS[column] for column in ("uri", "class_id", "embedding"))
+
+
 def tfrecord_entries(
     stream: ShardStream, *, image_key: str | None, max_bytes: int
-) -> Iterator[Entry]:
+) -> Iterator[Entry | Skipped]:
     """An Entry a record, named by its number from 0; the other features are its meta.
+
+    A record of a labelling run's own output is Skipped: in a bucket it may lie among the pictures.
 
     Args:
         stream: of the file.
@@ -36,7 +43,7 @@ def tfrecord_entries(
         raise damaged(str(error)) from error
 
 
-def _entry(name: str, record: bytes | DamagedRecordError, *, key: str) -> Entry:
+def _entry(name: str, record: bytes | DamagedRecordError, *, key: str) -> Entry | Skipped:
     if isinstance(record, DamagedRecordError):
         large = isinstance(record, LargeRecordError)
         reason = Reason.TOO_LARGE_BYTES if large else Reason.DAMAGED_SHARD
@@ -46,6 +53,8 @@ def _entry(name: str, record: bytes | DamagedRecordError, *, key: str) -> Entry:
     except DecodeError:
         error = ImageError(Reason.CORRUPT, "the record is no tf.train.Example")
         return Entry(name, error, None, {})
+    if key not in features and _ROW.issubset(features):
+        return Skipped(name)
     meta = {other: _value(features[other]) for other in sorted(features) if other != key}
     content = _content(features, key)
     return Entry(

@@ -14,6 +14,8 @@ from transforms.stored import digest
 
 MANIFEST = "_MANIFEST.json"
 SUCCESS = "_SUCCESS"
+UNFINISHED = "_unfinished-"
+"""How the names of folders begin that hold what no run has finished."""
 
 
 class Move(NamedTuple):

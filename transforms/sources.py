@@ -21,6 +21,7 @@ from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.meta import meta_json
 from transforms.packed import packing
 from transforms.packed_parquet import image_column, open_parquet, parquet_schema
+from transforms.publish import MANIFEST, UNFINISHED
 from transforms.records import Failure, ImageRef
 from transforms.remote import Part
 from transforms.urls import shown
@@ -37,7 +38,7 @@ MANIFEST_EXTENSIONS = frozenset([".txt", ".csv", ".jsonl", ".parquet"])
 
 
 class Skipped(NamedTuple):
-    """A file of a folder or archive that is not labelled because of its extension."""
+    """A file of a folder or archive that is no picture: by its extension, or a result of ours."""
 
     path: str
 
@@ -225,15 +226,31 @@ def _list_folder(
     here = (status.st_dev, status.st_ino)
     if here in ancestors:
         return
+    results = _results(folder)
     with entries:
         for entry in entries:
-            if entry.is_dir():
+            if entry.name in results or entry.name.startswith(UNFINISHED):
+                yield Skipped(entry.path)
+            elif entry.is_dir():
                 deeper = (*ancestors, here)
                 yield from _list_folder(entry.path, ancestors=deeper, image_key=image_key)
             elif _holds_pictures(entry.path, image_key=image_key):
                 yield _with_status(entry)
             else:
                 yield Skipped(entry.path)
+
+
+def _results(folder: str) -> frozenset[str]:
+    """Names in a folder that a labelling run wrote: its rows, and `export` with copies of pictures.
+
+    A folder may be input and output at once, so pictures beside them stay pictures.
+    """
+    try:
+        with open(os.path.join(folder, MANIFEST), "rb") as file:
+            manifest = json.load(file)
+        return frozenset(["export", *(shard["name"] for shard in manifest["files"])])
+    except (OSError, ValueError, KeyError, TypeError):  # none, or somebody else's
+        return frozenset()
 
 
 def _with_status(entry: os.DirEntry[str]) -> ImageRef:
