@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,12 +18,17 @@ from pipeline.network import load_network
 from pipeline.options import LabelOptions
 from transforms import sources, storage
 from transforms._version import VERSION
-from transforms.errors import UserError
+from transforms.errors import UsageError, UserError
+from transforms.failures import Reason
 from transforms.label_map import LabelMap
+from transforms.members import read_members
+from transforms.packed import packing
 from transforms.records import Failure, ImageRef, Model
 from transforms.urls import shown
 
 _EXAMPLE = "label --input=gs://BUCKET/photos --output=gs://BUCKET/labels"
+
+_FIRST_RECORDS = 10
 
 
 def label(options: LabelOptions, *, console: Console | None = None) -> dict[str, Any] | None:
@@ -90,8 +96,24 @@ def _require_a_picture(source: str, options: LabelOptions) -> None:
     """Stops at the first picture: a listing as a whole is the pipeline's work."""
     storage.require_access(source, what=sources.named(source))
     listing = sources.list_input(source, image_key=options.image_key)
-    if not any(isinstance(item, (ImageRef, Failure)) for item in listing):
+    first = next((item for item in listing if isinstance(item, (ImageRef, Failure))), None)
+    if first is None:
         raise sources.nothing_matched(source)
+    if options.image_key is not None and isinstance(first, ImageRef) and packing(first.uri):
+        _require_image_key(first, options)
+
+
+def _require_image_key(shard: ImageRef, options: LabelOptions) -> None:
+    """Stops if the first records have no such picture: all the others would be failures too."""
+    members = read_members(shard, image_key=options.image_key, max_bytes=options.max_bytes)
+    found = list(itertools.islice(members, _FIRST_RECORDS))
+    members.close()
+    without = [
+        each for each in found if isinstance(each, Failure) and each.reason == Reason.NO_PICTURES
+    ]
+    if without and len(without) == len(found):
+        first = without[0]
+        raise UsageError(f"--image-key {options.image_key}: {first.uri}: {first.message}")
 
 
 def _label_map(options: LabelOptions) -> LabelMap | None:

@@ -406,3 +406,19 @@ def test_rows_in_a_bucket_of_pictures_are_not_taken_for_pictures(
     assert _failures(tmp_path / "again") == [
         (f"gs://bkt/photos/labels/{shard.name}", "no_pictures")
     ]
+
+
+def test_an_image_key_that_the_first_records_lack_stops_the_run(
+    photos: Path, stand_in_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records: list[dict[str, Any]] = [{"jpeg": content} for content in _contents(photos)]
+    words = ["label", "--output", tmp_path / "out", "--model", stand_in_file]
+    words += ["--input", tmp_path / "a.tfrecord", "--image-key", "png"]
+    write_tfrecord(tmp_path / "a.tfrecord", records)
+    assert main(list(map(str, words))) == 2
+    assert "--image-key png: " in (said := capsys.readouterr().err)
+    assert "There are: jpeg" in said
+    assert not (tmp_path / "out").exists()
+    write_tfrecord(tmp_path / "a.tfrecord", [*records[:2], {"png": _contents(photos)[0]}])
+    assert main([*map(str, words), "--quiet", "--max-failure-rate", "1"]) == 0
+    assert len(_failures(tmp_path / "out")) == 2
