@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from pipeline.finished import FinishedRun
 from pipeline.network import load_network
 from transforms.decode import Scratch
 from transforms.errors import UserError
 from transforms.infer import model_handler
 from transforms.loader import Loader
+from transforms.members import Member, read_named
 from transforms.records import Failure, Image, ImageRef, Model, Prediction
 
 
@@ -32,6 +35,7 @@ class Relabeller:
             max_pixels=options["max_pixels"],
             max_bytes=options["max_bytes"],
         )
+        self._image_key: str | None = options.get("image_key")
         self._handler = model_handler(
             network,
             top_k=options["top_k"],
@@ -44,9 +48,24 @@ class Relabeller:
     def __call__(self, uri: str) -> Prediction | Failure:
         """Reads and labels a picture, local or remote."""
         found = self._loader.read(ImageRef(uri), reserve=lambda _: None)
-        if isinstance(found, Failure):
-            return found
-        image: Image | Failure = self._loader.decode(*found, scratch=self._scratch)
+        return found if isinstance(found, Failure) else self._label(*found)
+
+    def members(self, shard: str, uris: Sequence[str]) -> Iterator[Prediction | Failure]:
+        """Reads and labels members of a shard, in one pass up to the last of them."""
+        found = read_named(
+            shard,
+            [ImageRef(uri) for uri in uris],
+            image_key=self._image_key,
+            max_bytes=self._loader.max_bytes,
+        )
+        for member in found:
+            if isinstance(member, Member):
+                yield self._label(member.ref, member.data)
+            else:  # a reference is an object that only looks like a member
+                yield member if isinstance(member, Failure) else self(member.uri)
+
+    def _label(self, ref: ImageRef, data: bytes) -> Prediction | Failure:
+        image: Image | Failure = self._loader.decode(ref, data, scratch=self._scratch)
         if isinstance(image, Failure):
             return image
         (result,) = self._handler.run_inference([image], self._network)

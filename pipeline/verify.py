@@ -276,7 +276,7 @@ def _relabelled(options: VerifyOptions, manifest: Mapping[str, Any], sample: Sam
     check.done = result.pictures > 0
     check.found = f"{result.pictures} pictures, every column compared"
     if result.gone:
-        check.found += f"; {result.gone} are gone, have changed or lie in shards"
+        check.found += f"; {result.gone} are gone or have changed"
     return check
 
 

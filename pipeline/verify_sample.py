@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import json
 import random
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from pipeline.relabel import Relabeller
-from transforms.records import Failure, Prediction
+from transforms.members import named_shard
+from transforms.records import Failure, ImageRef, Prediction
 from transforms.tables import prediction_table
 
 _COMPARED = [name for name in Prediction._fields if name not in ("uri", "meta")]
@@ -59,16 +62,29 @@ def label_again(rows: pa.Table, relabel: Relabeller) -> Compared:
         rows: of predictions.
         relabel: labels as the run did.
     """
-    results = [_again(rows.slice(at, 1), relabel) for at in range(rows.num_rows)]
+    uris: list[str] = rows.column("uri").to_pylist()
+    now = {result.uri: result for result in _labelled(uris, relabel)}
+    results = [_problems(rows.slice(at, 1), now[uri]) for at, uri in enumerate(uris)]
     compared = [result for result in results if result is not None]
     problems = [problem for result in compared for problem in result]
     return Compared(len(compared), len(results) - len(compared), problems)
 
 
-def _again(row: pa.Table, relabel: Relabeller) -> list[str] | None:
-    """What is wrong; None if the picture is gone, has changed or is a part of a shard."""
+def _labelled(uris: Sequence[str], relabel: Relabeller) -> Iterator[Prediction | Failure]:
+    members: dict[str, list[str]] = collections.defaultdict(list)
+    for uri in uris:
+        shard = named_shard(ImageRef(uri))
+        if shard is None:
+            yield relabel(uri)
+        else:
+            members[shard].append(uri)
+    for shard, of_shard in members.items():
+        yield from relabel.members(shard, of_shard)
+
+
+def _problems(row: pa.Table, result: Prediction | Failure) -> list[str] | None:
+    """What is wrong; None if the picture is gone or has changed."""
     uri, size, version = (row.column(name)[0].as_py() for name in ("uri", "size", "version"))
-    result = relabel(uri)
     if (result.size, result.version) != (size, version):
         return None
     if isinstance(result, Failure):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from pipeline.cli import main
 from pipeline.verify_rows import Repeats
 from tests.forged import forge
 from tests.pictures import make_pictures
+from tests.shards import write_parquet, write_tar, write_tfrecord
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +188,47 @@ def test_rows_that_are_sound_and_wrong_are_found_by_labelling_again(
         "labelled again": [f"{uri}: labelled again, it differs in embedding" for uri in uris]
     }
     assert _problems(run, capsys, "--sample", 0) == {}
+
+
+@pytest.mark.parametrize("kind", ["tar", "tfrecord", "parquet"])
+def test_members_of_shards_are_labelled_again(
+    finished: tuple[Path, Path],
+    stand_in_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+) -> None:
+    pictures = {path.name: path.read_bytes() for path in sorted(finished[0].iterdir())[3:]}
+    shard = tmp_path / f"a.{kind}"
+    if kind == "tar":
+        write_tar(shard, list(pictures.items()))
+    elif kind == "tfrecord":
+        write_tfrecord(shard, [{"image/encoded": data} for data in pictures.values()])
+    else:
+        write_parquet(shard, {"image": list(pictures.values())})
+    out = tmp_path / "out"
+    words = ["--input", shard, "--input", finished[0], "--output", out, "--model", stand_in_file]
+    assert main(["label", "--quiet", *map(str, words)]) == 0
+    capsys.readouterr()
+    assert _verify(out) == 0
+    assert "10 pictures, every column compared\n" in capsys.readouterr().out
+    swapped: list[str] = []
+
+    def swap(table: pa.Table) -> pa.Table:
+        uris = table.column("uri").to_pylist()
+        members = [at for at, uri in enumerate(uris) if "#" in uri]
+        swapped.extend(uris[at] for at in members[1:3])
+        order = list(range(len(uris)))
+        order[members[1]], order[members[2]] = members[2], members[1]
+        column = table.column("embedding").take(order).combine_chunks()
+        return table.set_column(table.schema.get_field_index("embedding"), "embedding", column)
+
+    forge(out, swap)
+    assert _problems(out, capsys) == {
+        "labelled again": [f"{uri}: labelled again, it differs in embedding" for uri in swapped]
+    }
+    os.utime(shard, ns=(7, 7))  # another version, as far as anybody can tell
+    assert _problems(out, capsys) == {}
 
 
 def test_rows_of_another_model_are_found(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
