@@ -12,6 +12,7 @@ file depends on its seed and number alone.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import resource
 import struct
@@ -211,6 +212,8 @@ def answer(data: bytes) -> str:
         said = Reason(error.reason).value
     except Exception as error:  # noqa: BLE001  the very thing that is looked for
         said = f"wrong: {type(error).__name__}: {error}"
+    if "MALLOC_PERTURB_" in os.environ:  # which takes all that is only reserved otherwise
+        return said
     taken = _memory("VmHWM") - before - 2 * len(data)
     return f"{said} wrong: {taken:,} bytes of memory" if taken > MAX_BYTES else said
 

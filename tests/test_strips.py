@@ -61,6 +61,30 @@ def test_a_fax_without_pixels_is_refused() -> None:
     assert _refused(bytes(data)) in ("corrupt", "truncated")
 
 
+def test_a_fax_that_points_beyond_what_numbers_hold_is_refused() -> None:
+    data = bytearray(encoded(FAX, "TIFF", compression="group4", big_tiff=True))
+    at = _entry(data, TiffImagePlugin.STRIPOFFSETS)
+    struct.pack_into("<HQQ", data, at + 2, 16, 1, 2**40)
+    assert _refused(bytes(data)) == "truncated"
+    struct.pack_into("<HQq", data, at + 2, 17, 1, -(2**40))
+    assert _refused(bytes(data)) == "corrupt"
+
+
+def test_strips_that_share_the_bytes_of_a_jpeg_are_refused_at_once() -> None:
+    data = bytearray(encoded(waves(48, 16), "TIFF", compression="jpeg", tiffinfo={278: 16}))
+    at = _entry(data, TiffImagePlugin.STRIPBYTECOUNTS)
+    struct.pack_into("<HII", data, at + 2, 4, 3, len(data))
+    data += struct.pack("<3I", *[len(data)] * 3)
+    data += bytes(len(data))
+    assert _refused(bytes(data)) == "too_complex"
+
+
+def _entry(data: bytearray, tag: int) -> int:
+    """Where the directory's entry of a tag begins; its values are numbers."""
+    places = [data.find(struct.pack("<HH", tag, kind)) for kind in (3, 4, 16)]
+    return max(places)
+
+
 def test_a_jpeg_smaller_than_its_strip_is_refused() -> None:
     data = bytearray(encoded(waves(40, 24), "TIFF", compression="jpeg"))
     assert decode(bytes(data)).format == "TIFF"
@@ -75,8 +99,8 @@ def test_a_jpeg_smaller_than_its_strip_is_refused() -> None:
 def test_a_picture_of_several_jpegs_is_read() -> None:
     image = Image.fromarray(waves(40, 24))
     data = encoded(image, "TIFF", compression="jpeg", tiffinfo={278: 16})
-    strips = Image.open(io.BytesIO(data)).tag_v2[TiffImagePlugin.STRIPOFFSETS]  # type: ignore[attr-defined]
-    assert len(strips) == 3
+    tags = TiffImagePlugin.TiffImageFile(io.BytesIO(data)).tag_v2
+    assert len(tags[TiffImagePlugin.STRIPOFFSETS]) == 3
     difference = decode(data).pixels.astype(int) - np.asarray(image)
     assert np.abs(difference).mean() < 10
 

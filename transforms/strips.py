@@ -57,15 +57,16 @@ def with_white_above(data: bytes, directory: dict[int, list[int]]) -> tuple[byte
     """
     unit = _unit(directory)
     offsets = directory.get(unit.offsets, [])
-    if unit.rows <= 0 or unit.across <= 0 or not offsets:
-        raise ImageError(Reason.CORRUPT, "a TIFF of group 4 without strips or tiles")
-    to_the_end = [max(0, len(data) - offset) for offset in offsets]
+    lengths = directory.get(unit.lengths) or [max(0, len(data) - offset) for offset in offsets]
+    inside = all(0 <= value <= len(data) for value in (*offsets, *lengths))
+    if unit.rows <= 0 or not 0 < unit.across <= len(offsets) or not inside:
+        raise ImageError(Reason.CORRUPT, "a TIFF of group 4 whose strips or tiles are nowhere")
     # A row like the one above it, which is white in the beginning, is the single bit 1 (ITU-T T.6).
     white = b"\xff" * -(-unit.rows // 8)
     changes = {
         Tiff.IMAGELENGTH: [unit.rows + unit.height],
         unit.offsets: [len(data)] * unit.across + offsets,
-        unit.lengths: [len(white)] * unit.across + directory.get(unit.lengths, to_the_end),
+        unit.lengths: [len(white)] * unit.across + lengths,
     }
     if unit.offsets == Tiff.STRIPOFFSETS:
         changes[Tiff.ROWSPERSTRIP] = [unit.rows]
@@ -80,11 +81,13 @@ def check_jpegs(data: bytes, directory: dict[int, list[int]]) -> None:
         directory: the integers of its tags.
 
     Raises:
-        ImageError: truncated, or what `transforms.jpeg.read_header` says of one of them.
+        ImageError: truncated, too_complex, or what `transforms.jpeg.read_header` says of one.
     """
     if directory.get(Tiff.PLANAR_CONFIGURATION) == [_SEPARATE]:
         return  # the planes of colour are smaller, and Pillow reads none of them
     unit = _unit(directory)
+    if sum(directory.get(unit.lengths, [])) > len(data):  # each of them is read
+        raise ImageError(Reason.TOO_COMPLEX, "a TIFF whose strips share their bytes")
     spans = zip(directory.get(unit.offsets, []), directory.get(unit.lengths, []), strict=False)
     for number, (offset, length) in enumerate(spans):
         header = jpeg.read_header(data[offset : offset + length])
