@@ -66,7 +66,9 @@ def test_a_fax_that_points_beyond_what_numbers_hold_is_refused() -> None:
     at = _entry(data, TiffImagePlugin.STRIPOFFSETS)
     struct.pack_into("<HQQ", data, at + 2, 16, 1, 2**40)
     assert _refused(bytes(data)) == "truncated"
-    struct.pack_into("<HQq", data, at + 2, 17, 1, -(2**40))
+    data = bytearray(encoded(FAX, "TIFF", compression="group4"))
+    at = _entry(data, TiffImagePlugin.STRIPBYTECOUNTS)
+    struct.pack_into("<HIi", data, at + 2, 9, 1, -5)
     assert _refused(bytes(data)) == "corrupt"
 
 
