@@ -13,7 +13,7 @@ quoted = '$(subst ','\'',$(1))'
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-cluster lint audit bench format clean
+.PHONY: help demo test test-slow test-cluster pictures lint audit bench format clean
 # A target that failed half way must not look finished.
 .DELETE_ON_ERROR:
 
@@ -31,6 +31,9 @@ test-slow: $(VENV)/.dev ## Run the tests that take minutes: faults, hostile pict
 
 test-cluster: $(VENV)/.dev ## Run the tests on a real cluster
 	@$(BIN)/python -m pytest -m cluster $(ARGS)
+
+pictures: $(VENV)/.dev ## Draw docs/pictures again, by the tests that look at them
+	@QUANTLABEL_PICTURES=docs/pictures $(BIN)/python -m pytest tests/test_gallery.py
 
 lint: $(VENV)/.dev ## Check style and types
 	$(BIN)/ruff check .

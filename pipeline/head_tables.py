@@ -66,9 +66,13 @@ def print_apply(manifest: Mapping[str, Any], *, folder: str, console: Console) -
     lines = [
         ("rows", f"{manifest['rows']:,}"),
         ("labels", ", ".join(f"{label} ({count:,})" for label, count in shown)),
-        ("written", f"{folder}: {len(manifest['files'])} files, _MANIFEST.json"),
+        ("written", f"{folder}: {_files(len(manifest['files']))}, _MANIFEST.json"),
     ]
     console.print(_grid(lines))
+
+
+def _files(count: int) -> str:
+    return f"{count} file" if count == 1 else f"{count} files"
 
 
 def _grid(lines: list[tuple[str, str]]) -> Table:

@@ -282,7 +282,7 @@ def _failure_arithmetic(found: Plan) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.2f}" if value >= 1 else f"{value:.2g}"
+    return f"{value:,.2f}" if value >= 0.01 else f"{value:.6f}"
 
 
 def _duration(hours: float) -> str:
