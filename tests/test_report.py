@@ -216,6 +216,35 @@ def test_ten_thousand_rows_stay_a_small_page(tmp_path: Path, window: webdriver.C
     assert _shown(window, "classes").startswith("1 to 10 of ")
 
 
+@pytest.mark.slow
+def test_a_hundred_thousand_rows_are_paged_with_the_keyboard(
+    tmp_path: Path, window: webdriver.Chrome
+) -> None:
+    write_run(tmp_path / "labels", plausible(100_000), some_failures(300))
+    assert main(["report", str(tmp_path / "labels")]) == 0
+    page = tmp_path / "labels/report/index.html"
+    assert page.stat().st_size < 600_000
+    open_page(window, page)
+    tags = "return document.querySelectorAll('*').length"
+    assert window.execute_script(tags) < 4_000
+    assert texts(window, ".tiles b")[:3] == ["100,300", "100,000", "300"]
+    classes = int(texts(window, ".tiles b")[3])
+    assert classes == 851
+    assert _shown(window, "classes") == f"1 to 10 of {classes}"
+    first = texts(window, "#classes tbody td:first-child")
+    following = _button(window, "classes", "Next")
+    for _ in range(60):  # as somebody does who has no mouse
+        window.switch_to.active_element.send_keys(Keys.TAB)
+        if window.switch_to.active_element == following:
+            break
+    for _ in range(5):
+        window.switch_to.active_element.send_keys(Keys.ENTER)
+    assert _shown(window, "classes") == f"51 to 60 of {classes}"
+    assert not set(first) & set(texts(window, "#classes tbody td:first-child"))
+    assert window.execute_script(tags) < 4_000  # however far one turns
+    assert complaints(window) == []
+
+
 def test_it_is_used_with_the_keyboard(tmp_path: Path, window: webdriver.Chrome) -> None:
     write_run(tmp_path / "labels", list(plausible(300)))
     assert main(["report", str(tmp_path / "labels")]) == 0
