@@ -66,6 +66,8 @@ EXTRAS = {
         "requests>=2.32.4,<3",
         "urllib3>=2.4,<3",
     ],
+    # s3:// paths: all that the extra `aws` of Beam brings.
+    "aws": ["boto3>=1.40,<2"],
     # Near-duplicates and what to label next: an index of vectors, and components of a graph. Heads:
     # logistic regression and its cross-validation.
     "analysis": ["faiss-cpu>=1.10,<2", "scikit-learn>=1.5,<2", "scipy>=1.13,<2"],
@@ -91,6 +93,8 @@ EXTRAS = {
         "polars>=1.20,<3",
         # Cloud Storage without a network; the tests start it themselves.
         "gcp-storage-emulator>=2026.7.19,<2027",
+        # S3 without a network, likewise.
+        "moto[server]>=5.1,<6",
         "mypy>=1.15,<3",
         "pytest>=8.3,<10",
         # Exact, because a new version of a formatter changes what it accepts.

@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from transforms.errors import UsageError
@@ -43,7 +44,7 @@ class RunnerOptions:
 
 
 def beam_options(options: RunnerOptions) -> Any:
-    """The flags for Beam as its PipelineOptions.
+    """The flags for Beam as its PipelineOptions; its file systems use them from here on.
 
     Raises:
         UsageError: a flag that neither this program nor Beam knows (Beam alone would ignore it), or
@@ -66,7 +67,9 @@ def beam_options(options: RunnerOptions) -> Any:
             "every core."
         )
     # Beam would ship whatever the main module holds; workers import what they need.
-    return PipelineOptions(list(options.beam_args), save_main_session=False)
+    flags = PipelineOptions(list(options.beam_args), save_main_session=False)
+    FileSystems.set_options(flags)  # those of S3 are needed before there is a pipeline
+    return flags
 
 
 class _BeamParser(argparse.ArgumentParser):

@@ -310,8 +310,8 @@ def test_a_key_file_that_is_not_there_is_named(
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("s3://bkt/a", "s3:// needs an extra of Beam: pip install 'apache-beam[aws]'"),
-        ("hdfs://host/a", "hdfs:// needs an extra of Beam: pip install 'apache-beam[hadoop]'"),
+        ("azfs://bkt/a", "azfs:// needs an extra: pip install 'apache-beam[azure]'"),
+        ("hdfs://host/a", "hdfs:// needs an extra: pip install 'apache-beam[hadoop]'"),
         ("ftp://host/a", "--input ftp://host/a: expected a local path, gs:// or s3://, not ftp://"),
     ],
 )

@@ -191,8 +191,8 @@ def test_a_run_survives_a_storage_that_fails_now_and_then(
             "--input https://host/list.csv: expected a local path, gs:// or s3://, not https://",
         ),
         (
-            ("--input", "s3://bkt/photos", "--output", "gs://bkt/o"),
-            "s3:// needs an extra of Beam: pip install 'apache-beam[aws]'",
+            ("--input", "hdfs://host/photos", "--output", "gs://bkt/o"),
+            "hdfs:// needs an extra: pip install 'apache-beam[hadoop]'",
         ),
     ],
 )

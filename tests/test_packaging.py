@@ -38,6 +38,9 @@ RUNTIME = {
 GCP = {"google.api_core", "google.auth", "google.cloud", "requests", "urllib3"}
 """Modules that come with the extra `gcp`."""
 
+AWS = {"boto3", "botocore"}
+"""Modules that come with the extra `aws`."""
+
 ANALYSIS = {"faiss-cpu", "scikit-learn", "scipy"}
 """Packages of the extra `analysis`."""
 
@@ -115,9 +118,10 @@ def test_runtime_is_lean(metadata: Distribution) -> None:
 
 def test_extras_bring_what_the_runtime_leaves_out(metadata: Distribution) -> None:
     extras = metadata.metadata.get_all("Provides-Extra") or []
-    assert set(extras) == {"analysis", "bench", "demo", "dev", "gcp", "tensorflow", "yaml"}
+    assert set(extras) == {"analysis", "aws", "bench", "demo", "dev", "gcp", "tensorflow", "yaml"}
     assert {each.name for each in _requirements(metadata, extra="tensorflow")} == {"tensorflow"}
     assert {each.name for each in _requirements(metadata, extra="analysis")} == ANALYSIS
+    assert {each.name for each in _requirements(metadata, extra="aws")} == {"boto3"}
     yaml = {each.name for each in _requirements(metadata, extra="yaml")}
     assert yaml == {"docstring-parser", "jsonschema"}
     assert {each.name for each in _requirements(metadata, extra="gcp")} == {
@@ -132,7 +136,7 @@ def test_extras_bring_what_the_runtime_leaves_out(metadata: Distribution) -> Non
 def test_every_import_is_a_requirement() -> None:
     sources = set(_sources())
     known = _imports(sources - FLOAT)
-    assert known - RUNTIME - set(PACKAGES) <= GCP | ANALYSIS
+    assert known - RUNTIME - set(PACKAGES) <= GCP | AWS | ANALYSIS
     assert _imports(FLOAT & sources) <= RUNTIME | set(PACKAGES) | {"tensorflow"}
 
 
