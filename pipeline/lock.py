@@ -116,7 +116,7 @@ class _LocalLock:
             os.close(self._file)  # a run ended between our two steps and took the file with it
 
     def write(self, holder: Mapping[str, Any]) -> None:
-        os.pwrite(self._file, json.dumps(holder).encode("ascii").ljust(_PADDED), 0)
+        os.pwrite(self._file, _line(holder).ljust(_PADDED), 0)
 
     def release(self) -> None:
         _delete(self._path)
@@ -124,19 +124,24 @@ class _LocalLock:
 
 
 class _RemoteLock:
-    """The same without a lock of the system: two runs that start in the same second both get in."""
+    """The same without a lock of the system.
+
+    In Cloud Storage only one of several can replace the file that all have seen. Elsewhere two runs
+    that start in the same second both get in.
+    """
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._path = storage.join(folder, NAME)
 
     def acquire(self, holder: Mapping[str, Any]) -> None:
-        there = _parsed(_content(self._path))
-        _require_over(self._folder, self._path, there, dead=False)
-        self.write(holder)
+        content, version = _seen(self._path)
+        _require_over(self._folder, self._path, _parsed(content), dead=False)
+        if not storage.claim(self._path, _line(holder), version=version):
+            raise _busy(self._folder, self._path, _parsed(_content(self._path)))
 
     def write(self, holder: Mapping[str, Any]) -> None:
-        storage.write_bytes(self._path, json.dumps(holder).encode("ascii"))
+        storage.write_bytes(self._path, _line(holder))
 
     def release(self) -> None:
         _delete(self._path)
@@ -149,11 +154,22 @@ def _delete(path: str) -> None:
         storage.delete([path])
 
 
-def _content(path: str) -> bytes:
+def _line(holder: Mapping[str, Any]) -> bytes:
+    return json.dumps(holder).encode("ascii")
+
+
+def _seen(path: str) -> tuple[bytes, str | None]:
+    """Content and version; neither if there is no such file."""
     try:
-        return storage.read_bytes(path)
+        file, version = storage.open_versioned(path)
+        with file:
+            return file.read(), version
     except FileNotFoundError:
-        return b""
+        return b"", None
+
+
+def _content(path: str) -> bytes:
+    return _seen(path)[0]
 
 
 def _parsed(content: bytes) -> dict[str, Any]:

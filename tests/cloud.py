@@ -1,7 +1,8 @@
 """Cloud Storage on this machine: gcp-storage-emulator behind a proxy that can be slow and fail.
 
 The proxy also adds what the emulator leaves out and the real service has: pages of listings with
-their offsets, and the generation among the headers of an object.
+their offsets, the generation among the headers of an object, and uploads that are refused if there
+is another generation than the client knows.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class Cloud:
         self.remembers = False
         self.remembered: dict[str, tuple[dict[str, str], bytes]] = {}
         self._lock = threading.Lock()
+        self.writing = threading.Lock()
         self._chance = random.Random(0)
         self._client = storage.Client(
             project="test",
@@ -189,7 +191,11 @@ def _answer(handler: BaseHTTPRequestHandler, cloud: Cloud, port: int) -> None:
     if cloud.remembers and handler.path in cloud.remembered:
         _send(handler, 200, *cloud.remembered[handler.path])
         return
-    status, headers, content = _forward(port, handler, body)
+    with cloud.writing if handler.command == "POST" else contextlib.nullcontext():
+        if not _may_write(handler.path, body, port):
+            _send(handler, 412, {}, b"another generation")
+            return
+        status, headers, content = _forward(port, handler, body)
     if status == 200 and handler.command == "GET":
         content, more = _completed(handler.path, content, cloud, port)
         headers |= more
@@ -229,6 +235,22 @@ def _forward(
             if name.lower() not in ("content-length", "connection", "server", "date")
         }
         return answer.status, kept, answer.read()
+
+
+def _may_write(path: str, body: bytes, port: int) -> bool:
+    """Whether the object has the generation that the client wants to replace; 0 means none."""
+    parts = urllib.parse.urlsplit(path)
+    wanted = urllib.parse.parse_qs(parts.query).get("ifGenerationMatch")
+    name = re.search(rb'"name": *"([^"]+)"', body)
+    if not (wanted and name and parts.path.startswith("/upload/")):
+        return True
+    quoted = urllib.parse.quote(name[1].decode(), safe="")
+    upstream = http.client.HTTPConnection("127.0.0.1", port)
+    with contextlib.closing(upstream):
+        upstream.request("GET", f"{parts.path.removeprefix('/upload')}/{quoted}")
+        answer = upstream.getresponse()
+        described = json.loads(answer.read()) if answer.status == 200 else {"generation": "0"}
+    return wanted == [str(described["generation"])]
 
 
 def _completed(path: str, content: bytes, cloud: Cloud, port: int) -> tuple[bytes, dict[str, str]]:

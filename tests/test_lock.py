@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from pipeline import lock
 from pipeline.cli import main
+from tests.cloud import Cloud
 from tests.runs import start_label, wait_for_parts
 from transforms.errors import UserError
 
@@ -98,3 +101,57 @@ def test_a_job_elsewhere_outlives_its_launcher(tmp_path: Path) -> None:
     assert f"delete {path}" in str(raised.value)
     (tmp_path / "_MANIFEST.json").write_text(json.dumps({"started": THERE["started"]}), "utf-8")
     _held(tmp_path)
+
+
+_HOLD = """\
+import sys
+from pipeline import lock
+from transforms import storage
+from transforms.errors import UserError
+storage.exists("gs://bkt/out/x")  # has connected
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    with lock.held("gs://bkt/out", started=sys.argv[1]):
+        print("held", flush=True)
+        sys.stdin.readline()
+except UserError as error:
+    print(error, flush=True)
+"""
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_one_of_several_runs_that_start_together_gets_a_bucket(cloud: Cloud, left: bool) -> None:
+    if left:  # by a run that died long ago: all see it silent, and all want its place
+        cloud.put("out/_RUNNING.json", json.dumps(THERE).encode())
+    setting = "from pipeline import lock\nlock.WATCH_SECONDS = 1.0\n"
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", setting + _HOLD, str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(3)
+    ]
+    try:
+        for run in runs:
+            assert run.stdout is not None
+            assert run.stdout.readline() == "ready\n"
+        cloud.delay_s = 0.3  # all have looked before the first writes
+        for run in runs:
+            assert run.stdin is not None
+            run.stdin.write("\n")
+            run.stdin.flush()
+        said = [run.stdout.readline() for run in runs if run.stdout is not None]
+        assert sorted(line.partition(" ")[0] for line in said) == ["--output", "--output", "held\n"]
+        winner = said.index("held\n")
+        assert json.loads(cloud.content("out/_RUNNING.json"))["started"] == str(winner)
+        assert all(f"process {runs[winner].pid}, " in line for line in said if line != "held\n")
+        cloud.delay_s = 0.0
+        runs[winner].communicate("\n", timeout=60)
+        assert cloud.names("out/") == []
+    finally:
+        for run in runs:
+            run.kill()
+            run.communicate()

@@ -16,7 +16,7 @@ from typing import IO, Any, NamedTuple, TypeVar, cast
 
 import google_crc32c
 import urllib3
-from google.api_core.exceptions import NotFound, RetryError
+from google.api_core.exceptions import NotFound, PreconditionFailed, RetryError
 from google.api_core.retry import Retry, if_exception_type
 from google.cloud.storage.retry import DEFAULT_RETRY
 
@@ -350,6 +350,30 @@ def create(path: str) -> IO[bytes]:
             retry=DEFAULT_RETRY.with_timeout(PATIENCE_S),
         )
     return cast("IO[bytes]", _Writer(path, writer))
+
+
+def claim(path: str, content: bytes, *, version: str | None) -> bool:
+    """Writes an object if its generation is still `version`, or if there is none for None.
+
+    Returns:
+        Whether it holds this content now: an answer that was lost is not a refusal.
+    """
+    with translated(path):
+        try:
+            _blob(path).upload_from_string(
+                content,
+                if_generation_match=int(version or 0),
+                retry=_writing_retry(),
+                timeout=_WAIT,
+            )
+        except PreconditionFailed:
+            pass
+        else:
+            return True
+    try:
+        return read_bytes(path) == content
+    except FileNotFoundError:  # whoever was first has ended
+        return False
 
 
 class _Writer(io.RawIOBase):

@@ -123,6 +123,22 @@ def write_bytes(path: str, content: bytes) -> None:
         file.write(content)
 
 
+def claim(path: str, content: bytes, *, version: str | None) -> bool:
+    """Writes a whole file if nobody has written it since it was `version` (None: there was none).
+
+    Only Cloud Storage can tell; elsewhere the last one wins.
+
+    Returns:
+        Whether it was written.
+    """
+    if is_gcs(path):
+        from transforms import gcs
+
+        return gcs.claim(path, content, version=version)
+    write_bytes(path, content)
+    return True
+
+
 def read(path: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -> Content:
     """Reads a picture.
 
