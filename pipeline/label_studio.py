@@ -13,6 +13,9 @@ IMAGE = "image"
 TASK_CHOICES = "choices"
 """Where a task keeps choices of its own, each `{"value": name}`."""
 
+NONE_OF_THESE = "none of these"
+"""A choice of every configuration: what is in a picture need not be among the labels."""
+
 
 def image_address(uri: str) -> str:
     """The address under which Label Studio shows a picture.

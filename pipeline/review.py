@@ -1,9 +1,10 @@
 """`quantlabel review`: which pictures of a finished run a person should label next.
 
 A tenth is drawn at random from all pictures: labelled, it gives an estimate of the accuracy that
-the choice of the others does not distort. The others are uncertain (the two best classes are
-close), of which one stands for each group of near-identical pictures, and diverse: the most
-uncertain pictures are clustered by their vectors, and each cluster gives its most uncertain one.
+the choice of the others does not distort. The others are uncertain (the two best classes, or labels
+of the label map, are close), of which one stands for each group of near-identical pictures, and
+diverse: the most uncertain pictures are clustered by their vectors, and each cluster gives its most
+uncertain one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from rich.table import Table
 
 from pipeline.checks import require, require_run
 from pipeline.finished import FinishedRun, open_run
-from pipeline.label_studio import image_address, labelling_config
+from pipeline.label_studio import NONE_OF_THESE, image_address, labelling_config
 from pipeline.near_duplicates import COLUMNS, find_groups
 from pipeline.vectors import Vectors, unit_vectors
 from transforms import storage
@@ -38,6 +39,7 @@ RANDOM_SHARE = 0.1
 _POOL = 10
 """Uncertain pictures that are clustered, for each that is wanted."""
 
+_NETWORK = ("label", "score")
 _SHOWN = 10
 _SEED = 0
 
@@ -71,8 +73,8 @@ def review(options: ReviewOptions) -> list[dict[str, Any]]:
 
     Returns:
         The rows of `FILE`: `uri`, `image` (its address in Label Studio), `why` (random or
-        uncertain), `label`, `score`, `margin` (between the two best scores) and `choices` (the
-        names of the best classes).
+        uncertain), `label` and `score` (those of the label map, if the run has one), `margin`
+        (between the two best) and `choices` (the names of the best classes).
 
     Raises:
         UserError: no run has finished there, its rows cannot be read, or it names one class a
@@ -87,15 +89,17 @@ def review(options: ReviewOptions) -> list[dict[str, Any]]:
     chosen = choose(run, budget=options.budget)
     rows = sorted(_rows(run, chosen), key=lambda row: (row["margin"], row["uri"]))
     storage.write_bytes(storage.join(options.folder, FILE), _csv(rows))
-    names = sorted({name for row in rows for name in row["choices"].split("|")})
-    config = labelling_config(names).encode()
+    own = run.manifest.get("label_map")
+    names = own["labels"] if own else sorted({n for row in rows for n in row["choices"].split("|")})
+    config = labelling_config([*names, NONE_OF_THESE]).encode()
     storage.write_bytes(storage.join(options.folder, CONFIG_FILE), config)
     return rows
 
 
 def choose(run: FinishedRun, *, budget: int) -> dict[int, str]:
     """Positions of pictures among the predictions of the run, and why each was chosen."""
-    margins = np.concatenate([_margins(t) for t in run.predictions(columns=["top_scores"])])
+    tables = run.predictions(columns=["top_class_ids", "top_scores"])
+    margins = np.concatenate([_margins(run, table) for table in tables])
     random = np.random.RandomState(_SEED)
     budget = min(budget, len(margins))
     wanted_random = max(1, round(RANDOM_SHARE * budget))
@@ -107,12 +111,26 @@ def choose(run: FinishedRun, *, budget: int) -> dict[int, str]:
     return chosen
 
 
-def _margins(table: pa.Table) -> npt.NDArray[np.float32]:
-    """Best score less the second best, float32[n]; 0 is complete doubt."""
+def _margins(run: FinishedRun, table: pa.Table) -> npt.NDArray[np.float32]:
+    """Best score less the second best, float32[n]; 0 is complete doubt.
+
+    With a label map the best classes of a label count together, as do those that have none: two
+    kinds of cat are no doubt to whom both are cats.
+    """
     scores = table["top_scores"].combine_chunks()
-    flat, starts = scores.flatten().to_numpy(), np.asarray(scores.offsets)[:-1]
-    starts = starts - starts[0] if len(starts) else starts
-    return np.asarray(flat[starts] - flat[starts + 1], np.float32)
+    flat, lengths = scores.flatten().to_numpy(), np.diff(np.asarray(scores.offsets))
+    own = run.manifest.get("label_map")
+    if own is None:
+        starts = np.cumsum(lengths) - lengths
+        return np.asarray(flat[starts] - flat[starts + 1], np.float32)
+    label = {class_id: at for at, ids in enumerate(own["labels"].values(), 1) for class_id in ids}
+    classes = table["top_class_ids"].combine_chunks().flatten().to_pylist()
+    sums = np.zeros((len(lengths), 1 + len(own["labels"])), np.float32)
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    columns = np.array([label.get(class_id, 0) for class_id in classes], np.intp)
+    np.add.at(sums, (rows, columns), flat)
+    second, best = np.sort(sums, axis=1)[:, -2:].T
+    return np.asarray(best - second)
 
 
 def _pool(
@@ -163,15 +181,16 @@ def _vectors(run: FinishedRun, positions: npt.NDArray[np.int64]) -> Vectors:
 
 def _rows(run: FinishedRun, chosen: dict[int, str]) -> Iterator[dict[str, Any]]:
     positions = np.array(list(chosen), np.int64)
-    columns = ["uri", "label", "score", "top_labels", "top_scores"]
+    named = ("mapped_label", "mapped_score") if run.manifest.get("label_map") else _NETWORK
+    columns = ["uri", *named, "top_class_ids", "top_labels", "top_scores"]
     for here, table in _at(run, positions, columns):
-        for at, margin, row in zip(here, _margins(table), table.to_pylist(), strict=True):
+        for at, margin, row in zip(here, _margins(run, table), table.to_pylist(), strict=True):
             yield {
                 "uri": row["uri"],
                 "image": image_address(row["uri"]),
                 "why": chosen[int(positions[at])],
-                "label": row["label"],
-                "score": round(row["score"], 4),
+                "label": row[named[0]],
+                "score": round(row[named[1]], 4),
                 "margin": round(float(margin), 4),
                 "choices": "|".join(row["top_labels"]),
             }

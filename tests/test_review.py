@@ -11,7 +11,7 @@ import pytest
 from pipeline.cli import main
 from pipeline.label_studio import image_address, labelling_config
 from tests.finished_runs import write_run
-from tests.rows import prediction
+from tests.rows import labelled, prediction
 from transforms.records import Prediction
 from transforms.sources import list_input
 
@@ -83,7 +83,37 @@ def test_label_and_label_studio_take_the_manifest(tmp_path: Path) -> None:
     image, choices = config
     assert (image.tag, image.get("value")) == ("Image", "$image")
     values = {choice.get("value") for choice in choices}
-    assert {name for row in rows for name in row["choices"].split("|")} == values
+    named = {name for row in rows for name in row["choices"].split("|")}
+    assert values == {*named, "none of these"}
+
+
+def test_with_a_label_map_doubt_is_between_its_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def row(number: int, top: dict[int, float], label: str | None, score: float) -> Prediction:
+        vector = np.eye(1, 256, number, np.float32)[0]
+        mapped = {"mapped_label": label, "mapped_score": score, "sha256": f"{number}" * 64}
+        return labelled(f"/p/{number}.jpg", top, embedding=vector, **mapped)
+
+    rows = [
+        row(0, {282: 0.45, 283: 0.44, 1: 0.01}, "cat", 0.89),  # two cats
+        row(1, {282: 0.4, 207: 0.3, 208: 0.05}, None, 0.4),  # cat or dog
+        row(2, {1: 0.31, 2: 0.3, 3: 0.29}, None, 0.01),  # fish, of no interest
+        row(3, {282: 0.5, 1: 0.25, 2: 0.2}, "cat", 0.5),  # cat or of no interest
+    ]
+    own = {"threshold": 0.45, "labels": {"cat": [282, 283], "dog": [207, 208]}}
+    write_run(tmp_path / "run", rows, label_map=own)
+    assert main(["review", str(tmp_path / "run"), "--json"]) == 0
+    chosen = json.loads(capsys.readouterr().out)
+    assert [(row["uri"][3], row["margin"], row["label"]) for row in chosen] == [
+        ("1", 0.05, None),
+        ("3", 0.05, "cat"),
+        ("0", 0.88, "cat"),
+        ("2", 0.9, None),
+    ]
+    assert [row["score"] for row in chosen] == [0.4, 0.5, 0.89, 0.01]
+    config = ElementTree.parse(tmp_path / "run/review/label_config.xml").getroot()
+    assert [choice.get("value") for choice in config[1]] == ["cat", "dog", "none of these"]
 
 
 def test_a_budget_above_the_run_takes_everything_once(

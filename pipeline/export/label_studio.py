@@ -16,6 +16,7 @@ from pipeline.export.source import Counts, Source, is_member
 from pipeline.label_studio import (
     CHOICE,
     IMAGE,
+    NONE_OF_THESE,
     TASK_CHOICES,
     image_address,
     labelling_config,
@@ -28,8 +29,6 @@ TASKS_PER_FILE = 10_000
 
 MAX_CHOICES = 50
 """With more classes an annotator is offered the guesses for the picture instead of all of them."""
-
-NONE_OF_THESE = "none of these"
 
 _WINDOW = 20 * TASKS_PER_FILE
 """Tasks in memory; the rows are read once for each so many."""
