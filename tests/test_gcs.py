@@ -19,7 +19,7 @@ import pytest
 
 from tests.cloud import BUCKET, Cloud
 from tests.http_server import closed_port
-from transforms import gcs, gcs_client, storage
+from transforms import gcs, gcs_client, gcs_read, storage
 from transforms.errors import UserError
 from transforms.failures import Reason
 
@@ -159,7 +159,7 @@ def test_every_process_makes_one_client_for_all_its_threads(cloud: Cloud) -> Non
 def test_a_stream_seeks_and_reads_a_chunk_at_a_time(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gcs, "_CHUNK_BYTES", 1000)
+    monkeypatch.setattr(gcs_read, "CHUNK_BYTES", 1000)
     data = os.urandom(3500)
     with storage.open_read(cloud.put("a.bin", data)) as stream:
         assert stream.read(10) == data[:10]
@@ -173,7 +173,7 @@ def test_a_stream_seeks_and_reads_a_chunk_at_a_time(
 
 
 def test_text_is_requested_a_chunk_at_a_time(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gcs, "_CHUNK_BYTES", 100_000)
+    monkeypatch.setattr(gcs_read, "CHUNK_BYTES", 100_000)
     lines = [f"gs://bkt/folder/{number:06d}.jpg\n" for number in range(8_000)]
     uri = cloud.put("list.txt", "".join(lines).encode())
     with io.TextIOWrapper(storage.open_read(uri), "utf-8") as text:

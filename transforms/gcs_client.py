@@ -26,9 +26,18 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError, TransportError
 from google.cloud import storage
 from google.cloud.storage.exceptions import InvalidResponse
+from google.cloud.storage.retry import DEFAULT_RETRY
 
 from transforms.errors import UserError
 from transforms.failures import one_line
+
+CONNECT_S = 5.0
+STALL_S = 20.0
+WAIT = (CONNECT_S, STALL_S)
+"""Seconds for a connection, and for any part of an answer."""
+
+CHUNK_BYTES = 8 << 20
+"""What a stream reads and writes at a time; a multiple of 256 KiB, as uploads must have it."""
 
 PATIENCE_S = 60.0
 """How long one request is tried again and again; also the deadline of a picture."""
@@ -186,6 +195,19 @@ def parse(uri: str) -> Location:
     if not bucket:
         raise FileNotFoundError(errno.ENOENT, "expected gs://BUCKET/OBJECT", uri)
     return Location(bucket, name)
+
+
+def blob(uri: str) -> Any:
+    """The client's handle for an object; asks nothing."""
+    bucket, name = parse(uri)
+    return connection().client.bucket(bucket).blob(name)
+
+
+def described(uri: str, patience_s: float) -> Any:
+    """The handle with size, generation and times. To be called within `translated`."""
+    found = blob(uri)
+    found.reload(retry=DEFAULT_RETRY.with_timeout(patience_s), timeout=WAIT)
+    return found
 
 
 @contextlib.contextmanager
