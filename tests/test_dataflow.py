@@ -120,6 +120,7 @@ def test_every_template_parameter_is_a_flag(capsys: pytest.CaptureFixture[str]) 
         ("top_k", ["1", "999", "1001"], ["0", "1002", "5.0"]),
         ("max_failure_rate", ["0", "1", "0.01", ".5"], ["2", "1.5", "-0.1"]),
         ("resume", ["true"], ["yes"]),
+        ("retry_failures", ["true"], ["1"]),
         ("overwrite", ["false"], [""]),
     ],
 )
