@@ -130,7 +130,8 @@ class Cluster:
 
     def _start_java(self, name: str, jars: str, main: str, *arguments: str) -> None:
         opened = [f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED]
-        command = ["java", "-Xmx512m", "-XX:+UseSerialGC", *opened, "-cp", jars, main, *arguments]
+        memory = ["-Xmx512m", "-XX:MaxDirectMemorySize=768m"]  # network buffers are direct memory
+        command = ["java", *memory, "-XX:+UseSerialGC", *opened, "-cp", jars, main, *arguments]
         self._start(name, command)
 
     def _start_job_server(self, jars: str) -> None:
@@ -222,8 +223,8 @@ def _write_settings(folder: Path, *, rpc: int, rest: int) -> None:
         "taskmanager.memory.task.heap.size": "256m",
         "taskmanager.memory.task.off-heap.size": "0m",
         "taskmanager.memory.managed.size": "128m",
-        "taskmanager.memory.network.min": "256m",
-        "taskmanager.memory.network.max": "256m",
+        "taskmanager.memory.network.min": "512m",
+        "taskmanager.memory.network.max": "512m",
         "taskmanager.memory.jvm-metaspace.size": "128m",
         "taskmanager.memory.jvm-overhead.min": "64m",
         "taskmanager.memory.jvm-overhead.max": "64m",
