@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, cast
 
 import apache_beam as beam
@@ -25,20 +25,28 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 
 _WRITE_SECONDS = 0.2
 _LINE_SECONDS = 10.0
-_COUNTS = struct.Struct("<qqq")
+_COUNTS = struct.Struct("<qqqq")
 
 NAMESPACE = "quantlabel"
 """Of the counters where a runner shows them; their names are the fields of `Counts`."""
 
-Kind = Literal["listed", "labelled", "failed"]
+Kind = Literal["listed", "labelled", "failed", "unread"]
 
 
 class Counts(NamedTuple):
-    """Pictures found so far and not done already, labelled and failed."""
+    """How far a run is.
+
+    Attributes:
+        listed: pictures found so far and not done already; a shard is one until it is read.
+        labelled: of them.
+        failed: of them.
+        unread: shards of pictures whose end is not reached: nobody knows how many they hold.
+    """
 
     listed: int
     labelled: int
     failed: int
+    unread: int = 0
 
     @property
     def done(self) -> int:
@@ -71,15 +79,24 @@ class Report:
         self._written = time.monotonic()
 
 
-def _pictures(kind: Kind, element: Any) -> int:
-    """For how many pictures an element stands.
+_TALLIED: Mapping[str, tuple[Kind, int]] = {
+    "entries": ("listed", 1),
+    "duplicates": ("listed", -1),
+    "reused": ("listed", -1),
+    "unread": ("unread", 1),
+}
 
-    `listed` counts the elements of `ReadResult.listing` and of tallies with what is `reused`.
+
+def _counted(kind: Kind, element: Any) -> tuple[Kind, int]:
+    """What an element counts for, and how much.
+
+    Those of kind `listed` are tallies: of `ReadResult.listing`, `LoadResult`, and of what is kept.
     """
     if kind != "listed":
-        return 1
+        return kind, 1
     name, count = cast("tuple[str, int]", element)
-    return {"entries": count, "duplicates": -count, "reused": -count}.get(name, 0)
+    counted, sign = _TALLIED.get(name, (kind, 0))
+    return counted, sign * count
 
 
 class MeterPictures(beam.DoFn):  # type: ignore[misc]
@@ -91,11 +108,12 @@ class MeterPictures(beam.DoFn):  # type: ignore[misc]
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
-        self._counter = Metrics.counter(NAMESPACE, kind)
+        self._counters = {name: Metrics.counter(NAMESPACE, name) for name in Counts._fields}
 
     def process(self, element: Any) -> Iterator[Any]:
         """Counts one element."""
-        self._counter.inc(_pictures(self._kind, element))
+        counted, count = _counted(self._kind, element)
+        self._counters[counted].inc(count)
         yield element
 
 
@@ -117,7 +135,7 @@ class CountPictures(beam.DoFn):  # type: ignore[misc]
 
     def process(self, element: Any) -> Iterator[Any]:
         """Counts one element."""
-        self._report.add(self._kind, _pictures(self._kind, element))
+        self._report.add(*_counted(self._kind, element))
         yield element
 
     def finish_bundle(self) -> None:
@@ -133,11 +151,7 @@ def read_counts(folder: str) -> Counts:
             content = file.read()
         if len(content) == _COUNTS.size:  # else it is being written: its turn comes
             reports.append(_COUNTS.unpack(content))
-    return (
-        Counts(*(sum(column) for column in zip(*reports, strict=True)))
-        if reports
-        else Counts(0, 0, 0)
-    )
+    return Counts(*map(sum, zip(*reports, strict=True))) if reports else Counts(0, 0, 0)
 
 
 class _Rate(ProgressColumn):
@@ -188,12 +202,13 @@ def _show_bar(
         TextColumn("{task.completed:,.0f}/{task.fields[of]}"),
         _Rate(),
         TextColumn("{task.fields[failed]:,} failed"),
+        TextColumn("{task.fields[left]}"),
         TimeRemainingColumn(compact=True),
         console=console,
         transient=True,
     )
     with progress:
-        task = progress.add_task("Listing pictures", total=None, of="?", failed=0)
+        task = progress.add_task("Listing pictures", total=None, of="?", failed=0, left="")
         finished = False
         while not finished:
             finished = stop.wait(every)
@@ -202,13 +217,15 @@ def _show_bar(
                 progress.update(
                     task,
                     description="Labelling",
-                    total=counts.listed,
-                    of=f"{counts.listed:,}",
+                    # Without a total there is no time left to be shown.
+                    total=None if counts.unread else counts.listed,
+                    of=f"{counts.listed:,}{'+' if counts.unread else ''}",
                     completed=counts.done,
                     failed=counts.failed,
+                    left=_shards(counts),
                 )
             else:
-                progress.update(task, of=f"{counts.listed:,}")
+                progress.update(task, of=f"{counts.listed:,}", left=_shards(counts))
 
 
 def _show_lines(
@@ -223,12 +240,22 @@ def _show_lines(
 
 
 def progress_line(counts: Counts, *, seconds: float) -> str:
-    """What a log shows of a run that has lasted for `seconds`."""
+    """What a log shows of a run that has lasted for `seconds`.
+
+    How long it will take can be told only when every shard has been read.
+    """
+    shards = _shards(counts)
     if not counts.done:
-        return f"{counts.listed:,} pictures listed"
+        return f"{counts.listed:,} pictures listed" + (f", {shards}" if shards else "")
     rate = counts.done / seconds
     left = max(counts.listed - counts.done, 0) / rate
     return (
-        f"{counts.done:,} of {counts.listed:,} pictures, {rate:,.0f}/s, "
-        f"{counts.failed:,} failed, {left:.0f} s left"
+        f"{counts.done:,} of {counts.listed:,}{' or more' if shards else ''} pictures, "
+        f"{rate:,.0f}/s, {counts.failed:,} failed, {shards or f'{left:.0f} s left'}"
     )
+
+
+def _shards(counts: Counts) -> str:
+    """What is not known yet."""
+    some = "shard" if counts.unread == 1 else "shards"
+    return f"{counts.unread:,} {some} to read" if counts.unread > 0 else ""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline import progress
 from pipeline.cli import main
+from pipeline.progress import Counts
 from tests.cloud import Cloud
 from tests.shards import write_parquet, write_tar, write_tfrecord
 from transforms import storage
@@ -148,6 +152,29 @@ def test_image_key_chooses_what_is_the_picture(
         main(["label", "--input", str(both), "--output", "x", "--model", str(stand_in_file)]) == 1
     )
     assert f"{both}: several columns hold bytes: a, b; --image-key" in capsys.readouterr().err
+
+
+def test_no_shard_is_left_to_be_read_at_the_end(
+    shards: Path, stand_in_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shards / "broken.parquet").write_bytes(b"no parquet")
+    seen: list[Counts] = []
+
+    @contextlib.contextmanager
+    def reports(**_: object) -> Iterator[str]:
+        folder = tmp_path / "reports"
+        folder.mkdir()
+        yield str(folder)
+        seen.append(progress.read_counts(str(folder)))
+        shutil.rmtree(folder)
+
+    monkeypatch.setattr(progress, "reports", reports)
+    named = _list(shards / "list.jsonl", [{"uri": "a.tar"}, {"uri": "c.parquet"}])
+    inputs = ["--input", shards, "--input", named]
+    _label(tmp_path / "out", stand_in_file, *inputs)
+    (shards / "c.parquet").touch()
+    _label(tmp_path / "out", stand_in_file, *inputs, "--resume")
+    assert seen == [Counts(12, 10, 2), Counts(4, 3, 1)]
 
 
 def test_two_processes_read_shards_alike(shards: Path, stand_in_file: Path, tmp_path: Path) -> None:

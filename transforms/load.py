@@ -34,7 +34,8 @@ class LoadResult(NamedTuple):
         images: PCollection[Image], pixels uint8[size, size, 3].
         failures: PCollection[Failure], stages read and decode.
         tally: PCollection[tuple[str, int]], partial sums to add to those of `ReadResult`. They
-            count the members of a shard, less one for the shard, which was listed as a picture.
+            count the members of a shard, less one for the shard, which was listed as a picture, and
+            take it from the `unread`.
     """
 
     images: beam.PCollection[Image]
@@ -143,6 +144,7 @@ class _Load(beam.DoFn):  # type: ignore[misc]
                 yield from _tallies(rows=rows, skipped=skipped)
                 rows = skipped = 0
         yield from _tallies(rows=rows, skipped=skipped)
+        yield beam.pvalue.TaggedOutput(_TALLY, ("unread", -1))
 
     def _add(self, picture: InFlight) -> Iterator[Any]:
         """Puts a picture in flight; hands out the oldest ones if there are too many."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 from transforms import sources
-from transforms.packed import shard_of
+from transforms.packed import packing, shard_of
 from transforms.packs import pack, unpack
 from transforms.records import Failure, ImageRef
 from transforms.remote import Part
@@ -40,7 +40,7 @@ class ReadResult(NamedTuple):
         failures: PCollection[Failure], what could not be listed.
         tally: PCollection[tuple[str, int]], partial sums to add up per name: `entries` (pictures
             listed), `duplicates` (entries whose uri had been seen), `inputs` (refs and failures),
-            `skipped` (files of a folder without an image extension).
+            `skipped` (files of a folder without an image extension), `unread` (shards of pictures).
         listing: the part of `tally` that is complete before the first reference leaves.
     """
 
@@ -143,10 +143,13 @@ class _Pack(beam.DoFn):  # type: ignore[misc]
         yield from map(in_window, self._flush())
 
     def _flush(self) -> Iterator[Any]:
+        shards = 0
         for bucket, refs in self._buckets.items():
+            shards += sum(packing(uri) is not None for uri in refs)
             yield bucket, pack(ref.listed for ref in refs.values())
         yield beam.pvalue.TaggedOutput(_TALLY, ("entries", self._entries))
         yield beam.pvalue.TaggedOutput(_TALLY, ("duplicates", self._duplicates))
+        yield beam.pvalue.TaggedOutput(_TALLY, ("unread", shards))
         self._clear()
 
 
