@@ -13,7 +13,8 @@ from tests.rows import WILD_URI, failed, prediction
 from transforms.errors import UserError
 from transforms.read_rows import read_failures, read_predictions
 from transforms.records import Prediction
-from transforms.tables import prediction_schema
+from transforms.stage import write_part
+from transforms.tables import prediction_schema, prediction_table
 from transforms.write import WriteFailures, WritePredictions
 
 ROWS = [prediction(3, uri=WILD_URI), prediction(1), prediction(2, meta='{"id": 7}')]
@@ -57,6 +58,19 @@ def test_a_damaged_shard_is_named(tmp_path: Path, format: str) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(UserError, match=f"{path.name}: not readable as"):
+        list(read_predictions(str(path)))
+    path.unlink()
+    with pytest.raises(UserError, match="is missing"):
+        list(read_predictions(str(path)))
+
+
+@pytest.mark.parametrize("cut", [1, 2_000, 10**9])
+def test_a_part_without_its_end_is_named(tmp_path: Path, cut: int) -> None:
+    rows = [prediction(number) for number in range(600)]
+    path = Path(write_part(str(tmp_path), "predictions", [prediction_table(rows)]).path)
+    assert [table.num_rows for table in read_predictions(str(path))] == [250, 250, 100]
+    path.write_bytes(path.read_bytes()[:-cut])
+    with pytest.raises(UserError, match=f"{path.name}: not readable as Arrow"):
         list(read_predictions(str(path)))
     path.unlink()
     with pytest.raises(UserError, match="is missing"):

@@ -77,7 +77,7 @@ class _Carry(beam.DoFn):  # type: ignore[misc]
             yield stored.piece
             return
         for table in row_groups(chosen(stored.tables(), wanted)):
-            yield write_part(self._folder, stored.kind, [table])
+            yield write_part(self._folder, stored.kind, [table.sort_by("uri")])
 
 
 def _row(wanted: Sequence[Any]) -> int:

@@ -17,6 +17,9 @@ from typing import IO, Any
 
 from transforms.content import Content, Reserve, require_at_most
 
+_BRIEF_BYTES = 64 * 1024
+"""Read at a time from a file that is open for a moment: one batch of a part, about."""
+
 
 def require_access(path: str) -> None:
     """Local files need nothing."""
@@ -51,6 +54,35 @@ def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
 def open_read(path: str) -> IO[bytes]:
     """Opens a file for reading."""
     return open(path, "rb")
+
+
+def open_briefly(path: str) -> IO[bytes]:
+    """Opens a file for reading that takes no descriptor but while bytes are read."""
+    return io.BufferedReader(_BrieflyOpen(path, os.stat(path).st_size), _BRIEF_BYTES)
+
+
+class _BrieflyOpen(io.RawIOBase):
+    def __init__(self, path: str, size: int) -> None:
+        self._path = path
+        self._size = size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        with open(self._path, "rb", buffering=0) as file:
+            file.seek(self._at)
+            count = file.readinto(buffer) or 0
+        self._at += count
+        return count
 
 
 def read_bytes(path: str) -> bytes:

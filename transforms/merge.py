@@ -101,20 +101,15 @@ class _Merge(beam.DoFn):  # type: ignore[misc]
         read = read_predictions if self._kind == "predictions" else read_failures
         rows = max(20, _ROWS_READ // len(group))
         streams = [read(piece.path, rows=rows) for piece in group]
-        tables = (
-            table.replace_schema_metadata(self._metadata)
-            for table in _thrifty(row_groups(merged(streams)))
-        )
+        give_back()
+        tables = map(self._ready, row_groups(merged(streams)))
         name = f"merged-{self._kind}-{uuid.uuid4().hex}.{self._format}"
         yield write_piece(self._folder, name, tables, format=self._format)
 
-
-def _thrifty(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same tables; before each of them, memory that was freed goes back to the system."""
-    give_back()
-    for table in tables:
+    def _ready(self, table: pa.Table) -> pa.Table:
+        """A row group to be written, after memory that was freed goes back to the system."""
         give_back()
-        yield table
+        return table.replace_schema_metadata(self._metadata)
 
 
 def merged(streams: Sequence[Iterator[pa.Table]]) -> Iterator[pa.Table]:

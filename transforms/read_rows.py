@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, cast
 
 import orjson
@@ -24,6 +25,11 @@ ROWS_PER_TABLE = 10_000
 
 _LISTS = ("top_class_ids", "top_labels", "top_scores", "embedding")
 _MAX_RECORD = 64 * 1024 * 1024
+
+_ARROW_MAGIC = b"ARROW1"
+_ARROW_HEAD = 8
+"""An Arrow file is this word, padded to eight bytes, a stream, a footer, and the word again
+(https://arrow.apache.org/docs/format/Columnar.html, IPC File Format)."""
 
 
 def read_predictions(
@@ -67,9 +73,9 @@ def _format(path: str) -> str:
     raise UserError(f"{path}: expected a file whose name ends in one of {', '.join(FORMATS)}")
 
 
-def _open(path: str) -> IO[bytes]:
+def _open(path: str, how: Callable[[str], IO[bytes]] = storage.open_read) -> IO[bytes]:
     try:
-        return storage.open_read(path)
+        return how(path)
     except FileNotFoundError as error:
         raise UserError(f"{path}: the file is missing. Restore it, or label again.") from error
 
@@ -86,14 +92,25 @@ def _parquet_tables(path: str, columns: Sequence[str] | None, rows: int) -> Iter
 
 
 def _arrow_tables(path: str, columns: Sequence[str] | None) -> Iterator[pa.Table]:
-    with _open(path) as stream:
+    with _open(path, storage.open_briefly) as stream:
         try:
-            file = pa.ipc.open_file(stream, options=pa.ipc.IpcReadOptions(use_threads=False))
-            for at in range(file.num_record_batches):
-                table = pa.Table.from_batches([file.get_batch(at)])
+            _require_arrow_end(stream)
+            stream.seek(_ARROW_HEAD)
+            # Reading by the footer would start threads of Arrow's for good.
+            options = pa.ipc.IpcReadOptions(use_threads=False)
+            for batch in pa.ipc.open_stream(stream, options=options):
+                table = pa.Table.from_batches([batch])
                 yield table.select(list(columns)) if columns else table
         except (pa.ArrowException, OSError) as error:
             raise _damaged(path, "Arrow", error) from error
+
+
+def _require_arrow_end(stream: IO[bytes]) -> None:
+    """Tells a whole file from one that was cut off, also where its stream would end well."""
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(max(0, size - len(_ARROW_MAGIC)))
+    if stream.read() != _ARROW_MAGIC:
+        raise pa.ArrowInvalid("it is cut off")
 
 
 def _tables(

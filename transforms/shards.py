@@ -10,7 +10,7 @@ from typing import IO, NamedTuple, cast
 import pyarrow as pa
 
 from transforms import storage
-from transforms.formats import FORMATS, ArrowShard, encoded
+from transforms.formats import FORMATS, ROWS_PER_BATCH, ArrowShard, encoded
 
 ROWS_PER_GROUP = 10_000
 """Rows of a Parquet row group and of a part: 12 MB of Arrow memory."""
@@ -68,7 +68,7 @@ def write_piece(
     Args:
         folder: where to, made if it does not exist.
         name: of the file.
-        tables: its rows, sorted; in Parquet each table is one row group.
+        tables: its rows, sorted; in Parquet each table is one row group, in parts one batch.
         format: a key of `transforms.formats.FORMATS`, or `PARTS`.
     """
     rows = 0
@@ -80,23 +80,41 @@ def write_piece(
         for table in tables:
             writer.write(table)
             rows += table.num_rows
+            del table  # before the next one is made
         writer.close()
     return Piece(folder, Shard(name, rows, hashing.size, hashing.digest.hexdigest()))
 
 
 def row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in tables of `ROWS_PER_GROUP`, the last one shorter."""
+    """The same rows in tables of `ROWS_PER_GROUP`, the last one shorter.
+
+    Each consists of chunks of `ROWS_PER_BATCH`, however the rows came: a writer takes memory by the
+    chunk, and the same rows make the same file.
+    """
+    return _recut(batches(tables), ROWS_PER_GROUP)
+
+
+def batches(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of `ROWS_PER_BATCH`, each in one chunk, the last one shorter."""
+    return (table.combine_chunks() for table in _recut(tables, ROWS_PER_BATCH))
+
+
+def _recut(tables: Iterable[pa.Table], most: int) -> Iterator[pa.Table]:
+    """The same rows, nothing copied, in tables of so many, the last one shorter."""
     held: list[pa.Table] = []
     rows = 0
     for table in tables:
         held.append(table)
         rows += table.num_rows
-        while rows >= ROWS_PER_GROUP:
+        del table
+        while rows >= most:
             whole = pa.concat_tables(held)
-            yield whole.slice(0, ROWS_PER_GROUP).combine_chunks()
-            held, rows = [whole.slice(ROWS_PER_GROUP)], rows - ROWS_PER_GROUP
+            rows -= most
+            held = [whole.slice(0, most), *([whole.slice(most)] if rows else [])]
+            del whole  # what is yielded is the receiver's alone, to forget
+            yield held.pop(0)
     if rows:
-        yield pa.concat_tables(held).combine_chunks()
+        yield pa.concat_tables(held)
 
 
 class _HashingFile:

@@ -15,7 +15,8 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import storage
 from transforms.memory import give_back
-from transforms.shards import PARTS, ROWS_PER_GROUP, Piece, write_piece
+from transforms.merge import merged
+from transforms.shards import PARTS, ROWS_PER_GROUP, Piece, batches, write_piece
 from transforms.tables import failure_table, prediction_table
 
 CHECKPOINT_SECONDS = 10.0
@@ -23,6 +24,9 @@ CHECKPOINT_SECONDS = 10.0
 
 _ROWS_AS_OBJECTS = 1_000
 """Rows held as Python objects, 3 KB each, before they become Arrow memory, 1.2 KB each."""
+
+_ROWS_MERGED = 100
+"""Rows of each table that are looked at together when a part is written."""
 
 _TABLES: dict[str, Callable[[Sequence[Any]], pa.Table]] = {
     "predictions": prediction_table,
@@ -84,7 +88,7 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
 
     def _to_arrow(self) -> None:
         if self._rows:
-            self._tables.append(_TABLES[self._kind](self._rows))
+            self._tables.append(_TABLES[self._kind](self._rows).sort_by("uri"))
             self._held += len(self._rows)
             self._rows = []
 
@@ -105,6 +109,13 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
 
 
 def write_part(folder: str, kind: str, tables: Sequence[pa.Table]) -> Piece:
-    """Writes tables, in one order of uris, as one part with a name of its own."""
-    table = pa.concat_tables(tables).combine_chunks().sort_by("uri")
-    return write_piece(folder, f"{kind}-{uuid.uuid4().hex}.{PARTS}", [table], format=PARTS)
+    """Writes tables, each sorted by uri, as one part with a name of its own.
+
+    They are merged a few rows at a time: sorting all of them at once would take their memory twice.
+    """
+    rows = batches(merged([_slices(table) for table in tables]))
+    return write_piece(folder, f"{kind}-{uuid.uuid4().hex}.{PARTS}", rows, format=PARTS)
+
+
+def _slices(table: pa.Table) -> Iterator[pa.Table]:
+    return (table.slice(at, _ROWS_MERGED) for at in range(0, table.num_rows, _ROWS_MERGED))
