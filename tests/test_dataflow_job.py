@@ -121,7 +121,7 @@ def test_the_submitted_graph_gives_the_rows_of_a_local_run(
     sums: collections.Counter[str] = collections.Counter()
     for name, value in service.counters:
         sums[name] += value
-    assert sums == {"listed": 11, "labelled": 10, "failed": 1}
+    assert sums == {"listed": 11, "labelled": 10, "failed": 1, "unread": 0}
     local = ["label", "--quiet", f"--input=gs://{BUCKET}/photos", f"--model={stand_in_file}"]
     assert main([*local, f"--output={tmp_path / 'local'}"]) == 0
     remote = _fetch(bucket, "labels/", tmp_path / "remote")
