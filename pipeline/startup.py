@@ -1,9 +1,10 @@
-"""What makes a command start sooner."""
+"""What a command does before its imports, to start sooner and to take less memory."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import os
 from collections.abc import Iterator
 
 
@@ -22,3 +23,13 @@ def imports_uncollected() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def share_memory_with_arrow() -> None:
+    """Lets Arrow, once it is imported, take its memory from the C library, like everything else.
+
+    Its own allocator holds on to room that was freed, beside that of the C library, and neither can
+    use the other's: 35 MB of 356. Processes that this one starts do the same. Whoever has
+    chosen an allocator in the environment keeps it.
+    """
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.commands.labelling import add_data, add_network_and_limits, label_options
 from pipeline.commands.parser import add_command
-from pipeline.startup import imports_uncollected
+from pipeline.startup import imports_uncollected, share_memory_with_arrow
 
 
 def add(commands: Any) -> None:
@@ -88,6 +88,7 @@ def add(commands: Any) -> None:
 
 
 def _label(arguments: argparse.Namespace) -> None:
+    share_memory_with_arrow()
     with imports_uncollected():
         options = label_options(arguments)
         from rich.console import Console
