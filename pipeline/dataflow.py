@@ -91,20 +91,21 @@ def wait(result: Any, flags: PipelineOptions, *, console: Console | None) -> Non
         UserError: the job was cancelled, or replaced by another one.
     """
     try:
-        if console is None:
-            result.wait_until_finish()
-            return
-        _announce(result, flags, console)
-        with progress.shown(_Asked(result).counts, console=console, every=_ASK_SECONDS):
+        with contextlib.ExitStack() as showing:
+            if console is not None:
+                _announce(result, flags, console)
+                asked = _Asked(result).counts
+                showing.enter_context(progress.shown(asked, console=console, every=_ASK_SECONDS))
             result.wait_until_finish()
     except KeyboardInterrupt:
         result.cancel()
         raise
-    except errors()[0] as error:  # of a job that somebody has stopped it says no more than None
+    except errors()[0]:
+        # Of a job that somebody has stopped Beam says no more than None.
         if result.state == PipelineState.FAILED:
             raise
-        message = f"the job has ended as {result.state}, not every picture has its row"
-        raise UserError(message) from error
+    if result.state != PipelineState.DONE:  # Beam is silent if it was so from the start
+        raise UserError(f"the job has ended as {result.state}, not every picture has its row")
 
 
 class _Asked:

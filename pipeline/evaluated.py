@@ -124,7 +124,7 @@ def _of_head(run: FinishedRun) -> Labels:
             f"{folder}: no labels of a head are there. Run quantlabel head apply first."
         )
     manifest = json.loads(storage.read_bytes(storage.join(folder, MANIFEST)))
-    if manifest["run"]["started"] != run.manifest["started"]:
+    if manifest.get("run", {}).get("started") != run.manifest["started"]:
         raise UserError(
             f"{folder}: these are labels of a run that was here before. Run quantlabel head apply "
             "again."

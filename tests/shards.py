@@ -31,6 +31,16 @@ def write_tfrecord(path: Path, rows: Sequence[Mapping[str, Any]], *, zipped: boo
             writer.write(example.SerializeToString())
 
 
+def write_shard(path: Path, pictures: Mapping[str, bytes]) -> None:
+    """Writes pictures by name to a shard of the kind that its own name tells."""
+    if path.suffix == ".tar":
+        write_tar(path, list(pictures.items()))
+    elif path.suffix == ".tfrecord":
+        write_tfrecord(path, [{"image/encoded": content} for content in pictures.values()])
+    else:
+        write_parquet(path, {"image": list(pictures.values())})
+
+
 def _feature(value: Any) -> tf.train.Feature:
     values = value if isinstance(value, list) else [value]
     if isinstance(values[0], bytes):

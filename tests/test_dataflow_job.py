@@ -202,6 +202,18 @@ def test_counters_show_how_far_a_job_is_and_its_end_is_named(
     assert bucket.names("labels/_SUCCESS") == []
 
 
+def test_a_job_that_was_cancelled_at_once_is_no_finished_run(
+    bucket: Cloud, service: Service, stand_in_file: Path
+) -> None:
+    service.runs, service.state = False, "JOB_STATE_CANCELLED"
+    words = _words(stand_in_file, f"--dataflow_endpoint={service.url}", "--quiet")
+    done = subprocess.run(_command(*words), capture_output=True, text=True, timeout=90)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("quantlabel: the job has ended as CANCELLED")
+    assert done.stderr.count("\n") == 1
+    assert bucket.names("labels/_SUCCESS") == []
+
+
 def test_a_failed_job_is_a_failed_run(bucket: Cloud, service: Service, stand_in_file: Path) -> None:
     limit = "--max-failure-rate=0.01"
     words = _words(stand_in_file, f"--dataflow_endpoint={service.url}", "--quiet", limit)

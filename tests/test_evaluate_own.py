@@ -203,11 +203,12 @@ def test_labels_of_a_head_are_compared(tmp_path: Path, capsys: pytest.CaptureFix
     ]
     assert main(["evaluate", str(run), "--truth", "folders", "--labels", "head"]) == 0
     assert "which has learned from this truth" in capsys.readouterr().out
-    manifest = json.loads((run / "_MANIFEST.json").read_text("utf-8"))
-    later = json.dumps({**manifest, "started": "2026-02-02T00:00:00.000+00:00"})
-    (run / "_MANIFEST.json").write_text(later, "utf-8")
-    message = _refused(capsys, run, "--truth", "folders", "--labels", "head")
-    assert "labels of a run that was here before" in message
+    path = run / "head/_MANIFEST.json"
+    manifest = json.loads(path.read_text("utf-8"))
+    for other in ({"started": "2026-02-02T00:00:00.000+00:00"}, {}):
+        path.write_text(json.dumps({**manifest, "run": other}), "utf-8")
+        message = _refused(capsys, run, "--truth", "folders", "--labels", "head")
+        assert "labels of a run that was here before" in message
 
 
 @pytest.mark.usefixtures("cloud")

@@ -389,6 +389,20 @@ def test_a_file_whose_name_looks_like_a_member_is_a_file(
     assert len(digests) == 1
 
 
+def test_files_beside_the_shard_that_their_names_begin_with_are_files(
+    photos: Path, shards: Path, stand_in_file: Path, tmp_path: Path, cloud: Cloud
+) -> None:
+    picture = _contents(photos)[9]
+    (shards / "a.tar#mine.jpg").write_bytes(picture)
+    cloud.put("s/a.tar", (shards / "a.tar").read_bytes())
+    cloud.put("s/a.tar#mine.jpg", picture)
+    for source, count in ((str(shards), 11), ("gs://bkt/s", 4)):
+        out = tmp_path / f"out{count}"
+        assert _counts(_label(out, stand_in_file, "--input", source))[1:4] == [count, 1, 0]
+        assert _failures(out) == [(f"{source}/a.tar#empty.jpg", "empty")]
+        assert f"{source}/a.tar#mine.jpg" in _rows(out)
+
+
 def test_members_and_objects_with_such_names_in_a_bucket(
     photos: Path, shards: Path, stand_in_file: Path, tmp_path: Path, cloud: Cloud
 ) -> None:
@@ -415,10 +429,11 @@ def test_results_in_a_folder_of_pictures_are_not_labelled(
     out = photos / "labels"
     words = "--input", photos, "--format", "tfrecord", "--resume"
     assert _counts(_label(out, stand_in_file, *words))[:4] == [10, 10, 0, 0]
-    for name in ("export/imagefolder/cat", "_unfinished-0123456789ab", "mine"):
+    results = ["export/imagefolder/cat", "_unfinished-0123456789ab"]
+    for name in (*results, "mine", "export/mine", "_unfinished-shoot"):
         (out / name).mkdir(parents=True)
         shutil.copy(photos / "000000.jpg", out / name)
-    assert _counts(_label(out, stand_in_file, *words))[:4] == [11, 11, 0, 0]
+    assert _counts(_label(out, stand_in_file, *words))[:4] == [13, 13, 0, 0]
 
 
 def test_rows_in_a_bucket_of_pictures_are_not_taken_for_pictures(

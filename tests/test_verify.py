@@ -16,7 +16,7 @@ from pipeline.cli import main
 from pipeline.verify_rows import Repeats
 from tests.forged import forge
 from tests.pictures import make_pictures
-from tests.shards import write_parquet, write_tar, write_tfrecord
+from tests.shards import write_shard
 
 
 @pytest.fixture(scope="module")
@@ -200,12 +200,7 @@ def test_members_of_shards_are_labelled_again(
 ) -> None:
     pictures = {path.name: path.read_bytes() for path in sorted(finished[0].iterdir())[3:]}
     shard = tmp_path / f"a.{kind}"
-    if kind == "tar":
-        write_tar(shard, list(pictures.items()))
-    elif kind == "tfrecord":
-        write_tfrecord(shard, [{"image/encoded": data} for data in pictures.values()])
-    else:
-        write_parquet(shard, {"image": list(pictures.values())})
+    write_shard(shard, pictures)
     out = tmp_path / "out"
     words = ["--input", shard, "--input", finished[0], "--output", out, "--model", stand_in_file]
     assert main(["label", "--quiet", *map(str, words)]) == 0

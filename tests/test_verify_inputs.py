@@ -17,7 +17,7 @@ from tests.cloud import Cloud
 from tests.conftest import unprivileged
 from tests.forged import forge, lose
 from tests.pictures import make_pictures
-from tests.shards import write_parquet, write_tar, write_tfrecord
+from tests.shards import write_shard, write_tar
 
 
 class Run:
@@ -203,12 +203,7 @@ def test_members_of_shards_are_counted(run: Run, tmp_path: Path, kind: str) -> N
     pictures = {path.name: path.read_bytes() for path in sorted(run.photos.iterdir())}
     shard = tmp_path / f"shards/a.{kind}"
     shard.parent.mkdir()
-    if kind == "tar":
-        write_tar(shard, list(pictures.items()))
-    elif kind == "tfrecord":
-        write_tfrecord(shard, [{"image/encoded": data} for data in pictures.values()])
-    else:
-        write_parquet(shard, {"image": list(pictures.values())})
+    write_shard(shard, pictures)
     run.label(shard.parent)
     assert run.inputs()["counts"] == _counts()
     rows = [uri for uri in _uris(run) if "#" in uri]

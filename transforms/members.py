@@ -64,11 +64,15 @@ def read_members(
 
 
 def named_shard(ref: ImageRef) -> str | None:
-    """The shard of a member that was listed by its name. A file of that very name is no member."""
+    """The shard of a member that was listed by its name. A file of that very name is no member.
+
+    Only the listing of a folder tells versions, and it lists files.
+    """
     shard = shard_of(ref.uri)
-    if shard is None or (storage.is_local(ref.uri) and os.path.lexists(ref.uri)):
+    if shard is None:
         return None
-    return shard
+    is_file = ref.version is not None or (storage.is_local(ref.uri) and os.path.lexists(ref.uri))
+    return None if is_file else shard
 
 
 def uri_of(found: Member | Failure) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 from transforms import sources
+from transforms.members import named_shard
 from transforms.packed import packing, shard_of
 from transforms.packs import pack, unpack
 from transforms.records import Failure, ImageRef
@@ -162,7 +163,7 @@ class _Unpack(beam.DoFn):  # type: ignore[misc]
             entries += 1
             ref = ImageRef(*fields)
             refs[ref.uri] = _joined(refs[ref.uri], ref) if ref.uri in refs else ref
-        for uri in [uri for uri in refs if shard_of(uri) in refs]:
+        for uri in [uri for uri, ref in refs.items() if named_shard(ref) in refs]:
             del refs[uri]  # it comes with its shard
         yield from (refs[uri] for uri in sorted(refs))
         yield beam.pvalue.TaggedOutput(_TALLY, ("inputs", len(refs)))

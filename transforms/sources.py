@@ -11,6 +11,7 @@ import io
 import itertools
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import IO, Any, NamedTuple, TypeAlias
@@ -229,7 +230,7 @@ def _list_folder(
     results = _results(folder)
     with entries:
         for entry in entries:
-            if entry.name in results or entry.name.startswith(UNFINISHED):
+            if entry.name in results or _ATTEMPT.fullmatch(entry.name):
                 yield Skipped(entry.path)
             elif entry.is_dir():
                 deeper = (*ancestors, here)
@@ -240,15 +241,25 @@ def _list_folder(
                 yield Skipped(entry.path)
 
 
+_ATTEMPT = re.compile(rf"{UNFINISHED}[0-9a-f]{{12}}")
+
+
 def _results(folder: str) -> frozenset[str]:
-    """Names in a folder that a labelling run wrote: its rows, and `export` with copies of pictures.
+    """Names in a folder that came from a labelling run: its rows, and an export of its pictures.
 
     A folder may be input and output at once, so pictures beside them stay pictures.
     """
+    above, name = os.path.split(folder)
+    if name == "export" and _rows(above):
+        return frozenset(["imagefolder"])
+    return _rows(folder)
+
+
+def _rows(folder: str) -> frozenset[str]:
+    """Names of the files that the manifest of a run in the folder lists."""
     try:
         with open(os.path.join(folder, MANIFEST), "rb") as file:
-            manifest = json.load(file)
-        return frozenset(["export", *(shard["name"] for shard in manifest["files"])])
+            return frozenset(shard["name"] for shard in json.load(file)["files"])
     except (OSError, ValueError, KeyError, TypeError):  # none, or somebody else's
         return frozenset()
 
