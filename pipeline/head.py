@@ -43,8 +43,12 @@ class Head:
     about: Mapping[str, Any]
 
     def scores(self, vectors: Vectors) -> npt.NDArray[np.float32]:
-        """Scores float32[n, labels] of vectors float32[n, feature size]."""
-        return softmax(vectors @ self.weights + self.bias)
+        """Scores float32[n, labels] of vectors float32[n, feature size].
+
+        Products are summed in float64: in float32 the last digits of a row depend on the machine
+        and on how many other rows are computed with it.
+        """
+        return softmax(vectors.astype(np.float64) @ self.weights.astype(np.float64) + self.bias)
 
     def require_fits(self, run: FinishedRun) -> None:
         """Refuses vectors that this head knows nothing of.

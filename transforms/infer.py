@@ -281,7 +281,7 @@ def model_handler(
     return handler(model, top_k=top_k, views=views, temperature=temperature, label_map=label_map)
 
 
-def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
     """Softmax over the last axis, summed in float64 so that every machine rounds alike."""
     powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     scores: npt.NDArray[np.float32] = (powers / powers.sum(axis=-1, keepdims=True)).astype(
