@@ -10,8 +10,8 @@ import apache_beam as beam
 from pipeline import attempts
 from pipeline.options import LabelOptions
 from transforms.carry import CarryRows
-from transforms.records import ImageRef
-from transforms.resume import Outcome, SkipFinished
+from transforms.records import ImageRef, Outcome
+from transforms.resume import SkipFinished
 from transforms.reuse import ReuseByContent
 from transforms.shards import Piece
 from transforms.stored import DISCARDED, CheckFiles

@@ -99,7 +99,7 @@ def build(
     )
     _ = (
         pipeline
-        | "End" >> beam.Create([None])
+        | "End" >> beam.Impulse()
         | "Publish"
         >> beam.ParDo(PublishLabels(folder, staging, identity), labelled=AsList(labelled))
     )
@@ -197,7 +197,7 @@ class PublishLabels(beam.DoFn):  # type: ignore[misc]
     staging: str
     identity: Mapping[str, Any]
 
-    def process(self, _: None, labelled: list[Labelled]) -> Iterator[dict[str, Any]]:
+    def process(self, _: bytes, labelled: list[Labelled]) -> Iterator[dict[str, Any]]:
         """Publishes all shards, in the order of the run's."""
         labelled = sorted(labelled)
         moves = [self._move(shard, of=len(labelled)) for shard in labelled]

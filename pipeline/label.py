@@ -18,8 +18,7 @@ from transforms.label_map import LabelMap
 from transforms.load import LoadAndPreprocess
 from transforms.merge import MergePieces
 from transforms.read import ReadImages
-from transforms.records import Failure, Model, Prediction
-from transforms.resume import Outcome
+from transforms.records import Model
 from transforms.stage import StageRows
 
 
@@ -77,20 +76,16 @@ def build(
     new = predictions | "Stage" >> StageRows(attempt, "predictions")
     new_failures = failures | "StageFailures" >> StageRows(attempt, "failures")
     merge = MergePieces(attempt, "predictions", options.format, _schema_metadata(identity))
-    shards = (new, earlier.predictions) | "Parts" >> beam.Flatten() | "Merge" >> merge
+    shards = (new.pieces, earlier.predictions) | "Parts" >> beam.Flatten() | "Merge" >> merge
     failure_shards = (
-        (new_failures, earlier.failures)
+        (new_failures.pieces, earlier.failures)
         | "FailureParts" >> beam.Flatten()
         | "MergeFailures" >> MergePieces(attempt, "failures", "jsonl")
     )
-    outcomes = (
-        predictions | "Class" >> beam.Map(_class),
-        failures | "Reason" >> beam.Map(_reason),
-        earlier.outcomes,
-    )
+    outcomes = (new.outcomes, new_failures.outcomes, earlier.outcomes)
     _ = (
         pipeline
-        | "End" >> beam.Create([None])
+        | "End" >> beam.Impulse()
         | "Finish"
         >> beam.ParDo(
             FinishRun(options.output, attempt, options.format, identity, options.max_failure_rate),
@@ -121,14 +116,6 @@ class _AddUp(beam.PTransform):  # type: ignore[misc]
 
 def _same(pair: tuple[Any, int]) -> tuple[Any, int]:
     return pair
-
-
-def _class(prediction: Prediction) -> tuple[Outcome, int]:
-    return ("predictions", prediction.class_id), 1
-
-
-def _reason(failure: Failure) -> tuple[Outcome, int]:
-    return ("failures", failure.reason), 1
 
 
 def _schema_metadata(identity: Mapping[str, Any]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from transforms.labels import class_names
 from transforms.publish import MANIFEST as MANIFEST
 from transforms.publish import SUCCESS as SUCCESS
 from transforms.publish import Move, final_names
-from transforms.resume import Outcome
+from transforms.records import Outcome
 from transforms.shards import Piece
 
 _MOST_FREQUENT = 20
@@ -80,7 +80,7 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
 
     def process(
         self,
-        _: None,
+        _: bytes,
         predictions: list[Piece],
         failures: list[Piece],
         tally: dict[str, int],
@@ -149,8 +149,8 @@ def _problem(
 ) -> str | None:
     """Why the run has failed, or None.
 
-    The three counts come from different places, the listing, the rows as they were classified or
-    found stored, and the files on disk, so that a row lost or doubled between them shows.
+    The three counts come from different places, the listing, the rows as they came to be written or
+    were found stored, and the files on disk, so that a row lost or doubled between them shows.
     """
     inputs, failures = manifest["inputs"], manifest["failures"]
     rows = manifest["predictions"] + failures

@@ -98,7 +98,7 @@ def test_retries_double_nothing(run: Path) -> None:
     )
     labelled = _labelled(run)
     for _ in range(2):  # the step that publishes may be tried again as well
-        (manifest,) = finish.process(None, labelled[::-1])
+        (manifest,) = finish.process(b"", labelled[::-1])
         assert (manifest["rows"], manifest["labels"]) == (60, dict.fromkeys(NAMES, 20))
         assert _files(run).keys() == expected.keys()
         for name in SHARDS:

@@ -111,7 +111,7 @@ print(*held())
 rows = [[prediction(30 * row + part) for row in range(500)] for part in range(30)]
 parts = [write_part(sys.argv[1], "predictions", [prediction_table(some)]) for some in rows]
 print(*held())
-list(_Merge(sys.argv[1], "predictions", "parquet", {}).process(parts))
+list(_Merge(sys.argv[1], "predictions", "parquet", {}).process((0, [parts])))
 print(*held())
 """
 
@@ -154,10 +154,10 @@ def test_shards_of_an_earlier_run_stay_unless_they_are_small(
     pieces: list[tuple[str, int, bool]], kept: str
 ) -> None:
     made = [_piece(digest, rows, published=published) for digest, rows, published in pieces]
-    results: list[Any] = list(_Plan("parquet").process(None, made))
-    stay = [result.value.shard.sha256 for result in results if not isinstance(result, list)]
+    results: list[Any] = list(_Plan("parquet").process(b"", made))
+    stay = [result.value.shard.sha256 for result in results if not isinstance(result, tuple)]
     assert "".join(stay) == kept
-    merging = [piece for group in results if isinstance(group, list) for piece in group]
+    merging = [piece for result in results if isinstance(result, tuple) for piece in result[1]]
     assert len(merging) + len(stay) == len(pieces)
-    other = list(_Plan("jsonl").process(None, made))
-    assert [isinstance(group, list) for group in other] == [True] * len(other)
+    other = list(_Plan("jsonl").process(b"", made))
+    assert [isinstance(result, tuple) for result in other] == [True] * len(other)

@@ -46,7 +46,7 @@ def _finish(folder: Path, *, limit: float = 1.0, **changed: Any) -> dict[str, An
     }
     attempt = str(folder / "_unfinished-x")
     finish = FinishRun(str(folder), attempt, "parquet", {"version": "1.2.3"}, limit)
-    (manifest,) = finish.process(None, **sides)
+    (manifest,) = finish.process(b"", **sides)
     return manifest
 
 

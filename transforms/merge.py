@@ -6,6 +6,7 @@ import bisect
 import dataclasses
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
@@ -46,14 +47,14 @@ class MergePieces(beam.PTransform):  # type: ignore[misc]
         """Builds the graph: plan once, merge anywhere."""
         planned = (
             pieces.pipeline
-            | "Once" >> beam.Create([None])
+            | "Once" >> beam.Impulse()
             | "Plan"
             >> beam.ParDo(_Plan(self.format), pieces=beam.pvalue.AsList(pieces)).with_outputs(
                 _KEPT, main="groups"
             )
         )
         merge = _Merge(self.folder, self.kind, self.format, dict(self.metadata))
-        merged = planned.groups | "Spread" >> beam.Reshuffle() | "Merge" >> beam.ParDo(merge)
+        merged = planned.groups | "Spread" >> beam.GroupByKey() | "Merge" >> beam.ParDo(merge)
         return (planned[_KEPT], merged) | "All" >> beam.Flatten()
 
 
@@ -61,14 +62,14 @@ class _Plan(beam.DoFn):  # type: ignore[misc]
     def __init__(self, format: str) -> None:
         self._format = format
 
-    def process(self, _: None, pieces: list[Piece]) -> Iterator[list[Piece]]:
+    def process(self, _: bytes, pieces: list[Piece]) -> Iterator[Any]:
         stay = {piece.path for piece in pieces if self._may_stay(piece, alone=True)}
         if len(stay) < len(pieces):
             stay = {piece.path for piece in pieces if self._may_stay(piece, alone=False)}
         for piece in pieces:
             if piece.path in stay:
                 yield beam.pvalue.TaggedOutput(_KEPT, piece)
-        yield from groups([piece for piece in pieces if piece.path not in stay])
+        yield from enumerate(groups([piece for piece in pieces if piece.path not in stay]))
 
     def _may_stay(self, piece: Piece, *, alone: bool) -> bool:
         full = alone or 2 * piece.shard.rows >= ROWS_PER_SHARD
@@ -97,14 +98,19 @@ class _Merge(beam.DoFn):  # type: ignore[misc]
         self._format = format
         self._metadata = metadata
 
-    def process(self, group: list[Piece]) -> Iterator[Piece]:
+    def process(self, element: tuple[int, Iterable[list[Piece]]]) -> Iterator[Piece]:
+        _, planned = element
+        for group in planned:
+            yield self._merge(group)
+
+    def _merge(self, group: list[Piece]) -> Piece:
         read = read_predictions if self._kind == "predictions" else read_failures
         rows = max(20, _ROWS_READ // len(group))
         streams = [read(piece.path, rows=rows) for piece in group]
         give_back()
         tables = map(self._ready, row_groups(merged(streams)))
         name = f"merged-{self._kind}-{uuid.uuid4().hex}.{self._format}"
-        yield write_piece(self._folder, name, tables, format=self._format)
+        return write_piece(self._folder, name, tables, format=self._format)
 
     def _ready(self, table: pa.Table) -> pa.Table:
         """A row group to be written, after memory that was freed goes back to the system."""

@@ -131,6 +131,10 @@ class Prediction(NamedTuple):
     meta: str | None = None
 
 
+Outcome = tuple[str, "int | str"]
+"""What became of a picture: ("predictions", class id) or ("failures", reason)."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Model:
     """A network ready to run, with the identity that goes into everything a run writes.

@@ -22,7 +22,7 @@ from transforms import storage
 from transforms.packed import packing, shard_of
 from transforms.packs import Packs, unpack
 from transforms.read import unit_of
-from transforms.records import ImageRef
+from transforms.records import ImageRef, Outcome
 from transforms.stored import Stored
 from transforms.tables import text
 
@@ -43,9 +43,6 @@ _UNKNOWN: Look = (-1, None)
 
 _MEMBER = -2
 """The size of a member, which its shard does not tell from outside."""
-
-Outcome = tuple[str, "int | str"]
-"""("predictions", class id) or ("failures", reason)."""
 
 
 class Skipped(NamedTuple):

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+import operator
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.transforms.window import GlobalWindows
-from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import storage
 from transforms.memory import give_back
 from transforms.merge import merged
+from transforms.records import Outcome
 from transforms.shards import PARTS, ROWS_PER_GROUP, Piece, batches, write_piece
 from transforms.tables import failure_table, prediction_table
+from transforms.windows import in_window
 
 CHECKPOINT_SECONDS = 10.0
 """Work that a killed run loses at most, for each of its workers."""
@@ -33,10 +35,30 @@ _TABLES: dict[str, Callable[[Sequence[Any]], pa.Table]] = {
     "failures": failure_table,
 }
 
+_OUTCOMES: dict[str, Callable[[Any], int | str]] = {
+    "predictions": operator.attrgetter("class_id"),
+    "failures": operator.attrgetter("reason"),
+}
+
+_OUTCOME = "outcome"
+
+
+class Staged(NamedTuple):
+    """What `StageRows` returns.
+
+    Attributes:
+        pieces: PCollection[Piece], the parts.
+        outcomes: PCollection[tuple[Outcome, int]], partial sums over the rows as they came, so that
+            a row lost on its way into a part shows.
+    """
+
+    pieces: beam.PCollection[Piece]
+    outcomes: beam.PCollection[tuple[Outcome, int]]
+
 
 @dataclasses.dataclass(eq=False)
 class StageRows(beam.PTransform):  # type: ignore[misc]
-    """Writes rows to parts of 10,000, sorted by uri; returns PCollection[Piece].
+    """Writes rows to parts of 10,000, sorted by uri.
 
     Parts are Arrow files whatever the output will be: they end in a footer, so that one which was
     cut off is told from a complete one, and their batches are small, so that a merge of many holds
@@ -52,9 +74,11 @@ class StageRows(beam.PTransform):  # type: ignore[misc]
     folder: str
     kind: str
 
-    def expand(self, rows: beam.PCollection[Any]) -> beam.PCollection[Piece]:
-        """Builds the graph: one ParDo."""
-        return rows | "Stage" >> beam.ParDo(_Stage(self.folder, self.kind))
+    def expand(self, rows: beam.PCollection[Any]) -> Staged:
+        """Builds the graph: one ParDo with two outputs."""
+        stage = beam.ParDo(_Stage(self.folder, self.kind))
+        staged = rows | "Stage" >> stage.with_outputs(_OUTCOME, main="pieces")
+        return Staged(staged.pieces, staged[_OUTCOME])
 
 
 class _Stage(beam.DoFn):  # type: ignore[misc]
@@ -63,6 +87,7 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
         self._kind = kind
 
     def start_bundle(self) -> None:
+        self._outcomes: collections.Counter[int | str] = collections.Counter()
         self._saved: Piece | None = None
         self._begin_part()
 
@@ -73,6 +98,7 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
         self._due = time.monotonic() + CHECKPOINT_SECONDS
 
     def process(self, row: Any) -> Iterator[Piece]:
+        self._outcomes[_OUTCOMES[self._kind](row)] += 1
         self._rows.append(row)
         if len(self._rows) >= _ROWS_AS_OBJECTS:
             self._to_arrow()
@@ -82,9 +108,11 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
             self._save()
             self._due = time.monotonic() + CHECKPOINT_SECONDS
 
-    def finish_bundle(self) -> Iterator[WindowedValue]:
+    def finish_bundle(self) -> Iterator[Any]:
         if self._rows or self._tables:
-            yield GlobalWindows.windowed_value(self._close_part())
+            yield in_window(self._close_part())
+        for outcome, count in self._outcomes.items():
+            yield in_window(beam.pvalue.TaggedOutput(_OUTCOME, ((self._kind, outcome), count)))
 
     def _to_arrow(self) -> None:
         if self._rows:

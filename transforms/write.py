@@ -64,14 +64,12 @@ class _WriteShards(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, rows: beam.PCollection[Any]) -> beam.PCollection[Shard]:
         staging = storage.join(self.folder, f"_temporary-{self.kind}-{uuid.uuid4().hex[:12]}")
-        merged = (
-            rows
-            | StageRows(staging, self.kind)
-            | MergePieces(staging, self.kind, self.format, self.metadata)
-        )
+        staged = rows | StageRows(staging, self.kind)
+        merge = MergePieces(staging, self.kind, self.format, self.metadata)
+        merged = staged.pieces | merge
         return (
             rows.pipeline
-            | "End" >> beam.Create([None])
+            | "End" >> beam.Impulse()
             | "Publish"
             >> beam.ParDo(
                 _Publish(self.folder, self.kind, self.format, staging),
@@ -87,7 +85,7 @@ class _Publish(beam.DoFn):  # type: ignore[misc]
         self._format = format
         self._staging = staging
 
-    def process(self, _: None, pieces: list[Piece]) -> Iterator[Shard]:
+    def process(self, _: bytes, pieces: list[Piece]) -> Iterator[Shard]:
         moves = final_names(pieces, kind=self._kind, format=self._format)
         shards = [move.shard for move in moves]
         delete_markers(self._folder)
