@@ -26,8 +26,10 @@ _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 _WITHOUT_CONTENT = frozenset([0x01, *range(0xD0, 0xD8)])
 _WITH_CONTENT = frozenset([*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE])
 _EXIF, _ADOBE = 0xE1, 0xEE
+_TELLING = _FRAMES | {_EXIF, _ADOBE}
 _METADATA = frozenset([*range(0xE1, 0xF0), 0xFE]) - {_ADOBE}
 
+_NO_MARKER = (0x00, 0xFF)
 _MARKER = re.compile(rb"\xff([^\x00\xff])")
 
 
@@ -71,7 +73,8 @@ def read_header(data: bytes) -> Header:
         if marker == _SOS:
             _read_first_scan(header, data, start)
             return header
-        _read_segment(header, marker, data[start + 4 : end])
+        if marker in _TELLING:
+            _read_segment(header, marker, data[start + 4 : end])
         if marker in _METADATA:
             header.metadata.append((start, end))
     raise ImageError(Reason.TRUNCATED, "JPEG data end before the pixels begin")
@@ -88,11 +91,17 @@ def without_metadata(data: bytes, header: Header) -> bytes:
 
 def _segments(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
     """Markers from `at` on: code, start, and the end of what belongs to it, even if that is cut."""
-    while found := _MARKER.search(data, at):
-        marker, at = found[1][0], found.end()
+    while at + 1 < len(data):
+        start, marker = at, data[at + 1]
+        if data[at] != 0xFF or marker in _NO_MARKER:  # pixels, or damage
+            found = _MARKER.search(data, at)
+            if found is None:
+                return
+            start, marker = found.start(), found[1][0]
+        at = start + 2
         if marker in _WITH_CONTENT:
             at += max(2, int.from_bytes(data[at : at + 2], "big"))
-        yield marker, found.start(), at
+        yield marker, start, at
 
 
 def _read_segment(header: Header, marker: int, content: bytes) -> None:
