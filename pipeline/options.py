@@ -78,6 +78,9 @@ class LabelOptions(RunnerOptions):
             object.__setattr__(self, "resume", True)
         require(bool(self.inputs) and all(self.inputs), "--input", "a path", self.inputs)
         require(bool(self.output), "--output", "a folder", self.output)
+        # Parquet's readers could not open what is in it.
+        utf8 = self.output == text(self.output)
+        require(utf8, "--output", "a folder whose path is valid UTF-8", self.output)
         require(self.format in FORMATS, "--format", f"one of {', '.join(FORMATS)}", self.format)
         require(
             self.preprocess in METHODS,
@@ -120,6 +123,7 @@ class LabelOptions(RunnerOptions):
         return {
             **dataclasses.asdict(self),
             "inputs": tuple(text(shown(absolute(source))) for source in self.inputs),
-            "model": shown(self.model),
+            "model": text(shown(self.model)),
+            "label_map": self.label_map and text(self.label_map),
             "beam_args": tuple(without_secrets(self.beam_args)),
         }

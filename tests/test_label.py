@@ -155,6 +155,31 @@ def test_a_name_that_is_not_utf8_gets_its_row(
     assert str(photos) + "/caf\\xe9.jpg" in [row["uri"] for row in _rows(tmp_path / "out")]
 
 
+def test_a_folder_whose_path_is_not_utf8_is_read(
+    photos: Path, stand_in_file: Path, tmp_path: Path
+) -> None:
+    folder, out = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9")), tmp_path / "out"
+    photos.rename(folder)
+    arguments = ["--input", folder, "--output", out, "--model", stand_in_file]
+    assert _label(*arguments) == 0
+    assert {row["uri"] for row in _rows(out)} == {
+        f"{tmp_path}/caf\\xe9/{number:06d}.jpg" for number in range(10)
+    }
+    assert _manifest(out)["options"]["inputs"] == [f"{tmp_path}/caf\\xe9"]
+    assert _label(*arguments, "--resume") == 0
+    assert _manifest(out)["reused"] == 10
+    assert main(["verify", str(out)]) == 0
+
+
+def test_an_output_whose_path_is_not_utf8_is_refused(
+    photos: Path, stand_in_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = os.fsdecode(bytes(tmp_path) + b"/\xff")
+    assert _label("--input", photos, "--output", out, "--model", stand_in_file) == 2
+    assert "--output: expected a folder whose path is valid UTF-8" in capsys.readouterr().err
+    assert not os.path.lexists(out)
+
+
 def test_manifest_columns_reach_predictions_and_failures(
     photos: Path, stand_in_file: Path, tmp_path: Path
 ) -> None:

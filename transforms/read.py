@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -69,7 +70,7 @@ class ReadImages(beam.PTransform):  # type: ignore[misc]
         """Builds the graph: list, pack, group by bucket, unpack."""
         listed = (
             begin
-            | "Inputs" >> beam.Create(list(self.inputs))
+            | "Inputs" >> beam.Create([os.fsencode(source) for source in self.inputs])
             | "Split" >> beam.FlatMap(_groups_of_parts, image_key=self.image_key)
             | "Spread" >> beam.Reshuffle()
             | "List" >> beam.ParDo(_List()).with_outputs(_TALLY, _FAILURES, _FOUND, main="refs")
@@ -90,16 +91,21 @@ class ReadImages(beam.PTransform):  # type: ignore[misc]
         return ReadResult(unpacked.refs, listed[_FAILURES], tally, listing)
 
 
-def _groups_of_parts(source: str, *, image_key: str | None) -> Iterator[list[Part]]:
-    """As many parts as a worker lists at a time make an element."""
-    parts = sources.parts(source, image_key=image_key)
+def _groups_of_parts(source: bytes, *, image_key: str | None) -> Iterator[list[Part]]:
+    """As many parts as a worker lists at a time make an element.
+
+    Args:
+        source: one of the inputs, in bytes: a path need not be valid as a text.
+        image_key: as in `ReadImages`.
+    """
+    parts = sources.parts(os.fsdecode(source), image_key=image_key)
     for start in range(0, len(parts), sources.PARTS_AT_ONCE):
         yield parts[start : start + sources.PARTS_AT_ONCE]
 
 
-def _require_a_picture(source: str, found: int) -> None:
+def _require_a_picture(source: bytes, found: int) -> None:
     if not found:
-        raise sources.nothing_matched(source)
+        raise sources.nothing_matched(os.fsdecode(source))
 
 
 class _List(beam.DoFn):  # type: ignore[misc]
@@ -114,7 +120,7 @@ class _List(beam.DoFn):  # type: ignore[misc]
                 yield beam.pvalue.TaggedOutput(_FAILURES, item)
             else:
                 skipped += 1
-        yield beam.pvalue.TaggedOutput(_FOUND, (parts[0].source, pictures + failures))
+        yield beam.pvalue.TaggedOutput(_FOUND, (os.fsencode(parts[0].source), pictures + failures))
         for name, count in (("skipped", skipped), ("entries", failures), ("inputs", failures)):
             yield beam.pvalue.TaggedOutput(_TALLY, (name, count))
 
