@@ -98,6 +98,7 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
         self._due = time.monotonic() + CHECKPOINT_SECONDS
 
     def process(self, row: Any) -> Iterator[Piece]:
+        self._outcomes[_OUTCOMES[self._kind](row)] += 1
         self._rows.append(row)
         if len(self._rows) >= _ROWS_AS_OBJECTS:
             self._to_arrow()
@@ -115,7 +116,6 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
 
     def _to_arrow(self) -> None:
         if self._rows:
-            self._outcomes.update(map(_OUTCOMES[self._kind], self._rows))
             self._tables.append(_TABLES[self._kind](self._rows).sort_by("uri"))
             self._held += len(self._rows)
             self._rows = []
