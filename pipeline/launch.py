@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
+import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -65,12 +68,16 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
         run_folder.check_writable(options.output, replace=replace)
         attempt = _begin(options, identity)
         watched = console if options.is_local else None
-        with progress.reports(console=watched) as progress_folder, _kept_for_resume(attempt):
+        with (
+            progress.reports(console=watched) as progress_folder,
+            _in_a_file(model) if options.is_local else contextlib.nullcontext(model) as handed,
+            _kept_for_resume(attempt),
+        ):
             pipeline = beam.Pipeline(runner=runs_on, options=flags)
             build(
                 pipeline,
                 options,
-                model=model,
+                model=handed,
                 label_map=label_map,
                 identity=identity,
                 attempt=attempt,
@@ -141,6 +148,15 @@ def _identity(options: LabelOptions, model: Model, label_map: LabelMap | None) -
         "label_map": label_map and label_map.as_dict(),
         "options": options.as_dict(),
     }
+
+
+@contextlib.contextmanager
+def _in_a_file(model: Model) -> Iterator[Model]:
+    """The model with its content in a file too, from which workers of this machine read it."""
+    with tempfile.TemporaryDirectory(prefix="quantlabel-model-") as folder:
+        path = Path(folder, "model")
+        path.write_bytes(model.content)
+        yield dataclasses.replace(model, path=str(path))
 
 
 def _run(

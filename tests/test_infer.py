@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
 import pickle
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import apache_beam as beam
 import numpy as np
@@ -81,6 +83,16 @@ def test_the_model_can_be_shared_and_the_handler_shipped(model: Model) -> None:
     assert weakref.ref(loaded)() is loaded
     copy = pickle.loads(pickle.dumps(handler))
     assert copy.run_inference([_image(0, _pixels(1)[0])], copy.load_model())[0].uri == "/0.jpg"
+
+
+def test_a_model_in_a_file_is_shipped_without_its_content(model: Model, tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(model.content)
+    handler = LiteRtModelHandler(dataclasses.replace(model, path=str(path)))
+    shipped = pickle.dumps(handler)
+    assert len(shipped) < len(model.content) / 100
+    logits, _ = pickle.loads(shipped).load_model().run(_pixels(1))
+    np.testing.assert_array_equal(logits, LiteRtModel(model.content).run(_pixels(1))[0])
 
 
 def test_bytes_of_a_batch_are_its_pixels(model: Model) -> None:

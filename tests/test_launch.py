@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import pickle
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline import launch
 from pipeline.cli import main
+from pipeline.network import load_network
+from pipeline.options import LabelOptions
 from tests.runs import start_label, wait_for_parts
+from transforms.errors import UserError
+from transforms.records import Model
 
 
 def test_an_output_that_cannot_be_written_is_one_line(
@@ -56,3 +63,28 @@ def test_a_run_that_dies_before_its_first_row_leaves_nothing_behind(
     assert main([*words, "--output", str(tmp_path / "out"), "--model", str(stand_in_file)]) == 1
     assert "has no column 'uri'" in capsys.readouterr().err
     assert not list(tmp_path.glob("out/*"))
+
+
+@pytest.mark.parametrize("runner", ["DirectRunner", "FlinkRunner"])
+def test_only_workers_of_this_machine_get_the_model_as_a_file(
+    photos: Path, tmp_path: Path, stand_in_file: Path, monkeypatch: pytest.MonkeyPatch, runner: str
+) -> None:
+    found = []
+
+    def note(*_: Any, model: Model, **__: Any) -> None:
+        found.append((model.path, pickle.loads(pickle.dumps(model)).read()))
+        raise UserError("seen enough")
+
+    monkeypatch.setattr(launch, "build", note)
+    options = LabelOptions(
+        inputs=(str(photos),), output=str(tmp_path / "out"), model=str(stand_in_file), runner=runner
+    )
+    with pytest.raises(UserError, match="seen enough"):
+        launch.label(options)
+    ((path, content),) = found
+    assert content == load_network(str(stand_in_file)).content
+    if runner == "DirectRunner":
+        assert path is not None
+        assert not Path(path).parent.exists()
+    else:
+        assert path is None

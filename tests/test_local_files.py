@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,40 @@ def test_a_disk_that_is_full_leaves_nothing_behind(
         file.close()
     assert (file.closed, _names(tmp_path)) == (True, [])
     file.close()
+
+
+def _read(path: Path, *, max_bytes: int = 1_000) -> bytes:
+    return local_files.read(str(path), max_bytes=max_bytes, reserve=lambda _: None).data
+
+
+@pytest.mark.parametrize(
+    ("said", "given"), [(10, 1_000), (10, 3), (12, 1_000), (12, 3), (5, 1_000), (0, 1_000), (0, 3)]
+)
+def test_a_picture_is_read_to_its_end_whatever_its_system_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: int, given: int
+) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"0123456789")
+    read, fstat = os.read, os.fstat
+
+    def other_size(descriptor: int) -> os.stat_result:
+        fields = list(fstat(descriptor))
+        fields[stat.ST_SIZE] = said
+        return os.stat_result(fields)
+
+    monkeypatch.setattr(os, "read", lambda file, size: read(file, min(size, given)))
+    monkeypatch.setattr(os, "fstat", other_size)
+    assert _read(path) == b"0123456789"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counted in /proc")
+def test_no_file_stays_open_whatever_is_wrong_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"0123456789")
+    before = os.listdir("/proc/self/fd")
+    assert _read(path) == b"0123456789"
+    with pytest.raises(OSError, match="10 bytes, the limit is 9"):
+        _read(path, max_bytes=9)
+    with pytest.raises(OSError, match="not a regular file"):
+        _read(tmp_path)
+    assert os.listdir("/proc/self/fd") == before

@@ -41,7 +41,8 @@ class ClassifyImages(beam.PTransform):  # type: ignore[misc]
     """Runs the network over images. Every Image becomes one Prediction or one Failure.
 
     Attributes:
-        model: the network; its bytes travel inside the graph, a worker downloads nothing.
+        model: the network; its bytes travel inside the graph, or lie in a file of this machine; a
+            worker downloads nothing.
         top_k: how many classes a prediction names, 1..1001.
         views: how often the network looks at a picture, see `transforms.preprocess.VIEWS`.
         temperature: that the logits are divided by; more than 1 makes scores less sure. The order
@@ -261,7 +262,7 @@ class LiteRtModelHandler(RankingHandler):
 
     def load_model(self) -> LiteRtModel:
         """Called once a worker process."""
-        return LiteRtModel(self._model.content)
+        return LiteRtModel(self._model.read())
 
 
 def model_handler(

@@ -71,11 +71,11 @@ class SavedModel:
 
 
 class SavedModelHandler(RankingHandler):
-    """For a SavedModel; its archive travels inside the graph, a worker downloads nothing."""
+    """For a SavedModel, its folder as an archive."""
 
     def load_model(self) -> SavedModel:
         """Called once a worker process; the only place of a run that imports tensorflow."""
-        return SavedModel(self._model.content)
+        return SavedModel(self._model.read())
 
 
 def import_tensorflow() -> Any:

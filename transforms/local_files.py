@@ -20,6 +20,9 @@ from transforms.content import Content, Reserve, require_at_most
 _BRIEF_BYTES = 64 * 1024
 """Read at a time from a file that is open for a moment: one batch of a part, about."""
 
+_MORE_BYTES = 1024 * 1024
+"""Read at a time from a file that is not as long as it was said to be."""
+
 
 def require_access(path: str) -> None:
     """Local files need nothing."""
@@ -27,28 +30,44 @@ def require_access(path: str) -> None:
 
 def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:  # noqa: ARG001
     """Reads a picture. Few are read at a time, as many as are decoded, so none waits for room."""
-    with _open_regular(path) as file:
-        status = os.fstat(file.fileno())
+    descriptor, status = _open_regular(path)
+    try:
         require_at_most(max_bytes, status.st_size, path)
-        return Content(file.read(), str(status.st_mtime_ns))
+        return Content(_read(descriptor, status.st_size), str(status.st_mtime_ns))
+    finally:
+        os.close(descriptor)
 
 
-def _open_regular(path: str) -> IO[bytes]:
+def _read(descriptor: int, size: int) -> bytes:
+    """A file that has `size` bytes, or had a moment ago.
+
+    A file object would do, with seven calls of the system instead of one. In each of them the
+    thread gives the interpreter away, and then it has to wait until it gets it back.
+    """
+    parts = [os.read(descriptor, size + 1)]
+    while parts[-1] and sum(map(len, parts)) != size:  # it changes, or is given out in pieces
+        parts.append(os.read(descriptor, _MORE_BYTES))
+    return b"".join(parts)
+
+
+def _open_regular(path: str) -> tuple[int, os.stat_result]:
+    """A descriptor of the file and what it was when it was opened."""
     try:
         # Opening a pipe would block for ever.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except ValueError:  # a NUL character
         raise FileNotFoundError(errno.ENOENT, "no file can have this name", path) from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise IsADirectoryError(errno.EISDIR, "not a regular file", path)
-    return open(descriptor, "rb")
+    return descriptor, status
 
 
 def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
     """Opens a regular file for reading; its version is the time when it was changed, in ns."""
-    file = _open_regular(path)
-    return file, str(os.fstat(file.fileno()).st_mtime_ns)
+    descriptor, status = _open_regular(path)
+    return open(descriptor, "rb"), str(status.st_mtime_ns)
 
 
 def open_read(path: str) -> IO[bytes]:

@@ -240,23 +240,19 @@ def _legacy_bilinear(pixels: RGB, rows: _Taps, columns: _Samples) -> Pixels:
     """
     band = pixels[:, columns.first : columns.last + 1]
     size = len(rows.weight)
-    lines = _lerp(
-        band[rows.lower].reshape(size, -1), band[rows.upper].reshape(size, -1), rows.weight[:, None]
-    )
-    result = _lerp(
-        lines.take(columns.lower, axis=1), lines.take(columns.upper, axis=1), columns.weight
-    )
-    return result.astype(np.uint8).reshape(size, -1, 3)
+    both = band[np.concatenate([rows.lower, rows.upper])].reshape(2 * size, -1).astype(np.float32)
+    lines = _lerp(both[:size], both[size:], rows.weight[:, None])
+    # The places are within the lines; with mode="raise" numpy would look at each of them again.
+    lower = lines.take(columns.lower, axis=1, mode="clip")
+    upper = lines.take(columns.upper, axis=1, mode="clip")
+    return _lerp(lower, upper, columns.weight).astype(np.uint8).reshape(size, -1, 3)
 
 
 def _lerp(
-    low: npt.NDArray[np.uint8] | npt.NDArray[np.float32],
-    high: npt.NDArray[np.uint8] | npt.NDArray[np.float32],
-    weight: npt.NDArray[np.float32],
+    low: npt.NDArray[np.float32], high: npt.NDArray[np.float32], weight: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """`low` + (`high` - `low`) * `weight` in float32. Overwrites `high` if that is float32."""
-    start, result = low.astype(np.float32, copy=False), high.astype(np.float32, copy=False)
-    result -= start
-    result *= weight
-    result += start
-    return result
+    """`low` + (`high` - `low`) * `weight`, in the memory of `high`."""
+    high -= low
+    high *= weight
+    high += low
+    return high

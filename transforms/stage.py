@@ -27,7 +27,7 @@ CHECKPOINT_SECONDS = 10.0
 _ROWS_AS_OBJECTS = 1_000
 """Rows held as Python objects, 3 KB each, before they become Arrow memory, 1.2 KB each."""
 
-_ROWS_MERGED = 100
+_ROWS_MERGED = 250
 """Rows of each table that are looked at together when a part is written."""
 
 _TABLES: dict[str, Callable[[Sequence[Any]], pa.Table]] = {
