@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -83,3 +85,22 @@ def test_buckets_are_the_same_everywhere_and_evenly_filled() -> None:
     counts = Counter(bucket_of(f"/data/{number}.jpg") for number in range(100 * BUCKETS))
     assert len(counts) == BUCKETS
     assert max(counts.values()) < 200
+
+
+_BUILD = """
+import apache_beam as beam
+from transforms.read import ReadImages
+beam.Pipeline() | ReadImages(["gs://bucket/\\u00fc"])
+"""
+
+
+def test_an_input_can_have_any_name_where_files_have_other_encodings() -> None:
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    path = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, "-c", _BUILD],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **ascii_only, "PYTHONPATH": path},
+    )
+    assert done.returncode == 0, done.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -70,7 +69,7 @@ class ReadImages(beam.PTransform):  # type: ignore[misc]
         """Builds the graph: list, pack, group by bucket, unpack."""
         listed = (
             begin
-            | "Inputs" >> beam.Create([os.fsencode(source) for source in self.inputs])
+            | "Inputs" >> beam.Create([_to_bytes(source) for source in self.inputs])
             | "Split" >> beam.FlatMap(_groups_of_parts, image_key=self.image_key)
             | "Spread" >> beam.Reshuffle()
             | "List" >> beam.ParDo(_List()).with_outputs(_TALLY, _FAILURES, _FOUND, main="refs")
@@ -98,14 +97,14 @@ def _groups_of_parts(source: bytes, *, image_key: str | None) -> Iterator[list[P
         source: one of the inputs, in bytes: a path need not be valid as a text.
         image_key: as in `ReadImages`.
     """
-    parts = sources.parts(os.fsdecode(source), image_key=image_key)
+    parts = sources.parts(_to_text(source), image_key=image_key)
     for start in range(0, len(parts), sources.PARTS_AT_ONCE):
         yield parts[start : start + sources.PARTS_AT_ONCE]
 
 
 def _require_a_picture(source: bytes, found: int) -> None:
     if not found:
-        raise sources.nothing_matched(os.fsdecode(source))
+        raise sources.nothing_matched(_to_text(source))
 
 
 class _List(beam.DoFn):  # type: ignore[misc]
@@ -120,7 +119,7 @@ class _List(beam.DoFn):  # type: ignore[misc]
                 yield beam.pvalue.TaggedOutput(_FAILURES, item)
             else:
                 skipped += 1
-        yield beam.pvalue.TaggedOutput(_FOUND, (os.fsencode(parts[0].source), pictures + failures))
+        yield beam.pvalue.TaggedOutput(_FOUND, (_to_bytes(parts[0].source), pictures + failures))
         for name, count in (("skipped", skipped), ("entries", failures), ("inputs", failures)):
             yield beam.pvalue.TaggedOutput(_TALLY, (name, count))
 
@@ -194,5 +193,14 @@ def bucket_of(key: str) -> int:
     """The work unit of a key, 0..BUCKETS-1, the same on every machine."""
     # A CRC is linear: names that differ in one digit would share most of its low bits. The
     # multiplication (Knuth, The Art of Computer Programming 3, 6.4) spreads them.
-    checksum = zlib.crc32(key.encode("utf-8", "surrogateescape"))
+    checksum = zlib.crc32(_to_bytes(key))
     return (checksum * 2654435769 % 2**32) * BUCKETS >> 32
+
+
+def _to_bytes(path: str) -> bytes:
+    """The same on every machine, whichever encoding it has for the names of files."""
+    return path.encode("utf-8", "surrogateescape")
+
+
+def _to_text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
