@@ -70,8 +70,8 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
         watched = console if options.is_local else None
         with (
             progress.reports(console=watched) as progress_folder,
-            _in_a_file(model) if options.is_local else contextlib.nullcontext(model) as handed,
             _kept_for_resume(attempt),
+            _in_a_file(model) if options.is_local else contextlib.nullcontext(model) as handed,
         ):
             pipeline = beam.Pipeline(runner=runs_on, options=flags)
             build(
@@ -153,9 +153,14 @@ def _identity(options: LabelOptions, model: Model, label_map: LabelMap | None) -
 @contextlib.contextmanager
 def _in_a_file(model: Model) -> Iterator[Model]:
     """The model with its content in a file too, from which workers of this machine read it."""
-    with tempfile.TemporaryDirectory(prefix="quantlabel-model-") as folder:
-        path = Path(folder, "model")
-        path.write_bytes(model.content)
+    with contextlib.ExitStack() as closing:
+        try:
+            made = tempfile.TemporaryDirectory(prefix="quantlabel-model-")
+            path = Path(closing.enter_context(made), "model")
+            path.write_bytes(model.content)
+        except OSError as error:
+            room = f"set TMPDIR to a folder with room for {len(model.content):,} bytes"
+            raise UserError(f"a temporary file for the model: {error}; {room}") from error
         yield dataclasses.replace(model, path=str(path))
 
 

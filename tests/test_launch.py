@@ -4,6 +4,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,20 @@ def test_only_workers_of_this_machine_get_the_model_as_a_file(
         assert not Path(path).parent.exists()
     else:
         assert path is None
+
+
+def test_no_room_for_temporary_files_is_one_line_and_leaves_nothing_behind(
+    photos: Path,
+    tmp_path: Path,
+    stand_in_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    words = ["label", "--quiet", "--input", str(photos), "--model", str(stand_in_file)]
+    assert main([*words, "--output", str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("quantlabel: a temporary file for the model: ")
+    assert "set TMPDIR to a folder with room for" in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.glob("out/*"))
