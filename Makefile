@@ -35,10 +35,11 @@ test-cluster: $(VENV)/.dev ## Run the tests on a real cluster
 pictures: $(VENV)/.dev ## Draw docs/pictures again, by the tests that look at them
 	@QUANTLABEL_PICTURES=docs/pictures $(BIN)/python -m pytest tests/test_gallery.py
 
-lint: $(VENV)/.dev ## Check style and types
+lint: $(VENV)/.dev ## Check style, types and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 # Strict, because pip-audit otherwise reports no vulnerability where the advisories do not answer.
 audit: $(VENV)/.runtime $(VENV)/.audit ## Look the installed packages up among the known vulnerabilities

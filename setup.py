@@ -93,6 +93,8 @@ EXTRAS = {
         "polars>=1.20,<3",
         # Cloud Storage without a network; the tests start it themselves.
         "gcp-storage-emulator>=2026.7.19,<2027",
+        # Holds the imports against the order of the rooms.
+        "import-linter>=2.4,<3",
         # S3 without a network, likewise.
         "moto[server]>=5.1,<6",
         "mypy>=1.15,<3",
