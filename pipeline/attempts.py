@@ -19,7 +19,6 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from transforms import storage
 from transforms.errors import UserError
 from transforms.publish import (
     MANIFEST,
@@ -31,6 +30,7 @@ from transforms.publish import (
     publish,
 )
 from transforms.shards import PARTS, Shard
+from transforms.storage import files
 from transforms.stored import Found
 
 KINDS = ("predictions", "failures")
@@ -42,32 +42,32 @@ _PART = re.compile(rf"(predictions|failures)-[0-9a-f]{{32}}\.{PARTS}")
 
 def begin(folder: str, identity: Mapping[str, Any]) -> str:
     """Makes an attempt; returns its folder."""
-    attempt = storage.join(folder, f"{UNFINISHED}{uuid.uuid4().hex[:12]}")
-    storage.write_bytes(storage.join(attempt, _RUN), as_json(identity))
+    attempt = files.join(folder, f"{UNFINISHED}{uuid.uuid4().hex[:12]}")
+    files.write_bytes(files.join(attempt, _RUN), as_json(identity))
     return attempt
 
 
 def unfinished(folder: str) -> list[str]:
     """Folders of all attempts in an output folder."""
-    return [storage.join(folder, name) for name in storage.folders(folder, prefix=UNFINISHED)]
+    return [files.join(folder, name) for name in files.folders(folder, prefix=UNFINISHED)]
 
 
 def parts(attempt: str) -> list[str]:
     """Names of the files with rows that an attempt has written, damaged ones included."""
-    return [name for name in storage.names(attempt) if _PART.fullmatch(name)]
+    return [name for name in files.names(attempt) if _PART.fullmatch(name)]
 
 
 def discard(folder: str, *, but: str | None = None) -> None:
     """Deletes all attempts, except `but`."""
     for attempt in unfinished(folder):
         if attempt != but:
-            storage.delete_tree(attempt)
+            files.delete_tree(attempt)
 
 
 def commit(folder: str, attempt: str, manifest: Mapping[str, Any], moves: Sequence[Move]) -> None:
     """Makes an attempt the result. From the first byte on it is one, whatever happens."""
     record = {"manifest": manifest, "moves": moves}
-    storage.write_bytes(storage.join(attempt, _COMMIT), as_json(record))
+    files.write_bytes(files.join(attempt, _COMMIT), as_json(record))
     _finish(folder, attempt)
 
 
@@ -78,7 +78,7 @@ def recover(folder: str) -> None:
         UserError: some of its files have vanished meanwhile.
     """
     for attempt in unfinished(folder):
-        if _COMMIT in storage.names(attempt):
+        if _COMMIT in files.names(attempt):
             try:
                 _finish(folder, attempt)
             except UserError as error:
@@ -86,7 +86,7 @@ def recover(folder: str) -> None:
 
 
 def _finish(folder: str, attempt: str) -> None:
-    record = json.loads(storage.read_bytes(storage.join(attempt, _COMMIT)))
+    record = json.loads(files.read_bytes(files.join(attempt, _COMMIT)))
     manifest = record["manifest"]
     moves = [Move(source, Shard(*shard)) for source, shard in record["moves"]]
     delete_markers(folder)
@@ -94,11 +94,11 @@ def _finish(folder: str, attempt: str) -> None:
     for kind in KINDS:
         delete_stale(folder, kind=kind, current=[move.shard for move in moves])
     content = as_json(manifest)
-    storage.write_bytes(storage.join(folder, MANIFEST), content)
+    files.write_bytes(files.join(folder, MANIFEST), content)
     if manifest["status"] == "succeeded":
-        storage.write_bytes(storage.join(folder, SUCCESS), success(content))
+        files.write_bytes(files.join(folder, SUCCESS), success(content))
     discard(folder, but=attempt)  # the record goes last: until then it can be read again
-    storage.delete_tree(attempt)
+    files.delete_tree(attempt)
 
 
 def as_json(content: Mapping[str, Any]) -> bytes:
@@ -170,7 +170,7 @@ def _digest(value: Any) -> str | None:
 def _manifests(folder: str) -> list[dict[str, Any]]:
     """The manifest of a folder, if it has one."""
     try:
-        content = storage.read_bytes(storage.join(folder, MANIFEST))
+        content = files.read_bytes(files.join(folder, MANIFEST))
     except FileNotFoundError:
         return []
     try:
@@ -184,8 +184,8 @@ def _manifests(folder: str) -> list[dict[str, Any]]:
 def _others(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The attempts in a folder and what they say of themselves."""
     for attempt in unfinished(folder):
-        if _RUN in storage.names(attempt):  # else it is half made or half deleted
-            yield attempt, json.loads(storage.read_bytes(storage.join(attempt, _RUN)))
+        if _RUN in files.names(attempt):  # else it is half made or half deleted
+            yield attempt, json.loads(files.read_bytes(files.join(attempt, _RUN)))
 
 
 def _shards(folder: str, manifest: Mapping[str, Any]) -> Iterator[Found]:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from transforms.errors import UsageError, UserError
-from transforms.urls import shown
+from transforms.storage.addresses import shown
 
 _CHUNK_BYTES = 1 << 16
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})

@@ -18,8 +18,8 @@ from rich.table import Table
 from pipeline.checks import require, require_run
 from pipeline.finished import FinishedRun, open_run
 from pipeline.near_duplicates import COLUMNS, THRESHOLD, Groups, find_groups
-from transforms import storage
 from transforms._version import VERSION
+from transforms.storage import files
 
 FOLDER = "duplicates"
 GROUPS_FILE = f"{FOLDER}/groups.parquet"
@@ -72,10 +72,10 @@ def duplicates(options: DuplicatesOptions) -> tuple[dict[str, Any], pa.Table]:
     )
     table = _described(run, groups)
     summary = _summary(options, run, groups, table)
-    with storage.create(storage.join(options.folder, GROUPS_FILE)) as file:
+    with files.create(files.join(options.folder, GROUPS_FILE)) as file:
         pq.write_table(table, file, compression="zstd")
     text = json.dumps(summary, indent=2, ensure_ascii=False)
-    storage.write_bytes(storage.join(options.folder, SUMMARY_FILE), f"{text}\n".encode())
+    files.write_bytes(files.join(options.folder, SUMMARY_FILE), f"{text}\n".encode())
     return summary, table
 
 
@@ -153,7 +153,7 @@ def print_duplicates(
     grid.add_row("groups", f"{summary['groups']:,} of pictures that are alike")
     grid.add_row("identical", f"{summary['identical']:,} pictures with the bytes of another")
     grid.add_row("could go", f"{summary['could_go']:,}, if one of each group stays")
-    grid.add_row("output", escape(storage.join(folder, GROUPS_FILE)))
+    grid.add_row("output", escape(files.join(folder, GROUPS_FILE)))
     console.print(grid)
     if table.num_rows:
         console.print(_largest(table))

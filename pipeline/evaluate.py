@@ -15,9 +15,9 @@ from pipeline.evaluated import KINDS, Kind, Labels, labels_of
 from pipeline.evaluation import Evaluation
 from pipeline.finished import FinishedRun, open_run
 from pipeline.truth import FOLDERS, load_truth
-from transforms import storage
 from transforms._version import VERSION
 from transforms.errors import UserError
+from transforms.storage import files
 
 FILE = "evaluation/evaluation.json"
 """In the folder of the run."""
@@ -85,7 +85,7 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
         **figures,
     }
     text = json.dumps(result, indent=2, ensure_ascii=False)
-    storage.write_bytes(storage.join(options.folder, FILE), f"{text}\n".encode())
+    files.write_bytes(files.join(options.folder, FILE), f"{text}\n".encode())
     return result
 
 

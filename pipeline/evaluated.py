@@ -16,10 +16,10 @@ from pipeline import tabular
 from pipeline.finished import FinishedRun
 from pipeline.head import FOLDER
 from pipeline.truth import FOLDERS, UNKNOWN, KnownLabels, NetworkClasses, Vocabulary, folder_name
-from transforms import storage
 from transforms.errors import UserError
 from transforms.labels import class_names, find_classes
 from transforms.publish import MANIFEST, SUCCESS
+from transforms.storage import files
 
 Kind = Literal["network", "mapped", "head"]
 
@@ -118,12 +118,12 @@ def _of_map(run: FinishedRun) -> Labels:
 
 
 def _of_head(run: FinishedRun) -> Labels:
-    folder = storage.join(run.folder, FOLDER)
-    if not storage.exists(storage.join(folder, SUCCESS)):
+    folder = files.join(run.folder, FOLDER)
+    if not files.exists(files.join(folder, SUCCESS)):
         raise UserError(
             f"{folder}: no labels of a head are there. Run quantlabel head apply first."
         )
-    manifest = json.loads(storage.read_bytes(storage.join(folder, MANIFEST)))
+    manifest = json.loads(files.read_bytes(files.join(folder, MANIFEST)))
     if manifest.get("run", {}).get("started") != run.manifest["started"]:
         raise UserError(
             f"{folder}: these are labels of a run that was here before. Run quantlabel head apply "

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import run_folder
-from transforms import storage
 from transforms.errors import UserError
 from transforms.read_rows import read_failures, read_predictions
+from transforms.storage import files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class FinishedRun:
     def shards(self, kind: str) -> list[str]:
         """Paths of the shards of a kind, `predictions` or `failures`, in order."""
         names = [file["name"] for file in self.manifest["files"]]
-        return [storage.join(self.folder, name) for name in names if name.startswith(f"{kind}-")]
+        return [files.join(self.folder, name) for name in names if name.startswith(f"{kind}-")]
 
     def predictions(self, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """All predictions as tables of some thousand rows, see `read_predictions`."""
@@ -51,7 +51,7 @@ def open_run(folder: str) -> FinishedRun:
     Raises:
         UserError: no run has finished there.
     """
-    if not storage.exists(storage.join(folder, run_folder.SUCCESS)):
+    if not files.exists(files.join(folder, run_folder.SUCCESS)):
         raise UserError(
             f"{folder}: no finished run is there ({run_folder.SUCCESS} is missing). Expected the "
             "--output of a quantlabel label that has succeeded."

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.finished import FinishedRun
-from transforms import storage
 from transforms.errors import UserError
 from transforms.infer import softmax
+from transforms.storage import files
 
 FOLDER = "head"
 """In the folder of a run, what is written about heads."""
@@ -85,7 +85,7 @@ def write_head(path: str, head: Head) -> None:
     file = io.BytesIO()
     about = json.dumps({"labels": head.labels, **head.about}, ensure_ascii=False)
     np.savez(file, weights=head.weights, bias=head.bias, about=np.array(about))
-    storage.write_bytes(path, file.getvalue())
+    files.write_bytes(path, file.getvalue())
 
 
 def read_head(path: str) -> Head:
@@ -95,7 +95,7 @@ def read_head(path: str) -> Head:
         UserError: the file is missing or is no head.
     """
     try:
-        content = storage.read_bytes(path)
+        content = files.read_bytes(path)
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: no head is there. Make one with quantlabel head fit, or name it with --head."

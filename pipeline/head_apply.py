@@ -16,9 +16,9 @@ from pipeline.checks import require, require_run
 from pipeline.finished import FinishedRun, open_run
 from pipeline.head import FILE, FOLDER, read_head
 from pipeline.head_graph import Source, build
-from transforms import storage
 from transforms._version import VERSION
 from transforms.publish import MANIFEST
+from transforms.storage import files
 
 _STAGING = "_temporary-"
 _EXAMPLE = "head apply gs://BUCKET/labels"
@@ -66,13 +66,13 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
         dataflow.prepare(flags, paths=[("DIR", options.folder)], command=_EXAMPLE)
     runs_on = runner.create(options)
     run = open_run(options.folder)
-    path = options.head or storage.join(options.folder, FILE)
+    path = options.head or files.join(options.folder, FILE)
     head = read_head(path)
     head.require_fits(run)
-    folder = storage.join(options.folder, FOLDER)
-    for name in storage.folders(folder, prefix=_STAGING):  # of one that was killed
-        storage.delete_tree(storage.join(folder, name))
-    staging = storage.join(folder, f"{_STAGING}{uuid.uuid4().hex[:12]}")
+    folder = files.join(options.folder, FOLDER)
+    for name in files.folders(folder, prefix=_STAGING):  # of one that was killed
+        files.delete_tree(files.join(folder, name))
+    staging = files.join(folder, f"{_STAGING}{uuid.uuid4().hex[:12]}")
     identity = {
         "version": VERSION,
         "run": {"started": run.manifest["started"]},
@@ -98,12 +98,12 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
         try:
             runner.run(pipeline, options, console=console)
         finally:
-            storage.delete_tree(staging)
-    manifest: dict[str, Any] = json.loads(storage.read_bytes(storage.join(folder, MANIFEST)))
+            files.delete_tree(staging)
+    manifest: dict[str, Any] = json.loads(files.read_bytes(files.join(folder, MANIFEST)))
     return manifest
 
 
 def _sources(run: FinishedRun) -> list[Source]:
-    rows = {storage.join(run.folder, file["name"]): file["rows"] for file in run.manifest["files"]}
+    rows = {files.join(run.folder, file["name"]): file["rows"] for file in run.manifest["files"]}
     shards = run.shards("predictions")
     return [Source(number, path, rows[path]) for number, path in enumerate(shards)]

@@ -21,9 +21,9 @@ from pipeline.evaluation import share
 from pipeline.finished import FinishedRun, open_run
 from pipeline.head import FILE, Head, Vectors, embeddings, vectors_of, write_head
 from pipeline.truth import UNKNOWN, OwnLabels, Truth, load_truth
-from transforms import storage
 from transforms._version import VERSION
 from transforms.errors import UserError
+from transforms.storage import files
 
 _FOLDS = 5
 _EXAMPLES = 20
@@ -60,7 +60,7 @@ class FitOptions:
     @property
     def path(self) -> str:
         """Where the head goes."""
-        return self.output or storage.join(self.folder, FILE)
+        return self.output or files.join(self.folder, FILE)
 
 
 class _Examples(NamedTuple):

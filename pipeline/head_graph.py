@@ -17,12 +17,12 @@ from threadpoolctl import threadpool_limits
 from pipeline import attempts, run_folder
 from pipeline.head import Head, embeddings
 from pipeline.progress import Report
-from transforms import storage
 from transforms.errors import UserError
 from transforms.infer import top_classes
 from transforms.publish import MANIFEST, SUCCESS, Move, delete_markers, delete_stale, publish
 from transforms.read_rows import read_predictions
 from transforms.shards import ROWS_PER_GROUP, Piece, write_piece
+from transforms.storage import files
 
 _TOP = 5
 _KIND = "predictions"
@@ -213,9 +213,9 @@ class PublishLabels(beam.DoFn):  # type: ignore[misc]
         publish(self.folder, moves)
         delete_stale(self.folder, kind=_KIND, current=shards)
         content = attempts.as_json(manifest)
-        storage.write_bytes(storage.join(self.folder, MANIFEST), content)
-        storage.write_bytes(storage.join(self.folder, SUCCESS), attempts.success(content))
-        storage.delete_tree(self.staging)
+        files.write_bytes(files.join(self.folder, MANIFEST), content)
+        files.write_bytes(files.join(self.folder, SUCCESS), attempts.success(content))
+        files.delete_tree(self.staging)
         yield manifest
 
     def _move(self, labelled: Labelled, *, of: int) -> Move:

@@ -19,7 +19,7 @@ from pipeline.label import build
 from pipeline.label_map import load_label_map
 from pipeline.network import load_network
 from pipeline.options import LabelOptions
-from transforms import sources, storage
+from transforms import sources
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 from transforms.failures import Reason
@@ -27,7 +27,8 @@ from transforms.label_map import LabelMap
 from transforms.members import read_members
 from transforms.packed import packing
 from transforms.records import Failure, ImageRef, Model
-from transforms.urls import shown
+from transforms.storage import files
+from transforms.storage.addresses import shown
 
 _EXAMPLE = "label --input=gs://BUCKET/photos --output=gs://BUCKET/labels"
 
@@ -53,7 +54,7 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
         dataflow.prepare(flags, paths=paths, command=_EXAMPLE)
     runs_on = runner.create(options)
     output = f"--output {shown(options.output)}"
-    storage.require_access(options.output, what=output)
+    files.require_access(options.output, what=output)
     replace = options.overwrite or options.resume
     run_folder.check_writable(options.output, replace=replace)
     for source in options.inputs:
@@ -101,7 +102,7 @@ def _begin(options: LabelOptions, identity: Mapping[str, Any]) -> str:
 
 def _require_a_picture(source: str, options: LabelOptions) -> None:
     """Stops at the first picture: a listing as a whole is the pipeline's work."""
-    storage.require_access(source, what=sources.named(source))
+    files.require_access(source, what=sources.named(source))
     listing = sources.list_input(source, image_key=options.image_key)
     first = next((item for item in listing if isinstance(item, (ImageRef, Failure))), None)
     if first is None:
@@ -198,5 +199,5 @@ def _has_parts(attempt: str) -> bool:
     with contextlib.suppress(OSError):  # the storage may be what the run has failed with
         if attempts.parts(attempt):
             return True
-        storage.delete_tree(attempt)
+        files.delete_tree(attempt)
     return False

@@ -20,8 +20,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline import run_folder
-from transforms import storage
 from transforms.errors import UserError
+from transforms.storage import files
 
 NAME = "_RUNNING.json"
 
@@ -49,8 +49,8 @@ def held(folder: str, *, started: str, runner: str | None = None) -> Iterator[No
     host, process = socket.gethostname(), os.getpid()
     holder = {"host": host, "pid": process, "started": started, "runner": runner, "beats": 0}
     lock: _LocalLock | _RemoteLock
-    lock = _LocalLock(folder) if storage.is_local(folder) else _RemoteLock(folder)
-    with storage.explained(folder, what=f"--output {folder}: nothing can be written there"):
+    lock = _LocalLock(folder) if files.is_local(folder) else _RemoteLock(folder)
+    with files.explained(folder, what=f"--output {folder}: nothing can be written there"):
         lock.acquire(holder)
     try:
         with _beating(lock, holder):
@@ -83,7 +83,7 @@ def _beating(lock: _LocalLock | _RemoteLock, holder: Mapping[str, Any]) -> Itera
 class _LocalLock:
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._path = storage.join(folder, NAME)
+        self._path = files.join(folder, NAME)
 
     def acquire(self, holder: Mapping[str, Any]) -> None:
         os.makedirs(self._folder, exist_ok=True)
@@ -132,16 +132,16 @@ class _RemoteLock:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._path = storage.join(folder, NAME)
+        self._path = files.join(folder, NAME)
 
     def acquire(self, holder: Mapping[str, Any]) -> None:
         content, version = _seen(self._path)
         _require_over(self._folder, self._path, _parsed(content), dead=False)
-        if not storage.claim(self._path, _line(holder), version=version):
+        if not files.claim(self._path, _line(holder), version=version):
             raise _busy(self._folder, self._path, _parsed(_content(self._path)))
 
     def write(self, holder: Mapping[str, Any]) -> None:
-        storage.write_bytes(self._path, _line(holder))
+        files.write_bytes(self._path, _line(holder))
 
     def release(self) -> None:
         _delete(self._path)
@@ -151,7 +151,7 @@ def _delete(path: str) -> None:
     # Where nothing can be written any more, that error must not hide the one that the run ended
     # with; what stays of a dead run is in nobody's way.
     with contextlib.suppress(OSError):
-        storage.delete([path])
+        files.delete([path])
 
 
 def _line(holder: Mapping[str, Any]) -> bytes:
@@ -161,7 +161,7 @@ def _line(holder: Mapping[str, Any]) -> bytes:
 def _seen(path: str) -> tuple[bytes, str | None]:
     """Content and version; neither if there is no such file."""
     try:
-        file, version = storage.open_versioned(path)
+        file, version = files.open_versioned(path)
         with file:
             return file.read(), version
     except FileNotFoundError:

@@ -39,9 +39,9 @@ from pipeline.download import (
 )
 from pipeline.model_archive import not_published, unpack
 from pipeline.model_cache import Pin, Slot, StoredModel
-from transforms import storage
 from transforms.errors import UsageError, UserError
-from transforms.urls import shown
+from transforms.storage import files
+from transforms.storage.addresses import shown
 
 __all__ = [
     "OFFICIAL_URL",
@@ -285,8 +285,8 @@ def _copy_from_storage(uri: str, sink: IO[bytes], limits: Limits) -> None:
     if not re.fullmatch("gs://[^/]+/.+", uri):
         raise UsageError(f"malformed path {uri!r}; expected gs://BUCKET/OBJECT")
     what = f"cannot read {uri}"
-    storage.require_access(uri, what=what)
-    with storage.explained(uri, what=what), storage.open_read(uri) as source:
+    files.require_access(uri, what=what)
+    with files.explained(uri, what=what), files.open_read(uri) as source:
         while chunk := source.read(_CHUNK_BYTES):
             check_size(sink.tell() + len(chunk), limits, what=uri)
             write(sink, chunk)

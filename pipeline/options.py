@@ -13,8 +13,8 @@ from transforms.formats import FORMATS
 from transforms.loader import MAX_BYTES, MAX_PIXELS
 from transforms.preprocess import METHODS, VIEWS, Method
 from transforms.sources import absolute
+from transforms.storage.addresses import shown, without_secrets
 from transforms.tables import text
-from transforms.urls import shown, without_secrets
 
 ReuseBy = Literal["uri", "sha256"]
 
@@ -119,7 +119,7 @@ class LabelOptions(RunnerOptions):
         require(self.image_key != "", "--image-key", "a name", self.image_key)
 
     def as_dict(self) -> dict[str, Any]:
-        """For the manifest: paths absolute, without what would open a door (`transforms.urls`)."""
+        """For the manifest: paths absolute, without what would open a door (`transforms.storage.addresses`)."""
         return {
             **dataclasses.asdict(self),
             "inputs": tuple(text(shown(absolute(source))) for source in self.inputs),

@@ -27,8 +27,8 @@ from pipeline.finished import FinishedRun, open_run
 from pipeline.label_studio import NONE_OF_THESE, image_address, labelling_config
 from pipeline.near_duplicates import COLUMNS, find_groups
 from pipeline.vectors import Vectors, unit_vectors
-from transforms import storage
 from transforms.errors import UsageError
+from transforms.storage import files
 
 FILE = "review/review.csv"
 CONFIG_FILE = "review/label_config.xml"
@@ -88,11 +88,11 @@ def review(options: ReviewOptions) -> list[dict[str, Any]]:
         )
     chosen = choose(run, budget=options.budget)
     rows = sorted(_rows(run, chosen), key=lambda row: (row["margin"], row["uri"]))
-    storage.write_bytes(storage.join(options.folder, FILE), _csv(rows))
+    files.write_bytes(files.join(options.folder, FILE), _csv(rows))
     own = run.manifest.get("label_map")
     names = own["labels"] if own else sorted({n for row in rows for n in row["choices"].split("|")})
     config = labelling_config([*names, NONE_OF_THESE]).encode()
-    storage.write_bytes(storage.join(options.folder, CONFIG_FILE), config)
+    files.write_bytes(files.join(options.folder, CONFIG_FILE), config)
     return rows
 
 
@@ -240,4 +240,4 @@ def print_review(rows: list[dict[str, Any]], *, folder: str, console: Console) -
         highlight=False,
     )
     for name in (FILE, CONFIG_FILE):
-        console.print(escape(storage.join(folder, name)), highlight=False)
+        console.print(escape(files.join(folder, name)), highlight=False)

@@ -12,7 +12,6 @@ from typing import Any
 import apache_beam as beam
 
 from pipeline import attempts
-from transforms import storage
 from transforms.errors import UserError
 from transforms.labels import class_names
 from transforms.publish import MANIFEST as MANIFEST
@@ -20,6 +19,7 @@ from transforms.publish import SUCCESS as SUCCESS
 from transforms.publish import Move, final_names
 from transforms.records import Outcome
 from transforms.shards import Piece
+from transforms.storage import files
 
 _MOST_FREQUENT = 20
 
@@ -30,9 +30,9 @@ def check_writable(folder: str, *, replace: bool) -> None:
     Raises:
         UserError: the run there is finished and `replace` is false, or the path is a file.
     """
-    if storage.is_local(folder) and storage.exists(folder) and not _is_folder(folder):
+    if files.is_local(folder) and files.exists(folder) and not _is_folder(folder):
         raise UserError(f"--output {folder}: this is a file. Expected a folder, new or existing.")
-    if not replace and storage.exists(storage.join(folder, SUCCESS)):
+    if not replace and files.exists(files.join(folder, SUCCESS)):
         raise UserError(
             f"--output {folder}: a finished run is there already. Choose another folder, or add "
             "--resume to bring it up to date, or --overwrite to replace it."
@@ -49,7 +49,7 @@ def read_manifest(folder: str) -> dict[str, Any]:
     Raises:
         FileNotFoundError: the folder has none.
     """
-    manifest: dict[str, Any] = json.loads(storage.read_bytes(storage.join(folder, MANIFEST)))
+    manifest: dict[str, Any] = json.loads(files.read_bytes(files.join(folder, MANIFEST)))
     return manifest
 
 

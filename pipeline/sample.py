@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
 from pipeline.options import LabelOptions
-from transforms import sources, storage
+from transforms import sources
 from transforms.members import Member, read_members
 from transforms.packed import packing
 from transforms.records import Failure, ImageRef
+from transforms.storage import files
 
 SIZE = 200
 """Pictures tried at most: a second or two of work, and shares known to about 7 points."""
@@ -76,7 +77,7 @@ def take_sample(options: LabelOptions) -> Sample:
     shards: Reservoir[ImageRef] = Reservoir(_SHARDS)
     skipped = unlisted = 0
     for source in options.inputs:
-        storage.require_access(source, what=sources.named(source))
+        files.require_access(source, what=sources.named(source))
         found = 0
         for item in sources.list_together(sources.parts(source, image_key=options.image_key)):
             found += not isinstance(item, sources.Skipped)
@@ -127,7 +128,7 @@ def _look_into(shard: ImageRef, options: LabelOptions, *, share: int) -> _Look:
 def _size(shard: ImageRef) -> int:
     if shard.size is not None:
         return shard.size
-    with storage.open_read(shard.uri) as file:
+    with files.open_read(shard.uri) as file:
         return file.seek(0, os.SEEK_END)
 
 

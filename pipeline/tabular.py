@@ -16,8 +16,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms import storage
 from transforms.errors import UserError
+from transforms.storage import files
 
 
 class Row(NamedTuple):
@@ -49,7 +49,7 @@ def rows(path: str) -> Iterator[Row]:
     if extension not in readers:
         raise UserError(f"{path}: expected a .csv, .jsonl or .parquet file")
     try:
-        stream = storage.open_read(path)
+        stream = files.open_read(path)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or 'no such file'}") from error
     with stream:

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline import tabular
-from transforms import storage
 from transforms.errors import UserError
 from transforms.labels import ambiguous, class_names, find_classes
+from transforms.storage import files
 from transforms.tables import text
 
 UNKNOWN = -1
@@ -246,7 +246,7 @@ class TableTruth:
 
     def _entries(self) -> Iterator[_Entry]:
         folder = posixpath.dirname(self._path)
-        if storage.is_local(self._path):
+        if files.is_local(self._path):
             folder = os.path.abspath(folder)
         for row in tabular.rows(self._path):
             yield _entry(row, folder=folder)
@@ -322,9 +322,9 @@ def _entry(row: tabular.Row, *, folder: str) -> _Entry:
 
 
 def _absolute(uri: str, *, folder: str) -> str:
-    if storage.is_local(folder):
+    if files.is_local(folder):
         return posixpath.normpath(posixpath.join(folder, uri))
-    return storage.join(folder, uri)
+    return files.join(folder, uri)
 
 
 def _class_id(row: tabular.Row) -> int:

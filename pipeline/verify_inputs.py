@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.verify_rows import Hashes, hashes_of
-from transforms import sources, storage
+from transforms import sources
 from transforms.errors import UserError
 from transforms.failures import Reason
 from transforms.members import read_members
 from transforms.packed import packing
 from transforms.records import Failure, ImageRef
 from transforms.sources import Skipped
+from transforms.storage import files as storage
 from transforms.tables import text
 
 _AT_ONCE = 1000

@@ -19,7 +19,7 @@ import pytest
 from pipeline.download import Limits, check_url, download
 from tests.http_server import Reply, Server, closed_port, serve
 from transforms.errors import UsageError, UserError
-from transforms.urls import shown
+from transforms.storage.addresses import shown
 
 FAST = Limits(attempts=3, connect_s=5, stall_s=5, first_delay_s=0, max_delay_s=0)
 IMPATIENT = Limits(attempts=2, connect_s=0.2, stall_s=0.2, first_delay_s=0, max_delay_s=0)

@@ -249,7 +249,7 @@ def _mount(*words: str) -> None:
 def test_storage_that_fails_now_and_then(cloud: Cloud, collection: Collection) -> None:
     """One request in ten is refused, one in twenty cut off, one in a hundred not answered.
 
-    Fails if `transforms.gcs_read` tries a read only once.
+    Fails if `transforms.storage.files.gcs_read` tries a read only once.
     """
     for picture in sorted(collection.photos.iterdir())[:200]:
         cloud.put(f"photos/{picture.name}", picture.read_bytes())

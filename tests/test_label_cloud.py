@@ -14,7 +14,7 @@ from pipeline.cli import main
 from pipeline.finished import open_run
 from pipeline.options import LabelOptions
 from tests.cloud import Cloud
-from transforms import gcs
+from transforms.storage import gcs
 
 
 def _label(*words: object) -> int:

@@ -18,9 +18,9 @@ from pipeline.cli import main
 from pipeline.progress import Counts
 from tests.cloud import Cloud
 from tests.shards import write_parquet, write_tar, write_tfrecord
-from transforms import storage
 from transforms.loader import Loader
 from transforms.records import ImageRef
+from transforms.storage import files
 
 
 def _label(output: Path, stand_in_file: Path, *words: object) -> dict[str, Any]:
@@ -332,13 +332,13 @@ def test_members_can_be_listed_by_their_names(
     shards: Path, stand_in_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-    open_versioned = storage.open_versioned
+    open_versioned = files.open_versioned
 
     def noted(path: str) -> Any:
         opened.append(path.rpartition("/")[2])
         return open_versioned(path)
 
-    monkeypatch.setattr(storage, "open_versioned", noted)
+    monkeypatch.setattr(files, "open_versioned", noted)
     listed = [*_members(shards)[::-1], f"{shards}/a.tar#9.jpg", f"{shards}/b.tar#x.jpg"]
     rows = [{"uri": uri, "n": number} for number, uri in enumerate(listed)]
     counts = _counts(

@@ -13,13 +13,13 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from transforms import storage
-from transforms.content import Content, Reserve
 from transforms.decode import Scratch
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.members import Member
 from transforms.preprocess import Method, load
 from transforms.records import Failure, Image, ImageRef
+from transforms.storage import files
+from transforms.storage.content import Content, Reserve
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 256 * 1024 * 1024
@@ -50,7 +50,7 @@ class Loader:
 
         Args:
             ref: which picture.
-            reserve: as in `transforms.storage.read`.
+            reserve: as in `transforms.storage.files.read`.
 
         Raises:
             UserError: no picture can be read there, for want of credentials or of a package.
@@ -86,7 +86,7 @@ def read_bytes(uri: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -
         UserError: no picture can be read there, for want of credentials or of a package.
     """
     try:
-        return storage.read(uri, max_bytes=max_bytes, reserve=reserve)
+        return files.read(uri, max_bytes=max_bytes, reserve=reserve)
     except OSError as error:
         raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
 
@@ -235,7 +235,7 @@ class LoaderPool:
 
     def submit(self, loader: Loader, ref: ImageRef) -> InFlight:
         """Loads a picture; whatever is wrong with it becomes the Failure's reason."""
-        if storage.is_local(ref.uri):
+        if files.is_local(ref.uri):
             return InFlight(self._local, functools.partial(self._load, loader, ref))
         return InFlight(self._remote, functools.partial(self._fetch, loader, ref), idle=True)
 

@@ -7,7 +7,6 @@ import os
 from collections.abc import Generator, Iterator, Sequence
 from typing import IO, NamedTuple, TypeAlias
 
-from transforms import storage
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.meta import meta_json
 from transforms.packed import Entry, ShardStream, is_zipped, packing, shard_of
@@ -16,6 +15,7 @@ from transforms.packed_tar import tar_entries
 from transforms.packed_tfrecord import tfrecord_entries
 from transforms.records import Failure, ImageRef
 from transforms.sources import Skipped
+from transforms.storage import files
 
 
 class Member(NamedTuple):
@@ -71,7 +71,7 @@ def named_shard(ref: ImageRef) -> str | None:
     shard = shard_of(ref.uri)
     if shard is None:
         return None
-    is_file = ref.version is not None or (storage.is_local(ref.uri) and os.path.lexists(ref.uri))
+    is_file = ref.version is not None or (files.is_local(ref.uri) and os.path.lexists(ref.uri))
     return None if is_file else shard
 
 
@@ -135,7 +135,7 @@ def _lost(ref: ImageRef, broken: Failure | None) -> Failure:
 
 def _open(uri: str) -> tuple[IO[bytes], str | None]:
     try:
-        return storage.open_versioned(uri)
+        return files.open_versioned(uri)
     except OSError as error:
         raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from transforms import storage
 from transforms.failures import ImageError, Reason
 from transforms.packed import MAX_META, Entry, damaged, too_large
+from transforms.storage import files
 
 _BATCH_BYTES = 16 * 1024 * 1024
 _BATCH_ROWS = 64
@@ -39,7 +39,7 @@ def parquet_schema(path: str) -> pa.Schema:
         ImageError: as `open_parquet`; or the file cannot be opened.
     """
     try:
-        with storage.open_read(path) as file:
+        with files.open_read(path) as file:
             return open_parquet(file).schema_arrow
     except OSError as error:
         raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from transforms import storage
 from transforms.errors import UserError
 from transforms.formats import FORMATS
 from transforms.shards import Piece, Shard
+from transforms.storage import files
 from transforms.stored import digest
 
 MANIFEST = "_MANIFEST.json"
@@ -52,33 +52,31 @@ def publish(folder: str, moves: Iterable[Move]) -> None:
     """
     pairs = []
     for source, shard in moves:
-        target = storage.join(folder, shard.name)
+        target = files.join(folder, shard.name)
         if source == target:
             continue
-        if storage.exists(source):
+        if files.exists(source):
             pairs.append((source, target))
         else:  # an earlier try has moved it, or somebody has deleted it
             _require_moved(target, shard)
-    storage.move(pairs)
+    files.move(pairs)
 
 
 def delete_markers(folder: str) -> None:
     """Makes a folder an unfinished one."""
-    storage.delete([storage.join(folder, name) for name in (SUCCESS, MANIFEST)])
+    files.delete([files.join(folder, name) for name in (SUCCESS, MANIFEST)])
 
 
 def delete_stale(folder: str, *, kind: str, current: Iterable[Shard]) -> None:
     """Deletes the shards of a kind that are not `current`, in whatever format."""
     pattern = re.compile(rf"{kind}-\d+-of-\d+\.({'|'.join(map(re.escape, FORMATS))})")
     names = {shard.name for shard in current}
-    stale = [
-        name for name in storage.names(folder) if pattern.fullmatch(name) and name not in names
-    ]
-    storage.delete([storage.join(folder, name) for name in stale])
+    stale = [name for name in files.names(folder) if pattern.fullmatch(name) and name not in names]
+    files.delete([files.join(folder, name) for name in stale])
 
 
 def _require_moved(path: str, shard: Shard) -> None:
-    if not storage.exists(path) or digest(path) != (shard.size, shard.sha256):
+    if not files.exists(path) or digest(path) != (shard.size, shard.sha256):
         raise UserError(
             f"{path}: its {shard.rows} rows were written and then vanished before they got their "
             "name. Let no other run or program write to the folder, and run again."

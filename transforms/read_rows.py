@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from google.protobuf.message import DecodeError
 
-from transforms import storage
 from transforms.errors import UserError
 from transforms.formats import FEATURE_KEYS, FORMATS
 from transforms.shards import PARTS
+from transforms.storage import files
 from transforms.tables import FAILURE_SCHEMA, prediction_schema
 from transforms.tfrecord import DamagedRecordError, example_class, records
 
@@ -73,7 +73,7 @@ def _format(path: str) -> str:
     raise UserError(f"{path}: expected a file whose name ends in one of {', '.join(FORMATS)}")
 
 
-def _open(path: str, how: Callable[[str], IO[bytes]] = storage.open_read) -> IO[bytes]:
+def _open(path: str, how: Callable[[str], IO[bytes]] = files.open_read) -> IO[bytes]:
     try:
         return how(path)
     except FileNotFoundError as error:
@@ -92,7 +92,7 @@ def _parquet_tables(path: str, columns: Sequence[str] | None, rows: int) -> Iter
 
 
 def _arrow_tables(path: str, columns: Sequence[str] | None) -> Iterator[pa.Table]:
-    with _open(path, storage.open_briefly) as stream:
+    with _open(path, files.open_briefly) as stream:
         try:
             _require_arrow_end(stream)
             stream.seek(_ARROW_HEAD)

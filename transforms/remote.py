@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from transforms import storage
 from transforms.records import ImageRef
+from transforms.storage import files
 
 _MOST_PARTS = 256
 _MOST_PAGES = 20
@@ -43,22 +43,22 @@ def parts(source: str, *, split: bool) -> list[Part]:
         OSError: nothing can be found out.
         UserError: nor ever will, for want of credentials or of a package.
     """
-    if not storage.is_gcs(source):
-        storage.require_access(source, what=source)  # else Beam's own words would have to do
-    if not source.endswith("/") and storage.exists(source):
+    if not files.is_gcs(source):
+        files.require_access(source, what=source)  # else Beam's own words would have to do
+    if not source.endswith("/") and files.exists(source):
         return [Part(source, "file", source)]
     if glob.has_magic(source):
         part = Part(source, "remote glob", source)
     else:
         part = Part(source, "remote folder", f"{source.rstrip('/')}/")
-    if not (split and storage.is_gcs(source)):
+    if not (split and files.is_gcs(source)):
         return [part]
     return [part._replace(start=start, end=end) for start, end in _spans(_literal(part.path))]
 
 
 def refs(part: Part) -> Iterator[ImageRef]:
     """Lists every file of a folder or glob, whatever its extension."""
-    return _gcs_refs(part) if storage.is_gcs(part.path) else _beam_refs(part)
+    return _gcs_refs(part) if files.is_gcs(part.path) else _beam_refs(part)
 
 
 def _literal(path: str) -> str:
@@ -71,8 +71,8 @@ def _spans(prefix: str) -> list[tuple[str | None, str | None]]:
 
     Together the spans hold every name once, so the objects beside the sub-folders are among them.
     """
-    from transforms import gcs
-    from transforms.gcs_client import parse
+    from transforms.storage import gcs
+    from transforms.storage.gcs_client import parse
 
     folders: list[str] = []
     for number, page in enumerate(gcs.pages(prefix, delimiter="/"), start=1):
@@ -89,8 +89,8 @@ def _spans(prefix: str) -> list[tuple[str | None, str | None]]:
 
 
 def _gcs_refs(part: Part) -> Iterator[ImageRef]:
-    from transforms import gcs
-    from transforms.gcs_client import parse
+    from transforms.storage import gcs
+    from transforms.storage.gcs_client import parse
 
     bucket = parse(part.path).bucket
     prefix = _literal(part.path)
@@ -120,7 +120,7 @@ def _literal_or_set(piece: str) -> str:
 
 
 def _beam_refs(part: Part) -> Iterator[ImageRef]:
-    from transforms import beam_files
+    from transforms.storage import beam_files
 
     pattern = part.path if part.kind == "remote glob" else f"{part.path}**"
     for path, size in beam_files.match(pattern):

@@ -18,11 +18,11 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms import storage
 from transforms.packed import packing, shard_of
 from transforms.packs import Packs, unpack
 from transforms.read import unit_of
 from transforms.records import ImageRef, Outcome
+from transforms.storage import files
 from transforms.stored import Stored
 from transforms.tables import text
 
@@ -271,9 +271,7 @@ class _Match(KeepRows):
 
     def _looks(self, refs: Sequence[ImageRef]) -> Iterable[Look]:
         """Sizes and versions; remote ones are asked for many at a time."""
-        far = {
-            _file_of(ref) for ref in refs if ref.version is None and not storage.is_local(ref.uri)
-        }
+        far = {_file_of(ref) for ref in refs if ref.version is None and not files.is_local(ref.uri)}
         found = dict(zip(far, self._threads.map(_look_at_object, far), strict=True))
         for ref in refs:
             if ref.version is not None:
@@ -306,9 +304,9 @@ def _look_at(file: str) -> Look:
 
 
 def _look_at_object(uri: str) -> Look:
-    if not storage.is_gcs(uri):
+    if not files.is_gcs(uri):
         return _UNKNOWN
-    from transforms import gcs
+    from transforms.storage import gcs
 
     try:
         found = gcs.find(uri)

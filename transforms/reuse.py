@@ -13,12 +13,12 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms import storage
 from transforms.packed import packing
 from transforms.packs import Packs, unpack
 from transforms.read import bucket_of
 from transforms.records import ImageRef
 from transforms.resume import KEPT, OUTCOMES, TALLY, KeepRows, Skipped
+from transforms.storage import files
 from transforms.stored import Stored
 from transforms.tables import text
 from transforms.windows import in_window
@@ -105,7 +105,7 @@ def hashed(ref: ImageRef, *, max_bytes: int) -> tuple[ImageRef, str | None]:
         return ref, None
     sha256, size = hashlib.sha256(), 0
     try:
-        file, version = storage.open_versioned(ref.uri)
+        file, version = files.open_versioned(ref.uri)
         with file:
             while size <= max_bytes and (chunk := file.read(_CHUNK)):
                 sha256.update(chunk)

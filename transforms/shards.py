@@ -9,8 +9,8 @@ from typing import IO, NamedTuple, cast
 
 import pyarrow as pa
 
-from transforms import storage
 from transforms.formats import FORMATS, ROWS_PER_BATCH, ArrowShard, encoded
+from transforms.storage import files
 
 ROWS_PER_GROUP = 10_000
 """Rows of a Parquet row group and of a part: 12 MB of Arrow memory."""
@@ -57,7 +57,7 @@ class Piece(NamedTuple):
     @property
     def path(self) -> str:
         """Of the file."""
-        return storage.join(self.folder, self.shard.name)
+        return files.join(self.folder, self.shard.name)
 
 
 def write_piece(
@@ -73,7 +73,7 @@ def write_piece(
     """
     rows = 0
     with contextlib.ExitStack() as closing:
-        file = closing.enter_context(storage.create(storage.join(folder, name)))
+        file = closing.enter_context(files.create(files.join(folder, name)))
         hashing = _HashingFile(file)
         stream = closing.enter_context(encoded(cast("IO[bytes]", hashing), format=format))
         writer = _WRITERS[format](stream)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import IO, Any, NamedTuple, TypeAlias
 
-from transforms import remote, storage
+from transforms import remote
 from transforms.errors import UserError
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.meta import meta_json
@@ -25,7 +25,8 @@ from transforms.packed_parquet import image_column, open_parquet, parquet_schema
 from transforms.publish import MANIFEST, UNFINISHED
 from transforms.records import Failure, ImageRef
 from transforms.remote import Part
-from transforms.urls import shown
+from transforms.storage import files
+from transforms.storage.addresses import shown
 
 IMAGE_EXTENSIONS = frozenset(
     [
@@ -85,16 +86,16 @@ def parts(source: str, *, split: bool = True, image_key: str | None = None) -> l
         split: False for one part only.
         image_key: as in `list_input`.
     """
-    if storage.is_local(source):
+    if files.is_local(source):
         return [_local_part(source)._replace(image_key=image_key)]
-    with storage.explained(source, what=named(source)):
+    with files.explained(source, what=named(source)):
         found = remote.parts(source, split=split)
     return [part._replace(image_key=image_key) for part in found]
 
 
 def list_part(part: Part) -> Iterator[Listed]:
     """Lists a part of an input; see `list_input`."""
-    with storage.explained(part.source, what=named(part.source)):
+    with files.explained(part.source, what=named(part.source)):
         yield from _LISTINGS[part.kind](part)
 
 
@@ -124,7 +125,7 @@ def list_together(parts: Sequence[Part]) -> Iterator[Listed]:
 
 def absolute(source: str) -> str:
     """An input as it reads from any folder; what is no relative path stays as it is."""
-    if not storage.is_local(source) or os.path.isabs(source):
+    if not files.is_local(source) or os.path.isabs(source):
         return source
     is_pattern = glob.has_magic(source) and not os.path.lexists(source)
     # Brackets in the names of the folders above are no part of the pattern.
@@ -322,7 +323,7 @@ def _meta(row: Mapping[str, Any]) -> str | None:
 
 
 def _open_text(path: str, *, newline: str) -> IO[str]:
-    binary = storage.open_read(path)
+    binary = files.open_read(path)
     return io.TextIOWrapper(binary, "utf-8-sig", errors="surrogateescape", newline=newline)
 
 
@@ -354,7 +355,7 @@ def _jsonl_rows(path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _parquet_rows(path: str) -> Iterator[tuple[str, Any]]:
-    with storage.open_read(path) as stream, open_parquet(stream) as file:
+    with files.open_read(path) as stream, open_parquet(stream) as file:
         _require_uri(path, columns=file.schema_arrow.names)
         number = 0
         for batch in file.iter_batches(batch_size=1024):

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import pyarrow as pa
 
-from transforms import storage
 from transforms.memory import give_back
 from transforms.merge import merged
 from transforms.records import Outcome
 from transforms.shards import PARTS, ROWS_PER_GROUP, Piece, batches, write_piece
+from transforms.storage import files
 from transforms.tables import failure_table, prediction_table
 from transforms.windows import in_window
 
@@ -131,7 +131,7 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
         self._to_arrow()
         older, self._saved = self._saved, write_part(self._folder, self._kind, self._tables)
         if older is not None:
-            storage.delete([older.path])
+            files.delete([older.path])
         give_back()
         return self._saved
 

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import pyarrow as pa
 
-from transforms import storage
 from transforms.errors import UserError
 from transforms.read_rows import read_failures, read_predictions
 from transforms.shards import Piece, Shard
+from transforms.storage import files
 
 DISCARDED = "discarded"
 """Tag of the output of `CheckFiles` with the paths of damaged files."""
@@ -61,7 +61,7 @@ class CheckFiles(beam.DoFn):  # type: ignore[misc]
 
     def process(self, found: Found) -> Iterator[Any]:
         """Reads one file, a megabyte at a time."""
-        path = storage.join(found.folder, found.name)
+        path = files.join(found.folder, found.name)
         shard = _shard_of_part(found, path) if found.shard is None else _intact(found.shard, path)
         if shard is None:
             yield beam.pvalue.TaggedOutput(DISCARDED, path)
@@ -97,7 +97,7 @@ def digest(path: str) -> tuple[int, str]:
         FileNotFoundError: there is none.
     """
     sha256, size = hashlib.sha256(), 0
-    with storage.open_read(path) as file:
+    with files.open_read(path) as file:
         while chunk := file.read(_CHUNK):
             sha256.update(chunk)
             size += len(chunk)

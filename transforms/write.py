@@ -9,12 +9,12 @@ from typing import Any
 
 import apache_beam as beam
 
-from transforms import storage
 from transforms.merge import MergePieces
 from transforms.publish import delete_markers, delete_stale, final_names, publish
 from transforms.records import Failure, Prediction
 from transforms.shards import Piece, Shard
 from transforms.stage import StageRows
+from transforms.storage import files
 
 
 @dataclasses.dataclass(eq=False)
@@ -63,7 +63,7 @@ class _WriteShards(beam.PTransform):  # type: ignore[misc]
     metadata: Mapping[str, str]
 
     def expand(self, rows: beam.PCollection[Any]) -> beam.PCollection[Shard]:
-        staging = storage.join(self.folder, f"_temporary-{self.kind}-{uuid.uuid4().hex[:12]}")
+        staging = files.join(self.folder, f"_temporary-{self.kind}-{uuid.uuid4().hex[:12]}")
         staged = rows | StageRows(staging, self.kind)
         merge = MergePieces(staging, self.kind, self.format, self.metadata)
         merged = staged.pieces | merge
@@ -91,5 +91,5 @@ class _Publish(beam.DoFn):  # type: ignore[misc]
         delete_markers(self._folder)
         publish(self._folder, moves)
         delete_stale(self._folder, kind=self._kind, current=shards)
-        storage.delete_tree(self._staging)
+        files.delete_tree(self._staging)
         yield from shards

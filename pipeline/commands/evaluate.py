@@ -46,13 +46,13 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
     from pipeline.evaluate import FILE, EvaluateOptions, evaluate
     from pipeline.evaluation_tables import print_evaluation
-    from transforms import storage
+    from transforms.storage import files
 
     options = EvaluateOptions(
         folder=arguments.folder, truth=arguments.truth, labels=arguments.labels
     )
     result = evaluate(options, console=Console(stderr=True))
-    path = storage.join(arguments.folder, FILE)
+    path = files.join(arguments.folder, FILE)
     show(
         arguments,
         result,

@@ -84,7 +84,7 @@ def _apply(arguments: argparse.Namespace) -> None:
     from pipeline.head_apply import ApplyOptions, apply
     from pipeline.head_tables import print_apply
     from pipeline.terminal import only_ours
-    from transforms import storage
+    from transforms.storage import files
 
     options = ApplyOptions(
         folder=arguments.folder,
@@ -95,7 +95,7 @@ def _apply(arguments: argparse.Namespace) -> None:
     with only_ours(verbose=arguments.verbose) as stderr:
         manifest = apply(options, console=None if arguments.json else Console(file=stderr))
     if manifest is not None:
-        folder = storage.join(options.folder, FOLDER)
+        folder = files.join(options.folder, FOLDER)
         show(
             arguments,
             manifest,

@@ -22,7 +22,7 @@ from pipeline.label_studio import (
     labelling_config,
     labelling_config_by_task,
 )
-from transforms import storage
+from transforms.storage import files as storage
 
 TASKS_PER_FILE = 10_000
 """Imports of some ten thousand tasks at a time fail."""

@@ -8,9 +8,9 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Protocol, cast
 
-from transforms import local_files
-from transforms.content import Content, Reserve
 from transforms.errors import UserError
+from transforms.storage import local
+from transforms.storage.content import Content, Reserve
 
 
 class _Files(Protocol):
@@ -43,7 +43,7 @@ def is_gcs(path: str) -> bool:
 
 def _files(path: str) -> _Files:
     if is_local(path):
-        return local_files
+        return local
     if not is_gcs(path):
         return _module("beam_files")
     try:
@@ -54,7 +54,7 @@ def _files(path: str) -> _Files:
 
 def _module(name: str) -> _Files:
     """Loaded when it is needed: Beam and Google's packages take seconds."""
-    return cast("_Files", importlib.import_module(f"transforms.{name}"))
+    return cast("_Files", importlib.import_module(f"transforms.storage.{name}"))
 
 
 def join(folder: str, name: str) -> str:
@@ -132,7 +132,7 @@ def claim(path: str, content: bytes, *, version: str | None) -> bool:
         Whether it was written.
     """
     if is_gcs(path):
-        from transforms import gcs
+        from transforms.storage import gcs
 
         return gcs.claim(path, content, version=version)
     write_bytes(path, content)
@@ -169,7 +169,7 @@ def open_read(path: str) -> IO[bytes]:
 
 def open_briefly(path: str) -> IO[bytes]:
     """As `open_read`, but many can be read side by side: a local file is not open between reads."""
-    return local_files.open_briefly(path) if is_local(path) else open_read(path)
+    return local.open_briefly(path) if is_local(path) else open_read(path)
 
 
 def open_versioned(path: str) -> tuple[IO[bytes], str | None]:

@@ -1,4 +1,4 @@
-"""Objects in Cloud Storage, with the functions that `transforms.storage` describes."""
+"""Objects in Cloud Storage, with the functions that `transforms.storage.files` describes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO, Any, NamedTuple, cast
 from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from transforms.gcs_client import (
+from transforms.storage.gcs_client import (
     CHUNK_BYTES,
     PATIENCE_S,
     WAIT,
@@ -21,7 +21,7 @@ from transforms.gcs_client import (
     parse,
     translated,
 )
-from transforms.gcs_read import open_read, open_versioned, read, read_bytes
+from transforms.storage.gcs_read import open_read, open_versioned, read, read_bytes
 
 __all__ = [
     "Object",
@@ -115,7 +115,7 @@ def pages(
         patience_s: for each page.
 
     Raises:
-        OSError: as `transforms.gcs_client.translated` says.
+        OSError: as `transforms.storage.gcs_client.translated` says.
     """
     bucket, prefix = parse(uri)
     with translated(uri):
@@ -166,7 +166,7 @@ def require_access(path: str) -> None:
     """Asks for an object, or lists a page of a folder, with less patience than a run has.
 
     Raises:
-        OSError: as `transforms.gcs_client.translated` says.
+        OSError: as `transforms.storage.gcs_client.translated` says.
     """
     if find(path, patience_s=_PREFLIGHT_S) is None:
         next(pages(path, patience_s=_PREFLIGHT_S), None)

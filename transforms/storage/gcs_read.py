@@ -17,8 +17,8 @@ import urllib3
 from google.api_core.exceptions import RetryError
 from google.api_core.retry import Retry, if_exception_type
 
-from transforms.content import Content, Reserve, require_at_most
-from transforms.gcs_client import (
+from transforms.storage.content import Content, Reserve, require_at_most
+from transforms.storage.gcs_client import (
     CHUNK_BYTES,
     CONNECT_S,
     PATIENCE_S,
@@ -51,7 +51,7 @@ def read(
         patience_s: from the first attempt to the last error.
 
     Raises:
-        OSError: as `transforms.gcs_client.translated` says; EFBIG for an object that is too large.
+        OSError: as `transforms.storage.gcs_client.translated` says; EFBIG for an object that is too large.
         UserError: there are no credentials.
     """
     deadline = time.monotonic() + patience_s

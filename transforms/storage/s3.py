@@ -24,9 +24,9 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from transforms.content import Content, Reserve, require_at_most
 from transforms.errors import UserError
 from transforms.failures import one_line
+from transforms.storage.content import Content, Reserve, require_at_most
 
 _SETTINGS = Config(
     connect_timeout=5,

@@ -1,4 +1,4 @@
-"""What else Beam can reach (s3://, hdfs://, ...), with the functions of `transforms.storage`."""
+"""What else Beam can reach (s3://, hdfs://, ...), with the functions of `transforms.storage.files`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from transforms.content import Content, Reserve, require_at_most
 from transforms.errors import UserError
+from transforms.storage.content import Content, Reserve, require_at_most
 
 _EXTRAS = {
     "s3": ("quantlabel[aws]", "boto3"),
@@ -47,7 +47,7 @@ def _is_s3(path: str) -> bool:
 def _s3() -> ModuleType:
     """Loaded when it is needed: boto3 comes with an extra. Beam's flags are there from here on."""
     _require_options()
-    return importlib.import_module("transforms.s3_client")
+    return importlib.import_module("transforms.storage.s3")
 
 
 def _require_known(path: str) -> None:

@@ -1,4 +1,4 @@
-"""Files of this machine, with the functions that `transforms.storage` describes.
+"""Files of this machine, with the functions that `transforms.storage.files` describes.
 
 They go to the operating system directly: Beam reads brackets and stars as patterns, also when it
 deletes.
@@ -15,7 +15,7 @@ import stat
 from collections.abc import Sequence
 from typing import IO, Any
 
-from transforms.content import Content, Reserve, require_at_most
+from transforms.storage.content import Content, Reserve, require_at_most
 
 _BRIEF_BYTES = 64 * 1024
 """Read at a time from a file that is open for a moment: one batch of a part, about."""
