@@ -20,12 +20,12 @@ import numpy as np
 from pipeline.two_head import load
 from transforms import sources
 from transforms.decode import Scratch, decode
-from transforms.formats import FORMATS
 from transforms.infer import BATCH_SIZE, LiteRtModelHandler
 from transforms.loader import MAX_BYTES, read_bytes
 from transforms.preprocess import min_side, preprocess
 from transforms.records import Image, ImageRef, Prediction
-from transforms.tables import prediction_table
+from transforms.rows.formats import FORMATS
+from transforms.rows.schema import prediction_table
 
 STAGES = ("list", "read", "hash", "decode", "resample", "infer", "rank", "encode", "write")
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from transforms.errors import UserError
-from transforms.publish import (
+from transforms.rows.publish import (
     MANIFEST,
     SUCCESS,
     UNFINISHED,
@@ -29,7 +29,7 @@ from transforms.publish import (
     delete_stale,
     publish,
 )
-from transforms.shards import PARTS, Shard
+from transforms.rows.shards import PARTS, Shard
 from transforms.storage import files
 from transforms.stored import Found
 

@@ -13,7 +13,7 @@ from transforms.carry import CarryRows
 from transforms.records import ImageRef, Outcome
 from transforms.resume import SkipFinished
 from transforms.reuse import ReuseByContent
-from transforms.shards import Piece
+from transforms.rows.shards import Piece
 from transforms.stored import DISCARDED, CheckFiles
 
 

@@ -18,7 +18,7 @@ from pipeline.head import FOLDER
 from pipeline.truth import FOLDERS, UNKNOWN, KnownLabels, NetworkClasses, Vocabulary, folder_name
 from transforms.errors import UserError
 from transforms.labels import class_names, find_classes
-from transforms.publish import MANIFEST, SUCCESS
+from transforms.rows.publish import MANIFEST, SUCCESS
 from transforms.storage import files
 
 Kind = Literal["network", "mapped", "head"]

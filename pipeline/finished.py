@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline import run_folder
 from transforms.errors import UserError
-from transforms.read_rows import read_failures, read_predictions
+from transforms.rows.reader import read_failures, read_predictions
 from transforms.storage import files
 
 

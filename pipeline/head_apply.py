@@ -17,7 +17,7 @@ from pipeline.finished import FinishedRun, open_run
 from pipeline.head import FILE, FOLDER, read_head
 from pipeline.head_graph import Source, build
 from transforms._version import VERSION
-from transforms.publish import MANIFEST
+from transforms.rows.publish import MANIFEST
 from transforms.storage import files
 
 _STAGING = "_temporary-"

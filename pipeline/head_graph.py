@@ -19,9 +19,9 @@ from pipeline.head import Head, embeddings
 from pipeline.progress import Report
 from transforms.errors import UserError
 from transforms.infer import top_classes
-from transforms.publish import MANIFEST, SUCCESS, Move, delete_markers, delete_stale, publish
-from transforms.read_rows import read_predictions
-from transforms.shards import ROWS_PER_GROUP, Piece, write_piece
+from transforms.rows.publish import MANIFEST, SUCCESS, Move, delete_markers, delete_stale, publish
+from transforms.rows.reader import read_predictions
+from transforms.rows.shards import ROWS_PER_GROUP, Piece, write_piece
 from transforms.storage import files
 
 _TOP = 5

@@ -16,10 +16,10 @@ from pipeline.run_folder import FinishRun
 from transforms.infer import ClassifyImages
 from transforms.label_map import LabelMap
 from transforms.load import LoadAndPreprocess
-from transforms.merge import MergePieces
 from transforms.read import ReadImages
 from transforms.records import Model
-from transforms.stage import StageRows
+from transforms.rows.merge_pieces import MergePieces
+from transforms.rows.stage_rows import StageRows
 
 
 def build(

@@ -9,12 +9,12 @@ from typing import Any, Literal
 from pipeline.beam_options import RunnerOptions
 from pipeline.checks import require
 from transforms.errors import UsageError
-from transforms.formats import FORMATS
 from transforms.loader import MAX_BYTES, MAX_PIXELS
 from transforms.preprocess import METHODS, VIEWS, Method
+from transforms.rows.formats import FORMATS
+from transforms.rows.schema import text
 from transforms.sources import absolute
 from transforms.storage.addresses import shown, without_secrets
-from transforms.tables import text
 
 ReuseBy = Literal["uri", "sha256"]
 
@@ -28,7 +28,7 @@ class LabelOptions(RunnerOptions):
     Attributes:
         inputs: folders, globs, manifests or files, at least one.
         output: folder for the rows.
-        format: one of `transforms.formats.FORMATS`.
+        format: one of `transforms.rows.formats.FORMATS`.
         model: name, path, gs:// or https:// of a quantized MobileNet V1 tflite, or the folder of a
             SavedModel.
         sha256: the hash that the model must have, or None.

@@ -19,12 +19,12 @@ from pipeline.network import load_network
 from pipeline.options import LabelOptions
 from pipeline.sample import Sampled, take_sample
 from pipeline.units import byte_size
-from transforms.formats import FORMATS, encoded
 from transforms.infer import BATCH_SIZE, model_handler
 from transforms.loader import Ahead, Loader, LoaderPool, cores
 from transforms.members import Member
 from transforms.records import Failure, Image, ImageRef, Model, Pixels, Prediction
-from transforms.tables import prediction_table
+from transforms.rows.formats import FORMATS, encoded
+from transforms.rows.schema import prediction_table
 
 _SECONDS_TO_START = 2.0
 """From the command to the first picture on a laptop: imports, graph, model. Measured 1 to 2 s."""

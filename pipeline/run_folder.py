@@ -14,11 +14,11 @@ import apache_beam as beam
 from pipeline import attempts
 from transforms.errors import UserError
 from transforms.labels import class_names
-from transforms.publish import MANIFEST as MANIFEST
-from transforms.publish import SUCCESS as SUCCESS
-from transforms.publish import Move, final_names
 from transforms.records import Outcome
-from transforms.shards import Piece
+from transforms.rows.publish import MANIFEST as MANIFEST
+from transforms.rows.publish import SUCCESS as SUCCESS
+from transforms.rows.publish import Move, final_names
+from transforms.rows.shards import Piece
 from transforms.storage import files
 
 _MOST_FREQUENT = 20

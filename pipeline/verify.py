@@ -23,9 +23,9 @@ from pipeline.verify_inputs import ListedAgain, began
 from pipeline.verify_rows import Repeats, failure_problems, prediction_problems
 from pipeline.verify_sample import Sample, label_again
 from transforms.errors import UserError
-from transforms.publish import MANIFEST, SUCCESS
-from transforms.read_rows import read_failures, read_predictions
-from transforms.shards import Shard
+from transforms.rows.publish import MANIFEST, SUCCESS
+from transforms.rows.reader import read_failures, read_predictions
+from transforms.rows.shards import Shard
 from transforms.storage import files as storage
 from transforms.stored import digest
 

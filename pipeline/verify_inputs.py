@@ -19,9 +19,9 @@ from transforms.failures import Reason
 from transforms.members import read_members
 from transforms.packed import packing
 from transforms.records import Failure, ImageRef
+from transforms.rows.schema import text
 from transforms.sources import Skipped
 from transforms.storage import files as storage
-from transforms.tables import text
 
 _AT_ONCE = 1000
 """Pictures that are looked up at a time."""

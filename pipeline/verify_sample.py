@@ -14,7 +14,7 @@ import pyarrow as pa
 from pipeline.relabel import Relabeller
 from transforms.members import named_shard
 from transforms.records import Failure, ImageRef, Prediction
-from transforms.tables import prediction_table
+from transforms.rows.schema import prediction_table
 
 _COMPARED = [name for name in Prediction._fields if name not in ("uri", "meta")]
 

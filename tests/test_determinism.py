@@ -13,7 +13,7 @@ import pytest
 
 import transforms.infer
 import transforms.loader
-import transforms.stage
+import transforms.rows.stage_rows
 from pipeline.cli import main
 from pipeline.network import load_network
 from tests.pictures import make_pictures
@@ -36,8 +36,8 @@ def _threads(count: int) -> Patch:
 
 def _parts_of(rows: int) -> Patch:
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(transforms.stage, "_ROWS_AS_OBJECTS", 8)
-        monkeypatch.setattr(transforms.stage, "ROWS_PER_GROUP", rows)
+        monkeypatch.setattr(transforms.rows.stage_rows, "_ROWS_AS_OBJECTS", 8)
+        monkeypatch.setattr(transforms.rows.stage_rows, "ROWS_PER_GROUP", rows)
 
     return patch
 

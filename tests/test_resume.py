@@ -17,7 +17,7 @@ from pipeline.cli import main
 from pipeline.finished import open_run
 from tests.pictures import make_pictures
 from tests.runs import start_label, wait_for_parts
-from transforms.publish import publish
+from transforms.rows.publish import publish
 from transforms.storage import local
 
 

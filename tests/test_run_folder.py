@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.run_folder import FinishRun, check_writable, read_manifest
 from transforms.errors import UserError
-from transforms.shards import Piece, Shard
+from transforms.rows.shards import Piece, Shard
 
 ROWS = {
     "merged-predictions-x.parquet": 3,

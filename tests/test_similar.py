@@ -12,7 +12,7 @@ from pipeline.similar import most_similar
 from tests.pictures import make_pictures
 from tests.rows import prediction
 from transforms.records import Prediction
-from transforms.tables import prediction_table
+from transforms.rows.schema import prediction_table
 
 
 def _row(number: int, *vector: float) -> Prediction:

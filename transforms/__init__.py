@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from transforms.load import LoadAndPreprocess
     from transforms.read import ReadImages
     from transforms.records import Failure, Image, ImageRef, Model, Prediction
-    from transforms.write import WriteFailures, WritePredictions
+    from transforms.rows.write_rows import WriteFailures, WritePredictions
 
 __all__ = [
     "ClassifyImages",

@@ -10,8 +10,8 @@ import apache_beam as beam
 import pyarrow as pa
 
 from transforms.packs import unpack
-from transforms.shards import Piece, row_groups
-from transforms.stage import write_part
+from transforms.rows.shards import Piece, row_groups
+from transforms.rows.stage_rows import write_part
 from transforms.stored import Stored
 
 REWRITTEN = ("uri", "size", "version", "meta")

@@ -14,8 +14,8 @@ from transforms.members import Member, named_shard, read_members, read_named, ur
 from transforms.packed import packing
 from transforms.preprocess import Method
 from transforms.records import Failure, Image, ImageRef
+from transforms.rows.schema import text
 from transforms.sources import Skipped
-from transforms.tables import text
 from transforms.windows import in_window
 
 _WAITING_BYTES = 128 * 1024 * 1024

@@ -8,10 +8,15 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from transforms.failures import ImageError, Reason
-from transforms.formats import FEATURE_KEYS
 from transforms.packed import MAX_META, Entry, ShardStream, damaged
+from transforms.rows.formats import FEATURE_KEYS
+from transforms.rows.tfrecord import (
+    DamagedRecordError,
+    LargeRecordError,
+    example_class,
+    scan_records,
+)
 from transforms.sources import Skipped
-from transforms.tfrecord import DamagedRecordError, LargeRecordError, example_class, scan_records
 
 IMAGE_FEATURE = "image/encoded"
 """The key of TF-Slim, the Object Detection API and most who came after them."""

@@ -22,9 +22,9 @@ from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.meta import meta_json
 from transforms.packed import packing
 from transforms.packed_parquet import image_column, open_parquet, parquet_schema
-from transforms.publish import MANIFEST, UNFINISHED
 from transforms.records import Failure, ImageRef
 from transforms.remote import Part
+from transforms.rows.publish import MANIFEST, UNFINISHED
 from transforms.storage import files
 from transforms.storage.addresses import shown
 

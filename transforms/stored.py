@@ -10,8 +10,8 @@ import apache_beam as beam
 import pyarrow as pa
 
 from transforms.errors import UserError
-from transforms.read_rows import read_failures, read_predictions
-from transforms.shards import Piece, Shard
+from transforms.rows.reader import read_failures, read_predictions
+from transforms.rows.shards import Piece, Shard
 from transforms.storage import files
 
 DISCARDED = "discarded"

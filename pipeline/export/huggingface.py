@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.export.source import Counts, Source, is_member
-from transforms.read_rows import read_predictions
+from transforms.rows.reader import read_predictions
 from transforms.storage import files
 
 _COLUMNS = (

@@ -12,7 +12,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.tfrecord import example_class, framed
+from transforms.rows.tfrecord import example_class, framed
 
 _PAGE_BYTES = 128 * 1024
 """Of a Parquet column, as they are gathered before they are compressed. The default, a megabyte,

@@ -9,7 +9,7 @@ from typing import IO, NamedTuple, cast
 
 import pyarrow as pa
 
-from transforms.formats import FORMATS, ROWS_PER_BATCH, ArrowShard, encoded
+from transforms.rows.formats import FORMATS, ROWS_PER_BATCH, ArrowShard, encoded
 from transforms.storage import files
 
 ROWS_PER_GROUP = 10_000
@@ -69,7 +69,7 @@ def write_piece(
         folder: where to, made if it does not exist.
         name: of the file.
         tables: its rows, sorted; in Parquet each table is one row group, in parts one batch.
-        format: a key of `transforms.formats.FORMATS`, or `PARTS`.
+        format: a key of `transforms.rows.formats.FORMATS`, or `PARTS`.
     """
     rows = 0
     with contextlib.ExitStack() as closing:

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import pyarrow as pa
 
-from transforms.memory import give_back
-from transforms.merge import merged
 from transforms.records import Outcome
-from transforms.shards import PARTS, ROWS_PER_GROUP, Piece, batches, write_piece
+from transforms.rows.memory import give_back
+from transforms.rows.merge_pieces import merged
+from transforms.rows.schema import failure_table, prediction_table
+from transforms.rows.shards import PARTS, ROWS_PER_GROUP, Piece, batches, write_piece
 from transforms.storage import files
-from transforms.tables import failure_table, prediction_table
 from transforms.windows import in_window
 
 CHECKPOINT_SECONDS = 10.0

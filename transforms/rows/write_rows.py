@@ -9,11 +9,11 @@ from typing import Any
 
 import apache_beam as beam
 
-from transforms.merge import MergePieces
-from transforms.publish import delete_markers, delete_stale, final_names, publish
 from transforms.records import Failure, Prediction
-from transforms.shards import Piece, Shard
-from transforms.stage import StageRows
+from transforms.rows.merge_pieces import MergePieces
+from transforms.rows.publish import delete_markers, delete_stale, final_names, publish
+from transforms.rows.shards import Piece, Shard
+from transforms.rows.stage_rows import StageRows
 from transforms.storage import files
 
 
@@ -27,7 +27,7 @@ class WritePredictions(beam.PTransform):  # type: ignore[misc]
 
     Attributes:
         folder: where to, a local path or any that Beam can write to; made if it does not exist.
-        format: a key of `transforms.formats.FORMATS`.
+        format: a key of `transforms.rows.formats.FORMATS`.
         metadata: stored in the schema of every Parquet file.
     """
 

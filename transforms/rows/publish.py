@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from transforms.errors import UserError
-from transforms.formats import FORMATS
-from transforms.shards import Piece, Shard
+from transforms.rows.formats import FORMATS
+from transforms.rows.shards import Piece, Shard
 from transforms.storage import files
 from transforms.stored import digest
 

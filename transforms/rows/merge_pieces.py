@@ -11,9 +11,9 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 
-from transforms.memory import give_back
-from transforms.read_rows import read_failures, read_predictions
-from transforms.shards import ROWS_PER_SHARD, Piece, row_groups, write_piece
+from transforms.rows.memory import give_back
+from transforms.rows.reader import read_failures, read_predictions
+from transforms.rows.shards import ROWS_PER_SHARD, Piece, row_groups, write_piece
 
 FILES_PER_SHARD = 100
 """Files that are merged, and so open, at a time; a process may have 256 open on some systems."""
@@ -34,7 +34,7 @@ class MergePieces(beam.PTransform):  # type: ignore[misc]
     Attributes:
         folder: where the merged files go.
         kind: of the rows, predictions or failures.
-        format: of the merged files, a key of `transforms.formats.FORMATS`.
+        format: of the merged files, a key of `transforms.rows.formats.FORMATS`.
         metadata: stored in the schema of Parquet files.
     """
 

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 from google.protobuf.message import DecodeError
 
 from transforms.errors import UserError
-from transforms.formats import FEATURE_KEYS, FORMATS
-from transforms.shards import PARTS
+from transforms.rows.formats import FEATURE_KEYS, FORMATS
+from transforms.rows.schema import FAILURE_SCHEMA, prediction_schema
+from transforms.rows.shards import PARTS
+from transforms.rows.tfrecord import DamagedRecordError, example_class, records
 from transforms.storage import files
-from transforms.tables import FAILURE_SCHEMA, prediction_schema
-from transforms.tfrecord import DamagedRecordError, example_class, records
 
 ROWS_PER_TABLE = 10_000
 """12 MB of Arrow memory with the feature vector."""
