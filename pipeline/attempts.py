@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from transforms.errors import UserError
+from transforms.resume.check_files import Found
 from transforms.rows.publish import (
     MANIFEST,
     SUCCESS,
@@ -31,7 +32,6 @@ from transforms.rows.publish import (
 )
 from transforms.rows.shards import PARTS, Shard
 from transforms.storage import files
-from transforms.stored import Found
 
 KINDS = ("predictions", "failures")
 

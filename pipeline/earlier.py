@@ -9,12 +9,12 @@ import apache_beam as beam
 
 from pipeline import attempts
 from pipeline.options import LabelOptions
-from transforms.carry import CarryRows
 from transforms.records import ImageRef, Outcome
-from transforms.resume import SkipFinished
-from transforms.reuse import ReuseByContent
+from transforms.resume.carry_rows import CarryRows
+from transforms.resume.check_files import DISCARDED, CheckFiles
+from transforms.resume.reuse_by_content import ReuseByContent
+from transforms.resume.skip_finished import SkipFinished
 from transforms.rows.shards import Piece
-from transforms.stored import DISCARDED, CheckFiles
 
 
 class Earlier(NamedTuple):
@@ -24,8 +24,8 @@ class Earlier(NamedTuple):
         refs: PCollection[ImageRef], pictures to label.
         predictions: PCollection[Piece], rows that stay.
         failures: PCollection[Piece], the same of failures.
-        outcomes: as in `transforms.resume.Skipped`.
-        tally: as in `transforms.resume.Skipped`.
+        outcomes: as in `transforms.resume.skip_finished.Skipped`.
+        tally: as in `transforms.resume.skip_finished.Skipped`.
         discarded: PCollection[str], paths of files that are damaged.
     """
 

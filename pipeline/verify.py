@@ -23,11 +23,11 @@ from pipeline.verify_inputs import ListedAgain, began
 from pipeline.verify_rows import Repeats, failure_problems, prediction_problems
 from pipeline.verify_sample import Sample, label_again
 from transforms.errors import UserError
+from transforms.resume.check_files import digest
 from transforms.rows.publish import MANIFEST, SUCCESS
 from transforms.rows.reader import read_failures, read_predictions
 from transforms.rows.shards import Shard
 from transforms.storage import files as storage
-from transforms.stored import digest
 
 _SHOWN = 20
 """Problems of a kind that are named; the others are counted."""

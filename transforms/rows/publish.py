@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from transforms.errors import UserError
+from transforms.resume.check_files import digest
 from transforms.rows.formats import FORMATS
 from transforms.rows.shards import Piece, Shard
 from transforms.storage import files
-from transforms.stored import digest
 
 MANIFEST = "_MANIFEST.json"
 SUCCESS = "_SUCCESS"

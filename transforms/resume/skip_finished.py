@@ -22,9 +22,9 @@ from transforms.packed import packing, shard_of
 from transforms.packs import Packs, unpack
 from transforms.read import unit_of
 from transforms.records import ImageRef, Outcome
+from transforms.resume.check_files import Stored
 from transforms.rows.schema import text
 from transforms.storage import files
-from transforms.stored import Stored
 
 KEPT = "kept"
 TALLY = "tally"

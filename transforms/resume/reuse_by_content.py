@@ -17,10 +17,10 @@ from transforms.packed import packing
 from transforms.packs import Packs, unpack
 from transforms.read import bucket_of
 from transforms.records import ImageRef
-from transforms.resume import KEPT, OUTCOMES, TALLY, KeepRows, Skipped
+from transforms.resume.check_files import Stored
+from transforms.resume.skip_finished import KEPT, OUTCOMES, TALLY, KeepRows, Skipped
 from transforms.rows.schema import text
 from transforms.storage import files
-from transforms.stored import Stored
 from transforms.windows import in_window
 
 _UNREAD = "unread"

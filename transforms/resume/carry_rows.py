@@ -10,9 +10,9 @@ import apache_beam as beam
 import pyarrow as pa
 
 from transforms.packs import unpack
+from transforms.resume.check_files import Stored
 from transforms.rows.shards import Piece, row_groups
 from transforms.rows.stage_rows import write_part
-from transforms.stored import Stored
 
 REWRITTEN = ("uri", "size", "version", "meta")
 """Columns that say which picture a row is about; the rest follows from its content."""
