@@ -137,7 +137,7 @@ setup(
     packages=find_packages(include=["pipeline", "pipeline.*", "transforms", "transforms.*"]),
     package_data={
         "pipeline": ["py.typed", "report/*.css", "report/*.html", "report/*.js"],
-        "transforms": ["py.typed", "*.csv", "*.tsv"],
+        "transforms": ["py.typed", "network/*.tsv"],
     },
     install_requires=RUNTIME,
     extras_require=EXTRAS,

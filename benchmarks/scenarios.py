@@ -22,7 +22,7 @@ from benchmarks.results import Agreement, Results, Run
 from pipeline.two_head import load
 from transforms.decode import decode
 from transforms.errors import UserError
-from transforms.infer import LiteRtModel
+from transforms.network.classify_images import LiteRtModel
 from transforms.preprocess import preprocess
 
 SCENARIOS = ("main", "large", "scale", "start", "soak")

@@ -20,8 +20,8 @@ import numpy as np
 from pipeline.two_head import load
 from transforms import sources
 from transforms.decode import Scratch, decode
-from transforms.infer import BATCH_SIZE, LiteRtModelHandler
 from transforms.loader import MAX_BYTES, read_bytes
+from transforms.network.classify_images import BATCH_SIZE, LiteRtModelHandler
 from transforms.preprocess import min_side, preprocess
 from transforms.records import Image, ImageRef, Prediction
 from transforms.rows.formats import FORMATS

@@ -12,8 +12,8 @@ from apache_beam.typehints import Optional
 
 from pipeline.network import load_network
 from transforms.errors import UsageError
-from transforms.infer import ClassifyImages
 from transforms.load import LoadAndPreprocess
+from transforms.network.classify_images import ClassifyImages
 from transforms.preprocess import Method
 from transforms.read import ReadImages
 from transforms.records import Failure, Prediction

@@ -17,7 +17,7 @@ from pipeline.finished import FinishedRun
 from pipeline.head import FOLDER
 from pipeline.truth import FOLDERS, UNKNOWN, KnownLabels, NetworkClasses, Vocabulary, folder_name
 from transforms.errors import UserError
-from transforms.labels import class_names, find_classes
+from transforms.network.classes import class_names, find_classes
 from transforms.rows.publish import MANIFEST, SUCCESS
 from transforms.storage import files
 

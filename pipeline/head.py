@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pipeline.finished import FinishedRun
 from transforms.errors import UserError
-from transforms.infer import softmax
+from transforms.network.classify_images import softmax
 from transforms.storage import files
 
 FOLDER = "head"

@@ -18,7 +18,7 @@ from pipeline import attempts, run_folder
 from pipeline.head import Head, embeddings
 from pipeline.progress import Report
 from transforms.errors import UserError
-from transforms.infer import top_classes
+from transforms.network.classify_images import top_classes
 from transforms.rows.publish import MANIFEST, SUCCESS, Move, delete_markers, delete_stale, publish
 from transforms.rows.reader import read_predictions
 from transforms.rows.shards import ROWS_PER_GROUP, Piece, write_piece

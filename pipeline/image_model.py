@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.network import load_network
-from transforms.infer import BATCH_SIZE, LiteRtModel
-from transforms.labels import class_names
+from transforms.network.classes import class_names
+from transforms.network.classify_images import BATCH_SIZE, LiteRtModel
 from transforms.records import Model
 
 Array = npt.NDArray[np.float32]
@@ -28,7 +28,7 @@ class ImageModel:
         sha256: what identifies it, see `transforms.records.Model`.
         expected_image_size: (height, width) in pixels.
         labels: first name of each class, in the order of the logits. Some classes share it;
-            `transforms.labels.class_names` has the synsets, which tell them apart.
+            `transforms.network.classes.class_names` has the synsets, which tell them apart.
 
     Args:
         model: from `pipeline.load_network`.
@@ -99,7 +99,7 @@ def load_model(model: str, *, sha256: str | None = None) -> ImageModel:
 def _runner(model: Model) -> _Run:
     """Logits and features of at most `BATCH_SIZE` images that were checked."""
     if model.kind == "savedmodel":
-        from transforms.infer_saved_model import SavedModel
+        from transforms.network.savedmodel import SavedModel
 
         return SavedModel(model.content).run_images
     interpreter = LiteRtModel(model.content, batch_size=1)  # no work for rows that are not there

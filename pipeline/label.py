@@ -13,9 +13,9 @@ from pipeline.earlier import EarlierRows
 from pipeline.options import LabelOptions
 from pipeline.progress import CountPictures, Kind, MeterPictures
 from pipeline.run_folder import FinishRun
-from transforms.infer import ClassifyImages
-from transforms.label_map import LabelMap
 from transforms.load import LoadAndPreprocess
+from transforms.network.classify_images import ClassifyImages
+from transforms.network.label_map import LabelMap
 from transforms.read import ReadImages
 from transforms.records import Model
 from transforms.rows.merge_pieces import MergePieces

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from pipeline import tabular
 from transforms.errors import UserError
-from transforms.label_map import LabelMap
-from transforms.labels import ambiguous, class_names, find_classes
-from transforms.wordnet import synsets
+from transforms.network.classes import ambiguous, class_names, find_classes
+from transforms.network.label_map import LabelMap
+from transforms.network.wordnet import synsets
 
 REST = "*"
 """In the column class: every class that no other row names."""

@@ -13,8 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from transforms.errors import UserError
-from transforms.labels import class_names
-from transforms.wordnet import Synset, synsets
+from transforms.network.classes import class_names
+from transforms.network.wordnet import Synset, synsets
 
 
 @dataclasses.dataclass(frozen=True)

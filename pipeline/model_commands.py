@@ -105,7 +105,7 @@ def _tensorflow(doing: str, *, verbose: bool) -> Iterator[None]:
         only_ours(verbose=verbose) as stderr,
         Console(file=stderr).status(escape(f"{doing} ...")),
     ):
-        from transforms.infer_saved_model import import_tensorflow
+        from transforms.network.savedmodel import import_tensorflow
 
         import_tensorflow()
         yield

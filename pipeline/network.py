@@ -33,7 +33,7 @@ def load_network(model: str, *, sha256: str | None = None) -> Model:
             f"{model} is a {kind.value}; make a model to run of it first: quantlabel model export "
             f"--model {model} --to tflite --output FILE"
         )
-    from transforms.infer_saved_model import import_tensorflow
+    from transforms.network.savedmodel import import_tensorflow
 
     import_tensorflow()
     from pipeline.module import labelling

@@ -13,7 +13,7 @@ import apache_beam as beam
 
 from pipeline import attempts
 from transforms.errors import UserError
-from transforms.labels import class_names
+from transforms.network.classes import class_names
 from transforms.records import Outcome
 from transforms.rows.publish import MANIFEST as MANIFEST
 from transforms.rows.publish import SUCCESS as SUCCESS

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pipeline import tabular
 from transforms.errors import UserError
-from transforms.labels import ambiguous, class_names, find_classes
+from transforms.network.classes import ambiguous, class_names, find_classes
 from transforms.rows.schema import text
 from transforms.storage import files
 

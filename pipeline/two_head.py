@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from pipeline import tflite_file
 from transforms.errors import UserError
-from transforms.labels import class_names
+from transforms.network.classes import class_names
 from transforms.records import Model
 
 FEATURES: Final = "Logits/AvgPool_1a/AvgPool"

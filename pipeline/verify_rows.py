@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.failures import Reason, Stage
-from transforms.labels import class_names
+from transforms.network.classes import class_names
 
 Hashes = npt.NDArray[np.uint64]
 

@@ -25,7 +25,7 @@ from tests.finished_runs import plausible, some_failures, write_run
 from tests.label_studio import validated
 from tests.pictures import make_pictures
 from tests.rows import prediction
-from transforms.labels import class_names
+from transforms.network.classes import class_names
 from transforms.records import Prediction
 
 NAMES = ("a b#c é.jpg", 'it\'s "<b>" 😀+%20&.jpg', "plain")

@@ -19,7 +19,7 @@ from tests.finished_runs import write_run
 from tests.head_runs import MODEL, NAMES, head_rows
 from tests.rows import prediction
 from transforms.errors import UserError
-from transforms.wordnet import synsets
+from transforms.network.wordnet import synsets
 
 
 @pytest.fixture

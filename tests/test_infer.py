@@ -16,7 +16,7 @@ from apache_beam.testing.util import assert_that
 
 from pipeline.stand_in import stand_in
 from pipeline.two_head import load
-from transforms.infer import (
+from transforms.network.classify_images import (
     BATCH_SIZE,
     ClassifyImages,
     LiteRtModel,

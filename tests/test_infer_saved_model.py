@@ -19,8 +19,8 @@ from pipeline.stand_in import stand_in
 from pipeline.two_head import load
 from tests.pictures import block_pictures
 from transforms.errors import UserError
-from transforms.infer import LiteRtModel, model_handler
-from transforms.infer_saved_model import SavedModel, SavedModelHandler
+from transforms.network.classify_images import LiteRtModel, model_handler
+from transforms.network.savedmodel import SavedModel, SavedModelHandler
 from transforms.records import Failure, Image, ImageRef
 
 

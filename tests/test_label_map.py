@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.label_map import load_label_map
 from transforms.errors import UserError
-from transforms.label_map import LabelMap, Mapped
+from transforms.network.label_map import LabelMap, Mapped
 
 
 def _map(folder: Path, text: str) -> LabelMap:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pipeline.module.taps import Tapped
 from transforms.errors import UserError
-from transforms.infer import top_classes
+from transforms.network.classify_images import top_classes
 from transforms.records import Pixels
 
 _TOP: Final = 5

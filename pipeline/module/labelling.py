@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.module import folder, savedmodel
 from transforms.errors import UserError
-from transforms.labels import class_names
+from transforms.network.classes import class_names
 from transforms.records import Model
 
 

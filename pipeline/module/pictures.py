@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from transforms import sources
 from transforms.errors import UserError
-from transforms.infer import BATCH_SIZE
 from transforms.loader import MAX_BYTES, MAX_PIXELS, Ahead, Loader, LoaderPool
+from transforms.network.classify_images import BATCH_SIZE
 from transforms.records import Image, ImageRef, Pixels
 
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from transforms.labels import class_names
+from transforms.network.classes import class_names
 
 
 class Synset(NamedTuple):
@@ -31,9 +31,9 @@ class Synset(NamedTuple):
 def synsets() -> Mapping[str, Synset]:
     """The 1000 classes and everything that they are kinds of, by id.
 
-    They come from `wordnet_hypernyms.tsv`, which `make_wordnet_hypernyms.py` beside it makes.
+    They come from `wordnet_hypernyms.tsv`, which `scripts/make_wordnet_hypernyms.py` makes.
     """
-    table = importlib.resources.files("transforms").joinpath("wordnet_hypernyms.tsv")
+    table = importlib.resources.files("transforms.network").joinpath("wordnet_hypernyms.tsv")
     _, *lines = table.read_text(encoding="utf-8").splitlines()
     rows = [line.split("\t") for line in lines]
     parents = {synset: tuple(above.split()) for synset, above, _ in rows}

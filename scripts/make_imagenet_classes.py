@@ -1,6 +1,6 @@
 """Makes `imagenet_classes.tsv`, the names of the classes, from public metadata.
 
-    python -m transforms.make_imagenet_classes [WHEEL]
+    python -m scripts.make_imagenet_classes [WHEEL]
 
 The Python package timm (Apache-2.0) carries the ids of the 1000 synsets of ILSVRC-2012 in the order
 in which networks number them, and the names that WordNet gives them. Without WHEEL, the path of a
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 TIMM = "timm==1.0.31"
-TABLE = Path(__file__).with_name("imagenet_classes.tsv")
+TABLE = Path(__file__).resolve().parent.parent / "transforms" / "network" / "imagenet_classes.tsv"
 
 _FOLDER = "timm/data/_info"
 _SYNSETS = f"{_FOLDER}/imagenet_synsets.txt"

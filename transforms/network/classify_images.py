@@ -13,8 +13,8 @@ import numpy.typing as npt
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from transforms.failures import ImageError, Reason, Stage, failure
-from transforms.label_map import LabelMap
-from transforms.labels import class_names
+from transforms.network.classes import class_names
+from transforms.network.label_map import LabelMap
 from transforms.records import Failure, Image, Model, Prediction
 
 BATCH_SIZE = 64
@@ -276,7 +276,7 @@ def model_handler(
     """The handler for a network, whichever its kind is; arguments as in `RankingHandler`."""
     handler: type[RankingHandler] = LiteRtModelHandler
     if model.kind == "savedmodel":
-        from transforms.infer_saved_model import SavedModelHandler
+        from transforms.network.savedmodel import SavedModelHandler
 
         handler = SavedModelHandler
     return handler(model, top_k=top_k, views=views, temperature=temperature, label_map=label_map)

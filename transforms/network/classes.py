@@ -32,9 +32,9 @@ class ClassName(NamedTuple):
 def class_names() -> tuple[ClassName, ...]:
     """All classes in order of id: the background, then the ILSVRC-2012 synsets in sorted order.
 
-    They come from `imagenet_classes.tsv`, which `make_imagenet_classes.py` beside it makes.
+    They come from `imagenet_classes.tsv`, which `scripts/make_imagenet_classes.py` makes.
     """
-    table = importlib.resources.files("transforms").joinpath("imagenet_classes.tsv")
+    table = importlib.resources.files("transforms.network").joinpath("imagenet_classes.tsv")
     _, *lines = table.read_text(encoding="utf-8").splitlines()
     return tuple(_class_name(line) for line in lines)
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.errors import UserError
-from transforms.infer import RankingHandler
+from transforms.network.classify_images import RankingHandler
 from transforms.preprocess import unit_range
 
 

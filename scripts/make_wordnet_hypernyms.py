@@ -1,12 +1,12 @@
 """Makes `wordnet_hypernyms.tsv`, what the classes are kinds of, from WordNet 3.0.
 
-    python -m transforms.make_wordnet_hypernyms DATA_NOUN
+    python -m scripts.make_wordnet_hypernyms DATA_NOUN
 
 DATA_NOUN is the file `data.noun` of WordNet 3.0 (the ids of ImageNet are its offsets; those of 3.1
 are others). Debian has it in the package wordnet-base:
 
     apt-get download wordnet-base && dpkg-deb -x wordnet-base_*.deb wordnet
-    python -m transforms.make_wordnet_hypernyms wordnet/usr/share/wordnet/data.noun
+    python -m scripts.make_wordnet_hypernyms wordnet/usr/share/wordnet/data.noun
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from transforms.labels import class_names
+from transforms.network.classes import class_names
 
-TABLE = Path(__file__).with_name("wordnet_hypernyms.tsv")
+TABLE = Path(__file__).resolve().parent.parent / "transforms" / "network" / "wordnet_hypernyms.tsv"
 
 _HYPERNYMS = ("@", "@i")
 """Pointer symbols for "is a kind of" and "is an instance of": wninput(5WN)."""
