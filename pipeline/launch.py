@@ -23,9 +23,9 @@ from transforms import sources
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 from transforms.failures import Reason
-from transforms.members import read_members
+from transforms.inputs.archives.base import packing
+from transforms.inputs.archives.members import read_members
 from transforms.network.label_map import LabelMap
-from transforms.packed import packing
 from transforms.records import Failure, ImageRef, Model
 from transforms.storage import files
 from transforms.storage.addresses import shown

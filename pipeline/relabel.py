@@ -8,8 +8,8 @@ from pipeline.finished import FinishedRun
 from pipeline.network import load_network
 from transforms.decode import Scratch
 from transforms.errors import UserError
+from transforms.inputs.archives.members import Member, read_named
 from transforms.loader import Loader
-from transforms.members import Member, read_named
 from transforms.network.classify_images import model_handler
 from transforms.records import Failure, Image, ImageRef, Model, Prediction
 

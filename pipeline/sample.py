@@ -10,8 +10,8 @@ from typing import Generic, TypeAlias, TypeVar
 
 from pipeline.options import LabelOptions
 from transforms import sources
-from transforms.members import Member, read_members
-from transforms.packed import packing
+from transforms.inputs.archives.base import packing
+from transforms.inputs.archives.members import Member, read_members
 from transforms.records import Failure, ImageRef
 from transforms.storage import files
 

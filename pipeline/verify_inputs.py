@@ -16,8 +16,8 @@ from pipeline.verify_rows import Hashes, hashes_of
 from transforms import sources
 from transforms.errors import UserError
 from transforms.failures import Reason
-from transforms.members import read_members
-from transforms.packed import packing
+from transforms.inputs.archives.base import packing
+from transforms.inputs.archives.members import read_members
 from transforms.records import Failure, ImageRef
 from transforms.rows.schema import text
 from transforms.sources import Skipped

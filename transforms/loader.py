@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from transforms.decode import Scratch
 from transforms.failures import ImageError, Reason, Stage, failure
-from transforms.members import Member
+from transforms.inputs.archives.members import Member
 from transforms.preprocess import Method, load
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage import files

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 from transforms import sources
-from transforms.members import named_shard
-from transforms.packed import packing, shard_of
+from transforms.inputs.archives.base import packing, shard_of
+from transforms.inputs.archives.members import named_shard
 from transforms.packs import pack, unpack
 from transforms.records import Failure, ImageRef
 from transforms.remote import Part

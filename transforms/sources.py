@@ -19,9 +19,9 @@ from typing import IO, Any, NamedTuple, TypeAlias
 from transforms import remote
 from transforms.errors import UserError
 from transforms.failures import ImageError, Reason, Stage, failure
+from transforms.inputs.archives.base import packing
+from transforms.inputs.archives.parquet import image_column, open_parquet, parquet_schema
 from transforms.meta import meta_json
-from transforms.packed import packing
-from transforms.packed_parquet import image_column, open_parquet, parquet_schema
 from transforms.records import Failure, ImageRef
 from transforms.remote import Part
 from transforms.rows.publish import MANIFEST, UNFINISHED
@@ -65,7 +65,7 @@ def list_input(source: str, *, image_key: str | None = None) -> Iterator[Listed]
             shard even if it has a column `uri`.
 
     Yields:
-        An `ImageRef` a picture or shard (`transforms.packed`), a `Skipped` for each other file of a
+        An `ImageRef` a picture or shard (`transforms.inputs.archives.base`), a `Skipped` for each other file of a
         folder, and a `Failure` for whatever could not be listed (a folder without permission, a
         broken line of a manifest).
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.finished import FinishedRun
-from transforms.packed import packing
+from transforms.inputs.archives.base import packing
 from transforms.storage import files
 
 

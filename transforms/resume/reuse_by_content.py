@@ -13,7 +13,7 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms.packed import packing
+from transforms.inputs.archives.base import packing
 from transforms.packs import Packs, unpack
 from transforms.read import bucket_of
 from transforms.records import ImageRef

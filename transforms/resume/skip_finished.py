@@ -18,7 +18,7 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms.packed import packing, shard_of
+from transforms.inputs.archives.base import packing, shard_of
 from transforms.packs import Packs, unpack
 from transforms.read import unit_of
 from transforms.records import ImageRef, Outcome

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from transforms.failures import ImageError, Reason
-from transforms.packed import MAX_META, Entry, damaged, too_large
+from transforms.inputs.archives.base import MAX_META, Entry, damaged, too_large
 from transforms.storage import files
 
 _BATCH_BYTES = 16 * 1024 * 1024

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import IO, Any, cast
 
 from transforms.failures import ImageError, Reason
-from transforms.packed import MAX_META, Entry, ShardStream, damaged, too_large
+from transforms.inputs.archives.base import MAX_META, Entry, ShardStream, damaged, too_large
 from transforms.sources import IMAGE_EXTENSIONS, Skipped
 
 SIBLINGS = frozenset([".cls", ".json", ".txt"])

@@ -8,11 +8,11 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import IO, NamedTuple, TypeAlias
 
 from transforms.failures import ImageError, Reason, Stage, failure
+from transforms.inputs.archives.base import Entry, ShardStream, is_zipped, packing, shard_of
+from transforms.inputs.archives.parquet import parquet_entries
+from transforms.inputs.archives.tar import tar_entries
+from transforms.inputs.archives.tfrecord import tfrecord_entries
 from transforms.meta import meta_json
-from transforms.packed import Entry, ShardStream, is_zipped, packing, shard_of
-from transforms.packed_parquet import parquet_entries
-from transforms.packed_tar import tar_entries
-from transforms.packed_tfrecord import tfrecord_entries
 from transforms.records import Failure, ImageRef
 from transforms.sources import Skipped
 from transforms.storage import files
@@ -39,7 +39,7 @@ def read_members(
     """Reads a shard from its start to its end, one member in memory at a time.
 
     Args:
-        shard: a file for which `transforms.packed.packing` is not None.
+        shard: a file for which `transforms.inputs.archives.base.packing` is not None.
         image_key: feature of a TFRecord or column of Parquet that holds the encoded picture; None
             for `image/encoded` and for the only column of bytes.
         max_bytes: members with more are failures and are not held in memory.
