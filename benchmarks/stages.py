@@ -18,8 +18,8 @@ from typing import TypeVar
 import numpy as np
 
 from pipeline.two_head import load
-from transforms import sources
 from transforms.decode import Scratch, decode
+from transforms.inputs import listing
 from transforms.loader import MAX_BYTES, read_bytes
 from transforms.network.classify_images import BATCH_SIZE, LiteRtModelHandler
 from transforms.preprocess import min_side, preprocess
@@ -65,7 +65,7 @@ def profile(folder: Path, *, tflite: bytes, sample: int) -> dict[str, float]:
 
 def _one_pass(folder: Path, *, tflite: bytes, sample: int) -> dict[str, float]:
     clock = _Clock()
-    listed = clock("list", lambda: list(sources.list_input(str(folder))))
+    listed = clock("list", lambda: list(listing.list_input(str(folder))))
     refs = [item for item in listed if isinstance(item, ImageRef)]
     clock.seconds["list"] *= min(sample, len(refs)) / len(refs)
     network = load(tflite, name="benchmark")

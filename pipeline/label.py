@@ -13,10 +13,10 @@ from pipeline.earlier import EarlierRows
 from pipeline.options import LabelOptions
 from pipeline.progress import CountPictures, Kind, MeterPictures
 from pipeline.run_folder import FinishRun
+from transforms.inputs.read_images import ReadImages
 from transforms.load import LoadAndPreprocess
 from transforms.network.classify_images import ClassifyImages
 from transforms.network.label_map import LabelMap
-from transforms.read import ReadImages
 from transforms.records import Model
 from transforms.rows.merge_pieces import MergePieces
 from transforms.rows.stage_rows import StageRows

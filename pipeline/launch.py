@@ -19,10 +19,10 @@ from pipeline.label import build
 from pipeline.label_map import load_label_map
 from pipeline.network import load_network
 from pipeline.options import LabelOptions
-from transforms import sources
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 from transforms.failures import Reason
+from transforms.inputs import listing as sources
 from transforms.inputs.archives.base import packing
 from transforms.inputs.archives.members import read_members
 from transforms.network.label_map import LabelMap

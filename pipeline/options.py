@@ -9,11 +9,11 @@ from typing import Any, Literal
 from pipeline.beam_options import RunnerOptions
 from pipeline.checks import require
 from transforms.errors import UsageError
+from transforms.inputs.listing import absolute
 from transforms.loader import MAX_BYTES, MAX_PIXELS
 from transforms.preprocess import METHODS, VIEWS, Method
 from transforms.rows.formats import FORMATS
 from transforms.rows.schema import text
-from transforms.sources import absolute
 from transforms.storage.addresses import shown, without_secrets
 
 ReuseBy = Literal["uri", "sha256"]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
 from pipeline.options import LabelOptions
-from transforms import sources
+from transforms.inputs import listing
 from transforms.inputs.archives.base import packing
 from transforms.inputs.archives.members import Member, read_members
 from transforms.records import Failure, ImageRef
@@ -77,10 +77,10 @@ def take_sample(options: LabelOptions) -> Sample:
     shards: Reservoir[ImageRef] = Reservoir(_SHARDS)
     skipped = unlisted = 0
     for source in options.inputs:
-        files.require_access(source, what=sources.named(source))
+        files.require_access(source, what=listing.named(source))
         found = 0
-        for item in sources.list_together(sources.parts(source, image_key=options.image_key)):
-            found += not isinstance(item, sources.Skipped)
+        for item in listing.list_together(listing.parts(source, image_key=options.image_key)):
+            found += not isinstance(item, listing.Skipped)
             if isinstance(item, ImageRef):
                 (pictures if packing(item.uri) is None else shards).add(item)
             elif isinstance(item, Failure):
@@ -88,9 +88,9 @@ def take_sample(options: LabelOptions) -> Sample:
             else:
                 skipped += 1
         if not found:
-            raise sources.nothing_matched(source)
+            raise listing.nothing_matched(source)
     if not pictures.seen and not shards.seen:
-        raise sources.nothing_matched(" ".join(options.inputs))
+        raise listing.nothing_matched(" ".join(options.inputs))
     looks = [_look_into(shard, options, share=len(shards.items)) for shard in shards.items]
     members = round(sum(look.members for look in looks) * shards.seen / max(len(looks), 1))
     inside = [item for look in looks for item in look.items]
@@ -116,7 +116,7 @@ def _look_into(shard: ImageRef, options: LabelOptions, *, share: int) -> _Look:
     items: list[Member | Failure] = []
     read = 0
     for found in read_members(shard, image_key=options.image_key, max_bytes=options.max_bytes):
-        if isinstance(found, sources.Skipped):
+        if isinstance(found, listing.Skipped):
             continue
         items.append(found)
         read += len(found.data) if isinstance(found, Member) else 0

@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.verify_rows import Hashes, hashes_of
-from transforms import sources
 from transforms.errors import UserError
 from transforms.failures import Reason
+from transforms.inputs import listing
 from transforms.inputs.archives.base import packing
 from transforms.inputs.archives.members import read_members
+from transforms.inputs.listing import Skipped
 from transforms.records import Failure, ImageRef
 from transforms.rows.schema import text
-from transforms.sources import Skipped
 from transforms.storage import files as storage
 
 _AT_ONCE = 1000
@@ -119,11 +119,11 @@ class ListedAgain:
             self.unlisted.append(text(str(error)))
 
     def _pictures(self, source: str) -> Iterator[_Picture]:
-        storage.require_access(source, what=sources.named(source))
-        parts = sources.parts(source, image_key=self._image_key)
+        storage.require_access(source, what=listing.named(source))
+        parts = listing.parts(source, image_key=self._image_key)
         # A picture as old as the hills may have been added to a manifest a minute ago.
-        manifest = parts[0].path if sources.is_manifest(parts[0]) else None
-        for item in sources.list_together(parts):
+        manifest = parts[0].path if listing.is_manifest(parts[0]) else None
+        for item in listing.list_together(parts):
             if not isinstance(item, Skipped):
                 for uri in self._uris(item):
                     yield _Picture(text(uri), manifest or item.uri)

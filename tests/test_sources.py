@@ -11,8 +11,8 @@ import pytest
 
 from tests.conftest import unprivileged
 from transforms.errors import UserError
+from transforms.inputs.listing import Listed, Skipped, list_input
 from transforms.records import Failure, ImageRef
-from transforms.sources import Listed, Skipped, list_input
 
 
 def _touch(*paths: Path) -> None:

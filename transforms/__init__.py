@@ -10,9 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from transforms.inputs.read_images import ReadImages
     from transforms.load import LoadAndPreprocess
     from transforms.network.classify_images import ClassifyImages
-    from transforms.read import ReadImages
     from transforms.records import Failure, Image, ImageRef, Model, Prediction
     from transforms.rows.write_rows import WriteFailures, WritePredictions
 

@@ -11,11 +11,11 @@ from apache_beam.utils.shared import Shared
 
 from transforms.inputs.archives.base import packing
 from transforms.inputs.archives.members import Member, named_shard, read_members, read_named, uri_of
+from transforms.inputs.listing import Skipped
 from transforms.loader import MAX_BYTES, MAX_PIXELS, Ahead, InFlight, Loader, LoaderPool
 from transforms.preprocess import Method
 from transforms.records import Failure, Image, ImageRef
 from transforms.rows.schema import text
-from transforms.sources import Skipped
 from transforms.windows import in_window
 
 _WAITING_BYTES = 128 * 1024 * 1024

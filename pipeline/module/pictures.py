@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from transforms import sources
 from transforms.errors import UserError
+from transforms.inputs import listing
 from transforms.loader import MAX_BYTES, MAX_PIXELS, Ahead, Loader, LoaderPool
 from transforms.network.classify_images import BATCH_SIZE
 from transforms.records import Image, ImageRef, Pixels
@@ -23,7 +23,7 @@ def pictures(source: str, *, size: int) -> Iterator[Pixels]:
         UserError: There is nothing, or nothing that can be decoded.
     """
     loader = Loader(size=size, method="eval", views=1, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES)
-    refs = (item for item in sources.list_input(source) if isinstance(item, ImageRef))
+    refs = (item for item in listing.list_input(source) if isinstance(item, ImageRef))
     pool = LoaderPool()
     listed = decoded = 0
     ahead = Ahead()
@@ -37,6 +37,6 @@ def pictures(source: str, *, size: int) -> Iterator[Pixels]:
                 decoded += 1
                 yield loaded.pixels
     if not listed:
-        raise sources.nothing_matched(source)
+        raise listing.nothing_matched(source)
     if not decoded:
         raise UserError(f"{source}: none of its {listed:,} pictures can be decoded")

@@ -12,9 +12,9 @@ from transforms.inputs.archives.base import Entry, ShardStream, is_zipped, packi
 from transforms.inputs.archives.parquet import parquet_entries
 from transforms.inputs.archives.tar import tar_entries
 from transforms.inputs.archives.tfrecord import tfrecord_entries
-from transforms.meta import meta_json
+from transforms.inputs.listing import Skipped
+from transforms.inputs.meta import meta_json
 from transforms.records import Failure, ImageRef
-from transforms.sources import Skipped
 from transforms.storage import files
 
 

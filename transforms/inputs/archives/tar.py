@@ -11,7 +11,7 @@ from typing import IO, Any, cast
 
 from transforms.failures import ImageError, Reason
 from transforms.inputs.archives.base import MAX_META, Entry, ShardStream, damaged, too_large
-from transforms.sources import IMAGE_EXTENSIONS, Skipped
+from transforms.inputs.listing import IMAGE_EXTENSIONS, Skipped
 
 SIBLINGS = frozenset([".cls", ".json", ".txt"])
 """Extensions of files that describe the picture of the same name."""

@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from transforms.failures import ImageError, Reason
 from transforms.inputs.archives.base import MAX_META, Entry, ShardStream, damaged
+from transforms.inputs.listing import Skipped
 from transforms.rows.formats import FEATURE_KEYS
 from transforms.rows.tfrecord import (
     DamagedRecordError,
@@ -16,7 +17,6 @@ from transforms.rows.tfrecord import (
     example_class,
     scan_records,
 )
-from transforms.sources import Skipped
 
 IMAGE_FEATURE = "image/encoded"
 """The key of TF-Slim, the Object Detection API and most who came after them."""

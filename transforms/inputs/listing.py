@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import IO, Any, NamedTuple, TypeAlias
 
-from transforms import remote
 from transforms.errors import UserError
 from transforms.failures import ImageError, Reason, Stage, failure
+from transforms.inputs import remote
 from transforms.inputs.archives.base import packing
 from transforms.inputs.archives.parquet import image_column, open_parquet, parquet_schema
-from transforms.meta import meta_json
+from transforms.inputs.meta import meta_json
+from transforms.inputs.remote import Part
 from transforms.records import Failure, ImageRef
-from transforms.remote import Part
 from transforms.rows.publish import MANIFEST, UNFINISHED
 from transforms.storage import files
 from transforms.storage.addresses import shown

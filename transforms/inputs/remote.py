@@ -25,7 +25,7 @@ class Part(NamedTuple):
         path: of the folder, file or glob, absolute.
         start: the first object name of this part, None for the beginning.
         end: the first object name of the next part, None for the end.
-        image_key: see `transforms.sources.list_input`.
+        image_key: see `transforms.inputs.listing.list_input`.
     """
 
     source: str
@@ -37,7 +37,7 @@ class Part(NamedTuple):
 
 
 def parts(source: str, *, split: bool) -> list[Part]:
-    """Looks at what is there and splits it: see `transforms.sources.parts`.
+    """Looks at what is there and splits it: see `transforms.inputs.listing.parts`.
 
     Raises:
         OSError: nothing can be found out.

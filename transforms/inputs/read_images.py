@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from transforms import sources
+from transforms.inputs import listing as sources
 from transforms.inputs.archives.base import packing, shard_of
 from transforms.inputs.archives.members import named_shard
+from transforms.inputs.remote import Part
 from transforms.packs import pack, unpack
 from transforms.records import Failure, ImageRef
-from transforms.remote import Part
 from transforms.windows import in_window
 
 BUCKETS = 4096
@@ -58,7 +58,7 @@ class ReadImages(beam.PTransform):  # type: ignore[misc]
     The grouping that finds repeated uris also breaks fusion, so no reshuffle has to follow.
 
     Attributes:
-        inputs: folders, globs, manifests or files, see `transforms.sources.list_input`.
+        inputs: folders, globs, manifests or files, see `transforms.inputs.listing.list_input`.
         image_key: which column of a Parquet file is the picture, see there.
     """
 
