@@ -20,10 +20,10 @@ from benchmarks import pictures, process, stages
 from benchmarks.contestants import CONTESTANTS, Contestant, Job, quantlabel, script
 from benchmarks.results import Agreement, Results, Run
 from pipeline.two_head import load
-from transforms.decode import decode
 from transforms.errors import UserError
+from transforms.images.decode import decode
+from transforms.images.preprocess import preprocess
 from transforms.network.classify_images import LiteRtModel
-from transforms.preprocess import preprocess
 
 SCENARIOS = ("main", "large", "scale", "start", "soak")
 

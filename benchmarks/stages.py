@@ -18,11 +18,11 @@ from typing import TypeVar
 import numpy as np
 
 from pipeline.two_head import load
-from transforms.decode import Scratch, decode
+from transforms.images.decode import Scratch, decode
+from transforms.images.loader import MAX_BYTES, read_bytes
+from transforms.images.preprocess import min_side, preprocess
 from transforms.inputs import listing
-from transforms.loader import MAX_BYTES, read_bytes
 from transforms.network.classify_images import BATCH_SIZE, LiteRtModelHandler
-from transforms.preprocess import min_side, preprocess
 from transforms.records import Image, ImageRef, Prediction
 from transforms.rows.formats import FORMATS
 from transforms.rows.schema import prediction_table

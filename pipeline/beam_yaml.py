@@ -12,10 +12,10 @@ from apache_beam.typehints import Optional
 
 from pipeline.network import load_network
 from transforms.errors import UsageError
+from transforms.images.load_and_preprocess import LoadAndPreprocess
+from transforms.images.preprocess import Method
 from transforms.inputs.read_images import ReadImages
-from transforms.load import LoadAndPreprocess
 from transforms.network.classify_images import ClassifyImages
-from transforms.preprocess import Method
 from transforms.records import Failure, Prediction
 
 _MODEL = "mobilenet_v1_0.25_128_quant"

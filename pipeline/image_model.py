@@ -20,7 +20,7 @@ _Run = Callable[[Array], tuple[Array, Array]]
 class ImageModel:
     """A MobileNet V1 with the interface of the published hub modules.
 
-    Images are float32[batch, height, width, 3] in [0,1], `transforms.preprocess.unit_range` of
+    Images are float32[batch, height, width, 3] in [0,1], `transforms.images.preprocess.unit_range` of
     pixels. Several threads may call it at once.
 
     Attributes:
@@ -74,7 +74,7 @@ class ImageModel:
         if not isinstance(images, np.ndarray) or images.dtype != np.float32:
             found = getattr(images, "dtype", type(images).__name__)
             raise TypeError(
-                f"{expected}, found {found}; transforms.preprocess.unit_range makes them of pixels"
+                f"{expected}, found {found}; transforms.images.preprocess.unit_range makes them of pixels"
             )
         if images.ndim != 4 or images.shape[1:] != (height, width, 3):
             raise ValueError(f"{expected}, found the shape {list(images.shape)}")

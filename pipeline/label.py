@@ -13,8 +13,8 @@ from pipeline.earlier import EarlierRows
 from pipeline.options import LabelOptions
 from pipeline.progress import CountPictures, Kind, MeterPictures
 from pipeline.run_folder import FinishRun
+from transforms.images.load_and_preprocess import LoadAndPreprocess
 from transforms.inputs.read_images import ReadImages
-from transforms.load import LoadAndPreprocess
 from transforms.network.classify_images import ClassifyImages
 from transforms.network.label_map import LabelMap
 from transforms.records import Model

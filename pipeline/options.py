@@ -9,9 +9,9 @@ from typing import Any, Literal
 from pipeline.beam_options import RunnerOptions
 from pipeline.checks import require
 from transforms.errors import UsageError
+from transforms.images.loader import MAX_BYTES, MAX_PIXELS
+from transforms.images.preprocess import METHODS, VIEWS, Method
 from transforms.inputs.listing import absolute
-from transforms.loader import MAX_BYTES, MAX_PIXELS
-from transforms.preprocess import METHODS, VIEWS, Method
 from transforms.rows.formats import FORMATS
 from transforms.rows.schema import text
 from transforms.storage.addresses import shown, without_secrets
@@ -32,9 +32,9 @@ class LabelOptions(RunnerOptions):
         model: name, path, gs:// or https:// of a quantized MobileNet V1 tflite, or the folder of a
             SavedModel.
         sha256: the hash that the model must have, or None.
-        preprocess: one of `transforms.preprocess.METHODS`.
+        preprocess: one of `transforms.images.preprocess.METHODS`.
         top_k: classes a prediction names, 1..1001.
-        views: how often the network looks at a picture, see `transforms.preprocess.VIEWS`.
+        views: how often the network looks at a picture, see `transforms.images.preprocess.VIEWS`.
         temperature: that the logits are divided by, above 0.
         label_map: table of the user's own labels, see `pipeline.label_map`, or None.
         label_threshold: own labels with a smaller score are not given, 0..1.

@@ -19,8 +19,8 @@ from pipeline.network import load_network
 from pipeline.options import LabelOptions
 from pipeline.sample import Sampled, take_sample
 from pipeline.units import byte_size
+from transforms.images.loader import Ahead, Loader, LoaderPool, cores
 from transforms.inputs.archives.members import Member
-from transforms.loader import Ahead, Loader, LoaderPool, cores
 from transforms.network.classify_images import BATCH_SIZE, model_handler
 from transforms.records import Failure, Image, ImageRef, Model, Pixels, Prediction
 from transforms.rows.formats import FORMATS, encoded

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.finished import FinishedRun
 from pipeline.network import load_network
-from transforms.decode import Scratch
 from transforms.errors import UserError
+from transforms.images.decode import Scratch
+from transforms.images.loader import Loader
 from transforms.inputs.archives.members import Member, read_named
-from transforms.loader import Loader
 from transforms.network.classify_images import model_handler
 from transforms.records import Failure, Image, ImageRef, Model, Prediction
 

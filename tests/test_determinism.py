@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import transforms.loader
+import transforms.images.loader
 import transforms.network.classify_images
 import transforms.rows.stage_rows
 from pipeline.cli import main
@@ -31,7 +31,7 @@ def _batches_of(size: int) -> Patch:
 
 
 def _threads(count: int) -> Patch:
-    return lambda patch: patch.setattr(transforms.loader, "cores", lambda: count)
+    return lambda patch: patch.setattr(transforms.images.loader, "cores", lambda: count)
 
 
 def _parts_of(rows: int) -> Patch:

@@ -15,7 +15,7 @@ from pipeline.stand_in import stand_in
 from pipeline.two_head import two_head
 from tests.pictures import block_pictures
 from tests.run_tflite import run_tflite
-from transforms.preprocess import unit_range
+from transforms.images.preprocess import unit_range
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from pipeline.cli import main
 from pipeline.progress import Counts
 from tests.cloud import Cloud
 from tests.shards import write_parquet, write_tar, write_tfrecord
-from transforms.loader import Loader
+from transforms.images.loader import Loader
 from transforms.records import ImageRef
 from transforms.storage import files
 
@@ -188,8 +188,8 @@ def test_two_processes_read_shards_alike(shards: Path, stand_in_file: Path, tmp_
 def test_many_members_larger_than_what_may_wait_keep_their_rows(
     photos: Path, stand_in_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transforms.load._WAITING_BYTES", 3000)
-    monkeypatch.setattr("transforms.load._ROWS_A_TALLY", 50)
+    monkeypatch.setattr("transforms.images.load_and_preprocess._WAITING_BYTES", 3000)
+    monkeypatch.setattr("transforms.images.load_and_preprocess._ROWS_A_TALLY", 50)
     content = _contents(photos)[0]
     write_tar(tmp_path / "x.tar", [(f"{number:03d}.jpg", content) for number in range(300)])
     manifest = _label(tmp_path / "out", stand_in_file, "--input", tmp_path / "x.tar")

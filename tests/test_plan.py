@@ -10,7 +10,7 @@ from pipeline.cli import main
 from pipeline.plan import Plan
 from pipeline.sample import Reservoir
 from tests.shards import write_tar
-from transforms.loader import cores
+from transforms.images.loader import cores
 
 PLAN = Plan(
     entries=40_000_000,

@@ -10,8 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from transforms.images.load_and_preprocess import LoadAndPreprocess
     from transforms.inputs.read_images import ReadImages
-    from transforms.load import LoadAndPreprocess
     from transforms.network.classify_images import ClassifyImages
     from transforms.records import Failure, Image, ImageRef, Model, Prediction
     from transforms.rows.write_rows import WriteFailures, WritePredictions

@@ -21,7 +21,7 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from pipeline.two_head import two_head
-from transforms.preprocess import preprocess
+from transforms.images.preprocess import preprocess
 
 BATCH = 64
 

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterator
 
 from transforms.errors import UserError
+from transforms.images.loader import MAX_BYTES, MAX_PIXELS, Ahead, Loader, LoaderPool
 from transforms.inputs import listing
-from transforms.loader import MAX_BYTES, MAX_PIXELS, Ahead, Loader, LoaderPool
 from transforms.network.classify_images import BATCH_SIZE
 from transforms.records import Image, ImageRef, Pixels
 

@@ -20,7 +20,7 @@ from pipeline.module.source import read_network
 from pipeline.tflite_graph import Quantization
 from pipeline.two_head import two_head
 from transforms.errors import UserError
-from transforms.preprocess import unit_range
+from transforms.images.preprocess import unit_range
 
 Activations = Mapping[str, npt.NDArray[np.float32]]
 

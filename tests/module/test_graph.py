@@ -15,7 +15,7 @@ from pipeline.module.taps import TappedNetwork, TappedTflite
 from pipeline.module.tflite import from_tflite
 from pipeline.stand_in import stand_in
 from tests.pictures import block_pictures
-from transforms.preprocess import unit_range
+from transforms.images.preprocess import unit_range
 
 
 @pytest.mark.parametrize(("multiplier", "size"), [(0.25, 128), (0.5, 160)])

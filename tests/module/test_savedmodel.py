@@ -17,7 +17,7 @@ from pipeline.two_head import two_head
 from tests.pictures import block_pictures
 from tests.run_tflite import run_tflite
 from transforms.errors import UserError
-from transforms.preprocess import unit_range
+from transforms.images.preprocess import unit_range
 
 PICTURES = block_pictures(8)
 

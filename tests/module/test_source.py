@@ -24,7 +24,7 @@ from pipeline.module.source import read_network
 from pipeline.module.tflite import to_tflite
 from tests.pictures import block_pictures
 from transforms.errors import UsageError, UserError
-from transforms.preprocess import unit_range
+from transforms.images.preprocess import unit_range
 
 v1 = tf.compat.v1
 

@@ -44,7 +44,7 @@ class ClassifyImages(beam.PTransform):  # type: ignore[misc]
         model: the network; its bytes travel inside the graph, or lie in a file of this machine; a
             worker downloads nothing.
         top_k: how many classes a prediction names, 1..1001.
-        views: how often the network looks at a picture, see `transforms.preprocess.VIEWS`.
+        views: how often the network looks at a picture, see `transforms.images.preprocess.VIEWS`.
         temperature: that the logits are divided by; more than 1 makes scores less sure. The order
             of the classes stays the same.
         label_map: labels of one's own that predictions get besides.

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.errors import UserError
+from transforms.images.preprocess import unit_range
 from transforms.network.classify_images import RankingHandler
-from transforms.preprocess import unit_range
 
 
 class SavedModel:

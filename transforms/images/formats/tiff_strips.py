@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from PIL import TiffImagePlugin as Tiff
 
-from transforms import jpeg
 from transforms.failures import ImageError, Reason
+from transforms.images.formats import jpeg_header
 
 GROUP_4, JPEG = 4, 7
 """Values of the tag Compression: TIFF 6.0, section 11, and its Technical Note 2."""
@@ -81,7 +81,7 @@ def check_jpegs(data: bytes, directory: dict[int, list[int]]) -> None:
         directory: the integers of its tags.
 
     Raises:
-        ImageError: truncated, too_complex, or what `transforms.jpeg.read_header` says of one.
+        ImageError: truncated, too_complex, or what `transforms.images.formats.jpeg_header.read_header` says of one.
     """
     if directory.get(Tiff.PLANAR_CONFIGURATION) == [_SEPARATE]:
         return  # the planes of colour are smaller, and Pillow reads none of them
@@ -90,7 +90,7 @@ def check_jpegs(data: bytes, directory: dict[int, list[int]]) -> None:
         raise ImageError(Reason.TOO_COMPLEX, "a TIFF whose strips share their bytes")
     spans = zip(directory.get(unit.offsets, []), directory.get(unit.lengths, []), strict=False)
     for number, (offset, length) in enumerate(spans):
-        header = jpeg.read_header(data[offset : offset + length])
+        header = jpeg_header.read_header(data[offset : offset + length])
         rows = unit.rows
         if unit.offsets == Tiff.STRIPOFFSETS:
             rows = min(rows, unit.height - number * unit.rows)

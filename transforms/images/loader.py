@@ -13,10 +13,10 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from transforms.decode import Scratch
 from transforms.failures import ImageError, Reason, Stage, failure
+from transforms.images.decode import Scratch
+from transforms.images.preprocess import Method, load
 from transforms.inputs.archives.members import Member
-from transforms.preprocess import Method, load
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage import files
 from transforms.storage.content import Content, Reserve

@@ -9,7 +9,7 @@ through no other. The readers are called directly rather than by `Image.open`, w
 setting of the whole process.
 
 A decoder in a thread cannot be stopped, so what it would take for ever for is refused before it
-begins, or taken out: see `transforms.essentials` and `transforms.jpeg`.
+begins, or taken out: see `transforms.images.limits` and `transforms.images.formats.jpeg_header`.
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from transforms import essentials, headers, jpeg, strips
+from transforms import sniff
 from transforms.exif import exif_orientation, upright
 from transforms.failures import ImageError, Reason
+from transforms.images import limits
+from transforms.images.formats import jpeg_header, tiff_strips
 
 # What Pillow has to say comes back as an ImageError. Set once, here, because
 # `warnings.catch_warnings` around a call would change the filters of other threads.
@@ -114,11 +116,11 @@ def decode(
     """
     if not data:
         raise ImageError(Reason.EMPTY, "the file is empty")
-    kind = headers.format_of(data)
+    kind = sniff.format_of(data)
     if kind == "JPEG":
         return _decode_jpeg(data, max_pixels=max_pixels, min_side=min_side, scratch=scratch)
-    if kind in headers.SIZES:
-        _check_pixels(*headers.SIZES[kind](data), max_pixels=max_pixels)
+    if kind in sniff.SIZES:
+        _check_pixels(*sniff.SIZES[kind](data), max_pixels=max_pixels)
     image = _open(kind, _prepared(kind, data))
     _check_pixels(*image.size, max_pixels=max_pixels)
     _check_work(image, len(data), max_pixels=max_pixels)
@@ -159,13 +161,13 @@ def _check_pixels(width: int, height: int, *, max_pixels: int) -> None:
 def _prepared(kind: str, data: bytes) -> bytes:
     """What Pillow's reader gets to see."""
     if kind == "PNG":
-        return essentials.png(data)
+        return limits.png(data)
     if kind == "GIF":
-        return essentials.gif(data)
+        return limits.gif(data)
     if kind == "WEBP":
-        essentials.check_webp(data)
+        limits.check_webp(data)
     if kind == "TIFF":
-        essentials.check_tiff(data)
+        limits.check_tiff(data)
     return data
 
 
@@ -175,7 +177,7 @@ def _check_work(image: ImageFile.ImageFile, size: int, *, max_pixels: int) -> No
         _check_tiff(image, size, max_pixels=max_pixels)
     elif image.tile and image.tile[0].codec_name == "bmp_rle":
         # A run-length code may ask for 255 rows more than there are.
-        limit = essentials.MAX_RUN_LENGTH
+        limit = limits.MAX_RUN_LENGTH
         _check_pixels(image.width, image.height + 255, max_pixels=min(max_pixels, limit))
         if size > limit:
             raise ImageError(
@@ -212,13 +214,13 @@ def _tiff(image: ImageFile.ImageFile, data: bytes) -> RGB:
     """The pixels, or an error, where libtiff would hand out memory that it has not written to."""
     assert isinstance(image, TiffImagePlugin.TiffImageFile)
     compression = _integers(image, TiffImagePlugin.COMPRESSION)
-    if compression not in ([strips.GROUP_4], [strips.JPEG]):
+    if compression not in ([tiff_strips.GROUP_4], [tiff_strips.JPEG]):
         return _rgb(_load("TIFF", image))
     directory = {tag: found for tag in image.tag_v2 if (found := _integers(image, tag))}
-    if compression == [strips.JPEG]:
-        strips.check_jpegs(data, directory)
+    if compression == [tiff_strips.JPEG]:
+        tiff_strips.check_jpegs(data, directory)
         return _rgb(_load("TIFF", image))
-    taller, above = strips.with_white_above(data, directory)
+    taller, above = tiff_strips.with_white_above(data, directory)
     return _rgb(_load("TIFF", _open("TIFF", taller)))[above:]
 
 
@@ -238,7 +240,7 @@ def _integers(image: TiffImagePlugin.TiffImageFile, tag: int) -> list[int]:
 def _decode_jpeg(
     data: bytes, *, max_pixels: int, min_side: int | None, scratch: Scratch | None
 ) -> Decoded:
-    header = jpeg.read_header(data)
+    header = jpeg_header.read_header(data)
     width, height = header.width, header.height
     _check_pixels(width, height, max_pixels=max_pixels)
     orientation = exif_orientation(header.exif)
@@ -272,7 +274,7 @@ def _reduction(width: int, height: int, min_side: int | None, *, mirrored: bool)
 
 def _jpeg_pixels(
     data: bytes,
-    header: jpeg.Header,
+    header: jpeg_header.Header,
     *,
     height: int,
     width: int,
@@ -292,7 +294,7 @@ def _jpeg_pixels(
         )
     except (ValueError, KeyError) as error:
         _raise_if_damaged(error)
-        return _rgb(_load("JPEG", _open("JPEG", jpeg.without_metadata(data, header))))
+        return _rgb(_load("JPEG", _open("JPEG", jpeg_header.without_metadata(data, header))))
     return _rgb_from_cmyk(pixels, inverted=header.adobe) if cmyk else pixels
 
 

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.utils.shared import Shared
 
+from transforms.images.loader import MAX_BYTES, MAX_PIXELS, Ahead, InFlight, Loader, LoaderPool
+from transforms.images.preprocess import Method
 from transforms.inputs.archives.base import packing
 from transforms.inputs.archives.members import Member, named_shard, read_members, read_named, uri_of
 from transforms.inputs.listing import Skipped
-from transforms.loader import MAX_BYTES, MAX_PIXELS, Ahead, InFlight, Loader, LoaderPool
-from transforms.preprocess import Method
 from transforms.records import Failure, Image, ImageRef
 from transforms.rows.schema import text
 from transforms.windows import in_window
@@ -54,8 +54,8 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
 
     Attributes:
         size: rows and columns of the result, in pixels: the input size of the network.
-        method: how the picture is cropped and resampled, see `transforms.preprocess`.
-        views: what `ClassifyImages` is told too, see `transforms.preprocess.VIEWS`.
+        method: how the picture is cropped and resampled, see `transforms.images.preprocess`.
+        views: what `ClassifyImages` is told too, see `transforms.images.preprocess.VIEWS`.
         max_pixels: pictures with more are failures, told from the header.
         max_bytes: files with more are failures, told before they are read.
         image_key: which part of a packed input is the picture, see `transforms.inputs.archives.members`.

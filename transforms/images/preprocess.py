@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from transforms.decode import RGB, Scratch, decode
 from transforms.errors import UsageError
+from transforms.images.decode import RGB, Scratch, decode
 from transforms.records import Pixels
 
 Method = Literal["eval", "slim", "stretch", "stretch-nearest"]
@@ -86,7 +86,7 @@ def load(
         scratch: memory that a thread keeps from picture to picture; the result never lies in it.
 
     Raises:
-        ImageError: the picture cannot be decoded, see `transforms.decode.decode`.
+        ImageError: the picture cannot be decoded, see `transforms.images.decode.decode`.
     """
     picture = decode(data, max_pixels=max_pixels, min_side=min_side(size, method), scratch=scratch)
     whole = picture.width, picture.height
