@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
+from transforms.bundles import pack, unpack
 from transforms.inputs import listing as sources
 from transforms.inputs.archives.base import packing, shard_of
 from transforms.inputs.archives.members import named_shard
 from transforms.inputs.remote import Part
-from transforms.packs import pack, unpack
 from transforms.records import Failure, ImageRef
 from transforms.windows import in_window
 

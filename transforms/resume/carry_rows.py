@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import pyarrow as pa
 
-from transforms.packs import unpack
+from transforms.bundles import unpack
 from transforms.resume.check_files import Stored
 from transforms.rows.shards import Piece, row_groups
 from transforms.rows.stage_rows import write_part

@@ -13,9 +13,9 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
+from transforms.bundles import Packs, unpack
 from transforms.inputs.archives.base import packing
 from transforms.inputs.read_images import bucket_of
-from transforms.packs import Packs, unpack
 from transforms.records import ImageRef
 from transforms.resume.check_files import Stored
 from transforms.resume.skip_finished import KEPT, OUTCOMES, TALLY, KeepRows, Skipped

@@ -18,9 +18,9 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
+from transforms.bundles import Packs, unpack
 from transforms.inputs.archives.base import packing, shard_of
 from transforms.inputs.read_images import unit_of
-from transforms.packs import Packs, unpack
 from transforms.records import ImageRef, Outcome
 from transforms.resume.check_files import Stored
 from transforms.rows.schema import text
