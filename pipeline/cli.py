@@ -21,8 +21,8 @@ from pipeline.commands import (
     report,
     review,
     search,
-    verify,
 )
+from pipeline.verify import command as verify
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline import stand_in
 from pipeline.cli import main
-from pipeline.verify_rows import Repeats
+from pipeline.verify.rows import Repeats
 from tests.forged import forge
 from tests.pictures import make_pictures
 from tests.shards import write_shard

@@ -19,9 +19,9 @@ from pipeline.attempts import KINDS, success
 from pipeline.checks import require, require_run
 from pipeline.finished import FinishedRun
 from pipeline.relabel import Relabeller
-from pipeline.verify_inputs import ListedAgain, began
-from pipeline.verify_rows import Repeats, failure_problems, prediction_problems
-from pipeline.verify_sample import Sample, label_again
+from pipeline.verify.inputs import ListedAgain, began
+from pipeline.verify.rows import Repeats, failure_problems, prediction_problems
+from pipeline.verify.sample import Sample, label_again
 from transforms.errors import UserError
 from transforms.resume.check_files import digest
 from transforms.rows.publish import MANIFEST, SUCCESS

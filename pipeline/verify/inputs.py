@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.verify_rows import Hashes, hashes_of
+from pipeline.verify.rows import Hashes, hashes_of
 from transforms.errors import UserError
 from transforms.failures import Reason
 from transforms.inputs import listing

@@ -50,7 +50,7 @@ def add(commands: Any) -> None:
 
 def _verify(arguments: argparse.Namespace) -> None:
     from pipeline.terminal import only_ours
-    from pipeline.verify import VerifyOptions, print_checks, verify
+    from pipeline.verify.verify import VerifyOptions, print_checks, verify
 
     options = VerifyOptions(
         folder=arguments.folder,
