@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline import attempts, run_folder
 from pipeline.head import Head, embeddings
-from pipeline.progress import Report
+from pipeline.run.runners.progress import Report
 from transforms.errors import UserError
 from transforms.network.classify_images import top_classes
 from transforms.rows.publish import MANIFEST, SUCCESS, Move, delete_markers, delete_stale, publish
@@ -89,7 +89,7 @@ def build(
         folder: for the labels.
         staging: for files without their names, which no other run uses; deleted in the end.
         identity: of run and head, for the manifest.
-        progress_folder: local folder for reports, see `pipeline.progress`, or None.
+        progress_folder: local folder for reports, see `pipeline.run.runners.progress`, or None.
     """
     labelled = (
         pipeline

@@ -11,7 +11,7 @@ from apache_beam.pvalue import AsDict, AsList
 
 from pipeline.earlier import EarlierRows
 from pipeline.options import LabelOptions
-from pipeline.progress import CountPictures, Kind, MeterPictures
+from pipeline.run.runners.progress import CountPictures, Kind, MeterPictures
 from pipeline.run_folder import FinishRun
 from transforms.images.load_and_preprocess import LoadAndPreprocess
 from transforms.inputs.read_images import ReadImages

@@ -13,12 +13,13 @@ from typing import Any
 import apache_beam as beam
 from rich.console import Console
 
-from pipeline import attempts, dataflow, lock, progress, run_folder, runner
-from pipeline.beam_options import beam_options
+from pipeline import attempts, lock, run_folder
 from pipeline.label import build
 from pipeline.label_map import load_label_map
 from pipeline.network import load_network
 from pipeline.options import LabelOptions
+from pipeline.run.runners import dataflow, progress, runner
+from pipeline.run.runners.options import beam_options
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 from transforms.failures import Reason

@@ -6,8 +6,8 @@ import dataclasses
 import math
 from typing import Any, Literal
 
-from pipeline.beam_options import RunnerOptions
 from pipeline.checks import require
+from pipeline.run.runners.options import RunnerOptions
 from transforms.errors import UsageError
 from transforms.images.loader import MAX_BYTES, MAX_PIXELS
 from transforms.images.preprocess import METHODS, VIEWS, Method

@@ -13,7 +13,7 @@ from pipeline import head_graph
 from pipeline.cli import main
 from pipeline.head import read_head
 from pipeline.head_graph import Labelled, LabelShard, PublishLabels, Source
-from pipeline.progress import Counts, Report, read_counts
+from pipeline.run.runners.progress import Counts, Report, read_counts
 from tests.cloud import BUCKET, Cloud
 from tests.finished_runs import write_run
 from tests.head_runs import MODEL, NAMES, head_rows

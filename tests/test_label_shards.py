@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import progress
 from pipeline.cli import main
-from pipeline.progress import Counts
+from pipeline.run.runners import progress
+from pipeline.run.runners.progress import Counts
 from tests.cloud import Cloud
 from tests.shards import write_parquet, write_tar, write_tfrecord
 from transforms.images.loader import Loader

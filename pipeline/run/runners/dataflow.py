@@ -21,7 +21,7 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.runner import PipelineState
 from rich.console import Console
 
-from pipeline import progress
+from pipeline.run.runners import progress
 from transforms.errors import UsageError, UserError
 
 THREADS = 2

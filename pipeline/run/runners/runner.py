@@ -12,8 +12,8 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.worker.statesampler import StateSampler
 from rich.console import Console
 
-from pipeline import dataflow, workers
-from pipeline.beam_options import RunnerOptions
+from pipeline.run.runners import dataflow, workers
+from pipeline.run.runners.options import RunnerOptions
 from transforms.errors import UsageError, UserError
 
 SAMPLING_MS = 10
