@@ -9,11 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from pipeline import run_folder
 from pipeline.checks import require, require_run, require_truth
 from pipeline.evaluated import KINDS, Kind, Labels, labels_of
 from pipeline.evaluation import Evaluation
-from pipeline.finished import FinishedRun, open_run
+from pipeline.run.folder import ledger
+from pipeline.run.folder.finished import FinishedRun, open_run
 from pipeline.truth import FOLDERS, load_truth
 from transforms._version import VERSION
 from transforms.errors import UserError
@@ -78,7 +78,7 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
         )
     result = {
         "version": VERSION,
-        "evaluated": run_folder.now(),
+        "evaluated": ledger.now(),
         "truth": options.truth,
         "fitted_on": labels.fitted_on,
         "run": {name: run.manifest[name] for name in ("started", "model", "preprocess")},

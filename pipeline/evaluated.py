@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import tabular
-from pipeline.finished import FinishedRun
 from pipeline.head import FOLDER
+from pipeline.run.folder.finished import FinishedRun
 from pipeline.truth import FOLDERS, UNKNOWN, KnownLabels, NetworkClasses, Vocabulary, folder_name
 from transforms.errors import UserError
 from transforms.network.classes import class_names, find_classes

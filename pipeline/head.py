@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.finished import FinishedRun
+from pipeline.run.folder.finished import FinishedRun
 from transforms.errors import UserError
 from transforms.network.classify_images import softmax
 from transforms.storage import files

@@ -14,12 +14,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
-from pipeline import run_folder
 from pipeline.calibration import ScoreCounts
 from pipeline.checks import require, require_run, require_truth
 from pipeline.evaluation import share
-from pipeline.finished import FinishedRun, open_run
 from pipeline.head import FILE, Head, Vectors, embeddings, vectors_of, write_head
+from pipeline.run.folder import ledger
+from pipeline.run.folder.finished import FinishedRun, open_run
 from pipeline.truth import UNKNOWN, OwnLabels, Truth, load_truth
 from transforms._version import VERSION
 from transforms.errors import UserError
@@ -97,7 +97,7 @@ def fit(options: FitOptions, *, console: Console) -> dict[str, Any]:
         unused = truth.unused(examples=_EXAMPLES)
         about = {
             "version": VERSION,
-            "fitted": run_folder.now(),
+            "fitted": ledger.now(),
             "vectors": vectors_of(run),
             "truth": options.truth,
             "rows": {

@@ -14,8 +14,8 @@ import pyarrow as pa
 from apache_beam.pvalue import AsList
 from threadpoolctl import threadpool_limits
 
-from pipeline import attempts, run_folder
 from pipeline.head import Head, embeddings
+from pipeline.run.folder import attempts, ledger
 from pipeline.run.runners.progress import Report
 from transforms.errors import UserError
 from transforms.network.classify_images import top_classes
@@ -204,7 +204,7 @@ class PublishLabels(beam.DoFn):  # type: ignore[misc]
         shards = [move.shard for move in moves]
         manifest = {
             **self.identity,
-            "finished": run_folder.now(),
+            "finished": ledger.now(),
             "rows": sum(shard.rows for shard in shards),
             "labels": self._counts(labelled),
             "files": [shard._asdict() for shard in shards],

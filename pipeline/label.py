@@ -11,8 +11,8 @@ from apache_beam.pvalue import AsDict, AsList
 
 from pipeline.earlier import EarlierRows
 from pipeline.options import LabelOptions
+from pipeline.run.folder.ledger import FinishRun
 from pipeline.run.runners.progress import CountPictures, Kind, MeterPictures
-from pipeline.run_folder import FinishRun
 from transforms.images.load_and_preprocess import LoadAndPreprocess
 from transforms.inputs.read_images import ReadImages
 from transforms.network.classify_images import ClassifyImages
@@ -40,7 +40,7 @@ def build(
         model: the network to run.
         label_map: labels that predictions get besides, or None.
         identity: versions, model, preprocessing, options and start, for the manifest.
-        attempt: folder for what is not finished, see `pipeline.attempts`.
+        attempt: folder for what is not finished, see `pipeline.run.folder.attempts`.
         progress_folder: local folder where running transforms report how far they are; None for
             Beam's own counters on a service, and for none in a local run.
     """

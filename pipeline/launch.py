@@ -13,11 +13,11 @@ from typing import Any
 import apache_beam as beam
 from rich.console import Console
 
-from pipeline import attempts, lock, run_folder
 from pipeline.label import build
 from pipeline.label_map import load_label_map
 from pipeline.network import load_network
 from pipeline.options import LabelOptions
+from pipeline.run.folder import attempts, ledger, lock
 from pipeline.run.runners import dataflow, progress, runner
 from pipeline.run.runners.options import beam_options
 from transforms._version import VERSION
@@ -57,7 +57,7 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
     output = f"--output {shown(options.output)}"
     files.require_access(options.output, what=output)
     replace = options.overwrite or options.resume
-    run_folder.check_writable(options.output, replace=replace)
+    ledger.check_writable(options.output, replace=replace)
     for source in options.inputs:
         _require_a_picture(source, options)
     label_map = _label_map(options)
@@ -67,7 +67,7 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
     with lock.held(options.output, started=identity["started"], runner=service):
         if options.resume or not options.overwrite:
             attempts.recover(options.output)
-        run_folder.check_writable(options.output, replace=replace)
+        ledger.check_writable(options.output, replace=replace)
         attempt = _begin(options, identity)
         watched = console if options.is_local else None
         with (
@@ -89,7 +89,7 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
                 pipeline.run()
                 return None
             _run(pipeline, options, started=identity["started"], console=console)
-        return run_folder.read_manifest(options.output)
+        return ledger.read_manifest(options.output)
 
 
 def _begin(options: LabelOptions, identity: Mapping[str, Any]) -> str:
@@ -134,7 +134,7 @@ def _label_map(options: LabelOptions) -> LabelMap | None:
 def _identity(options: LabelOptions, model: Model, label_map: LabelMap | None) -> dict[str, Any]:
     return {
         "version": VERSION,
-        "started": run_folder.now(),
+        "started": ledger.now(),
         "model": {
             "name": model.name,
             "kind": model.kind,
@@ -173,7 +173,7 @@ def _run(
         runner.run(pipeline, options, console=console)
     except UserError as error:
         with contextlib.suppress(FileNotFoundError):
-            manifest = run_folder.read_manifest(options.output)
+            manifest = ledger.read_manifest(options.output)
             if manifest["status"] == "failed" and manifest["started"] == started:
                 raise UserError(f"the run has failed: {manifest['error']}") from error
         raise

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.finished import FinishedRun
 from pipeline.network import load_network
+from pipeline.run.folder.finished import FinishedRun
 from transforms.errors import UserError
 from transforms.images.decode import Scratch
 from transforms.images.loader import Loader

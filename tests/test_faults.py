@@ -21,7 +21,7 @@ import pytest
 
 from benchmarks.process import descendants
 from pipeline.cli import main
-from pipeline.finished import open_run
+from pipeline.run.folder.finished import open_run
 from pipeline.stand_in import stand_in
 from tests.cloud import BUCKET, Cloud, Fault
 from tests.encoded import encoded, waves
@@ -317,13 +317,13 @@ def backwards():
 backwards.__module__, backwards.__qualname__ = "time", "time"  # Beam pickles its clock by name
 time.time = backwards
 
-import pipeline.run_folder
+import pipeline.run.folder.ledger
 
 def now():
     moment = datetime.datetime.fromtimestamp(time.time(), datetime.timezone.utc)
     return moment.isoformat(timespec="milliseconds")
 
-pipeline.run_folder.now = now
+pipeline.run.folder.ledger.now = now
 """
 """Each second takes the clock back a quarter of an hour."""
 

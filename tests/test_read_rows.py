@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from pipeline.finished import open_run
+from pipeline.run.folder.finished import open_run
 from tests.rows import WILD_URI, failed, prediction
 from transforms.errors import UserError
 from transforms.records import Prediction

@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline import attempts
 from pipeline.cli import main
-from pipeline.finished import open_run
+from pipeline.run.folder import attempts
+from pipeline.run.folder.finished import open_run
 from tests.pictures import make_pictures
 from tests.runs import start_label, wait_for_parts
 from transforms.rows.publish import publish

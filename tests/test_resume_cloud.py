@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipeline import attempts
 from pipeline.cli import main
-from pipeline.finished import FinishedRun, open_run
+from pipeline.run.folder import attempts
+from pipeline.run.folder.finished import FinishedRun, open_run
 from tests.cloud import Cloud
 from transforms.storage import files
 

@@ -13,7 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from pipeline.cli import main
-from pipeline.finished import open_run
+from pipeline.run.folder.finished import open_run
 from transforms.errors import UserError
 from transforms.storage import files, s3
 

@@ -12,7 +12,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 import transforms.rows.stage_rows
 from pipeline.cli import main
-from pipeline.run_folder import read_manifest
+from pipeline.run.folder.ledger import read_manifest
 from tests.rows import failed, prediction
 from transforms.rows.shards import Piece
 from transforms.rows.stage_rows import StageRows, write_part

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.finished import FinishedRun
+from pipeline.run.folder.finished import FinishedRun
 from transforms.inputs.archives.base import packing
 from transforms.storage import files
 

@@ -18,8 +18,8 @@ from pipeline.export.huggingface import write_huggingface
 from pipeline.export.image_folder import write_image_folder
 from pipeline.export.label_studio import write_label_studio
 from pipeline.export.source import Counts, Source, open_source
-from pipeline.finished import open_run
-from pipeline.run_folder import now
+from pipeline.run.folder.finished import open_run
+from pipeline.run.folder.ledger import now
 from transforms._version import VERSION
 from transforms.storage import files
 

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.duplicates import GROUPS_FILE, SUMMARY_FILE
-from pipeline.finished import FinishedRun
 from pipeline.report.survey import Survey, hash_numbers
+from pipeline.run.folder.finished import FinishedRun
 from transforms.storage import files
 
 GROUPS = 24

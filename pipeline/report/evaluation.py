@@ -10,8 +10,8 @@ import orjson
 from markupsafe import Markup
 
 from pipeline import evaluate
-from pipeline.finished import FinishedRun
 from pipeline.report import charts
+from pipeline.run.folder.finished import FinishedRun
 from transforms.storage import files
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipeline import attempts
+from pipeline.run.folder import attempts
 from transforms.errors import UserError
 from transforms.network.classes import class_names
 from transforms.records import Outcome

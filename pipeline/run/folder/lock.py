@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline import run_folder
+from pipeline.run.folder import ledger
 from transforms.errors import UserError
 from transforms.storage import files
 
@@ -199,7 +199,7 @@ def _is_silent(path: str, there: Mapping[str, Any]) -> bool:
 
 def _has_finished(folder: str, there: Mapping[str, Any]) -> bool:
     try:
-        manifest = run_folder.read_manifest(folder)
+        manifest = ledger.read_manifest(folder)
     except (FileNotFoundError, ValueError):
         return False
     return bool(manifest["started"] == there["started"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import run_folder
+from pipeline.run.folder import ledger
 from transforms.errors import UserError
 from transforms.rows.reader import read_failures, read_predictions
 from transforms.storage import files
@@ -51,13 +51,13 @@ def open_run(folder: str) -> FinishedRun:
     Raises:
         UserError: no run has finished there.
     """
-    if not files.exists(files.join(folder, run_folder.SUCCESS)):
+    if not files.exists(files.join(folder, ledger.SUCCESS)):
         raise UserError(
             f"{folder}: no finished run is there ({run_folder.SUCCESS} is missing). Expected the "
             "--output of a quantlabel label that has succeeded."
         )
     try:
-        return FinishedRun(folder, run_folder.read_manifest(folder))
+        return FinishedRun(folder, ledger.read_manifest(folder))
     except (FileNotFoundError, ValueError) as error:
         raise UserError(
             f"{folder}: {run_folder.MANIFEST} is missing or damaged. Label again."
