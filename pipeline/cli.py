@@ -14,21 +14,20 @@ from pipeline.commands import (
     evaluate,
     export,
     head,
-    label,
     labels,
     model,
-    plan,
     report,
     review,
     search,
 )
+from pipeline.run import label_command, plan_command
 from pipeline.verify import command as verify
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 
 _COMMANDS = (
-    label,
-    plan,
+    label_command,
+    plan_command,
     verify,
     report,
     evaluate,

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
-from pipeline.options import LabelOptions
 from pipeline.run.folder.finished import open_run
+from pipeline.run.options import LabelOptions
 from tests.cloud import Cloud
 from transforms.storage import gcs
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import main
-from pipeline.plan import Plan
-from pipeline.sample import Reservoir
+from pipeline.run.plan import Plan
+from pipeline.run.sample import Reservoir
 from tests.shards import write_tar
 from transforms.images.loader import cores
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from pipeline.relabel import Relabeller
+from pipeline.run.relabel import Relabeller
 from transforms.inputs.archives.members import named_shard
 from transforms.records import Failure, ImageRef, Prediction
 from transforms.rows.schema import prediction_table

@@ -16,9 +16,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.checks import require, require_run
-from pipeline.relabel import Relabeller
 from pipeline.run.folder.attempts import KINDS, success
 from pipeline.run.folder.finished import FinishedRun
+from pipeline.run.relabel import Relabeller
 from pipeline.verify.inputs import ListedAgain, began
 from pipeline.verify.rows import Repeats, failure_problems, prediction_problems
 from pipeline.verify.sample import Sample, label_again

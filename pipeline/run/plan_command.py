@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.labelling import add_data, add_network_and_limits, label_options
 from pipeline.commands.parser import add_command, add_json, show
+from pipeline.run.flags import add_data, add_network_and_limits, label_options
 
 
 def add(commands: Any) -> None:
@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
 
 
 def _plan(arguments: argparse.Namespace) -> None:
-    from pipeline.plan import PlanOptions, plan, print_plan
+    from pipeline.run.plan import PlanOptions, plan, print_plan
     from pipeline.terminal import only_ours
 
     price = {"price": arguments.price} if hasattr(arguments, "price") else {}

@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
-from pipeline.options import LabelOptions
+from pipeline.run.options import LabelOptions
 from transforms.inputs import listing
 from transforms.inputs.archives.base import packing
 from transforms.inputs.archives.members import Member, read_members

@@ -7,7 +7,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.options import LabelOptions
+    from pipeline.run.options import LabelOptions
 
 
 def add_data(parser: argparse.ArgumentParser) -> Any:
@@ -88,7 +88,7 @@ def add_network_and_limits(parser: argparse.ArgumentParser) -> Any:
 
 def label_options(arguments: argparse.Namespace, **values: str) -> LabelOptions:
     """A flag that was not given is absent here: its default stands in LabelOptions alone."""
-    from pipeline.options import LabelOptions
+    from pipeline.run.options import LabelOptions
 
     given = {**values, **vars(arguments), "inputs": tuple(arguments.inputs)}
     names = {field.name for field in dataclasses.fields(LabelOptions)} & given.keys()

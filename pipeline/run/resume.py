@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from pipeline.options import LabelOptions
 from pipeline.run.folder import attempts
+from pipeline.run.options import LabelOptions
 from transforms.records import ImageRef, Outcome
 from transforms.resume.carry_rows import CarryRows
 from transforms.resume.check_files import DISCARDED, CheckFiles

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.labelling import add_data, add_network_and_limits, label_options
 from pipeline.commands.parser import add_command
+from pipeline.run.flags import add_data, add_network_and_limits, label_options
 from pipeline.startup import imports_uncollected, share_memory_with_arrow
 
 
@@ -93,8 +93,8 @@ def _label(arguments: argparse.Namespace) -> None:
         options = label_options(arguments)
         from rich.console import Console
 
-        from pipeline.launch import label
-        from pipeline.summary import print_summary
+        from pipeline.run.launch import label
+        from pipeline.run.summary import print_summary
         from pipeline.terminal import only_ours
 
     with only_ours(verbose=arguments.verbose) as stderr:

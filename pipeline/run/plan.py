@@ -16,8 +16,8 @@ from rich.table import Table
 
 from pipeline.checks import require
 from pipeline.network import load_network
-from pipeline.options import LabelOptions
-from pipeline.sample import Sampled, take_sample
+from pipeline.run.options import LabelOptions
+from pipeline.run.sample import Sampled, take_sample
 from pipeline.units import byte_size
 from transforms.images.loader import Ahead, Loader, LoaderPool, cores
 from transforms.inputs.archives.members import Member

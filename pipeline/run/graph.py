@@ -9,9 +9,9 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import AsDict, AsList
 
-from pipeline.earlier import EarlierRows
-from pipeline.options import LabelOptions
 from pipeline.run.folder.ledger import FinishRun
+from pipeline.run.options import LabelOptions
+from pipeline.run.resume import EarlierRows
 from pipeline.run.runners.progress import CountPictures, Kind, MeterPictures
 from transforms.images.load_and_preprocess import LoadAndPreprocess
 from transforms.inputs.read_images import ReadImages

@@ -13,11 +13,11 @@ from typing import Any
 import apache_beam as beam
 from rich.console import Console
 
-from pipeline.label import build
 from pipeline.label_map import load_label_map
 from pipeline.network import load_network
-from pipeline.options import LabelOptions
 from pipeline.run.folder import attempts, ledger, lock
+from pipeline.run.graph import build
+from pipeline.run.options import LabelOptions
 from pipeline.run.runners import dataflow, progress, runner
 from pipeline.run.runners.options import beam_options
 from transforms._version import VERSION
