@@ -9,17 +9,8 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import (
-    duplicates,
-    evaluate,
-    export,
-    head,
-    labels,
-    model,
-    report,
-    review,
-    search,
-)
+from pipeline.commands import duplicates, evaluate, export, head, labels, model, review, search
+from pipeline.report import command as report
 from pipeline.run import label_command, plan_command
 from pipeline.verify import command as verify
 from transforms._version import VERSION
