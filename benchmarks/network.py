@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from benchmarks.results import Results
 from pipeline import model_store
-from pipeline.stand_in import stand_in
+from pipeline.models.tflite.stand_in import stand_in
 
 NAME = "mobilenet_v1_0.25_128_quant"
 

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from pipeline.two_head import load
+from pipeline.models.tflite.two_head import load
 from transforms.images.decode import Scratch, decode
 from transforms.images.loader import MAX_BYTES, read_bytes
 from transforms.images.preprocess import min_side, preprocess

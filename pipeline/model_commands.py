@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.model_info import ModelInfo, TensorInfo, describe
 from pipeline.model_store import resolve
+from pipeline.models.tflite.info import ModelInfo, TensorInfo, describe
+from pipeline.models.tflite.stand_in import stand_in
 from pipeline.module import folder
-from pipeline.stand_in import stand_in
 from pipeline.terminal import only_ours
 from transforms.errors import UserError
 

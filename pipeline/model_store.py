@@ -28,7 +28,6 @@ from typing import IO
 
 import platformdirs
 
-from pipeline.architecture import MULTIPLIERS, SIZES
 from pipeline.download import (
     Limits,
     check_size,
@@ -39,6 +38,7 @@ from pipeline.download import (
 )
 from pipeline.model_archive import not_published, unpack
 from pipeline.model_cache import Pin, Slot, StoredModel
+from pipeline.models.tflite.architecture import MULTIPLIERS, SIZES
 from transforms.errors import UsageError, UserError
 from transforms.storage import files
 from transforms.storage.addresses import shown

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline import two_head
 from pipeline.model_store import resolve
+from pipeline.models.tflite import two_head
 from pipeline.module import folder
 from transforms.errors import UserError
 from transforms.records import Model

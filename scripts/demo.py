@@ -27,7 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline import model_store
-from pipeline.stand_in import stand_in
+from pipeline.models.tflite.stand_in import stand_in
 from transforms.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.stand_in import stand_in
+from pipeline.models.tflite.stand_in import stand_in
 from tests.cloud import Cloud, run_cloud
 from tests.pictures import make_pictures
 

@@ -21,8 +21,8 @@ import pytest
 
 from benchmarks.process import descendants
 from pipeline.cli import main
+from pipeline.models.tflite.stand_in import stand_in
 from pipeline.run.folder.finished import open_run
-from pipeline.stand_in import stand_in
 from tests.cloud import BUCKET, Cloud, Fault
 from tests.encoded import encoded, waves
 from tests.pictures import make_pictures

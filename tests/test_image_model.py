@@ -11,8 +11,8 @@ import pytest
 
 from pipeline import load_model
 from pipeline.image_model import ImageModel
-from pipeline.stand_in import stand_in
-from pipeline.two_head import two_head
+from pipeline.models.tflite.stand_in import stand_in
+from pipeline.models.tflite.two_head import two_head
 from tests.pictures import block_pictures
 from tests.run_tflite import run_tflite
 from transforms.images.preprocess import unit_range

@@ -14,8 +14,8 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that
 
-from pipeline.stand_in import stand_in
-from pipeline.two_head import load
+from pipeline.models.tflite.stand_in import stand_in
+from pipeline.models.tflite.two_head import load
 from transforms.network.classify_images import (
     BATCH_SIZE,
     ClassifyImages,

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from pipeline.architecture import macs, parameters
+from pipeline.models.tflite.architecture import macs, parameters
 from pipeline.module import folder, savedmodel
 from pipeline.module.float_network import InputRange
 from pipeline.module.source import read_network

@@ -8,8 +8,8 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.architecture import Layer
-from pipeline.tflite_graph import Quantization
+from pipeline.models.tflite.architecture import Layer
+from pipeline.models.tflite.graph import Quantization
 
 InputRange = Literal["byte", "unit"]
 """How images in [0,1] become what the first convolution is fed:

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from pipeline import tflite_file, two_head
+from pipeline.models.tflite import file, two_head
+from pipeline.models.tflite.graph import PIXEL
 from pipeline.module.float_network import FloatNetwork
 from pipeline.module.graph import Network
-from pipeline.tflite_graph import PIXEL
 from transforms.records import Pixels
 
 PICTURES: Final = 200
@@ -77,7 +77,7 @@ def _representative(
 
 def _named(tflite: bytes) -> bytes:
     """Gives the input and the heads their published names, by which everything here finds them."""
-    model = tflite_file.read(tflite)
+    model = file.read(tflite)
     graph = model.subgraphs[0]
     for number, tensor in enumerate(graph.tensors):
         tensor.name = f"tensor_{number}"  # the converter's are long, and some end like a head's
@@ -88,4 +88,4 @@ def _named(tflite: bytes) -> bytes:
     for index, name in names.items():
         graph.tensors[index].name = name
     model.description = "quantlabel export, quantized after training"
-    return two_head.two_head(tflite_file.write(model))
+    return two_head.two_head(file.write(model))

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.architecture import Layer, architecture
+from pipeline.models.tflite.architecture import Layer, architecture
 from pipeline.module.float_network import FloatLayer, FloatNetwork, InputRange, Range
 from transforms.errors import UserError
 

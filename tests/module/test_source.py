@@ -87,7 +87,7 @@ class Slim:
 
     def _filters(self, shape: tuple[int, ...], *, positive: bool = False) -> npt.NDArray[Any]:
         values = self._random.normal(size=shape)
-        if positive:  # carry the picture on, see pipeline.stand_in
+        if positive:  # carry the picture on, see pipeline.models.tflite.stand_in
             return np.abs(values) * 2 / 9
         centred = values - values.mean(axis=(0, 1, 2))
         scaled: npt.NDArray[Any] = centred * np.sqrt(3 / np.prod(shape[:3]))

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline import tflite_file
-from pipeline.architecture import Layer, architecture
-from pipeline.tflite_graph import PIXEL, Quantization, QuantizedLayer, build
+from pipeline.models.tflite import file
+from pipeline.models.tflite.architecture import Layer, architecture
+from pipeline.models.tflite.graph import PIXEL, Quantization, QuantizedLayer, build
 from transforms.errors import UsageError
 
 _DESCRIPTION: Final = "quantlabel stand-in: random weights, its labels mean nothing"
@@ -38,8 +38,8 @@ def stand_in(*, multiplier: float = 0.25, size: int = 128, seed: int = 0) -> byt
     that numpy keeps frozen and from exact arithmetic: the same bytes on every machine.
 
     Args:
-        multiplier: Depth multiplier, one of `pipeline.architecture.MULTIPLIERS`.
-        size: Rows and columns of the input in pixels, one of `pipeline.architecture.SIZES`.
+        multiplier: Depth multiplier, one of `pipeline.models.tflite.architecture.MULTIPLIERS`.
+        size: Rows and columns of the input in pixels, one of `pipeline.models.tflite.architecture.SIZES`.
         seed: 0 to 2**32 - 1.
 
     Returns:
@@ -61,7 +61,7 @@ def is_stand_in(tflite: bytes) -> bool:
     Raises:
         UserError: The bytes are not a tflite file.
     """
-    return bool(tflite_file.read(tflite).description == _DESCRIPTION.encode())
+    return bool(file.read(tflite).description == _DESCRIPTION.encode())
 
 
 class _Filters(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline import stand_in, tflite_file, two_head
+from pipeline.models.tflite import file, stand_in, two_head
 from transforms.errors import UserError
 
 _CONVOLUTIONS: Final = (
@@ -47,7 +47,7 @@ class ModelInfo:
     Attributes:
         sha256: Lower-case hex digest of the file.
         file_bytes: Length of the file.
-        stand_in: Whether the weights are random (`pipeline.stand_in`), so the labels mean nothing.
+        stand_in: Whether the weights are random (`pipeline.models.tflite.stand_in`), so the labels mean nothing.
         multiplier: Depth multiplier, from the length of the feature vector.
         input_size: Rows and columns of the input in pixels.
         input: The input.
@@ -86,7 +86,7 @@ def describe(tflite: bytes) -> ModelInfo:
     Raises:
         UserError: The bytes are not a tflite file, or not of this network; says what was found.
     """
-    model = tflite_file.read(tflite)
+    model = file.read(tflite)
     graph = model.subgraphs[0]
     heads = two_head.find_heads(graph)
     pixels, logits, features = (
@@ -100,7 +100,7 @@ def describe(tflite: bytes) -> ModelInfo:
         multiplier=features.shape[-1] / _FULL_FEATURES,
         input_size=pixels.shape[1],
         input=pixels,
-        outputs=tuple(_tensor_info(graph.tensors[i]) for i in tflite_file.indices(graph.outputs)),
+        outputs=tuple(_tensor_info(graph.tensors[i]) for i in file.indices(graph.outputs)),
         logits=logits,
         features=features,
         classes=logits.shape[-1],
@@ -110,11 +110,11 @@ def describe(tflite: bytes) -> ModelInfo:
 
 
 def _tensor_info(tensor: schema.TensorT) -> TensorInfo:
-    scale, zero_point = tflite_file.quantization(tensor) or (None, None)
+    scale, zero_point = file.quantization(tensor) or (None, None)
     return TensorInfo(
-        name=tflite_file.name(tensor),
+        name=file.name(tensor),
         shape=_shape(tensor),
-        dtype=tflite_file.dtype(tensor),
+        dtype=file.dtype(tensor),
         scale=scale,
         zero_point=zero_point,
     )
@@ -137,7 +137,7 @@ def _size(model: schema.ModelT) -> tuple[int, int]:
 
 def _shapes(graph: schema.SubGraphT, operator: schema.OperatorT) -> list[tuple[int, ...]]:
     """Shapes of the weights, the biases and the output of a convolution."""
-    parts = tflite_file.indices(operator.inputs)[1:] + tflite_file.indices(operator.outputs)
+    parts = file.indices(operator.inputs)[1:] + file.indices(operator.outputs)
     shapes = [_shape(graph.tensors[i]) for i in parts]
     if [len(shape) for shape in shapes] != [4, 1, 4]:
         raise UserError(
@@ -148,7 +148,7 @@ def _shapes(graph: schema.SubGraphT, operator: schema.OperatorT) -> list[tuple[i
 
 
 def _shape(tensor: schema.TensorT) -> tuple[int, ...]:
-    return tuple(tflite_file.indices(tensor.shape))
+    return tuple(file.indices(tensor.shape))
 
 
 def _code(model: schema.ModelT, operator: schema.OperatorT) -> int:

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline import tflite_file
-from pipeline.architecture import Layer
+from pipeline.models.tflite import file
+from pipeline.models.tflite.architecture import Layer
 
 _Code: Final = schema.BuiltinOperator
 _Options: Final = schema.BuiltinOptions
@@ -72,7 +72,7 @@ def build(
     """Writes a network like the published files: 31 operators, down to the softmax.
 
     Args:
-        layers: Of `pipeline.architecture`.
+        layers: Of `pipeline.models.tflite.architecture`.
         quantized: The content of each.
         description: Stored in the file.
 
@@ -87,7 +87,7 @@ def build(
             x = _pool(graph, x)
         x = _convolution(graph, x, layer, content)
     scores = _softmax(graph, x, quantized[-1].output)
-    return tflite_file.write(graph.model(inputs=[pixels], outputs=[scores], text=description))
+    return file.write(graph.model(inputs=[pixels], outputs=[scores], text=description))
 
 
 @dataclasses.dataclass
