@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.model_store import resolve
+from pipeline.models.store.store import resolve
 from pipeline.models.tflite.info import ModelInfo, TensorInfo, describe
 from pipeline.models.tflite.stand_in import stand_in
 from pipeline.module import folder

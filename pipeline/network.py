@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.model_store import resolve
+from pipeline.models.store.store import resolve
 from pipeline.models.tflite import two_head
 from pipeline.module import folder
 from transforms.errors import UserError

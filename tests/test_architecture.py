@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.model_store import model_names
+from pipeline.models.store.store import model_names
 from pipeline.models.tflite.architecture import (
     MULTIPLIERS,
     SIZES,

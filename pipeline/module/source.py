@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.model_store import resolve
+from pipeline.models.store.store import resolve
 from pipeline.module import folder, savedmodel
 from pipeline.module.float_network import FloatNetwork
 from pipeline.module.folder import Kind

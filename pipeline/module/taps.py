@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from pipeline.model_store import resolve
+from pipeline.models.store.store import resolve
 from pipeline.models.tflite import file
 from pipeline.models.tflite.graph import Quantization
 from pipeline.models.tflite.two_head import two_head

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
-from pipeline.download import Limits
+from pipeline.models.store.download import Limits
 from transforms.errors import UserError
 
 _GZIP_MAGIC = b"\x1f\x8b"

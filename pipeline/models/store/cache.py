@@ -18,7 +18,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.model_archive import check_identifier
+from pipeline.models.store.archive import check_identifier
 from transforms.errors import UserError
 
 _log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ What is trusted, and why:
   never cached, and identified by its sha256. The caller's `sha256` pins it.
 
 The cache is the folder `models` in `$QUANTLABEL_CACHE`, or else in `quantlabel` in the user's cache
-folder. It holds `NAME.tflite` and `NAME.json`; see `pipeline.model_cache`.
+folder. It holds `NAME.tflite` and `NAME.json`; see `pipeline.models.store.cache`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from typing import IO
 
 import platformdirs
 
-from pipeline.download import (
+from pipeline.models.store.archive import not_published, unpack
+from pipeline.models.store.cache import Pin, Slot, StoredModel
+from pipeline.models.store.download import (
     Limits,
     check_size,
     check_url,
@@ -36,8 +38,6 @@ from pipeline.download import (
     temporary_file_error,
     write,
 )
-from pipeline.model_archive import not_published, unpack
-from pipeline.model_cache import Pin, Slot, StoredModel
 from pipeline.models.tflite.architecture import MULTIPLIERS, SIZES
 from transforms.errors import UsageError, UserError
 from transforms.storage import files
