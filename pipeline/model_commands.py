@@ -14,17 +14,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.models.float_module import folder
 from pipeline.models.store.store import resolve
 from pipeline.models.tflite.info import ModelInfo, TensorInfo, describe
 from pipeline.models.tflite.stand_in import stand_in
-from pipeline.module import folder
 from pipeline.terminal import only_ours
 from transforms.errors import UserError
 
 if TYPE_CHECKING:
-    from pipeline.module.compare import Comparison
-    from pipeline.module.describe import ModuleInfo
-    from pipeline.module.options import ExportOptions
+    from pipeline.models.float_module.compare import Comparison
+    from pipeline.models.float_module.describe import ModuleInfo
+    from pipeline.models.float_module.options import ExportOptions
 
 
 def fetch(model: str, *, sha256: str | None) -> None:
@@ -63,7 +63,7 @@ def export(options: ExportOptions, *, as_json: bool, verbose: bool) -> None:
         UserError: it cannot be converted or written, or tensorflow is not installed.
     """
     with _tensorflow(f"converting {options.model}", verbose=verbose):
-        from pipeline.module.export import export as convert
+        from pipeline.models.float_module.export import export as convert
 
         done = convert(options)
     if as_json:
@@ -86,9 +86,9 @@ def compare(a: str, b: str, *, source: str, as_json: bool, verbose: bool) -> Non
         UserError: one cannot be had, or they are of different kinds, or tensorflow is missing.
     """
     with _tensorflow(f"comparing {a} with {b}", verbose=verbose):
-        from pipeline.module import compare as comparison
-        from pipeline.module.pictures import pictures
-        from pipeline.module.taps import tapped
+        from pipeline.models.float_module import compare as comparison
+        from pipeline.models.float_module.pictures import pictures
+        from pipeline.models.float_module.taps import tapped
 
         left, right = tapped(a), tapped(b)
         found = comparison.compare(left, right, pictures(source, size=left.size))
@@ -142,9 +142,9 @@ def _percent(share: float) -> str:
 
 def _info_of_module(path: Path, *, sha256: str | None, as_json: bool, verbose: bool) -> None:
     with _tensorflow(f"reading {path}", verbose=verbose):
-        from pipeline.module import describe, labelling
+        from pipeline.models.float_module import describe, load
 
-        name = labelling.load(path, sha256=sha256).name
+        name = load.load(path, sha256=sha256).name
         found = describe.describe(path)
     if as_json:
         print(json.dumps({"name": name, **found.as_dict()}, indent=2))

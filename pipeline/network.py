@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline.models.float_module import folder
 from pipeline.models.store.store import resolve
 from pipeline.models.tflite import two_head
-from pipeline.module import folder
 from transforms.errors import UserError
 from transforms.records import Model
 
@@ -18,7 +18,7 @@ def load_network(model: str, *, sha256: str | None = None) -> Model:
         model: name, path, gs:// or https:// of a quantized MobileNet V1 tflite; or the local folder
             of a TensorFlow 2 SavedModel, which needs the extra `tensorflow`.
         sha256: the hash that the model must have, or None; of a SavedModel see
-            `pipeline.module.folder.sha256`.
+            `pipeline.models.float_module.folder.sha256`.
 
     Raises:
         UserError: it cannot be had, or is neither.
@@ -36,6 +36,6 @@ def load_network(model: str, *, sha256: str | None = None) -> Model:
     from transforms.network.savedmodel import import_tensorflow
 
     import_tensorflow()
-    from pipeline.module import labelling
+    from pipeline.models.float_module import load
 
-    return labelling.load(path, sha256=sha256)
+    return load.load(path, sha256=sha256)

@@ -59,8 +59,8 @@ def stand_in_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def saved_model(stand_in_file: Path) -> Path:
     """The stand-in as a SavedModel, exported once: tensorflow takes its time."""
-    from pipeline.module import savedmodel
-    from pipeline.module.source import read_network
+    from pipeline.models.float_module import savedmodel
+    from pipeline.models.float_module.source import read_network
 
     folder = stand_in_file.parent / "stand-in-float"
     savedmodel.save(read_network(str(stand_in_file)), folder)

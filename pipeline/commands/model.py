@@ -108,7 +108,7 @@ def _add_compare(actions: Any) -> None:
 
 def _model_export(arguments: argparse.Namespace) -> None:
     from pipeline.model_commands import export
-    from pipeline.module.options import ExportOptions
+    from pipeline.models.float_module.options import ExportOptions
 
     options = ExportOptions(
         model=arguments.model,

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from pipeline.cli import main
+from pipeline.models.float_module import post_training
+from pipeline.models.float_module.options import ExportOptions
+from pipeline.models.float_module.source import read_network
 from pipeline.models.tflite.info import describe
 from pipeline.models.tflite.stand_in import stand_in
 from pipeline.models.tflite.two_head import load, two_head
-from pipeline.module import post_training
-from pipeline.module.options import ExportOptions
-from pipeline.module.source import read_network
 from tests.pictures import block_pictures, make_pictures
 from tests.run_tflite import run_tflite
 from transforms.errors import UsageError

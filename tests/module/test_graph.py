@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.models.float_module.graph import Network
+from pipeline.models.float_module.taps import TappedNetwork, TappedTflite
+from pipeline.models.float_module.tflite import from_tflite
 from pipeline.models.tflite.architecture import MULTIPLIERS, SIZES
 from pipeline.models.tflite.stand_in import stand_in
-from pipeline.module.graph import Network
-from pipeline.module.taps import TappedNetwork, TappedTflite
-from pipeline.module.tflite import from_tflite
 from tests.pictures import block_pictures
 from transforms.images.preprocess import unit_range
 

@@ -18,10 +18,10 @@ import pytest
 import tensorflow as tf
 
 from pipeline.cli import main
-from pipeline.module.float_network import Range
-from pipeline.module.graph import Network
-from pipeline.module.source import read_network
-from pipeline.module.tflite import to_tflite
+from pipeline.models.float_module.float_network import Range
+from pipeline.models.float_module.graph import Network
+from pipeline.models.float_module.source import read_network
+from pipeline.models.float_module.tflite import to_tflite
 from tests.pictures import block_pictures
 from transforms.errors import UsageError, UserError
 from transforms.images.preprocess import unit_range
@@ -140,7 +140,7 @@ def test_a_float_checkpoint_gives_the_answers_of_its_graph(trained: Path) -> Non
 
 
 def test_a_quantized_checkpoint_gives_nearly_the_answers_of_its_graph(trained: Path) -> None:
-    """Nearly, because the graph rounds inexact sums; see pipeline/module/graph.py."""
+    """Nearly, because the graph rounds inexact sums; see pipeline/models/float_module/graph.py."""
     network = read_network(str(trained / NAME))
     assert network.is_quantized
     assert (network.multiplier, network.size) == (0.25, 128)

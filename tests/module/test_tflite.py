@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from pipeline.models.float_module.float_network import Range
+from pipeline.models.float_module.tflite import from_tflite, to_tflite
 from pipeline.models.tflite import file
 from pipeline.models.tflite.stand_in import is_stand_in, stand_in
 from pipeline.models.tflite.two_head import two_head
-from pipeline.module.float_network import Range
-from pipeline.module.tflite import from_tflite, to_tflite
 from tests.pictures import block_pictures
 from tests.run_tflite import run_tflite
 from transforms.errors import UserError

@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.models.float_module.float_network import FloatLayer, FloatNetwork, InputRange, Range
 from pipeline.models.tflite.architecture import Layer, architecture
-from pipeline.module.float_network import FloatLayer, FloatNetwork, InputRange, Range
 from transforms.errors import UserError
 
 _EPSILON: Final = np.float32(0.001)

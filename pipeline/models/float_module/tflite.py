@@ -9,11 +9,17 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
+from pipeline.models.float_module.float_network import (
+    FloatLayer,
+    FloatNetwork,
+    Range,
+    dequantize,
+    quantize,
+)
 from pipeline.models.tflite import file
 from pipeline.models.tflite.architecture import Layer, architecture
 from pipeline.models.tflite.graph import PIXEL, Quantization, QuantizedLayer, build
 from pipeline.models.tflite.two_head import two_head
-from pipeline.module.float_network import FloatLayer, FloatNetwork, Range, dequantize, quantize
 from transforms.errors import UserError
 
 _DESCRIPTION = "quantlabel export"

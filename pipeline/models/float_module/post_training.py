@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from pipeline.models.float_module.float_network import FloatNetwork
+from pipeline.models.float_module.graph import Network
 from pipeline.models.tflite import file, two_head
 from pipeline.models.tflite.graph import PIXEL
-from pipeline.module.float_network import FloatNetwork
-from pipeline.module.graph import Network
 from transforms.records import Pixels
 
 PICTURES: Final = 200

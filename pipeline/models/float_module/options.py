@@ -6,7 +6,7 @@ import dataclasses
 from typing import Final, Literal, get_args
 
 from pipeline.checks import require
-from pipeline.module.float_network import INPUT_RANGES, InputRange
+from pipeline.models.float_module.float_network import INPUT_RANGES, InputRange
 from transforms.errors import UsageError
 
 Target = Literal["savedmodel", "tflite"]
@@ -18,7 +18,7 @@ class ExportOptions:
     """What to convert into what.
 
     Attributes:
-        model: As in `pipeline.module.source.read_network`.
+        model: As in `pipeline.models.float_module.source.read_network`.
         to: savedmodel or tflite.
         output: The folder or file to write.
         size: Rows and columns of the input, for a checkpoint whose name does not say so.

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipeline.models.float_module import variables
+from pipeline.models.float_module.float_network import UNIT_RANGE, FloatLayer, FloatNetwork, Range
 from pipeline.models.tflite.architecture import Layer, architecture
 from pipeline.models.tflite.graph import PIXEL
-from pipeline.module import variables
-from pipeline.module.float_network import UNIT_RANGE, FloatLayer, FloatNetwork, Range
 
 
 class _FakeQuant(tf.Module):  # type: ignore[misc]  # tensorflow has no type hints

@@ -8,12 +8,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipeline.models.float_module import folder, savedmodel
+from pipeline.models.float_module.float_network import FloatNetwork
+from pipeline.models.float_module.folder import Kind
+from pipeline.models.float_module.tflite import from_tflite
+from pipeline.models.float_module.variables import Variables, from_variables
 from pipeline.models.store.store import resolve
-from pipeline.module import folder, savedmodel
-from pipeline.module.float_network import FloatNetwork
-from pipeline.module.folder import Kind
-from pipeline.module.tflite import from_tflite
-from pipeline.module.variables import Variables, from_variables
 from transforms.errors import UsageError, UserError
 
 _OURS = "MobilenetV1/"

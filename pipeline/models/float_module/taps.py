@@ -11,14 +11,14 @@ import numpy.typing as npt
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from pipeline.models.float_module import folder
+from pipeline.models.float_module.float_network import FloatNetwork, dequantize
+from pipeline.models.float_module.graph import Network, activation_names
+from pipeline.models.float_module.source import read_network
 from pipeline.models.store.store import resolve
 from pipeline.models.tflite import file
 from pipeline.models.tflite.graph import Quantization
 from pipeline.models.tflite.two_head import two_head
-from pipeline.module import folder
-from pipeline.module.float_network import FloatNetwork, dequantize
-from pipeline.module.graph import Network, activation_names
-from pipeline.module.source import read_network
 from transforms.errors import UserError
 from transforms.images.preprocess import unit_range
 
@@ -48,7 +48,7 @@ def tapped(model: str) -> Tapped:
     """A model to compare: a tflite runs as it is, everything else as the float network.
 
     Args:
-        model: As in `pipeline.module.source.read_network`.
+        model: As in `pipeline.models.float_module.source.read_network`.
 
     Raises:
         UserError: It cannot be had, or is no MobileNet V1.

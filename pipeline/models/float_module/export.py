@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipeline.module import folder, post_training, savedmodel
-from pipeline.module.float_network import FloatNetwork
-from pipeline.module.options import ExportOptions
-from pipeline.module.pictures import pictures
-from pipeline.module.source import read_network
-from pipeline.module.tflite import to_tflite
+from pipeline.models.float_module import folder, post_training, savedmodel
+from pipeline.models.float_module.float_network import FloatNetwork
+from pipeline.models.float_module.options import ExportOptions
+from pipeline.models.float_module.pictures import pictures
+from pipeline.models.float_module.source import read_network
+from pipeline.models.float_module.tflite import to_tflite
 from transforms.errors import UserError
 
 
@@ -23,7 +23,7 @@ class Exported:
 
     Attributes:
         path: Folder or file.
-        sha256: Of the file, or over all files of the folder (`pipeline.module.folder.sha256`).
+        sha256: Of the file, or over all files of the folder (`pipeline.models.float_module.folder.sha256`).
         size: Bytes.
         seconds: That reading, converting and writing took.
     """

@@ -6,10 +6,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from pipeline.models.float_module import folder, savedmodel
+from pipeline.models.float_module.float_network import InputRange
+from pipeline.models.float_module.source import read_network
 from pipeline.models.tflite.architecture import macs, parameters
-from pipeline.module import folder, savedmodel
-from pipeline.module.float_network import InputRange
-from pipeline.module.source import read_network
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,11 +17,11 @@ class ModuleInfo:
     """A SavedModel of MobileNet V1, as `quantlabel model export` writes it.
 
     Attributes:
-        sha256: Over all files, see `pipeline.module.folder.sha256`.
+        sha256: Over all files, see `pipeline.models.float_module.folder.sha256`.
         file_bytes: Of all files.
         multiplier: Depth multiplier.
         input_size: Rows and columns of the input in pixels.
-        input_range: How images are mapped, see `pipeline.module.float_network.InputRange`.
+        input_range: How images are mapped, see `pipeline.models.float_module.float_network.InputRange`.
         quantized: Whether quantization is simulated.
         signatures: Name -> shape of its outputs by name, -1 for the batch.
         parameters: Weights and biases, batch normalization folded in.

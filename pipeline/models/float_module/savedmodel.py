@@ -12,10 +12,10 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from pipeline.module.float_network import FloatNetwork
-from pipeline.module.folder import SAVED_MODEL
-from pipeline.module.graph import Network
-from pipeline.module.variables import Variables
+from pipeline.models.float_module.float_network import FloatNetwork
+from pipeline.models.float_module.folder import SAVED_MODEL
+from pipeline.models.float_module.graph import Network
+from pipeline.models.float_module.variables import Variables
 from transforms.errors import UserError
 
 CLASSIFICATION = "image_classification"

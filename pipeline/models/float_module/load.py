@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.module import folder, savedmodel
+from pipeline.models.float_module import folder, savedmodel
 from transforms.errors import UserError
 from transforms.network.classes import class_names
 from transforms.records import Model
@@ -17,7 +17,7 @@ def load(path: Path, *, sha256: str | None = None) -> Model:
 
     Args:
         path: Its folder.
-        sha256: The hash that `pipeline.module.folder.sha256` must give, or None.
+        sha256: The hash that `pipeline.models.float_module.folder.sha256` must give, or None.
 
     Raises:
         UserError: It lacks a signature, or has another hash or other classes than it should.
