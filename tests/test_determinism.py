@@ -15,7 +15,7 @@ import transforms.images.loader
 import transforms.network.classify_images
 import transforms.rows.stage_rows
 from pipeline.cli import main
-from pipeline.network import load_network
+from pipeline.models.load import load_network
 from tests.pictures import make_pictures
 from tests.runs import start_label, wait_for_parts
 from transforms.network.classify_images import LiteRtModel

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline import load_model
-from pipeline.image_model import ImageModel
+from pipeline.models.image_model import ImageModel
 from pipeline.models.tflite.stand_in import stand_in
 from pipeline.models.tflite.two_head import two_head
 from tests.pictures import block_pictures

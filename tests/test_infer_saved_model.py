@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
+from pipeline.models.load import load_network
 from pipeline.models.tflite.stand_in import stand_in
 from pipeline.models.tflite.two_head import load
-from pipeline.network import load_network
 from tests.pictures import block_pictures
 from transforms.errors import UserError
 from transforms.network.classify_images import LiteRtModel, model_handler

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.checks import require
-from pipeline.network import load_network
+from pipeline.models.load import load_network
 from pipeline.run.options import LabelOptions
 from pipeline.run.sample import Sampled, take_sample
 from pipeline.units import byte_size

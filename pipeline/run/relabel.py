@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.network import load_network
+from pipeline.models.load import load_network
 from pipeline.run.folder.finished import FinishedRun
 from transforms.errors import UserError
 from transforms.images.decode import Scratch

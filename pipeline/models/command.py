@@ -107,7 +107,7 @@ def _add_compare(actions: Any) -> None:
 
 
 def _model_export(arguments: argparse.Namespace) -> None:
-    from pipeline.model_commands import export
+    from pipeline.models.actions import export
     from pipeline.models.float_module.options import ExportOptions
 
     options = ExportOptions(
@@ -122,7 +122,7 @@ def _model_export(arguments: argparse.Namespace) -> None:
 
 
 def _model_compare(arguments: argparse.Namespace) -> None:
-    from pipeline.model_commands import compare
+    from pipeline.models.actions import compare
 
     compare(
         arguments.a,
@@ -134,13 +134,13 @@ def _model_compare(arguments: argparse.Namespace) -> None:
 
 
 def _model_fetch(arguments: argparse.Namespace) -> None:
-    from pipeline.model_commands import fetch
+    from pipeline.models.actions import fetch
 
     fetch(arguments.model, sha256=arguments.sha256)
 
 
 def _model_info(arguments: argparse.Namespace) -> None:
-    from pipeline.model_commands import info
+    from pipeline.models.actions import info
 
     info(
         arguments.model,
@@ -151,7 +151,7 @@ def _model_info(arguments: argparse.Namespace) -> None:
 
 
 def _model_stand_in(arguments: argparse.Namespace) -> None:
-    from pipeline.model_commands import write_stand_in
+    from pipeline.models.actions import write_stand_in
 
     write_stand_in(
         arguments.output,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.network import load_network
+from pipeline.models.load import load_network
 from transforms.network.classes import class_names
 from transforms.network.classify_images import BATCH_SIZE, LiteRtModel
 from transforms.records import Model
