@@ -9,7 +9,8 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import duplicates, evaluate, export, head, labels, review, search
+from pipeline.commands import duplicates, evaluate, export, head, review, search
+from pipeline.labels import command as labels
 from pipeline.models import command as model
 from pipeline.report import command as report
 from pipeline.run import label_command, plan_command

@@ -12,9 +12,9 @@ from rich.progress import Progress
 from pipeline.checks import require, require_run, require_truth
 from pipeline.evaluated import KINDS, Kind, Labels, labels_of
 from pipeline.evaluation import Evaluation
+from pipeline.labels.truth import FOLDERS, load_truth
 from pipeline.run.folder import ledger
 from pipeline.run.folder.finished import FinishedRun, open_run
-from pipeline.truth import FOLDERS, load_truth
 from transforms._version import VERSION
 from transforms.errors import UserError
 from transforms.storage import files
@@ -29,7 +29,7 @@ class EvaluateOptions:
 
     Attributes:
         folder: of a finished run.
-        truth: `folders`, or the path of a table, see `pipeline.truth.TableTruth`.
+        truth: `folders`, or the path of a table, see `pipeline.labels.truth.TableTruth`.
         labels: which labels of the run; None for those that the truth speaks of.
 
     Raises:

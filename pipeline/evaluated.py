@@ -12,10 +12,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import tabular
 from pipeline.head import FOLDER
+from pipeline.labels import tables as tabular
+from pipeline.labels.truth import (
+    FOLDERS,
+    UNKNOWN,
+    KnownLabels,
+    NetworkClasses,
+    Vocabulary,
+    folder_name,
+)
 from pipeline.run.folder.finished import FinishedRun
-from pipeline.truth import FOLDERS, UNKNOWN, KnownLabels, NetworkClasses, Vocabulary, folder_name
 from transforms.errors import UserError
 from transforms.network.classes import class_names, find_classes
 from transforms.rows.publish import MANIFEST, SUCCESS
@@ -80,7 +87,7 @@ def labels_of(run: FinishedRun, kind: Kind | None, *, truth: str) -> Labels:
     Args:
         run: with the labels.
         kind: what the user asked for; None for those labels of the run that the truth speaks of.
-        truth: as in `pipeline.truth.load_truth`.
+        truth: as in `pipeline.labels.truth.load_truth`.
 
     Raises:
         UserError: the run has no such labels, or the truth fits two kinds alike.

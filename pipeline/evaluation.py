@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.calibration import ScoreCounts, TemperatureFit
 from pipeline.evaluated import Labels
-from pipeline.truth import UNKNOWN, Truth
+from pipeline.labels.truth import UNKNOWN, Truth
 
 _TOP = 5
 _EXAMPLES = 20

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.label_map import load_label_map
+from pipeline.labels.label_map import load_label_map
 from transforms.errors import UserError
 from transforms.network.label_map import LabelMap, Mapped
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas
 import pytest
 
-from pipeline.truth import NetworkClasses, OwnLabels, Truth, Unused, load_truth
+from pipeline.labels.truth import NetworkClasses, OwnLabels, Truth, Unused, load_truth
 from transforms.errors import UserError
 
 

@@ -36,7 +36,7 @@ class LabelOptions(RunnerOptions):
         top_k: classes a prediction names, 1..1001.
         views: how often the network looks at a picture, see `transforms.images.preprocess.VIEWS`.
         temperature: that the logits are divided by, above 0.
-        label_map: table of the user's own labels, see `pipeline.label_map`, or None.
+        label_map: table of the user's own labels, see `pipeline.labels.label_map`, or None.
         label_threshold: own labels with a smaller score are not given, 0..1.
         max_failure_rate: share of the inputs, 0..1; a run with more failures has failed.
         max_pixels: pictures with more pixels are failures.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pipeline import tabular
+from pipeline.labels import tables
 from transforms.errors import UserError
 from transforms.network.classes import ambiguous, class_names, find_classes
 from transforms.network.label_map import LabelMap
@@ -36,7 +36,7 @@ def load_label_map(path: str, *, threshold: float = 0.0) -> LabelMap:
         UserError: the file cannot be read, or a line of it names no class, several, or one that
             another line gives another label, or a label has no class left.
     """
-    entries = [_entry(row) for row in tabular.rows(path)]
+    entries = [_entry(row) for row in tables.rows(path)]
     if not entries:
         raise UserError(f"{path}: the label map has no rows")
     labels = tuple(dict.fromkeys(entry.label for entry in entries))
@@ -63,7 +63,7 @@ def _require_agreement(first: _Entry, entry: _Entry, class_id: int) -> None:
         )
 
 
-def _entry(row: tabular.Row) -> _Entry:
+def _entry(row: tables.Row) -> _Entry:
     for column in ("class", "label"):
         if column not in row.values:
             found = ", ".join(row.values) or "nothing"

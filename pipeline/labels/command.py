@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
 
 
 def _search(arguments: argparse.Namespace) -> None:
-    from pipeline.label_search import print_found, search
+    from pipeline.labels.search import print_found, search
 
     found = search(" ".join(arguments.words))
     show(arguments, found.as_dict(), in_words=lambda console: print_found(found, console=console))

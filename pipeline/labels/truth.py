@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pipeline import tabular
+from pipeline.labels import tables
 from transforms.errors import UserError
 from transforms.network.classes import ambiguous, class_names, find_classes
 from transforms.rows.schema import text
@@ -59,7 +59,7 @@ class Truth(Protocol):
 class Vocabulary(Protocol):
     """Turns words into numbers from 0 on."""
 
-    def of_row(self, row: tabular.Row) -> int:
+    def of_row(self, row: tables.Row) -> int:
         """What a row of a table says.
 
         Raises:
@@ -77,7 +77,7 @@ class Vocabulary(Protocol):
 class NetworkClasses:
     """The classes of the network; their ids are the numbers."""
 
-    def of_row(self, row: tabular.Row) -> int:
+    def of_row(self, row: tables.Row) -> int:
         """The one class that `class_id`, `synset` and `label` can mean, those that are there."""
         return _class_id(row)
 
@@ -100,7 +100,7 @@ class OwnLabels:
         """The label of each number."""
         return list(self._numbers)
 
-    def of_row(self, row: tabular.Row) -> int:
+    def of_row(self, row: tables.Row) -> int:
         """What the column `label` says."""
         return self.of_folder(_own_label(row))
 
@@ -131,7 +131,7 @@ class KnownLabels:
         self._numbers = {label: number for number, label in enumerate(labels)}
         self._of = of
 
-    def of_row(self, row: tabular.Row) -> int:
+    def of_row(self, row: tables.Row) -> int:
         """What the column `label` says."""
         label = _own_label(row)
         if label not in self._numbers:
@@ -151,7 +151,7 @@ _SHOWN = 10
 """Labels that a message lists at most."""
 
 
-def _own_label(row: tabular.Row) -> str:
+def _own_label(row: tables.Row) -> str:
     if "label" not in row.values:
         found = ", ".join(row.values) or "nothing"
         raise UserError(f"{row.where}: expected a column label, found {found}")
@@ -206,7 +206,7 @@ _WHOLE = 1_000_000
 class _Entry(NamedTuple):
     """A row of the table: `name` is the last `parts` parts of the address of its picture."""
 
-    row: tabular.Row
+    row: tables.Row
     name: str
     parts: int
 
@@ -248,7 +248,7 @@ class TableTruth:
         folder = posixpath.dirname(self._path)
         if files.is_local(self._path):
             folder = os.path.abspath(folder)
-        for row in tabular.rows(self._path):
+        for row in tables.rows(self._path):
             yield _entry(row, folder=folder)
 
     def _drop_repetitions(self) -> None:
@@ -307,7 +307,7 @@ def _end(uri: str, parts: int) -> str:
     return "/".join(uri.split("/")[-parts:])
 
 
-def _entry(row: tabular.Row, *, folder: str) -> _Entry:
+def _entry(row: tables.Row, *, folder: str) -> _Entry:
     values = row.values
     if "uri" in values:
         uri = text(values["uri"])
@@ -327,7 +327,7 @@ def _absolute(uri: str, *, folder: str) -> str:
     return files.join(folder, uri)
 
 
-def _class_id(row: tabular.Row) -> int:
+def _class_id(row: tables.Row) -> int:
     """The one class that all of the row's columns can mean."""
     told = {name: row.values[name] for name in _COLUMNS if name in row.values}
     if not told:
@@ -345,7 +345,7 @@ def _class_id(row: tabular.Row) -> int:
     return possible[0]
 
 
-def _called(row: tabular.Row, column: str, value: str) -> Iterator[int]:
+def _called(row: tables.Row, column: str, value: str) -> Iterator[int]:
     called = find_classes(value) if re.fullmatch(_COLUMNS[column], value) else ()
     if not called:
         raise UserError(
