@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.head import FOLDER
+from pipeline.heads.head import FOLDER
 from pipeline.labels import tables as tabular
 from pipeline.labels.truth import (
     FOLDERS,

@@ -16,7 +16,7 @@ def print_fit(about: Mapping[str, Any], *, path: str, console: Console) -> None:
     """Prints the cross-validated figures of a head.
 
     Args:
-        about: what `pipeline.head_fit.fit` returned.
+        about: what `pipeline.heads.fit.fit` returned.
         path: of the head.
         console: to print on.
     """
@@ -58,7 +58,7 @@ def print_apply(manifest: Mapping[str, Any], *, folder: str, console: Console) -
     """Prints how many rows got which label.
 
     Args:
-        manifest: what `pipeline.head_apply.apply` returned.
+        manifest: what `pipeline.heads.apply.apply` returned.
         folder: where the rows are.
         console: to print on.
     """

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.calibration import ScoreCounts
 from pipeline.checks import require, require_run, require_truth
 from pipeline.evaluation import share
-from pipeline.head import FILE, Head, Vectors, embeddings, vectors_of, write_head
+from pipeline.heads.head import FILE, Head, Vectors, embeddings, vectors_of, write_head
 from pipeline.labels.truth import UNKNOWN, OwnLabels, Truth, load_truth
 from pipeline.run.folder import ledger
 from pipeline.run.folder.finished import FinishedRun, open_run

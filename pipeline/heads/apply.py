@@ -11,8 +11,8 @@ import apache_beam as beam
 from rich.console import Console
 
 from pipeline.checks import require, require_run
-from pipeline.head import FILE, FOLDER, read_head
-from pipeline.head_graph import Source, build
+from pipeline.heads.graph import Source, build
+from pipeline.heads.head import FILE, FOLDER, read_head
 from pipeline.run.folder.finished import FinishedRun, open_run
 from pipeline.run.runners import dataflow, progress, runner
 from pipeline.run.runners.options import RunnerOptions, beam_options

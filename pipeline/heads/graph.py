@@ -14,7 +14,7 @@ import pyarrow as pa
 from apache_beam.pvalue import AsList
 from threadpoolctl import threadpool_limits
 
-from pipeline.head import Head, embeddings
+from pipeline.heads.head import Head, embeddings
 from pipeline.run.folder import attempts, ledger
 from pipeline.run.runners.progress import Report
 from transforms.errors import UserError

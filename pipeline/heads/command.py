@@ -65,8 +65,8 @@ def _fit(arguments: argparse.Namespace) -> None:
     require("sklearn", extra="analysis", command="head fit")
     from rich.console import Console
 
-    from pipeline.head_fit import FitOptions, fit
-    from pipeline.head_tables import print_fit
+    from pipeline.heads.fit import FitOptions, fit
+    from pipeline.heads.tables import print_fit
 
     options = FitOptions(folder=arguments.folder, truth=arguments.truth, output=arguments.output)
     about = fit(options, console=Console(stderr=True))
@@ -80,9 +80,9 @@ def _fit(arguments: argparse.Namespace) -> None:
 def _apply(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from pipeline.head import FOLDER
-    from pipeline.head_apply import ApplyOptions, apply
-    from pipeline.head_tables import print_apply
+    from pipeline.heads.apply import ApplyOptions, apply
+    from pipeline.heads.head import FOLDER
+    from pipeline.heads.tables import print_apply
     from pipeline.terminal import only_ours
     from transforms.storage import files
 
