@@ -9,7 +9,8 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import duplicates, evaluate, export, review, search
+from pipeline.commands import duplicates, evaluate, review, search
+from pipeline.export import command as export
 from pipeline.heads import command as head
 from pipeline.labels import command as labels
 from pipeline.models import command as model
