@@ -9,7 +9,8 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import duplicates, evaluate, review, search
+from pipeline.commands import evaluate
+from pipeline.explore import duplicates_command, review_command, search_command
 from pipeline.export import command as export
 from pipeline.heads import command as head
 from pipeline.labels import command as labels
@@ -27,9 +28,9 @@ _COMMANDS = (
     report,
     evaluate,
     head,
-    duplicates,
-    search,
-    review,
+    duplicates_command,
+    search_command,
+    review_command,
     export,
     labels,
     model,

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.cli import main
-from pipeline.similar import most_similar
+from pipeline.explore.search import most_similar
 from tests.pictures import make_pictures
 from tests.rows import prediction
 from transforms.records import Prediction

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.checks import require, require_run
-from pipeline.near_duplicates import COLUMNS, THRESHOLD, Groups, find_groups
+from pipeline.explore.near_duplicates import COLUMNS, THRESHOLD, Groups, find_groups
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms._version import VERSION
 from transforms.storage import files

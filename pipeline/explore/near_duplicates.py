@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.vectors import Vectors, unit_vectors
+from pipeline.explore.vectors import Vectors, unit_vectors
 from transforms.errors import UserError
 
 THRESHOLD = 0.95

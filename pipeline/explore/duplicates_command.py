@@ -39,7 +39,7 @@ def _duplicates(arguments: argparse.Namespace) -> None:
     require("faiss", "scipy", extra="analysis", command="duplicates")
     from rich.console import Console
 
-    from pipeline.duplicates import DuplicatesOptions, duplicates, print_duplicates
+    from pipeline.explore.duplicates import DuplicatesOptions, duplicates, print_duplicates
 
     given = {} if arguments.threshold is None else {"threshold": arguments.threshold}
     options = DuplicatesOptions(folder=arguments.folder, **given)

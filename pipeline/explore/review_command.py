@@ -39,7 +39,7 @@ def _review(arguments: argparse.Namespace) -> None:
     require("faiss", "scipy", extra="analysis", command="review")
     from rich.console import Console
 
-    from pipeline.review import ReviewOptions, print_review, review
+    from pipeline.explore.review import ReviewOptions, print_review, review
 
     options = ReviewOptions(folder=arguments.folder, budget=arguments.budget)
     with Console(stderr=True).status("Choosing pictures ..."):

@@ -30,7 +30,7 @@ def add(commands: Any) -> None:
 
 
 def _search(arguments: argparse.Namespace) -> None:
-    from pipeline.similar import SearchOptions, print_found, search
+    from pipeline.explore.search import SearchOptions, print_found, search
     from pipeline.terminal import only_ours
 
     options = SearchOptions(folder=arguments.folder, like=arguments.like, k=arguments.k)

@@ -23,10 +23,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.checks import require, require_run
+from pipeline.explore.near_duplicates import COLUMNS, find_groups
+from pipeline.explore.vectors import Vectors, unit_vectors
 from pipeline.export.label_studio_config import NONE_OF_THESE, image_address, labelling_config
-from pipeline.near_duplicates import COLUMNS, find_groups
 from pipeline.run.folder.finished import FinishedRun, open_run
-from pipeline.vectors import Vectors, unit_vectors
 from transforms.errors import UsageError
 from transforms.storage import files
 

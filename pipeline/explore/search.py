@@ -15,9 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.checks import require, require_run
+from pipeline.explore.vectors import unit_vectors
 from pipeline.run.folder.finished import open_run
 from pipeline.run.relabel import Relabeller
-from pipeline.vectors import unit_vectors
 
 COLUMNS = ("uri", "label", "score", "embedding")
 
