@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import evaluate
+from pipeline.evaluate import command as evaluate
 from pipeline.explore import duplicates_command, review_command, search_command
 from pipeline.export import command as export
 from pipeline.heads import command as head

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipeline.calibration import ScoreCounts, TemperatureFit
+from pipeline.evaluate.calibration import ScoreCounts, TemperatureFit
 from transforms.network.classify_images import softmax, top_classes
 
 

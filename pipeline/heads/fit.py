@@ -14,9 +14,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
-from pipeline.calibration import ScoreCounts
 from pipeline.checks import require, require_run, require_truth
-from pipeline.evaluation import share
+from pipeline.evaluate.calibration import ScoreCounts
+from pipeline.evaluate.counts import share
 from pipeline.heads.head import FILE, Head, Vectors, embeddings, vectors_of, write_head
 from pipeline.labels.truth import UNKNOWN, OwnLabels, Truth, load_truth
 from pipeline.run.folder import ledger

@@ -44,8 +44,8 @@ def add(commands: Any) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from pipeline.evaluate import FILE, EvaluateOptions, evaluate
-    from pipeline.evaluation_tables import print_evaluation
+    from pipeline.evaluate.evaluate import FILE, EvaluateOptions, evaluate
+    from pipeline.evaluate.tables import print_evaluation
     from transforms.storage import files
 
     options = EvaluateOptions(

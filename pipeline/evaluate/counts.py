@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.calibration import ScoreCounts, TemperatureFit
-from pipeline.evaluated import Labels
+from pipeline.evaluate.calibration import ScoreCounts, TemperatureFit
+from pipeline.evaluate.given_labels import Labels
 from pipeline.labels.truth import UNKNOWN, Truth
 
 _TOP = 5

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from pipeline.checks import require, require_run, require_truth
-from pipeline.evaluated import KINDS, Kind, Labels, labels_of
-from pipeline.evaluation import Evaluation
+from pipeline.evaluate.counts import Evaluation
+from pipeline.evaluate.given_labels import KINDS, Kind, Labels, labels_of
 from pipeline.labels.truth import FOLDERS, load_truth
 from pipeline.run.folder import ledger
 from pipeline.run.folder.finished import FinishedRun, open_run

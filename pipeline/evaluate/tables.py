@@ -17,7 +17,7 @@ def print_evaluation(result: Mapping[str, Any], *, path: str, console: Console) 
     """Prints the figures that a person looks at first.
 
     Args:
-        result: of `pipeline.evaluate.evaluate`.
+        result: of `pipeline.evaluate.evaluate.evaluate`.
         path: where all of them are.
         console: to print on.
     """
