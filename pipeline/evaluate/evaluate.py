@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from pipeline.checks import require, require_run, require_truth
+from pipeline.console.checks import require, require_run, require_truth
 from pipeline.evaluate.counts import Evaluation
 from pipeline.evaluate.given_labels import KINDS, Kind, Labels, labels_of
 from pipeline.labels.truth import FOLDERS, load_truth

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.checks import require, require_run
+from pipeline.console.checks import require, require_run
 from pipeline.explore.near_duplicates import COLUMNS, THRESHOLD, Groups, find_groups
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms._version import VERSION

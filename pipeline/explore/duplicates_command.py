@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.parser import add_command, add_json, add_run, show
+from pipeline.console.parser import add_command, add_json, add_run, show
 
 
 def add(commands: Any) -> None:
@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
 
 
 def _duplicates(arguments: argparse.Namespace) -> None:
-    from pipeline.extras import require
+    from pipeline.console.extras import require
 
     require("faiss", "scipy", extra="analysis", command="duplicates")
     from rich.console import Console

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.checks import require, require_run
+from pipeline.console.checks import require, require_run
 from pipeline.explore.near_duplicates import COLUMNS, find_groups
 from pipeline.explore.vectors import Vectors, unit_vectors
 from pipeline.export.label_studio_config import NONE_OF_THESE, image_address, labelling_config

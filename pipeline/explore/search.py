@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.checks import require, require_run
+from pipeline.console.checks import require, require_run
 from pipeline.explore.vectors import unit_vectors
 from pipeline.run.folder.finished import open_run
 from pipeline.run.relabel import Relabeller

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.parser import add_command, add_json, add_run, show
+from pipeline.console.parser import add_command, add_json, add_run, show
 
 
 def add(commands: Any) -> None:
@@ -30,8 +30,8 @@ def add(commands: Any) -> None:
 
 
 def _search(arguments: argparse.Namespace) -> None:
+    from pipeline.console.terminal import only_ours
     from pipeline.explore.search import SearchOptions, print_found, search
-    from pipeline.terminal import only_ours
 
     options = SearchOptions(folder=arguments.folder, like=arguments.like, k=arguments.k)
     with only_ours(verbose=arguments.verbose):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.parser import add_command, add_json, add_run, show
+from pipeline.console.parser import add_command, add_json, add_run, show
 
 
 def add(commands: Any) -> None:
@@ -33,8 +33,8 @@ def _export(arguments: argparse.Namespace) -> None:
 
     from rich.console import Console
 
+    from pipeline.console.terminal import only_ours
     from pipeline.export.write import ExportOptions, export, print_export
-    from pipeline.terminal import only_ours
 
     options = ExportOptions(folder=arguments.folder, to=arguments.to)
     with only_ours(verbose=arguments.verbose) as stderr:

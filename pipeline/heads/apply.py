@@ -10,7 +10,7 @@ from typing import Any
 import apache_beam as beam
 from rich.console import Console
 
-from pipeline.checks import require, require_run
+from pipeline.console.checks import require, require_run
 from pipeline.heads.graph import Source, build
 from pipeline.heads.head import FILE, FOLDER, read_head
 from pipeline.run.folder.finished import FinishedRun, open_run

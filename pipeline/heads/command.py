@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.parser import add_command, add_group, add_json, add_run, show
+from pipeline.console.parser import add_command, add_group, add_json, add_run, show
 
 
 def add(commands: Any) -> None:
@@ -60,7 +60,7 @@ def add(commands: Any) -> None:
 
 
 def _fit(arguments: argparse.Namespace) -> None:
-    from pipeline.extras import require
+    from pipeline.console.extras import require
 
     require("sklearn", extra="analysis", command="head fit")
     from rich.console import Console
@@ -80,10 +80,10 @@ def _fit(arguments: argparse.Namespace) -> None:
 def _apply(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
+    from pipeline.console.terminal import only_ours
     from pipeline.heads.apply import ApplyOptions, apply
     from pipeline.heads.head import FOLDER
     from pipeline.heads.tables import print_apply
-    from pipeline.terminal import only_ours
     from transforms.storage import files
 
     options = ApplyOptions(

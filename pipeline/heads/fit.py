@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
-from pipeline.checks import require, require_run, require_truth
+from pipeline.console.checks import require, require_run, require_truth
 from pipeline.evaluate.calibration import ScoreCounts
 from pipeline.evaluate.counts import share
 from pipeline.heads.head import FILE, Head, Vectors, embeddings, vectors_of, write_head

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.parser import add_command, add_group, add_json, show
+from pipeline.console.parser import add_command, add_group, add_json, show
 
 
 def add(commands: Any) -> None:

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.console.terminal import only_ours
 from pipeline.models.float_module import folder
 from pipeline.models.store.store import resolve
 from pipeline.models.tflite.info import ModelInfo, TensorInfo, describe
 from pipeline.models.tflite.stand_in import stand_in
-from pipeline.terminal import only_ours
 from transforms.errors import UserError
 
 if TYPE_CHECKING:

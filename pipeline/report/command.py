@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.parser import add_command, add_run
+from pipeline.console.parser import add_command, add_run
 
 
 def add(commands: Any) -> None:
@@ -34,8 +34,8 @@ def add(commands: Any) -> None:
 def _report(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
+    from pipeline.console.terminal import only_ours
     from pipeline.report.write import ReportOptions, print_report, report
-    from pipeline.terminal import only_ours
 
     options = ReportOptions(folder=arguments.folder, max_pictures=arguments.max_pictures)
     with only_ours(verbose=arguments.verbose) as stderr:

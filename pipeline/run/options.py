@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Any, Literal
 
-from pipeline.checks import require
+from pipeline.console.checks import require
 from pipeline.run.runners.options import RunnerOptions
 from transforms.errors import UsageError
 from transforms.images.loader import MAX_BYTES, MAX_PIXELS

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.checks import require, require_run
+from pipeline.console.checks import require, require_run
 from pipeline.run.folder.attempts import KINDS, success
 from pipeline.run.folder.finished import FinishedRun
 from pipeline.run.relabel import Relabeller

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final, Literal, get_args
 
-from pipeline.checks import require
+from pipeline.console.checks import require
 from pipeline.models.float_module.float_network import INPUT_RANGES, InputRange
 from transforms.errors import UsageError
 
