@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load_model", "load_network"]
 
-_HOMES = {"load_model": "image_model", "load_network": "network"}
+_HOMES = {"load_model": "models.image_model", "load_network": "models.load"}
 
 
 def __getattr__(name: str) -> Any:

@@ -30,16 +30,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ClassifyImages": "infer",
+    "ClassifyImages": "network.classify_images",
     "Failure": "records",
     "Image": "records",
     "ImageRef": "records",
-    "LoadAndPreprocess": "load",
+    "LoadAndPreprocess": "images.load_and_preprocess",
     "Model": "records",
     "Prediction": "records",
-    "ReadImages": "read",
-    "WriteFailures": "write",
-    "WritePredictions": "write",
+    "ReadImages": "inputs.read_images",
+    "WriteFailures": "rows.write_rows",
+    "WritePredictions": "rows.write_rows",
 }
 
 

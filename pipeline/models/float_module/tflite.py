@@ -112,7 +112,7 @@ class _Reader:
         tensor = self._graph.tensors[index]
         quantization = file.quantization(tensor)
         return UserError(
-            f"its tensor {tflite_file.summary(tensor)} has scale and zero point "
+            f"its tensor {file.summary(tensor)} has scale and zero point "
             f"{quantization or 'of its own kind'}. {_EXPECTED}"
         )
 
