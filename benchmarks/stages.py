@@ -18,8 +18,9 @@ from typing import TypeVar
 import numpy as np
 
 from pipeline.models.tflite.two_head import load
-from transforms.images.decode import Scratch, decode
+from transforms.images.decode import decode
 from transforms.images.loader import MAX_BYTES, read_bytes
+from transforms.images.pixels import Scratch
 from transforms.images.preprocess import min_side, preprocess
 from transforms.inputs import listing
 from transforms.network.classify_images import BATCH_SIZE, LiteRtModelHandler

@@ -27,7 +27,8 @@ from tests.encoded import encoded, grey_tiff, orientation_exif, png, png_chunk, 
 from tests.fuzz_parts import rearranged
 from tests.hostile import HOSTILE, bmp_rle
 from transforms.failures import ImageError, Reason
-from transforms.images.decode import Decoded, decode
+from transforms.images.decode import decode
+from transforms.images.pixels import Decoded
 
 MAX_PIXELS = 1_000_000
 MAX_BYTES = 64_000_000

@@ -18,7 +18,8 @@ from PIL import Image, features
 
 from tests.encoded import encoded, grey_tiff, orientation_exif, png, png_chunk, waves
 from transforms.failures import ImageError
-from transforms.images.decode import Scratch, decode
+from transforms.images.decode import decode
+from transforms.images.pixels import Scratch
 
 WAVES = waves(37, 41)
 

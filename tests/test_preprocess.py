@@ -12,7 +12,8 @@ from PIL import Image
 from tests.encoded import encoded, orientation_exif, waves
 from transforms.errors import UsageError
 from transforms.failures import ImageError
-from transforms.images.decode import Scratch, decode
+from transforms.images.decode import decode
+from transforms.images.pixels import Scratch
 from transforms.images.preprocess import METHODS, Method, load, preprocess, unit_range
 
 

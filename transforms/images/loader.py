@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from transforms.failures import ImageError, Reason, Stage, failure
-from transforms.images.decode import Scratch
+from transforms.images.pixels import Scratch
 from transforms.images.preprocess import Method, load
 from transforms.inputs.archives.members import Member
 from transforms.records import Failure, Image, ImageRef
