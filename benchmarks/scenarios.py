@@ -23,7 +23,7 @@ from pipeline.models.tflite.two_head import load
 from transforms.errors import UserError
 from transforms.images.decode import decode
 from transforms.images.preprocess import preprocess
-from transforms.network.classify_images import LiteRtModel
+from transforms.network.litert import LiteRtModel
 
 SCENARIOS = ("main", "large", "scale", "start", "soak")
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from pipeline.evaluate.calibration import ScoreCounts, TemperatureFit
-from transforms.network.classify_images import softmax, top_classes
+from transforms.network.ranking import softmax, top_classes
 
 
 def _counts() -> ScoreCounts:

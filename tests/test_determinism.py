@@ -18,7 +18,7 @@ from pipeline.cli import main
 from pipeline.models.load import load_network
 from tests.pictures import make_pictures
 from tests.runs import start_label, wait_for_parts
-from transforms.network.classify_images import LiteRtModel
+from transforms.network.litert import LiteRtModel
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 

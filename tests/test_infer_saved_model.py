@@ -19,7 +19,8 @@ from pipeline.models.tflite.stand_in import stand_in
 from pipeline.models.tflite.two_head import load
 from tests.pictures import block_pictures
 from transforms.errors import UserError
-from transforms.network.classify_images import LiteRtModel, model_handler
+from transforms.network.classify_images import model_handler
+from transforms.network.litert import LiteRtModel
 from transforms.network.savedmodel import SavedModel, SavedModelHandler
 from transforms.records import Failure, Image, ImageRef
 

@@ -11,7 +11,8 @@ import pytest
 
 from tests.conftest import unprivileged
 from transforms.errors import UserError
-from transforms.inputs.listing import Listed, Skipped, list_input
+from transforms.inputs.archives.base import Listed, Skipped
+from transforms.inputs.listing import list_input
 from transforms.records import Failure, ImageRef
 
 

@@ -25,7 +25,7 @@ from pipeline.labels.truth import (
 from pipeline.run.folder.finished import FinishedRun
 from transforms.errors import UserError
 from transforms.network.classes import class_names, find_classes
-from transforms.rows.publish import MANIFEST, SUCCESS
+from transforms.rows.names import MANIFEST, SUCCESS
 from transforms.storage import files
 
 Kind = Literal["network", "mapped", "head"]

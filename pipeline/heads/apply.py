@@ -17,7 +17,7 @@ from pipeline.run.folder.finished import FinishedRun, open_run
 from pipeline.run.runners import dataflow, progress, runner
 from pipeline.run.runners.options import RunnerOptions, beam_options
 from transforms._version import VERSION
-from transforms.rows.publish import MANIFEST
+from transforms.rows.names import MANIFEST
 from transforms.storage import files
 
 _STAGING = "_temporary-"

@@ -18,8 +18,9 @@ from pipeline.heads.head import Head, embeddings
 from pipeline.run.folder import attempts, ledger
 from pipeline.run.runners.progress import Report
 from transforms.errors import UserError
-from transforms.network.classify_images import top_classes
-from transforms.rows.publish import MANIFEST, SUCCESS, Move, delete_markers, delete_stale, publish
+from transforms.network.ranking import top_classes
+from transforms.rows.names import MANIFEST, SUCCESS
+from transforms.rows.publish import Move, delete_markers, delete_stale, publish
 from transforms.rows.reader import read_predictions
 from transforms.rows.shards import ROWS_PER_GROUP, Piece, write_piece
 from transforms.storage import files

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pipeline.run.folder.finished import FinishedRun
 from transforms.errors import UserError
-from transforms.network.classify_images import softmax
+from transforms.network.ranking import softmax
 from transforms.storage import files
 
 FOLDER = "head"

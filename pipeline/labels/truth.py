@@ -18,8 +18,8 @@ import numpy.typing as npt
 from pipeline.labels import tables
 from transforms.errors import UserError
 from transforms.network.classes import ambiguous, class_names, find_classes
-from transforms.rows.schema import text
 from transforms.storage import files
+from transforms.storage.addresses import text
 
 UNKNOWN = -1
 """In place of a number: nobody has said what the picture shows."""

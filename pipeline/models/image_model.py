@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from pipeline.models.load import load_network
 from transforms.network.classes import class_names
-from transforms.network.classify_images import BATCH_SIZE, LiteRtModel
+from transforms.network.litert import LiteRtModel
+from transforms.network.ranking import BATCH_SIZE
 from transforms.records import Model
 
 Array = npt.NDArray[np.float32]

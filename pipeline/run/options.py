@@ -13,8 +13,7 @@ from transforms.images.loader import MAX_BYTES, MAX_PIXELS
 from transforms.images.preprocess import METHODS, VIEWS, Method
 from transforms.inputs.listing import absolute
 from transforms.rows.formats import FORMATS
-from transforms.rows.schema import text
-from transforms.storage.addresses import shown, without_secrets
+from transforms.storage.addresses import shown, text, without_secrets
 
 ReuseBy = Literal["uri", "sha256"]
 

@@ -19,7 +19,7 @@ from pipeline.models.tflite.two_head import load, two_head
 from tests.pictures import block_pictures, make_pictures
 from tests.run_tflite import run_tflite
 from transforms.errors import UsageError
-from transforms.network.classify_images import LiteRtModel
+from transforms.network.litert import LiteRtModel
 
 
 def _model(*words: object) -> int:

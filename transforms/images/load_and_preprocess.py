@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.utils.shared import Shared
 
-from transforms.images.loader import MAX_BYTES, MAX_PIXELS, Ahead, InFlight, Loader, LoaderPool
+from transforms.bundles import in_window
+from transforms.images.loader import MAX_BYTES, MAX_PIXELS, Loader
+from transforms.images.loader_pool import Ahead, InFlight, LoaderPool
 from transforms.images.preprocess import Method
-from transforms.inputs.archives.base import packing
+from transforms.inputs.archives.base import Skipped, packing
 from transforms.inputs.archives.members import Member, named_shard, read_members, read_named, uri_of
-from transforms.inputs.listing import Skipped
 from transforms.records import Failure, Image, ImageRef
-from transforms.rows.schema import text
-from transforms.windows import in_window
+from transforms.storage.addresses import text
 
 _WAITING_BYTES = 128 * 1024 * 1024
 """Encoded members of shards in flight, at most; one more if it is larger than that."""

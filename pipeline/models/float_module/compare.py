@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pipeline.models.float_module.taps import Tapped
 from transforms.errors import UserError
-from transforms.network.classify_images import top_classes
+from transforms.network.ranking import top_classes
 from transforms.records import Pixels
 
 _TOP: Final = 5

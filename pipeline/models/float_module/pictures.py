@@ -6,9 +6,10 @@ import itertools
 from collections.abc import Iterator
 
 from transforms.errors import UserError
-from transforms.images.loader import MAX_BYTES, MAX_PIXELS, Ahead, Loader, LoaderPool
+from transforms.images.loader import MAX_BYTES, MAX_PIXELS, Loader
+from transforms.images.loader_pool import Ahead, LoaderPool
 from transforms.inputs import listing
-from transforms.network.classify_images import BATCH_SIZE
+from transforms.network.ranking import BATCH_SIZE
 from transforms.records import Image, ImageRef, Pixels
 
 

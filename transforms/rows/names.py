@@ -1,0 +1,12 @@
+"""Names in the folder of a run."""
+
+from __future__ import annotations
+
+MANIFEST = "_MANIFEST.json"
+
+
+SUCCESS = "_SUCCESS"
+
+
+UNFINISHED = "_unfinished-"
+"""How the names of folders begin that hold what no run has finished."""
