@@ -163,7 +163,7 @@ _IMPATIENT = """
 import sys
 import pipeline.run.runners.dataflow, pipeline.run.runners.progress
 from pipeline.cli import main
-pipeline.run.runners.dataflow._ASK_SECONDS = pipeline.run.runners.progress._LINE_SECONDS = 0.2
+pipeline.run.runners.dataflow._ASK_SECONDS = pipeline.console.progress_bar._LINE_SECONDS = 0.2
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
+from pipeline.console.progress_bar import Counts
 from pipeline.heads import graph
 from pipeline.heads.graph import Labelled, LabelShard, PublishLabels, Source
 from pipeline.heads.head import read_head
-from pipeline.run.runners.progress import Counts, Report, read_counts
+from pipeline.run.runners.progress import Report, read_counts
 from tests.cloud import BUCKET, Cloud
 from tests.finished_runs import write_run
 from tests.head_runs import MODEL, NAMES, head_rows

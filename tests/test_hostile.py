@@ -1,7 +1,8 @@
 """No file may crash the decoder, keep it busy for long or make it take more than its pixels need.
 
 Confirmed by taking each protection out in turn: the attack on it then hangs, takes gigabytes or
-gets another answer; and without `transforms.images.formats.tiff_strips` damaged files of TIFF show what was in memory.
+gets another answer; and without `transforms.images.formats.tiff_strips` damaged files of TIFF show
+what was in memory.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
+from pipeline.console.progress_bar import Counts
 from pipeline.run.runners import progress
-from pipeline.run.runners.progress import Counts
 from tests.cloud import Cloud
 from tests.shards import write_parquet, write_tar, write_tfrecord
 from transforms.images.loader import Loader

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,9 @@ import pyarrow as pa
 
 from pipeline.evaluate.calibration import ScoreCounts, TemperatureFit
 from pipeline.evaluate.given_labels import Labels
-from pipeline.labels.truth import UNKNOWN, Truth
+from pipeline.evaluate.shares import share
+from pipeline.labels.truth import Truth
+from pipeline.labels.vocabularies import UNKNOWN
 
 _TOP = 5
 _EXAMPLES = 20
@@ -200,18 +201,3 @@ def _matrix(lists: pa.ChunkedArray) -> npt.NDArray[Any]:
 
 def _ratio(part: np.int64, whole: np.int64) -> float | None:
     return float(part / whole) if whole else None
-
-
-def share(hits: int, of: int) -> dict[str, Any]:
-    """A share with its 95 % confidence interval, as plain values."""
-    low, high = wilson(hits, of)
-    return {"hits": hits, "of": of, "share": hits / of, "low": low, "high": high}
-
-
-def wilson(hits: int, of: int) -> tuple[float, float]:
-    """The 95 % confidence interval of a share, Wilson (1927): good for few rows, near 0 and 1."""
-    z = 1.959964
-    share, spread = hits / of, z * z / of
-    middle = share + spread / 2
-    half = z * math.sqrt(share * (1 - share) / of + spread / of / 4)
-    return (middle - half) / (1 + spread), (middle + half) / (1 + spread)

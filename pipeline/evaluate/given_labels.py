@@ -12,20 +12,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.heads.head import FOLDER
 from pipeline.labels import tables as tabular
-from pipeline.labels.truth import (
-    FOLDERS,
-    UNKNOWN,
-    KnownLabels,
-    NetworkClasses,
-    Vocabulary,
-    folder_name,
-)
+from pipeline.labels.truth import FOLDERS, folder_name
+from pipeline.labels.vocabularies import UNKNOWN, KnownLabels, NetworkClasses, Vocabulary
 from pipeline.run.folder.finished import FinishedRun
 from transforms.errors import UserError
 from transforms.network.classes import class_names, find_classes
-from transforms.rows.names import MANIFEST, SUCCESS
+from transforms.rows.names import HEAD_FOLDER, MANIFEST, SUCCESS
 from transforms.storage import files
 
 Kind = Literal["network", "mapped", "head"]
@@ -125,7 +118,7 @@ def _of_map(run: FinishedRun) -> Labels:
 
 
 def _of_head(run: FinishedRun) -> Labels:
-    folder = files.join(run.folder, FOLDER)
+    folder = files.join(run.folder, HEAD_FOLDER)
     if not files.exists(files.join(folder, SUCCESS)):
         raise UserError(
             f"{folder}: no labels of a head are there. Run quantlabel head apply first."

@@ -12,12 +12,12 @@ from rich.console import Console
 
 from pipeline.console.checks import require, require_run
 from pipeline.heads.graph import Source, build
-from pipeline.heads.head import FILE, FOLDER, read_head
+from pipeline.heads.head import FILE, read_head
 from pipeline.run.folder.finished import FinishedRun, open_run
 from pipeline.run.runners import dataflow, progress, runner
 from pipeline.run.runners.options import RunnerOptions, beam_options
 from transforms._version import VERSION
-from transforms.rows.names import MANIFEST
+from transforms.rows.names import HEAD_FOLDER, MANIFEST
 from transforms.storage import files
 
 _STAGING = "_temporary-"
@@ -69,7 +69,7 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
     path = options.head or files.join(options.folder, FILE)
     head = read_head(path)
     head.require_fits(run)
-    folder = files.join(options.folder, FOLDER)
+    folder = files.join(options.folder, HEAD_FOLDER)
     for name in files.folders(folder, prefix=_STAGING):  # of one that was killed
         files.delete_tree(files.join(folder, name))
     staging = files.join(folder, f"{_STAGING}{uuid.uuid4().hex[:12]}")

@@ -82,8 +82,8 @@ def _apply(arguments: argparse.Namespace) -> None:
 
     from pipeline.console.terminal import only_ours
     from pipeline.heads.apply import ApplyOptions, apply
-    from pipeline.heads.head import FOLDER
     from pipeline.heads.tables import print_apply
+    from transforms.rows.names import HEAD_FOLDER
     from transforms.storage import files
 
     options = ApplyOptions(
@@ -95,7 +95,7 @@ def _apply(arguments: argparse.Namespace) -> None:
     with only_ours(verbose=arguments.verbose) as stderr:
         manifest = apply(options, console=None if arguments.json else Console(file=stderr))
     if manifest is not None:
-        folder = files.join(options.folder, FOLDER)
+        folder = files.join(options.folder, HEAD_FOLDER)
         show(
             arguments,
             manifest,

@@ -16,9 +16,10 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.console.checks import require, require_run, require_truth
 from pipeline.evaluate.calibration import ScoreCounts
-from pipeline.evaluate.counts import share
+from pipeline.evaluate.shares import share
 from pipeline.heads.head import FILE, Head, Vectors, embeddings, vectors_of, write_head
-from pipeline.labels.truth import UNKNOWN, OwnLabels, Truth, load_truth
+from pipeline.labels.truth import Truth, load_truth
+from pipeline.labels.vocabularies import UNKNOWN, OwnLabels
 from pipeline.run.folder import ledger
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms._version import VERSION

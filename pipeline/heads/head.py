@@ -16,12 +16,10 @@ import pyarrow as pa
 from pipeline.run.folder.finished import FinishedRun
 from transforms.errors import UserError
 from transforms.network.ranking import softmax
+from transforms.rows.names import HEAD_FOLDER
 from transforms.storage import files
 
-FOLDER = "head"
-"""In the folder of a run, what is written about heads."""
-
-FILE = f"{FOLDER}/head.npz"
+FILE = f"{HEAD_FOLDER}/head.npz"
 
 Vectors = npt.NDArray[np.float32]
 

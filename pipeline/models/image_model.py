@@ -21,8 +21,8 @@ _Run = Callable[[Array], tuple[Array, Array]]
 class ImageModel:
     """A MobileNet V1 with the interface of the published hub modules.
 
-    Images are float32[batch, height, width, 3] in [0,1], `transforms.images.preprocess.unit_range` of
-    pixels. Several threads may call it at once.
+    Images are float32[batch, height, width, 3] in [0,1], `transforms.images.preprocess.unit_range`
+    of pixels. Several threads may call it at once.
 
     Attributes:
         name: how it was called.
@@ -75,7 +75,8 @@ class ImageModel:
         if not isinstance(images, np.ndarray) or images.dtype != np.float32:
             found = getattr(images, "dtype", type(images).__name__)
             raise TypeError(
-                f"{expected}, found {found}; transforms.images.preprocess.unit_range makes them of pixels"
+                f"{expected}, found {found}; transforms.images.preprocess.unit_range makes them of
+                pixels"
             )
         if images.ndim != 4 or images.shape[1:] != (height, width, 3):
             raise ValueError(f"{expected}, found the shape {list(images.shape)}")

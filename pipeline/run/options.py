@@ -40,7 +40,8 @@ class LabelOptions(RunnerOptions):
         max_failure_rate: share of the inputs, 0..1; a run with more failures has failed.
         max_pixels: pictures with more pixels are failures.
         max_bytes: files with more bytes are failures.
-        image_key: which part of packed inputs is the picture, see `transforms.inputs.archives.members`.
+        image_key: which part of packed inputs is the picture, see
+            `transforms.inputs.archives.members`.
         overwrite: replace a finished run in `output`.
         resume: keep the rows in `output` that are right, label only what has none.
         retry_failures: with `resume`, which it implies: try retryable failures again.
@@ -118,7 +119,7 @@ class LabelOptions(RunnerOptions):
         require(self.image_key != "", "--image-key", "a name", self.image_key)
 
     def as_dict(self) -> dict[str, Any]:
-        """For the manifest: paths absolute, without what would open a door (`transforms.storage.addresses`)."""
+        """For the manifest: paths absolute, no secrets (`transforms.storage.addresses`)."""
         return {
             **dataclasses.asdict(self),
             "inputs": tuple(text(shown(absolute(source))) for source in self.inputs),

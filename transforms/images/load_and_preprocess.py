@@ -47,7 +47,8 @@ class LoadResult(NamedTuple):
 class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
     """Reads, decodes and resamples pictures. Every reference becomes one Image or one Failure.
 
-    A shard (`transforms.inputs.archives.base`) becomes one of them for each of its pictures: it is read by one
+    A shard (`transforms.inputs.archives.base`) becomes one of them for each of its pictures: it is
+    read by one
     worker as a stream, so its bytes cross no shuffle and memory does not grow with its size.
 
     The input must be in the global window: pictures are read ahead of the element being processed.
@@ -58,7 +59,8 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         views: what `ClassifyImages` is told too, see `transforms.images.preprocess.VIEWS`.
         max_pixels: pictures with more are failures, told from the header.
         max_bytes: files with more are failures, told before they are read.
-        image_key: which part of a packed input is the picture, see `transforms.inputs.archives.members`.
+        image_key: which part of a packed input is the picture, see
+            `transforms.inputs.archives.members`.
     """
 
     size: int = 128

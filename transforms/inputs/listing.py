@@ -43,7 +43,8 @@ def list_input(source: str, *, image_key: str | None = None) -> Iterator[Listed]
             shard even if it has a column `uri`.
 
     Yields:
-        An `ImageRef` a picture or shard (`transforms.inputs.archives.base`), a `Skipped` for each other file of a
+        An `ImageRef` a picture or shard (`transforms.inputs.archives.base`), a `Skipped` for each
+        other file of a
         folder, and a `Failure` for whatever could not be listed (a folder without permission, a
         broken line of a manifest).
 

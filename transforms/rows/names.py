@@ -10,3 +10,6 @@ SUCCESS = "_SUCCESS"
 
 UNFINISHED = "_unfinished-"
 """How the names of folders begin that hold what no run has finished."""
+
+HEAD_FOLDER = "head"
+"""Labels of a head, beside the rows that they were learned from."""

@@ -21,7 +21,8 @@ class ModuleInfo:
         file_bytes: Of all files.
         multiplier: Depth multiplier.
         input_size: Rows and columns of the input in pixels.
-        input_range: How images are mapped, see `pipeline.models.float_module.float_network.InputRange`.
+        input_range: How images are mapped, see
+            `pipeline.models.float_module.float_network.InputRange`.
         quantized: Whether quantization is simulated.
         signatures: Name -> shape of its outputs by name, -1 for the batch.
         parameters: Weights and biases, batch normalization folded in.

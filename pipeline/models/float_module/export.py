@@ -23,7 +23,8 @@ class Exported:
 
     Attributes:
         path: Folder or file.
-        sha256: Of the file, or over all files of the folder (`pipeline.models.float_module.folder.sha256`).
+        sha256: Of the file, or over all files of the folder
+            (`pipeline.models.float_module.folder.sha256`).
         size: Bytes.
         seconds: That reading, converting and writing took.
     """

@@ -47,7 +47,8 @@ class ModelInfo:
     Attributes:
         sha256: Lower-case hex digest of the file.
         file_bytes: Length of the file.
-        stand_in: Whether the weights are random (`pipeline.models.tflite.stand_in`), so the labels mean nothing.
+        stand_in: Whether the weights are random (`pipeline.models.tflite.stand_in`), so the labels
+            mean nothing.
         multiplier: Depth multiplier, from the length of the feature vector.
         input_size: Rows and columns of the input in pixels.
         input: The input.

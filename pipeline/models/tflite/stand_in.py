@@ -39,7 +39,8 @@ def stand_in(*, multiplier: float = 0.25, size: int = 128, seed: int = 0) -> byt
 
     Args:
         multiplier: Depth multiplier, one of `pipeline.models.tflite.architecture.MULTIPLIERS`.
-        size: Rows and columns of the input in pixels, one of `pipeline.models.tflite.architecture.SIZES`.
+        size: Rows and columns of the input in pixels, one of
+            `pipeline.models.tflite.architecture.SIZES`.
         seed: 0 to 2**32 - 1.
 
     Returns:
