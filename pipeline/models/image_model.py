@@ -75,8 +75,7 @@ class ImageModel:
         if not isinstance(images, np.ndarray) or images.dtype != np.float32:
             found = getattr(images, "dtype", type(images).__name__)
             raise TypeError(
-                f"{expected}, found {found}; transforms.images.preprocess.unit_range makes them of
-                pixels"
+                f"{expected}, found {found}; quantlabel.unit_range makes them of pixels"
             )
         if images.ndim != 4 or images.shape[1:] != (height, width, 3):
             raise ValueError(f"{expected}, found the shape {list(images.shape)}")
