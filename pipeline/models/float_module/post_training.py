@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from pipeline.models.float_module.float_network import FloatNetwork
 from pipeline.models.float_module.graph import Network
-from pipeline.models.tflite import file, two_head
+from pipeline.models.tflite import flatbuffer, two_head
 from pipeline.models.tflite.graph import PIXEL
 from transforms.records import Pixels
 
@@ -77,7 +77,7 @@ def _representative(
 
 def _named(tflite: bytes) -> bytes:
     """Gives the input and the heads their published names, by which everything here finds them."""
-    model = file.read(tflite)
+    model = flatbuffer.read(tflite)
     graph = model.subgraphs[0]
     for number, tensor in enumerate(graph.tensors):
         tensor.name = f"tensor_{number}"  # the converter's are long, and some end like a head's
@@ -88,4 +88,4 @@ def _named(tflite: bytes) -> bytes:
     for index, name in names.items():
         graph.tensors[index].name = name
     model.description = "quantlabel export, quantized after training"
-    return two_head.two_head(file.write(model))
+    return two_head.two_head(flatbuffer.write(model))

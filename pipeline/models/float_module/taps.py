@@ -16,7 +16,7 @@ from pipeline.models.float_module.float_network import FloatNetwork, dequantize
 from pipeline.models.float_module.graph import Network, activation_names
 from pipeline.models.float_module.source import read_network
 from pipeline.models.store.store import resolve
-from pipeline.models.tflite import file
+from pipeline.models.tflite import flatbuffer
 from pipeline.models.tflite.graph import Quantization
 from pipeline.models.tflite.two_head import two_head
 from transforms.errors import UserError
@@ -75,19 +75,19 @@ class TappedTflite:
     names = activation_names()
 
     def __init__(self, tflite: bytes) -> None:
-        model = file.read(two_head(tflite))
+        model = flatbuffer.read(two_head(tflite))
         graph = model.subgraphs[0]
         pixels, features = graph.inputs[0], graph.outputs[1]
         self.size = int(graph.tensors[pixels].shape[1])
         self.depth = int(graph.tensors[features].shape[3])
-        graph.outputs = [file.indices(operator.outputs)[0] for operator in graph.operators]
+        graph.outputs = [flatbuffer.indices(operator.outputs)[0] for operator in graph.operators]
         if len(graph.outputs) != len(self.names):
             raise UserError(
                 f"it has {len(graph.outputs)} operators up to the logits, expected "
                 f"{len(self.names)}: only networks quantized in training are compared layer by "
                 "layer"
             )
-        self._interpreter = Interpreter(model_content=file.write(model), num_threads=1)
+        self._interpreter = Interpreter(model_content=flatbuffer.write(model), num_threads=1)
         self.steps: Mapping[str, float] = {
             name: float(output["quantization"][0]) for name, output in self._outputs().items()
         }

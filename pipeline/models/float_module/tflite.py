@@ -16,7 +16,7 @@ from pipeline.models.float_module.float_network import (
     dequantize,
     quantize,
 )
-from pipeline.models.tflite import file
+from pipeline.models.tflite import flatbuffer
 from pipeline.models.tflite.architecture import Layer, architecture
 from pipeline.models.tflite.graph import PIXEL, Quantization, QuantizedLayer, build
 from pipeline.models.tflite.two_head import two_head
@@ -39,7 +39,7 @@ def from_tflite(tflite: bytes) -> FloatNetwork:
     Raises:
         UserError: It is something else, or was quantized after its training.
     """
-    graph = _Reader(file.read(two_head(tflite)))
+    graph = _Reader(flatbuffer.read(two_head(tflite)))
     layers = tuple(graph.layers())
     return FloatNetwork(graph.multiplier, graph.size, layers)
 
@@ -72,15 +72,15 @@ class _Reader:
 
     def layers(self) -> Iterator[FloatLayer]:
         expected = architecture(multiplier=self.multiplier, size=self.size)
-        weighted = [o for o in self._graph.operators if len(file.indices(o.inputs)) == 3]
+        weighted = [o for o in self._graph.operators if len(flatbuffer.indices(o.inputs)) == 3]
         if len(weighted) != len(expected):
             raise UserError(f"it has {len(weighted)} convolutions, not 28. {_EXPECTED}")
         for layer, operator in zip(expected, weighted, strict=True):
             yield self._layer(layer, operator)
 
     def _layer(self, layer: Layer, operator: schema.OperatorT) -> FloatLayer:
-        _, weights, bias = file.indices(operator.inputs)
-        (output,) = file.indices(operator.outputs)
+        _, weights, bias = flatbuffer.indices(operator.inputs)
+        (output,) = flatbuffer.indices(operator.outputs)
         shape = [1, layer.kernel, layer.kernel, layer.depth]
         if not layer.depthwise:
             shape = [layer.depth, layer.kernel, layer.kernel, layer.channels]
@@ -97,20 +97,20 @@ class _Reader:
     def _constant(self, index: int, shape: list[int]) -> npt.NDArray[np.float32]:
         tensor = self._graph.tensors[index]
         data = self._model.buffers[tensor.buffer].data
-        if tensor.type not in _DTYPES or data is None or file.indices(tensor.shape) != shape:
+        if tensor.type not in _DTYPES or data is None or flatbuffer.indices(tensor.shape) != shape:
             raise self._unexpected(index)
         codes: npt.NDArray[Any] = np.frombuffer(bytes(data), _DTYPES[tensor.type])
         return dequantize(codes.reshape(shape), self._quantization(index))
 
     def _quantization(self, index: int) -> Quantization:
-        found = file.quantization(self._graph.tensors[index])
+        found = flatbuffer.quantization(self._graph.tensors[index])
         if found is None:
             raise self._unexpected(index)
         return Quantization(*found)
 
     def _unexpected(self, index: int) -> UserError:
         tensor = self._graph.tensors[index]
-        quantization = file.quantization(tensor)
+        quantization = flatbuffer.quantization(tensor)
         return UserError(
             f"its tensor {file.summary(tensor)} has scale and zero point "
             f"{quantization or 'of its own kind'}. {_EXPECTED}"

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline.models.tflite import file
+from pipeline.models.tflite import flatbuffer
 from pipeline.models.tflite.architecture import Layer
 
 _Code: Final = schema.BuiltinOperator
@@ -87,7 +87,7 @@ def build(
             x = _pool(graph, x)
         x = _convolution(graph, x, layer, content)
     scores = _softmax(graph, x, quantized[-1].output)
-    return file.write(graph.model(inputs=[pixels], outputs=[scores], text=description))
+    return flatbuffer.write(graph.model(inputs=[pixels], outputs=[scores], text=description))
 
 
 @dataclasses.dataclass

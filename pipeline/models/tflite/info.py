@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline.models.tflite import file, stand_in, two_head
+from pipeline.models.tflite import flatbuffer, stand_in, two_head
 from transforms.errors import UserError
 
 _CONVOLUTIONS: Final = (
@@ -87,7 +87,7 @@ def describe(tflite: bytes) -> ModelInfo:
     Raises:
         UserError: The bytes are not a tflite file, or not of this network; says what was found.
     """
-    model = file.read(tflite)
+    model = flatbuffer.read(tflite)
     graph = model.subgraphs[0]
     heads = two_head.find_heads(graph)
     pixels, logits, features = (
@@ -101,7 +101,7 @@ def describe(tflite: bytes) -> ModelInfo:
         multiplier=features.shape[-1] / _FULL_FEATURES,
         input_size=pixels.shape[1],
         input=pixels,
-        outputs=tuple(_tensor_info(graph.tensors[i]) for i in file.indices(graph.outputs)),
+        outputs=tuple(_tensor_info(graph.tensors[i]) for i in flatbuffer.indices(graph.outputs)),
         logits=logits,
         features=features,
         classes=logits.shape[-1],
@@ -111,11 +111,11 @@ def describe(tflite: bytes) -> ModelInfo:
 
 
 def _tensor_info(tensor: schema.TensorT) -> TensorInfo:
-    scale, zero_point = file.quantization(tensor) or (None, None)
+    scale, zero_point = flatbuffer.quantization(tensor) or (None, None)
     return TensorInfo(
-        name=file.name(tensor),
+        name=flatbuffer.name(tensor),
         shape=_shape(tensor),
-        dtype=file.dtype(tensor),
+        dtype=flatbuffer.dtype(tensor),
         scale=scale,
         zero_point=zero_point,
     )
@@ -138,7 +138,7 @@ def _size(model: schema.ModelT) -> tuple[int, int]:
 
 def _shapes(graph: schema.SubGraphT, operator: schema.OperatorT) -> list[tuple[int, ...]]:
     """Shapes of the weights, the biases and the output of a convolution."""
-    parts = file.indices(operator.inputs)[1:] + file.indices(operator.outputs)
+    parts = flatbuffer.indices(operator.inputs)[1:] + flatbuffer.indices(operator.outputs)
     shapes = [_shape(graph.tensors[i]) for i in parts]
     if [len(shape) for shape in shapes] != [4, 1, 4]:
         raise UserError(
@@ -149,7 +149,7 @@ def _shapes(graph: schema.SubGraphT, operator: schema.OperatorT) -> list[tuple[i
 
 
 def _shape(tensor: schema.TensorT) -> tuple[int, ...]:
-    return tuple(file.indices(tensor.shape))
+    return tuple(flatbuffer.indices(tensor.shape))
 
 
 def _code(model: schema.ModelT, operator: schema.OperatorT) -> int:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.models.tflite import file
+from pipeline.models.tflite import flatbuffer
 from pipeline.models.tflite.architecture import Layer, architecture
 from pipeline.models.tflite.graph import PIXEL, Quantization, QuantizedLayer, build
 from transforms.errors import UsageError
@@ -62,7 +62,7 @@ def is_stand_in(tflite: bytes) -> bool:
     Raises:
         UserError: The bytes are not a tflite file.
     """
-    return bool(file.read(tflite).description == _DESCRIPTION.encode())
+    return bool(flatbuffer.read(tflite).description == _DESCRIPTION.encode())
 
 
 class _Filters(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline.models.tflite import file
+from pipeline.models.tflite import flatbuffer
 from transforms.errors import UserError
 from transforms.network.classes import class_names
 from transforms.records import Model
@@ -44,14 +44,14 @@ def two_head(tflite: bytes) -> bytes:
     Raises:
         UserError: The bytes are not a tflite file, or not of this network; says what was found.
     """
-    model = file.read(tflite)
+    model = flatbuffer.read(tflite)
     graph = model.subgraphs[0]
     heads = find_heads(graph)
     graph.operators = _operators_for(graph, set(heads))
     graph.outputs = list(heads)
     _open_batch(graph)
     model.signatureDefs = None  # they name the outputs that are gone
-    return file.write(model)
+    return flatbuffer.write(model)
 
 
 def load(tflite: bytes, *, name: str) -> Model:
@@ -68,7 +68,7 @@ def load(tflite: bytes, *, name: str) -> Model:
         rewritten = two_head(tflite)
     except UserError as error:
         raise UserError(f"model {name}: {error}") from error
-    graph = file.read(rewritten).subgraphs[0]
+    graph = flatbuffer.read(rewritten).subgraphs[0]
     pixels, logits, features = (graph.tensors[i] for i in (*graph.inputs, *graph.outputs))
     classes = int(logits.shape[3])
     if classes != len(class_names()):
@@ -94,7 +94,7 @@ def find_heads(graph: schema.SubGraphT) -> Heads:
         UserError: One of them is missing or there are several, or they or the input have another
             type or shape than two heads need; says what was found.
     """
-    names = [file.name(tensor) for tensor in graph.tensors]
+    names = [flatbuffer.name(tensor) for tensor in graph.tensors]
     heads = Heads(logits=_only(names, LOGITS, graph), features=_only(names, FEATURES, graph))
     _check_input(graph)
     for head in heads:
@@ -106,7 +106,7 @@ def _only(names: list[str], suffix: str, graph: schema.SubGraphT) -> int:
     found = [i for i, name in enumerate(names) if name.endswith(suffix)]
     if len(found) == 1:
         return found[0]
-    outputs = ", ".join(names[i] for i in file.indices(graph.outputs))
+    outputs = ", ".join(names[i] for i in flatbuffer.indices(graph.outputs))
     raise UserError(
         f"expected one tensor whose name ends in {suffix}, found {len(found)} among {len(names)} "
         f"tensors, the last of which are {', '.join(names[-5:])}; its output is {outputs}. "
@@ -115,20 +115,20 @@ def _only(names: list[str], suffix: str, graph: schema.SubGraphT) -> int:
 
 
 def _check_input(graph: schema.SubGraphT) -> None:
-    found = [graph.tensors[i] for i in file.indices(graph.inputs)]
+    found = [graph.tensors[i] for i in flatbuffer.indices(graph.inputs)]
     if len(found) == 1 and found[0].type == schema.TensorType.UINT8:
-        shape = file.indices(found[0].shape)
+        shape = flatbuffer.indices(found[0].shape)
         if len(shape) == 4 and shape[0] == 1 and shape[1] == shape[2] > 0 and shape[3] == 3:
             return
-    described = ", ".join(file.summary(tensor) for tensor in found) or "none"
+    described = ", ".join(flatbuffer.summary(tensor) for tensor in found) or "none"
     raise UserError(
         f"its inputs are {described}; expected one uint8[1, size, size, 3]. {_EXPECTED}"
     )
 
 
 def _check_head(tensor: schema.TensorT) -> None:
-    shape = file.indices(tensor.shape)
-    quantized = file.quantization(tensor) is not None
+    shape = flatbuffer.indices(tensor.shape)
+    quantized = flatbuffer.quantization(tensor) is not None
     if tensor.type != schema.TensorType.UINT8 or not quantized or shape[:-1] != [1, 1, 1]:
         raise UserError(
             f"its head is {file.summary(tensor)}; "
@@ -141,15 +141,15 @@ def _operators_for(graph: schema.SubGraphT, wanted: set[int]) -> list[Any]:
     needed = set(wanted)
     kept = []
     for operator in reversed(graph.operators):
-        if needed.intersection(file.indices(operator.outputs)):
-            needed.update(file.indices(operator.inputs))
+        if needed.intersection(flatbuffer.indices(operator.outputs)):
+            needed.update(flatbuffer.indices(operator.inputs))
             kept.append(operator)
     return kept[::-1]
 
 
 def _open_batch(graph: schema.SubGraphT) -> None:
     """Declares the first dimension of the input and of every result as variable."""
-    results = [i for operator in graph.operators for i in file.indices(operator.outputs)]
-    for index in (*file.indices(graph.inputs), *results):
+    results = [i for operator in graph.operators for i in flatbuffer.indices(operator.outputs)]
+    for index in (*flatbuffer.indices(graph.inputs), *results):
         tensor = graph.tensors[index]
-        tensor.shapeSignature = [-1, *file.indices(tensor.shape)[1:]]
+        tensor.shapeSignature = [-1, *flatbuffer.indices(tensor.shape)[1:]]
