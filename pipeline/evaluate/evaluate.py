@@ -67,7 +67,7 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
     evaluation = Evaluation(
         load_truth(options.truth, labels.vocabulary),
         labels,
-        temperature=run.manifest["options"].get("temperature", 1.0),
+        temperature=run.manifest.options.temperature,
     )
     _read(run, labels, evaluation, console=console)
     figures = evaluation.result()
@@ -81,7 +81,7 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
         "evaluated": ledger.now(),
         "truth": options.truth,
         "fitted_on": labels.fitted_on,
-        "run": {name: run.manifest[name] for name in ("started", "model", "preprocess")},
+        "run": run.manifest.cited(),
         **figures,
     }
     text = json.dumps(result, indent=2, ensure_ascii=False)
@@ -99,7 +99,7 @@ def _help(truth: str, labels: Labels) -> str:
 
 def _read(run: FinishedRun, labels: Labels, evaluation: Evaluation, *, console: Console) -> None:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("rows", total=run.manifest["inputs"])
+        task = progress.add_task("rows", total=run.manifest.inputs)
         for table in labels.tables():
             evaluation.add_predictions(table)
             progress.advance(task, table.num_rows)

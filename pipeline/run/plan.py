@@ -174,14 +174,8 @@ class _Trial:
 
 def _try(sample: Sequence[Sampled], network: Network, options: LabelOptions) -> _Trial:
     """The work of a run without Beam: a pool decodes while this thread runs the network."""
-    loader = Loader(
-        size=network.input_size,
-        method=options.preprocess,
-        views=options.views,
-        max_pixels=options.max_pixels,
-        max_bytes=options.max_bytes,
-    )
-    handler = model_handler(network, top_k=options.top_k, views=options.views)
+    loader = Loader(options.preprocessing(size=network.input_size))
+    handler = model_handler(network, options.scoring(None))
     model = handler.load_model()
     blank = Image(ImageRef(""), "", 1, 1, "", _black(network.input_size))
     # The first pass prepares the interpreter; one view is enough for that.

@@ -8,9 +8,6 @@ import difflib
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions
-
 from transforms.errors import UsageError
 
 LOCAL_RUNNERS = ("direct", "fnapi")
@@ -50,6 +47,9 @@ def beam_options(options: RunnerOptions) -> Any:
         UsageError: a flag that neither this program nor Beam knows (Beam alone would ignore it), or
             one that is known to lose data, or a value that Beam refuses.
     """
+    from apache_beam.io.filesystems import FileSystems  # heavy, and `--help` needs this module
+    from apache_beam.options.pipeline_options import PipelineOptions
+
     parser = _BeamParser(add_help=False, allow_abbrev=False)
     for group in _subclasses(PipelineOptions):
         group._add_argparse_args(parser)
