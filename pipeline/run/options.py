@@ -188,3 +188,23 @@ class LabelOptions(RunnerOptions):
             label_map=self.label_map and text(self.label_map),
             beam_args=tuple(without_secrets(self.beam_args)),
         )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlanOptions:
+    """What to plan.
+
+    Attributes:
+        label: the run that is planned; its output folder is not touched.
+        price: of one vCPU-hour, in any currency.
+
+    Raises:
+        UsageError: the price is not a positive number.
+    """
+
+    label: LabelOptions
+    price: float = 0.056
+
+    def __post_init__(self) -> None:
+        """Checks the price; touches no file."""
+        require(self.price > 0, "--price", "a positive number", self.price)

@@ -14,10 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.console.checks import require
 from pipeline.console.units import byte_size
 from pipeline.models.load import load_network
-from pipeline.run.options import LabelOptions
+from pipeline.run.options import LabelOptions, PlanOptions
 from pipeline.run.sample import Sampled, take_sample
 from transforms.images.loader import Loader
 from transforms.images.loader_pool import Ahead, LoaderPool, cores
@@ -30,26 +29,6 @@ from transforms.rows.schema import prediction_table
 
 _SECONDS_TO_START = 2.0
 """From the command to the first picture on a laptop: imports, graph, model. Measured 1 to 2 s."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PlanOptions:
-    """What to plan.
-
-    Attributes:
-        label: the run that is planned; its output folder is not touched.
-        price: of one vCPU-hour, in any currency.
-
-    Raises:
-        UsageError: the price is not a positive number.
-    """
-
-    label: LabelOptions
-    price: float = 0.056
-
-    def __post_init__(self) -> None:
-        """Checks the price; touches no file."""
-        require(self.price > 0, "--price", "a positive number", self.price)
 
 
 @dataclasses.dataclass(frozen=True)
