@@ -36,7 +36,7 @@ pictures: $(VENV)/.dev ## Draw docs/pictures again, by the tests that look at th
 	@QUANTLABEL_PICTURES=docs/pictures $(BIN)/python -m pytest tests/test_gallery.py
 
 docs: $(VENV)/.dev ## Build the pages of docs/ as a site, docs/_build/html
-	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+	@$(BIN)/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 
 lint: $(VENV)/.dev docs ## Check style, types, who imports whom, and build the pages
 	$(BIN)/ruff check .

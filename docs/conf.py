@@ -28,3 +28,4 @@ html_title = "quantlabel"
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]
 html_show_sourcelink = False
+html_show_copyright = False

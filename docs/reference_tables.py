@@ -6,8 +6,11 @@ A column or a reason that has no words on its page, or words for one that is gon
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from docutils import nodes
@@ -17,10 +20,12 @@ from sphinx.util.docutils import SphinxDirective
 
 from pipeline.cli import _parser
 from transforms.failures import Reason
-from transforms.formats import FEATURE_KEYS
-from transforms.tables import FAILURE_SCHEMA, prediction_schema
+from transforms.rows.formats import FEATURE_KEYS
+from transforms.rows.schema import FAILURE_SCHEMA, prediction_schema
 
 Cell = list[nodes.Node]
+
+ROOT = Path(__file__).resolve().parent.parent
 
 _FEATURES = 256
 """Length of the feature vector of the default model, as the table shows it."""
@@ -36,14 +41,22 @@ def words(text: str) -> Cell:
     return [nodes.paragraph(text=text)]
 
 
-def table(header: Iterable[str], rows: Iterable[Iterable[Cell]]) -> nodes.table:
-    """A table whose columns are as wide as they need to be."""
+def table(
+    header: Iterable[str], rows: Iterable[Iterable[Cell]], *, classes: Sequence[str] = ()
+) -> nodes.table:
+    """A table whose columns are as wide as they need to be.
+
+    Args:
+        header: titles of the columns.
+        rows: a cell for each column.
+        classes: for `_static/tables.css`.
+    """
     titles = [words(title) for title in header]
     group = nodes.tgroup(cols=len(titles))
     group += [nodes.colspec(colwidth=1) for _ in titles]
     group += nodes.thead("", _row(titles))
     group += nodes.tbody("", *(_row(cells) for cells in rows))
-    return nodes.table("", group, classes=["colwidths-auto"], align="left")
+    return nodes.table("", group, classes=["colwidths-auto", *classes])
 
 
 def _row(cells: Iterable[Cell]) -> nodes.row:
@@ -73,7 +86,8 @@ def command(words: Iterable[str]) -> argparse.ArgumentParser:
 def options(parser: argparse.ArgumentParser) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """What a command takes: for each group its title, and what is typed with its meaning."""
     formatter = argparse.HelpFormatter(parser.prog)
-    for group in parser._action_groups:
+    positional, general, *own = parser._action_groups
+    for group in (positional, *own, general):
         taken = [
             (_typed(action, formatter), _meaning(action, formatter))
             for action in group._group_actions
@@ -105,15 +119,14 @@ class Options(SphinxDirective):
             parser = command(self.arguments[0].split())
         except KeyError as error:
             raise self.error(f"there is no command {error}") from error
-        made: list[nodes.Node] = [nodes.literal_block(text=_usage(parser), language="text")]
-        for title, taken in options(parser):
-            rows = [(code(typed), words(meaning)) for typed, meaning in taken]
-            made.append(table((title, ""), rows))
-        return made
-
-
-def _usage(parser: argparse.ArgumentParser) -> str:
-    return parser.format_usage().removeprefix("usage: ").rstrip()
+        return [
+            table(
+                (title, ""),
+                [(code(typed), words(meaning)) for typed, meaning in taken],
+                classes=["options"],
+            )
+            for title, taken in options(parser)
+        ]
 
 
 class Described(SphinxDirective):
@@ -164,14 +177,12 @@ class Columns(Described):
 
 
 def _type(field: pa.Field) -> str:
-    kind = str(field.type).replace("element: ", "").replace("item: ", "")
+    kind = re.sub(r"\bfloat\b", "float32", re.sub(r"\b(element|item): ", "", str(field.type)))
     return f"{kind}, or null" if field.nullable else kind
 
 
 class Reasons(Described):
     """Why pictures fail: code, whether another try may help, words from the page."""
-
-    option_spec: ClassVar[dict[str, Any]] = {}
 
     def run(self) -> list[nodes.Node]:
         """Builds the table."""
@@ -187,9 +198,30 @@ class Reasons(Described):
         return [table(["reason", "retryable", "what it means"], rows)]
 
 
+class Rooms(SphinxDirective):
+    """The folders of a package, with the first line of each `__init__.py` and the files beside."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Builds the table."""
+        rooms = sorted((ROOT / self.arguments[0]).rglob("__init__.py"))
+        return [table(["folder", "what it is for", "files"], [_room(init) for init in rooms])]
+
+
+def _room(init: Path) -> Iterator[Cell]:
+    name = init.parent.relative_to(ROOT).as_posix()
+    purpose = ast.get_docstring(ast.parse(init.read_text("utf-8"))) or ""
+    files = sorted(path.stem for path in init.parent.glob("*.py") if not path.stem.startswith("_"))
+    yield code(f"{name}/")
+    yield words(purpose.partition("\n")[0])
+    yield words(", ".join(files))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Tells Sphinx the directives."""
     app.add_directive("options", Options)
     app.add_directive("columns", Columns)
     app.add_directive("reasons", Reasons)
+    app.add_directive("rooms", Rooms)
     return {"parallel_read_safe": True}

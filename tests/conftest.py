@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.stand_in import stand_in
+from pipeline.models.tflite.stand_in import stand_in
 from tests.cloud import Cloud, run_cloud
 from tests.pictures import make_pictures
 
@@ -59,8 +59,8 @@ def stand_in_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def saved_model(stand_in_file: Path) -> Path:
     """The stand-in as a SavedModel, exported once: tensorflow takes its time."""
-    from pipeline.module import savedmodel
-    from pipeline.module.source import read_network
+    from pipeline.models.float_module import savedmodel
+    from pipeline.models.float_module.source import read_network
 
     folder = stand_in_file.parent / "stand-in-float"
     savedmodel.save(read_network(str(stand_in_file)), folder)

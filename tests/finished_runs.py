@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from tests.rows import failed, prediction
-from transforms.labels import class_names
+from transforms.network.classes import class_names
 from transforms.records import Failure, Prediction
-from transforms.tables import failure_table, prediction_table
+from transforms.rows.schema import failure_table, prediction_table
 
 
 def write_run(

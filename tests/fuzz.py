@@ -26,8 +26,9 @@ from PIL import Image
 from tests.encoded import encoded, grey_tiff, orientation_exif, png, png_chunk, waves
 from tests.fuzz_parts import rearranged
 from tests.hostile import HOSTILE, bmp_rle
-from transforms.decode import Decoded, decode
 from transforms.failures import ImageError, Reason
+from transforms.images.decode import decode
+from transforms.images.pixels import Decoded
 
 MAX_PIXELS = 1_000_000
 MAX_BYTES = 64_000_000

@@ -23,7 +23,7 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-from transforms.labels import class_names
+from transforms.network.classes import class_names
 from transforms.records import Prediction
 
 COLUMNS = 92

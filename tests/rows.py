@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from transforms.labels import class_names
+from transforms.network.classes import class_names
 from transforms.records import Failure, Prediction
 
 WILD_URI = '/photos/it\'s "<b>" 😀\nnew\tline.jpg'

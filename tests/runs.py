@@ -10,9 +10,9 @@ from pathlib import Path
 
 _PROGRAM = """
 import sys
-import transforms.stage
+import transforms.rows.stage_rows
 from pipeline.cli import main
-transforms.stage.CHECKPOINT_SECONDS = float(sys.argv.pop(1))
+transforms.rows.stage_rows.CHECKPOINT_SECONDS = float(sys.argv.pop(1))
 sys.exit(main(sys.argv[1:]))
 """
 

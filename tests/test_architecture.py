@@ -6,10 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.architecture import MULTIPLIERS, SIZES, Layer, architecture, macs, parameters
-from pipeline.model_info import describe
-from pipeline.model_store import model_names
-from pipeline.stand_in import stand_in
+from pipeline.models.store.store import model_names
+from pipeline.models.tflite.architecture import (
+    MULTIPLIERS,
+    SIZES,
+    Layer,
+    architecture,
+    macs,
+    parameters,
+)
+from pipeline.models.tflite.info import describe
+from pipeline.models.tflite.stand_in import stand_in
 from transforms.errors import UsageError
 
 

@@ -22,7 +22,7 @@ from benchmarks.process import Sample
 from benchmarks.results import Agreement, Results, Run, net
 from benchmarks.scenarios import chosen, row_groups
 from benchmarks.targets import Verdict, judge
-from pipeline.stand_in import stand_in
+from pipeline.models.tflite.stand_in import stand_in
 from transforms.errors import UserError
 
 MB = 1_000_000

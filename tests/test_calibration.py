@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipeline.calibration import ScoreCounts, TemperatureFit
-from transforms.infer import softmax, top_classes
+from pipeline.evaluate.calibration import ScoreCounts, TemperatureFit
+from transforms.network.ranking import softmax, top_classes
 
 
 def _counts() -> ScoreCounts:

@@ -14,7 +14,7 @@ import pytest
 
 from deploy.dataflow.flex_template import flags
 from pipeline.cli import main
-from pipeline.dataflow import image_tag, require_same_versions
+from pipeline.run.runners.dataflow import image_tag, require_same_versions
 from transforms.errors import UsageError
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy" / "dataflow"

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
-from pipeline.dataflow import image_tag
+from pipeline.run.runners.dataflow import image_tag
 from tests.cloud import BUCKET, Cloud
 from tests.dataflow_service import JOB, Service, run_service
 from tests.finished_runs import write_run
@@ -161,9 +161,9 @@ def test_a_head_is_applied_there_as_here(
 
 _IMPATIENT = """
 import sys
-import pipeline.dataflow, pipeline.progress
+import pipeline.run.runners.dataflow, pipeline.run.runners.progress
 from pipeline.cli import main
-pipeline.dataflow._ASK_SECONDS = pipeline.progress._LINE_SECONDS = 0.2
+pipeline.run.runners.dataflow._ASK_SECONDS = pipeline.console.progress_bar._LINE_SECONDS = 0.2
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -17,8 +17,9 @@ import pytest
 from PIL import Image, features
 
 from tests.encoded import encoded, grey_tiff, orientation_exif, png, png_chunk, waves
-from transforms.decode import Scratch, decode
 from transforms.failures import ImageError
+from transforms.images.decode import decode
+from transforms.images.pixels import Scratch
 
 WAVES = waves(37, 41)
 
@@ -516,7 +517,7 @@ NOISY = r"""
 import io, sys
 from PIL import Image
 from tests.encoded import encoded, orientation_exif, png_chunk, waves
-from transforms.decode import decode
+from transforms.images.decode import decode
 from transforms.failures import ImageError
 palette = Image.fromarray(waves(9, 9)).convert("P")
 tiff = encoded(waves(9, 9), "TIFF")

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import transforms.infer
-import transforms.loader
-import transforms.stage
+import transforms.images.loader
+import transforms.network.classify_images
+import transforms.rows.stage_rows
 from pipeline.cli import main
-from pipeline.network import load_network
+from pipeline.models.load import load_network
 from tests.pictures import make_pictures
 from tests.runs import start_label, wait_for_parts
-from transforms.infer import LiteRtModel
+from transforms.network.litert import LiteRtModel
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -27,17 +27,17 @@ FIVE_PROCESSES = ["--direct_num_workers=5", "--direct_running_mode=multi_process
 
 
 def _batches_of(size: int) -> Patch:
-    return lambda patch: patch.setattr(transforms.infer, "BATCH_SIZE", size)
+    return lambda patch: patch.setattr(transforms.network.classify_images, "BATCH_SIZE", size)
 
 
 def _threads(count: int) -> Patch:
-    return lambda patch: patch.setattr(transforms.loader, "cores", lambda: count)
+    return lambda patch: patch.setattr(transforms.images.loader, "cores", lambda: count)
 
 
 def _parts_of(rows: int) -> Patch:
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(transforms.stage, "_ROWS_AS_OBJECTS", 8)
-        monkeypatch.setattr(transforms.stage, "ROWS_PER_GROUP", rows)
+        monkeypatch.setattr(transforms.rows.stage_rows, "_ROWS_AS_OBJECTS", 8)
+        monkeypatch.setattr(transforms.rows.stage_rows, "ROWS_PER_GROUP", rows)
 
     return patch
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.download import Limits, check_url, download
+from pipeline.models.store.download import Limits, check_url, download
 from tests.http_server import Reply, Server, closed_port, serve
 from transforms.errors import UsageError, UserError
-from transforms.urls import shown
+from transforms.storage.addresses import shown
 
 FAST = Limits(attempts=3, connect_s=5, stall_s=5, first_delay_s=0, max_delay_s=0)
 IMPATIENT = Limits(attempts=2, connect_s=0.2, stall_s=0.2, first_delay_s=0, max_delay_s=0)
@@ -97,7 +97,7 @@ def test_retry_after_is_honoured_within_reason(
     max_delay_s: float,
     delay: str,
 ) -> None:
-    caplog.set_level(logging.INFO, logger="pipeline.download")
+    caplog.set_level(logging.INFO, logger="pipeline.models.store.download")
     url = server.on("/a", Reply(status=429, headers={"Retry-After": header}), Reply(BODY))
     limits = Limits(attempts=2, first_delay_s=0, max_delay_s=max_delay_s)
     assert fetch(url, limits) == BODY
@@ -107,7 +107,7 @@ def test_retry_after_is_honoured_within_reason(
 
 
 def test_waits_grow_up_to_the_limit(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="pipeline.download")
+    caplog.set_level(logging.INFO, logger="pipeline.models.store.download")
     limits = Limits(attempts=8, first_delay_s=0.01, max_delay_s=0.05)
     refused(server.on("/a", Reply(status=500)), limits)
     waits = [float(message.split()[-2]) for message in caplog.messages]

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
-from pipeline.finished import FinishedRun, open_run
 from pipeline.report.duplicates import near_identical
+from pipeline.run.folder.finished import FinishedRun, open_run
 from tests.finished_runs import write_run
 from tests.rows import prediction
 from transforms.records import Prediction

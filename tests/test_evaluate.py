@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.cli import main
-from pipeline.evaluation import wilson
+from pipeline.evaluate.shares import wilson
 from tests.finished_runs import write_run
 from tests.rows import failed, labelled
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline.cli import main
-from pipeline.finished import open_run
 from pipeline.report.evaluation import evaluation_part
+from pipeline.run.folder.finished import open_run
 from tests.cloud import BUCKET, Cloud
 from tests.finished_runs import write_run
 from tests.rows import failed, labelled

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from transforms.exif import exif_orientation, upright
+from transforms.images.orientation import exif_orientation, upright
 
 
 def _exif(value: int, *, order: str = "<", kind: int = 3, tag: int = 0x0112) -> bytes:

@@ -25,7 +25,7 @@ from tests.finished_runs import plausible, some_failures, write_run
 from tests.label_studio import validated
 from tests.pictures import make_pictures
 from tests.rows import prediction
-from transforms.labels import class_names
+from transforms.network.classes import class_names
 from transforms.records import Prediction
 
 NAMES = ("a b#c é.jpg", 'it\'s "<b>" 😀+%20&.jpg', "plain")
@@ -265,7 +265,7 @@ def _opened(folder: Path) -> dict[str, Any]:
     """What FiftyOne makes of an export."""
     python = os.environ.get("QUANTLABEL_FIFTYONE")
     if not python:
-        pytest.skip("QUANTLABEL_FIFTYONE names no Python that has fiftyone; see docs/export.md")
+        pytest.skip("QUANTLABEL_FIFTYONE names no Python that has fiftyone; see docs/commands/export.md")
     _export(folder, "fiftyone")
     done = subprocess.run(
         [python, "-c", _OPEN, str(folder / "export/fiftyone")],

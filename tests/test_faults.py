@@ -21,8 +21,8 @@ import pytest
 
 from benchmarks.process import descendants
 from pipeline.cli import main
-from pipeline.finished import open_run
-from pipeline.stand_in import stand_in
+from pipeline.models.tflite.stand_in import stand_in
+from pipeline.run.folder.finished import open_run
 from tests.cloud import BUCKET, Cloud, Fault
 from tests.encoded import encoded, waves
 from tests.pictures import make_pictures
@@ -249,7 +249,7 @@ def _mount(*words: str) -> None:
 def test_storage_that_fails_now_and_then(cloud: Cloud, collection: Collection) -> None:
     """One request in ten is refused, one in twenty cut off, one in a hundred not answered.
 
-    Fails if `transforms.gcs_read` tries a read only once.
+    Fails if `transforms.storage.files.gcs_read` tries a read only once.
     """
     for picture in sorted(collection.photos.iterdir())[:200]:
         cloud.put(f"photos/{picture.name}", picture.read_bytes())
@@ -317,13 +317,13 @@ def backwards():
 backwards.__module__, backwards.__qualname__ = "time", "time"  # Beam pickles its clock by name
 time.time = backwards
 
-import pipeline.run_folder
+import pipeline.run.folder.ledger
 
 def now():
     moment = datetime.datetime.fromtimestamp(time.time(), datetime.timezone.utc)
     return moment.isoformat(timespec="milliseconds")
 
-pipeline.run_folder.now = now
+pipeline.run.folder.ledger.now = now
 """
 """Each second takes the clock back a quarter of an hour."""
 

@@ -34,8 +34,8 @@ from tests.gallery import (
     terminal_environment,
 )
 from tests.runs import copy_pictures
-from transforms.read_rows import read_failures
 from transforms.records import Failure
+from transforms.rows.reader import read_failures
 
 MAX_BYTES = 60_000
 OWN = {"mountains": (971, 973, 980, 981), "water": (975, 976, 978, 979), "buildings": (484,)}

@@ -19,9 +19,9 @@ import pytest
 
 from tests.cloud import BUCKET, Cloud
 from tests.http_server import closed_port
-from transforms import gcs, gcs_client, gcs_read, storage
 from transforms.errors import UserError
 from transforms.failures import Reason
+from transforms.storage import files, gcs, gcs_client, gcs_read
 
 MEDIA = "/download/storage/v1/b/bkt/o/a.jpg"
 
@@ -40,9 +40,9 @@ def test_an_empty_object_is_read(cloud: Cloud) -> None:
 @pytest.mark.parametrize("name", ["a b.jpg", "d/é%2F+?#[1].jpg", "//x.jpg"])
 def test_names_of_objects_may_hold_anything(name: str) -> None:
     uri = f"gs://{BUCKET}/{name}"
-    storage.write_bytes(uri, name.encode())
+    files.write_bytes(uri, name.encode())
     assert gcs.read(uri, max_bytes=100).data == name.encode()
-    assert storage.read_bytes(uri) == name.encode()
+    assert files.read_bytes(uri) == name.encode()
 
 
 @pytest.mark.parametrize("what", [408, 429, 500, 502, 503, 504, "reset", "cut"])
@@ -161,7 +161,7 @@ def test_a_stream_seeks_and_reads_a_chunk_at_a_time(
 ) -> None:
     monkeypatch.setattr(gcs_read, "CHUNK_BYTES", 1000)
     data = os.urandom(3500)
-    with storage.open_read(cloud.put("a.bin", data)) as stream:
+    with files.open_read(cloud.put("a.bin", data)) as stream:
         assert stream.read(10) == data[:10]
         assert stream.read(10) == data[10:20]
         assert cloud.count("alt=media") == 1
@@ -176,7 +176,7 @@ def test_text_is_requested_a_chunk_at_a_time(cloud: Cloud, monkeypatch: pytest.M
     monkeypatch.setattr(gcs_read, "CHUNK_BYTES", 100_000)
     lines = [f"gs://bkt/folder/{number:06d}.jpg\n" for number in range(8_000)]
     uri = cloud.put("list.txt", "".join(lines).encode())
-    with io.TextIOWrapper(storage.open_read(uri), "utf-8") as text:
+    with io.TextIOWrapper(files.open_read(uri), "utf-8") as text:
         assert list(text) == lines
     assert cloud.count("alt=media") == 3  # 224 kB
 
@@ -185,14 +185,14 @@ def test_a_stream_survives_what_passes(cloud: Cloud) -> None:
     uri = cloud.put("a.bin", b"0123456789")
     cloud.fail("alt=media", 503, times=1)
     cloud.fail("alt=media", "cut", times=1)
-    assert storage.read_bytes(uri) == b"0123456789"
+    assert files.read_bytes(uri) == b"0123456789"
 
 
 def test_pyarrow_reads_parquet_from_a_bucket(cloud: Cloud, tmp_path: Path) -> None:
     table = pa.table({"n": list(range(100_000))})
     pq.write_table(table, tmp_path / "t.parquet")
     uri = cloud.put("t.parquet", (tmp_path / "t.parquet").read_bytes())
-    with storage.open_read(uri) as stream:
+    with files.open_read(uri) as stream:
         assert pq.read_table(stream).equals(table)
 
 
@@ -203,23 +203,23 @@ def test_files_are_written_listed_moved_and_deleted(cloud: Cloud) -> None:
     folder = "gs://bkt/run[1]"  # not a pattern
     neighbour = cloud.put("run1/a", b"not ours")
     for name in ("a", "b", "sub/c"):
-        storage.write_bytes(storage.join(folder, name), name.encode())
-    assert storage.names(folder) == ["a", "b", "sub"]
-    storage.move([(f"{folder}/a", f"{folder}/z"), (f"{folder}/sub/c", f"{folder}/b")])
+        files.write_bytes(files.join(folder, name), name.encode())
+    assert files.names(folder) == ["a", "b", "sub"]
+    files.move([(f"{folder}/a", f"{folder}/z"), (f"{folder}/sub/c", f"{folder}/b")])
     assert cloud.names("run[") == ["run[1]/b", "run[1]/z"]
     assert cloud.content("run[1]/b") == b"sub/c"
-    storage.delete([f"{folder}/z", f"{folder}/gone already"])
-    assert storage.names(folder) == ["b"]
-    assert storage.exists(f"{folder}/b")
-    storage.delete_tree(folder)
-    assert not storage.exists(f"{folder}/b")
-    assert storage.names(folder) == []
-    assert storage.exists(neighbour)
+    files.delete([f"{folder}/z", f"{folder}/gone already"])
+    assert files.names(folder) == ["b"]
+    assert files.exists(f"{folder}/b")
+    files.delete_tree(folder)
+    assert not files.exists(f"{folder}/b")
+    assert files.names(folder) == []
+    assert files.exists(neighbour)
 
 
 def test_a_file_whose_writing_fails_does_not_appear(cloud: Cloud) -> None:
     def write_half() -> None:
-        with storage.create("gs://bkt/a.bin") as file:
+        with files.create("gs://bkt/a.bin") as file:
             file.write(b"half")
             raise KeyError
 
@@ -231,7 +231,7 @@ def test_a_file_whose_writing_fails_does_not_appear(cloud: Cloud) -> None:
 def test_an_error_of_an_upload_does_not_show_its_session(cloud: Cloud) -> None:
     cloud.fail("PUT .*upload_id=", 403)
     with pytest.raises(PermissionError) as raised:
-        storage.write_bytes("gs://bkt/a.bin", b"x")
+        files.write_bytes("gs://bkt/a.bin", b"x")
     text = "".join(traceback.format_exception(raised.value))
     assert "permission denied" in text
     assert "upload_id" not in text
@@ -243,7 +243,7 @@ def test_an_error_of_an_upload_does_not_show_its_session(cloud: Cloud) -> None:
 
 def _refusal(path: str) -> str:
     with pytest.raises(UserError) as raised:
-        storage.require_access(path, what=f"--input {path}")
+        files.require_access(path, what=f"--input {path}")
     return str(raised.value)
 
 

@@ -13,13 +13,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from pipeline.cli import main
-from pipeline.finished import open_run
-from pipeline.head import Head, read_head, vectors_of, write_head
+from pipeline.heads.head import Head, read_head, vectors_of, write_head
+from pipeline.run.folder.finished import open_run
 from tests.finished_runs import write_run
 from tests.head_runs import MODEL, NAMES, head_rows
 from tests.rows import prediction
 from transforms.errors import UserError
-from transforms.wordnet import synsets
+from transforms.network.wordnet import synsets
 
 
 @pytest.fixture

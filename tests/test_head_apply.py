@@ -9,11 +9,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import head_graph
 from pipeline.cli import main
-from pipeline.head import read_head
-from pipeline.head_graph import Labelled, LabelShard, PublishLabels, Source
-from pipeline.progress import Counts, Report, read_counts
+from pipeline.console.progress_bar import Counts
+from pipeline.heads import graph
+from pipeline.heads.graph import Labelled, LabelShard, PublishLabels, Source
+from pipeline.heads.head import read_head
+from pipeline.run.runners.progress import Report, read_counts
 from tests.cloud import BUCKET, Cloud
 from tests.finished_runs import write_run
 from tests.head_runs import MODEL, NAMES, head_rows
@@ -61,8 +62,8 @@ def test_few_rows_are_labelled_and_many_written_at_a_time(
 ) -> None:
     assert _apply(run) == 0
     expected = pq.read_table(run / "head" / SHARDS[0])
-    monkeypatch.setattr(head_graph, "_ROWS", 7)
-    monkeypatch.setattr(head_graph, "ROWS_PER_GROUP", 14)
+    monkeypatch.setattr(graph, "_ROWS", 7)
+    monkeypatch.setattr(graph, "ROWS_PER_GROUP", 14)
     assert _apply(run) == 0
     written = pq.ParquetFile(run / "head" / SHARDS[0])
     assert written.read() == expected

@@ -1,7 +1,8 @@
 """No file may crash the decoder, keep it busy for long or make it take more than its pixels need.
 
 Confirmed by taking each protection out in turn: the attack on it then hangs, takes gigabytes or
-gets another answer; and without `transforms.strips` damaged files of TIFF show what was in memory.
+gets another answer; and without `transforms.images.formats.tiff_strips` damaged files of TIFF show
+what was in memory.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from PIL import EpsImagePlugin, Image
 
 from tests.encoded import encoded, png, png_chunk, waves
 from tests.hostile import jpeg_of_many_scans
-from transforms.decode import decode
 from transforms.failures import ImageError
+from transforms.images.decode import decode
 
 _PATIENCE_S = 60
 """For one file; the slowest of them takes a tenth of a second."""

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from pipeline import load_model
-from pipeline.image_model import ImageModel
-from pipeline.stand_in import stand_in
-from pipeline.two_head import two_head
+from pipeline.models.image_model import ImageModel
+from pipeline.models.tflite.stand_in import stand_in
+from pipeline.models.tflite.two_head import two_head
 from tests.pictures import block_pictures
 from tests.run_tflite import run_tflite
-from transforms.preprocess import unit_range
+from transforms.images.preprocess import unit_range
 
 
 @pytest.fixture(scope="module")

@@ -14,17 +14,11 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that
 
-from pipeline.stand_in import stand_in
-from pipeline.two_head import load
-from transforms.infer import (
-    BATCH_SIZE,
-    ClassifyImages,
-    LiteRtModel,
-    LiteRtModelHandler,
-    mean_logits,
-    softmax,
-    top_classes,
-)
+from pipeline.models.tflite.stand_in import stand_in
+from pipeline.models.tflite.two_head import load
+from transforms.network.classify_images import ClassifyImages
+from transforms.network.litert import LiteRtModel, LiteRtModelHandler
+from transforms.network.ranking import BATCH_SIZE, mean_logits, softmax, top_classes
 from transforms.records import Failure, Image, ImageRef, Model, Prediction
 
 

@@ -14,13 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
-from pipeline.network import load_network
-from pipeline.stand_in import stand_in
-from pipeline.two_head import load
+from pipeline.models.load import load_network
+from pipeline.models.tflite.stand_in import stand_in
+from pipeline.models.tflite.two_head import load
 from tests.pictures import block_pictures
 from transforms.errors import UserError
-from transforms.infer import LiteRtModel, model_handler
-from transforms.infer_saved_model import SavedModel, SavedModelHandler
+from transforms.network.classify_images import model_handler
+from transforms.network.litert import LiteRtModel
+from transforms.network.savedmodel import SavedModel, SavedModelHandler
 from transforms.records import Failure, Image, ImageRef
 
 

@@ -23,8 +23,8 @@ from pipeline.cli import main
 from tests.conftest import unprivileged
 from tests.pictures import make_pictures
 from transforms.failures import ImageError, Reason
-from transforms.loader import read_bytes
-from transforms.read_rows import read_predictions
+from transforms.images.loader import read_bytes
+from transforms.rows.reader import read_predictions
 
 MAPPED = ("mapped_label", "mapped_score")
 

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
-from pipeline.finished import open_run
-from pipeline.options import LabelOptions
+from pipeline.run.folder.finished import open_run
+from pipeline.run.options import LabelOptions
 from tests.cloud import Cloud
-from transforms import gcs
+from transforms.storage import gcs
 
 
 def _label(*words: object) -> int:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.label_map import load_label_map
+from pipeline.labels.label_map import load_label_map
 from transforms.errors import UserError
-from transforms.label_map import LabelMap, Mapped
+from transforms.network.label_map import LabelMap, Mapped
 
 
 def _map(folder: Path, text: str) -> LabelMap:

@@ -13,14 +13,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import progress
 from pipeline.cli import main
-from pipeline.progress import Counts
+from pipeline.console.progress_bar import Counts
+from pipeline.run.runners import progress
 from tests.cloud import Cloud
 from tests.shards import write_parquet, write_tar, write_tfrecord
-from transforms import storage
-from transforms.loader import Loader
+from transforms.images.loader import Loader
 from transforms.records import ImageRef
+from transforms.storage import files
 
 
 def _label(output: Path, stand_in_file: Path, *words: object) -> dict[str, Any]:
@@ -188,8 +188,8 @@ def test_two_processes_read_shards_alike(shards: Path, stand_in_file: Path, tmp_
 def test_many_members_larger_than_what_may_wait_keep_their_rows(
     photos: Path, stand_in_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transforms.load._WAITING_BYTES", 3000)
-    monkeypatch.setattr("transforms.load._ROWS_A_TALLY", 50)
+    monkeypatch.setattr("transforms.images.load_and_preprocess._WAITING_BYTES", 3000)
+    monkeypatch.setattr("transforms.images.load_and_preprocess._ROWS_A_TALLY", 50)
     content = _contents(photos)[0]
     write_tar(tmp_path / "x.tar", [(f"{number:03d}.jpg", content) for number in range(300)])
     manifest = _label(tmp_path / "out", stand_in_file, "--input", tmp_path / "x.tar")
@@ -332,13 +332,13 @@ def test_members_can_be_listed_by_their_names(
     shards: Path, stand_in_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-    open_versioned = storage.open_versioned
+    open_versioned = files.open_versioned
 
     def noted(path: str) -> Any:
         opened.append(path.rpartition("/")[2])
         return open_versioned(path)
 
-    monkeypatch.setattr(storage, "open_versioned", noted)
+    monkeypatch.setattr(files, "open_versioned", noted)
     listed = [*_members(shards)[::-1], f"{shards}/a.tar#9.jpg", f"{shards}/b.tar#x.jpg"]
     rows = [{"uri": uri, "n": number} for number, uri in enumerate(listed)]
     counts = _counts(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from transforms.labels import ClassName, class_names, find_classes
+from transforms.network.classes import ClassName, class_names, find_classes
 
 
 def test_there_are_1001_in_order() -> None:

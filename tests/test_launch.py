@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import launch
 from pipeline.cli import main
-from pipeline.network import load_network
-from pipeline.options import LabelOptions
+from pipeline.models.load import load_network
+from pipeline.run import launch
+from pipeline.run.options import LabelOptions
 from tests.runs import start_label, wait_for_parts
 from transforms.errors import UserError
 from transforms.records import Model

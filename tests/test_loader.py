@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from transforms.loader import Ahead, InFlight
+from transforms.images.loader_pool import Ahead, InFlight
 from transforms.records import Failure, Image, ImageRef
 
 WAIT_SECONDS = 20

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from transforms import local_files
+from transforms.storage import local
 
 
 def _names(folder: Path) -> list[str]:
@@ -25,7 +25,7 @@ def test_a_new_file_has_its_name_when_its_content_is_on_the_disk(
         synced.append((Path(name).name, os.fstat(descriptor).st_size, path.exists()))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with local_files.create(str(path)) as file:
+    with local.create(str(path)) as file:
         file.write(b"content")
         assert not path.exists()
     assert path.read_bytes() == b"content"
@@ -37,10 +37,10 @@ def test_a_new_file_has_its_name_when_its_content_is_on_the_disk(
 def test_an_older_file_stays_if_the_new_one_is_not_finished(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
-    with contextlib.suppress(ValueError), local_files.create(str(path)) as file:
+    with contextlib.suppress(ValueError), local.create(str(path)) as file:
         file.write(b"half")
         raise ValueError
-    forgotten = local_files.create(str(path))
+    forgotten = local.create(str(path))
     forgotten.write(b"half")
     del forgotten
     assert (path.read_bytes(), _names(tmp_path)) == (b"old", ["a.bin"])
@@ -53,7 +53,7 @@ def test_a_disk_that_is_full_leaves_nothing_behind(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    file = local_files.create(str(tmp_path / "a.bin"))
+    file = local.create(str(tmp_path / "a.bin"))
     file.write(b"content")
     with pytest.raises(OSError, match="No space left"):
         file.close()
@@ -62,7 +62,7 @@ def test_a_disk_that_is_full_leaves_nothing_behind(
 
 
 def _read(path: Path, *, max_bytes: int = 1_000) -> bytes:
-    return local_files.read(str(path), max_bytes=max_bytes, reserve=lambda _: None).data
+    return local.read(str(path), max_bytes=max_bytes, reserve=lambda _: None).data
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from pipeline import lock
 from pipeline.cli import main
+from pipeline.run.folder import lock
 from tests.cloud import Cloud
 from tests.runs import start_label, wait_for_parts
 from transforms.errors import UserError

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from transforms import make_imagenet_classes
-from transforms.labels import class_names
+from scripts import make_imagenet_classes
+from transforms.network.classes import class_names
 
 
 def make_wheel(folder: Path, synsets: list[str]) -> Path:

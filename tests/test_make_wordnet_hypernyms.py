@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from transforms import make_wordnet_hypernyms
-from transforms.wordnet import Synset, synsets
+from scripts import make_wordnet_hypernyms
+from transforms.network.wordnet import Synset, synsets
 
 
 def _line(synset: Synset) -> str:

@@ -12,12 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-import transforms.packed_tar
+import transforms.inputs.archives.tar
 from tests.shards import HUGGING_FACE, write_parquet, write_tar, write_tfrecord
-from transforms.members import Member, read_members
-from transforms.packed import packing
+from transforms.inputs.archives.base import Skipped, packing
+from transforms.inputs.archives.members import Member, read_members
 from transforms.records import Failure, ImageRef
-from transforms.sources import Skipped
 
 A, B, C = (letter * size for letter, size in ((b"a", 700), (b"b", 1024), (b"c", 5)))
 
@@ -126,7 +125,7 @@ def test_siblings_of_a_sample_become_meta(tmp_path: Path) -> None:
 def test_a_sample_that_is_too_large_to_hold_goes_on_without_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transforms.packed_tar, "_HELD_BYTES", 1500)
+    monkeypatch.setattr(transforms.inputs.archives.tar, "_HELD_BYTES", 1500)
     path = tmp_path / "x.tar"
     write_tar(path, [("f.1.jpg", A), ("f.2.jpg", B), ("f.3.jpg", C), ("f.cls", b"1")])
     assert _metas(path) == [None, None, {"cls": 1}]

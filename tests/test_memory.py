@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from transforms.memory import give_back
+from transforms.rows.memory import give_back
 
 
 def _resident() -> int:

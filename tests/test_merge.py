@@ -11,12 +11,12 @@ import pyarrow as pa
 import pytest
 
 from tests.rows import prediction
-from transforms import merge, shards
-from transforms.formats import ArrowShard
-from transforms.merge import _Plan, groups, merged
-from transforms.shards import Piece, Shard, row_groups, write_piece
-from transforms.stage import write_part
-from transforms.tables import prediction_table
+from transforms.rows import merge_pieces, shards
+from transforms.rows.formats import ArrowShard
+from transforms.rows.merge_pieces import _Plan, groups, merged
+from transforms.rows.schema import prediction_table
+from transforms.rows.shards import Piece, Shard, row_groups, write_piece
+from transforms.rows.stage_rows import write_part
 
 
 def _stream(uris: Sequence[str], *, rows: int) -> Iterator[pa.Table]:
@@ -94,10 +94,10 @@ def test_rows_of_a_part_are_not_copied_at_once(
 _MERGE = """
 import os, sys
 from tests.rows import prediction
-from transforms.formats import ParquetShard
-from transforms.merge import _Merge
-from transforms.stage import write_part
-from transforms.tables import prediction_table
+from transforms.rows.formats import ParquetShard
+from transforms.rows.merge_pieces import _Merge
+from transforms.rows.stage_rows import write_part
+from transforms.rows.schema import prediction_table
 
 def held():
     return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
@@ -131,8 +131,8 @@ def _piece(digest: str, rows: int, *, name: str = "", published: bool = False) -
 
 
 def test_groups_are_full_and_do_not_depend_on_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merge, "ROWS_PER_SHARD", 25)
-    monkeypatch.setattr(merge, "FILES_PER_SHARD", 3)
+    monkeypatch.setattr(merge_pieces, "ROWS_PER_SHARD", 25)
+    monkeypatch.setattr(merge_pieces, "FILES_PER_SHARD", 3)
     pieces = [_piece(digest, 10) for digest in "abc"] + [_piece(digest, 1) for digest in "defg"]
     for order in (pieces, pieces[::-1]):
         assert ["".join(piece.shard.sha256 for piece in group) for group in groups(order)] == [

@@ -10,8 +10,8 @@ import tarfile
 
 import pytest
 
-from pipeline.download import Limits
-from pipeline.model_archive import unpack
+from pipeline.models.store.archive import unpack
+from pipeline.models.store.download import Limits
 from tests.models import TFLITE, archive
 from transforms.errors import UserError
 

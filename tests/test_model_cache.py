@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.model_store import StoredModel, cached, resolve
+from pipeline.models.store.store import StoredModel, cached, resolve
 from tests.http_server import Reply, Server, serve
 from tests.models import OTHER_TFLITE, TFLITE, archive
 from transforms.errors import UserError
@@ -29,7 +29,7 @@ SHA256 = hashlib.sha256(TFLITE).hexdigest()
 RESOLVE = """
 import sys
 from pathlib import Path
-from pipeline.model_store import resolve
+from pipeline.models.store.store import resolve
 print(resolve(sys.argv[1], cache_dir=Path(sys.argv[2]), base_url=sys.argv[3]).sha256)
 """
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline import tflite_file
-from pipeline.model_info import TensorInfo, describe
-from pipeline.stand_in import stand_in
-from pipeline.two_head import two_head
+from pipeline.models.tflite import flatbuffer
+from pipeline.models.tflite.info import TensorInfo, describe
+from pipeline.models.tflite.stand_in import stand_in
+from pipeline.models.tflite.two_head import two_head
 from transforms.errors import UserError
 
 SCORES = TensorInfo("MobilenetV1/Predictions/Reshape_1", (1, 1001), "uint8", 1 / 256, 0)
@@ -125,32 +125,32 @@ def test_it_turns_into_json() -> None:
 
 
 def test_an_output_without_quantization_has_no_scale() -> None:
-    model = tflite_file.read(stand_in())
+    model = flatbuffer.read(stand_in())
     graph = model.subgraphs[0]
     scores = graph.tensors[graph.outputs[0]]
     scores.type, scores.quantization = schema.TensorType.FLOAT32, None
-    (output,) = describe(tflite_file.write(model)).outputs
+    (output,) = describe(flatbuffer.write(model)).outputs
     assert output == TensorInfo(SCORES.name, (1, 1001), "float32", None, None)
 
 
 def test_files_of_before_the_wide_operator_code_are_counted() -> None:
-    model = tflite_file.read(stand_in())
+    model = flatbuffer.read(stand_in())
     for code in model.operatorCodes:
         code.builtinCode = 0
-    assert describe(tflite_file.write(model)).macs == 13_570_304
+    assert describe(flatbuffer.write(model)).macs == 13_570_304
 
 
 def test_a_convolution_without_biases_is_an_error() -> None:
-    model = tflite_file.read(stand_in())
+    model = flatbuffer.read(stand_in())
     operator = model.subgraphs[0].operators[0]
     operator.inputs = operator.inputs[:2]
     with pytest.raises(UserError, match=r"shapes \[\(8, 3, 3, 3\), \(1, 64, 64, 8\)\]; expected"):
-        describe(tflite_file.write(model))
+        describe(flatbuffer.write(model))
 
 
 def test_another_network_is_an_error() -> None:
-    model = tflite_file.read(stand_in())
+    model = flatbuffer.read(stand_in())
     for tensor in model.subgraphs[0].tensors:
         tensor.name = b"other/" + tensor.name[-5:]
     with pytest.raises(UserError, match="expected one tensor whose name ends in Logits"):
-        describe(tflite_file.write(model))
+        describe(flatbuffer.write(model))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.model_store import (
+from pipeline.models.store.store import (
     OFFICIAL_URL,
     PINS,
     Limits,
@@ -501,7 +501,7 @@ def test_storage_without_the_extra() -> None:
     code = """
 import sys
 sys.modules["google.cloud.storage"] = None
-from pipeline.model_store import resolve
+from pipeline.models.store.store import resolve
 resolve("gs://bucket/m.tflite")
 """
     done = run(code)
@@ -545,7 +545,7 @@ def test_storage_refuses(storage: Server, status: int, reason: str) -> None:
 def test_imports_neither_beam_nor_tensorflow() -> None:
     code = """
 import sys
-import pipeline.model_store
+import pipeline.models.store.store
 print([name for name in ("apache_beam", "tensorflow", "numpy") if name in sys.modules])
 """
     assert run(code).stdout == "[]\n"

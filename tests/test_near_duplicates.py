@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from pipeline import near_duplicates
-from pipeline.near_duplicates import Groups, find_groups
-from pipeline.vectors import unit_vectors
+from pipeline.explore import near_duplicates
+from pipeline.explore.near_duplicates import Groups, find_groups
+from pipeline.explore.vectors import unit_vectors
 from transforms.errors import UserError
 
 Tables = Callable[[], Iterator[pa.Table]]

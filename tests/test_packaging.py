@@ -44,7 +44,7 @@ AWS = {"boto3", "botocore"}
 ANALYSIS = {"faiss-cpu", "scikit-learn", "scipy"}
 """Packages of the extra `analysis`."""
 
-FLOAT = {*(ROOT / "pipeline/module").glob("*.py"), ROOT / "transforms/infer_saved_model.py"}
+FLOAT = {*(ROOT / "pipeline/module").glob("*.py"), ROOT / "transforms/network/savedmodel.py"}
 """What needs the extra `tensorflow`; nothing else may import it."""
 
 DISTRIBUTION_OF = {

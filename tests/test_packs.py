@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from transforms import packs
-from transforms.packs import Packs, pack, unpack
+from transforms import bundles
+from transforms.bundles import Packs, pack, unpack
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_unpack_reverses_pack(rows: list[Any]) -> None:
 
 
 def test_packs_leave_together_when_enough_rows_have_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packs, "_HELD", 3)
+    monkeypatch.setattr(bundles, "_HELD", 3)
     held = Packs()
     assert [list(held.add(key, [key])) for key in (1, 2)] == [[], []]
     assert dict(held.add(1, ["last"])) == {1: pack([[1], ["last"]]), 2: pack([[2]])}

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import main
-from pipeline.plan import Plan
-from pipeline.sample import Reservoir
+from pipeline.run.plan import Plan
+from pipeline.run.sample import Reservoir
 from tests.shards import write_tar
-from transforms.loader import cores
+from transforms.images.loader_pool import cores
 
 PLAN = Plan(
     entries=40_000_000,

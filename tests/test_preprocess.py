@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 
 from tests.encoded import encoded, orientation_exif, waves
-from transforms.decode import Scratch, decode
 from transforms.errors import UsageError
 from transforms.failures import ImageError
-from transforms.preprocess import METHODS, Method, load, preprocess, unit_range
+from transforms.images.decode import decode
+from transforms.images.pixels import Scratch
+from transforms.images.preprocess import METHODS, Method, load, preprocess, unit_range
 
 
 def _grey(rows: list[list[int]]) -> npt.NDArray[np.uint8]:

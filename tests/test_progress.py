@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipeline import progress
-from pipeline.progress import CountPictures, Counts, progress_line, read_counts, shown
+from pipeline.console.progress_bar import Counts, progress_line, shown
+from pipeline.run.runners import progress
+from pipeline.run.runners.progress import CountPictures, read_counts
 
 
 def _count(folder: Path, kind: progress.Kind, elements: list[object]) -> None:

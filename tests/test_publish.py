@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from transforms.errors import UserError
-from transforms.publish import Move, delete_stale, final_names, publish
-from transforms.shards import Piece, Shard
+from transforms.rows.publish import Move, delete_stale, final_names, publish
+from transforms.rows.shards import Piece, Shard
 
 
 def _piece(folder: Path, name: str, *, published: bool = False) -> Piece:

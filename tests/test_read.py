@@ -11,9 +11,9 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-import transforms.read
+import transforms.inputs.read_images
 from transforms.errors import UserError
-from transforms.read import BUCKETS, ReadImages, bucket_of
+from transforms.inputs.read_images import BUCKETS, ReadImages, bucket_of
 from transforms.records import ImageRef
 
 
@@ -50,7 +50,7 @@ def test_repeated_uris_are_read_once_and_counted(tmp_path: Path) -> None:
 
 
 def test_duplicates_are_found_across_packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transforms.read, "_REFS_HELD", 3)
+    monkeypatch.setattr(transforms.inputs.read_images, "_REFS_HELD", 3)
     manifest = tmp_path / "list.txt"
     manifest.write_text("".join(f"/{number % 5}.jpg\n" for number in range(20)), "utf-8")
     _run(
@@ -89,7 +89,7 @@ def test_buckets_are_the_same_everywhere_and_evenly_filled() -> None:
 
 _BUILD = """
 import apache_beam as beam
-from transforms.read import ReadImages
+from transforms.inputs.read_images import ReadImages
 beam.Pipeline() | ReadImages(["gs://bucket/\\u00fc"])
 """
 

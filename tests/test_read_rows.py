@@ -8,14 +8,14 @@ import pyarrow as pa
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from pipeline.finished import open_run
+from pipeline.run.folder.finished import open_run
 from tests.rows import WILD_URI, failed, prediction
 from transforms.errors import UserError
-from transforms.read_rows import read_failures, read_predictions
 from transforms.records import Prediction
-from transforms.stage import write_part
-from transforms.tables import prediction_schema, prediction_table
-from transforms.write import WriteFailures, WritePredictions
+from transforms.rows.reader import read_failures, read_predictions
+from transforms.rows.schema import prediction_schema, prediction_table
+from transforms.rows.stage_rows import write_part
+from transforms.rows.write_rows import WriteFailures, WritePredictions
 
 ROWS = [prediction(3, uri=WILD_URI), prediction(1), prediction(2, meta='{"id": 7}')]
 FORMATS = ["parquet", "tfrecord", "tfrecord.gz", "jsonl"]

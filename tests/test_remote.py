@@ -9,10 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.cloud import Cloud
-from transforms import remote, sources
 from transforms.errors import UserError
+from transforms.inputs import listing, remote
+from transforms.inputs.archives.base import Skipped
+from transforms.inputs.listing import list_input, list_together, parts
 from transforms.records import Failure, ImageRef
-from transforms.sources import Skipped, list_input, list_together, parts
 
 
 def _uris(source: str) -> list[str]:
@@ -192,7 +193,7 @@ def test_an_error_in_the_middle_of_a_listing_is_tried_again(cloud: Cloud) -> Non
 def test_no_more_parts_are_listed_at_once_than_said(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "PARTS_AT_ONCE", 2)
+    monkeypatch.setattr(listing, "PARTS_AT_ONCE", 2)
     names = [f"d/{n:02d}/a.jpg" for n in range(9)]
     for name in names:
         cloud.put(name, b"x")

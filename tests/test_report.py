@@ -26,7 +26,7 @@ from tests.finished_runs import plausible, some_failures, write_run
 from tests.pictures import make_pictures
 from tests.rows import failed, labelled, prediction
 from transforms.records import Prediction
-from transforms.tables import prediction_table
+from transforms.rows.schema import prediction_table
 
 
 @pytest.fixture(scope="module")

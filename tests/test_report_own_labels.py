@@ -12,7 +12,7 @@ from tests.browser import chromium, complaints, open_page, texts
 from tests.finished_runs import write_run
 from tests.rows import labelled
 from transforms.records import Prediction
-from transforms.tables import prediction_table
+from transforms.rows.schema import prediction_table
 
 MAP = {"threshold": 0.5, "labels": {"fish": [1, 2], "cat": [282], "bird": [8]}}
 

@@ -12,13 +12,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline import attempts
 from pipeline.cli import main
-from pipeline.finished import open_run
+from pipeline.run.folder import attempts
+from pipeline.run.folder.finished import open_run
 from tests.pictures import make_pictures
 from tests.runs import start_label, wait_for_parts
-from transforms import local_files
-from transforms.publish import publish
+from transforms.rows.publish import publish
+from transforms.storage import local
 
 
 class Run:
@@ -250,7 +250,7 @@ def test_only_retryable_failures_are_tried_again_and_only_on_demand(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = run.rows()
-    real = local_files.read
+    real = local.read
     tried: list[str] = []
 
     def disk_error(path: str, **options: Any) -> Any:
@@ -259,7 +259,7 @@ def test_only_retryable_failures_are_tried_again_and_only_on_demand(
             raise OSError(errno.EIO, "Input/output error")
         return real(path, **options)
 
-    monkeypatch.setattr(local_files, "read", disk_error)
+    monkeypatch.setattr(local, "read", disk_error)
     assert run.label("--overwrite") == 0
     assert run.failures()["000003.jpg"] == "io_error"
     tried.clear()
@@ -374,7 +374,7 @@ def test_the_right_one_of_several_stored_rows_is_taken(
     """Whichever is found first: a prediction before a failure, the picture's content of now."""
     expected = run.rows()
     shutil.rmtree(run.out)
-    real, changed = local_files.read, run.picture("000004.jpg").read_bytes()
+    real, changed = local.read, run.picture("000004.jpg").read_bytes()
 
     def disk_error(path: str, **options: Any) -> Any:
         if path.endswith("000003.jpg"):
@@ -382,7 +382,7 @@ def test_the_right_one_of_several_stored_rows_is_taken(
         return real(path, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(local_files, "read", disk_error)
+        patched.setattr(local, "read", disk_error)
         shutil.copy(run.picture("000005.jpg"), run.picture("000004.jpg"))
         first = _dies(run, monkeypatch)
     run.picture("000004.jpg").write_bytes(changed)

@@ -7,18 +7,18 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipeline import attempts
 from pipeline.cli import main
-from pipeline.finished import FinishedRun, open_run
+from pipeline.run.folder import attempts
+from pipeline.run.folder.finished import FinishedRun, open_run
 from tests.cloud import Cloud
-from transforms import storage
+from transforms.storage import files
 
 OUT = "gs://bkt/out [1]"
 
 
 def _upload(photos: Path) -> None:
     for path in photos.glob("*.jpg"):
-        storage.write_bytes(f"gs://bkt/photos/{path.name}", path.read_bytes())
+        files.write_bytes(f"gs://bkt/photos/{path.name}", path.read_bytes())
 
 
 def _label(model: Path, *words: str, source: str = "gs://bkt/photos") -> int:
@@ -41,14 +41,14 @@ def test_finished_objects_are_not_read_again(
     _upload(photos)
     assert _label(stand_in_file) == 0
     assert len(_pictures_read(cloud)) == 10
-    storage.write_bytes("gs://bkt/photos/000003.jpg", (photos / "000004.jpg").read_bytes())
+    files.write_bytes("gs://bkt/photos/000003.jpg", (photos / "000004.jpg").read_bytes())
     cloud.requests.clear()
     assert _label(stand_in_file, "--resume") == 0
     assert ["000003" in request for request in _pictures_read(cloud)] == [True]
     run = open_run(OUT)
     assert _rows(run) == [f"{number:06d}.jpg" for number in range(10)]
     assert run.manifest["reused"] == 9
-    assert storage.names(OUT) == [
+    assert files.names(OUT) == [
         "_MANIFEST.json",
         "_SUCCESS",
         "predictions-00000-of-00001.parquet",

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from pipeline.cli import main
-from pipeline.label_studio import image_address, labelling_config
+from pipeline.export.label_studio_config import image_address, labelling_config
 from tests.finished_runs import write_run
 from tests.rows import labelled, prediction
+from transforms.inputs.listing import list_input
 from transforms.records import Prediction
-from transforms.sources import list_input
 
 
 def _row(number: int, margin: float, direction: int) -> Prediction:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.run_folder import FinishRun, check_writable, read_manifest
+from pipeline.run.folder.ledger import FinishRun, check_writable, read_manifest
 from transforms.errors import UserError
-from transforms.shards import Piece, Shard
+from transforms.rows.shards import Piece, Shard
 
 ROWS = {
     "merged-predictions-x.parquet": 3,

@@ -13,9 +13,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from pipeline.cli import main
-from pipeline.finished import open_run
-from transforms import s3_client, storage
+from pipeline.run.folder.finished import open_run
 from transforms.errors import UserError
+from transforms.storage import files, s3
 
 
 class Bucket:
@@ -66,10 +66,10 @@ def bucket(
     bucket = Bucket()
     for path in photos.iterdir():
         bucket.put(f"photos/{path.name}", path.read_bytes())
-    s3_client._client_of.cache_clear()
+    s3._client_of.cache_clear()
     yield bucket
     bucket.clear()
-    s3_client._client_of.cache_clear()
+    s3._client_of.cache_clear()
 
 
 def _label(*words: object) -> int:
@@ -152,7 +152,7 @@ def test_missing_credentials_are_named_with_the_cure(monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(UserError, match="s3:// needs AWS credentials: none were found"):
-        storage.require_access("s3://bkt/photos", what="--input s3://bkt/photos")
+        files.require_access("s3://bkt/photos", what="--input s3://bkt/photos")
 
 
 def test_keys_may_be_given_as_flags_of_beam(
@@ -167,14 +167,14 @@ def test_keys_may_be_given_as_flags_of_beam(
 
 def test_half_an_object_never_appears(bucket: Bucket) -> None:
     def fail() -> None:
-        with storage.create("s3://bkt/o/half") as file:
+        with files.create("s3://bkt/o/half") as file:
             file.write(b"half")
             raise ValueError("stop")
 
     with pytest.raises(ValueError, match="stop"):
         fail()
-    storage.write_bytes("s3://bkt/o/empty", b"")
-    storage.write_bytes("s3://bkt/o/large", bytes(20 << 20))
+    files.write_bytes("s3://bkt/o/empty", b"")
+    files.write_bytes("s3://bkt/o/large", bytes(20 << 20))
     assert bucket.names("o/") == ["o/empty", "o/large"]
     assert bucket.content("o/empty") == b""
     assert bucket.content("o/large") == bytes(20 << 20)
@@ -183,13 +183,13 @@ def test_half_an_object_never_appears(bucket: Bucket) -> None:
 def test_an_object_that_is_too_large_is_not_read(bucket: Bucket) -> None:
     path = bucket.put("large.jpg", bytes(1000))
     asked: list[int] = []
-    assert storage.read(path, max_bytes=1000, reserve=asked.append).data == bytes(1000)
+    assert files.read(path, max_bytes=1000, reserve=asked.append).data == bytes(1000)
     with pytest.raises(OSError, match="1000 bytes, the limit is 999"):
-        storage.read(path, max_bytes=999, reserve=asked.append)
+        files.read(path, max_bytes=999, reserve=asked.append)
     assert asked == [1000]
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(UserError, match=r"s3:// needs an extra: pip install 'quantlabel\[aws\]'"):
-        storage.require_access("s3://bkt/a", what="--input")
+        files.require_access("s3://bkt/a", what="--input")

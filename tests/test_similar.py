@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 
 from pipeline.cli import main
-from pipeline.similar import most_similar
+from pipeline.explore.search import most_similar
 from tests.pictures import make_pictures
 from tests.rows import prediction
 from transforms.records import Prediction
-from transforms.tables import prediction_table
+from transforms.rows.schema import prediction_table
 
 
 def _row(number: int, *vector: float) -> Prediction:

@@ -11,8 +11,9 @@ import pytest
 
 from tests.conftest import unprivileged
 from transforms.errors import UserError
+from transforms.inputs.archives.base import Listed, Skipped
+from transforms.inputs.listing import list_input
 from transforms.records import Failure, ImageRef
-from transforms.sources import Listed, Skipped, list_input
 
 
 def _touch(*paths: Path) -> None:

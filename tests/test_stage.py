@@ -10,12 +10,12 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-import transforms.stage
+import transforms.rows.stage_rows
 from pipeline.cli import main
-from pipeline.run_folder import read_manifest
+from pipeline.run.folder.ledger import read_manifest
 from tests.rows import failed, prediction
-from transforms.shards import Piece
-from transforms.stage import StageRows, write_part
+from transforms.rows.shards import Piece
+from transforms.rows.stage_rows import StageRows, write_part
 
 SAME_CLASS = 1001
 
@@ -49,7 +49,7 @@ def test_a_row_lost_on_its_way_into_a_part_fails_the_run(
     def losing(folder: str, kind: str, tables: Sequence[pa.Table]) -> Piece:
         return write_part(folder, kind, [table.slice(1) for table in tables])
 
-    monkeypatch.setattr(transforms.stage, "write_part", losing)
+    monkeypatch.setattr(transforms.rows.stage_rows, "write_part", losing)
     words = ["label", "--quiet", "--input", str(photos), "--model", str(stand_in_file)]
     assert main([*words, "--output", str(tmp_path / "out")]) == 1
     assert "the ledger does not add up" in capsys.readouterr().err

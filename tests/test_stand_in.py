@@ -8,20 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import tflite_file
-from pipeline.architecture import MULTIPLIERS, SIZES
-from pipeline.stand_in import is_stand_in, stand_in
-from pipeline.two_head import two_head
+from pipeline.models.tflite import flatbuffer
+from pipeline.models.tflite.architecture import MULTIPLIERS, SIZES
+from pipeline.models.tflite.stand_in import is_stand_in, stand_in
+from pipeline.models.tflite.two_head import two_head
 from tests.run_tflite import plain_pictures, run_tflite
 from transforms.errors import UsageError, UserError
 
 
 def tensors(tflite: bytes) -> dict[str, tuple[str, bool]]:
     """Name -> type and shape, and whether it is a constant."""
-    model = tflite_file.read(tflite)
+    model = flatbuffer.read(tflite)
     return {
-        tflite_file.name(tensor): (
-            tflite_file.summary(tensor),
+        flatbuffer.name(tensor): (
+            flatbuffer.summary(tensor),
             model.buffers[tensor.buffer].data is not None,
         )
         for tensor in model.subgraphs[0].tensors
@@ -29,7 +29,7 @@ def tensors(tflite: bytes) -> dict[str, tuple[str, bool]]:
 
 
 def operators(tflite: bytes) -> list[int]:
-    model = tflite_file.read(tflite)
+    model = flatbuffer.read(tflite)
     codes = [code.builtinCode or code.deprecatedBuiltinCode for code in model.operatorCodes]
     return [codes[operator.opcodeIndex] for operator in model.subgraphs[0].operators]
 
@@ -62,12 +62,12 @@ def test_it_is_built_like_the_published_file(shared: Path, multiplier: float, si
 
 
 def pixels_and_scores(tflite: bytes) -> list[tuple[float, int] | None]:
-    graph = tflite_file.read(tflite).subgraphs[0]
-    return [tflite_file.quantization(graph.tensors[i]) for i in (*graph.inputs, *graph.outputs)]
+    graph = flatbuffer.read(tflite).subgraphs[0]
+    return [flatbuffer.quantization(graph.tensors[i]) for i in (*graph.inputs, *graph.outputs)]
 
 
 def options(tflite: bytes) -> list[str]:
-    graph = tflite_file.read(tflite).subgraphs[0]
+    graph = flatbuffer.read(tflite).subgraphs[0]
     return [f"{vars(operator.builtinOptions)}" for operator in graph.operators]
 
 
@@ -96,10 +96,10 @@ def test_it_is_recognized_also_after_the_rewrite() -> None:
 
 
 def test_another_description_is_not_a_stand_in() -> None:
-    model = tflite_file.read(stand_in())
+    model = flatbuffer.read(stand_in())
     for description in (b"TOCO Converted.", None):
         model.description = description
-        assert not is_stand_in(tflite_file.write(model))
+        assert not is_stand_in(flatbuffer.write(model))
 
 
 def test_the_published_file_is_not_a_stand_in(shared: Path) -> None:

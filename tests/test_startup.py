@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.startup import imports_uncollected
+from pipeline.console.startup import imports_uncollected
 
 _CHOICE = {"ARROW_DEFAULT_MEMORY_POOL": "mimalloc"}
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from tests.encoded import encoded, grey_tiff, orientation_exif, waves
-from transforms.decode import decode
 from transforms.failures import ImageError
+from transforms.images.decode import decode
 
 FAX = Image.fromarray(waves(90, 130)).convert("1")
 

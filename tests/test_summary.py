@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from pipeline.summary import print_summary
+from pipeline.run.summary import print_summary
 
 MANIFEST = {
     "started": "2026-01-01T00:00:00.000+00:00",

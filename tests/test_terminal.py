@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pipeline.terminal import only_ours
+from pipeline.console.terminal import only_ours
 
 
 def test_native_libraries_and_children_are_silent_and_we_are_not(

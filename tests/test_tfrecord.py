@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from transforms.tfrecord import DamagedRecordError, framed, records
+from transforms.rows.tfrecord import DamagedRecordError, framed, records
 
 
 def _read(content: bytes, *, max_bytes: int = 1000) -> list[bytes]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas
 import pytest
 
-from pipeline.truth import NetworkClasses, OwnLabels, Truth, Unused, load_truth
+from pipeline.labels.truth import Truth, Unused, load_truth
+from pipeline.labels.vocabularies import NetworkClasses, OwnLabels
 from transforms.errors import UserError
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline import architecture, tflite_file
-from pipeline.architecture import MULTIPLIERS, SIZES
-from pipeline.stand_in import stand_in
-from pipeline.two_head import load, two_head
+from pipeline.models.tflite import architecture, flatbuffer
+from pipeline.models.tflite.architecture import MULTIPLIERS, SIZES
+from pipeline.models.tflite.stand_in import stand_in
+from pipeline.models.tflite.two_head import load, two_head
 from tests.run_tflite import plain_pictures, run_tflite
 from transforms.errors import UserError
 
@@ -24,33 +24,33 @@ FEATURES = "MobilenetV1/Logits/AvgPool_1a/AvgPool"
 
 def edited(edit: Callable[[schema.ModelT], None]) -> bytes:
     """A stand-in after a change."""
-    model = tflite_file.read(stand_in())
+    model = flatbuffer.read(stand_in())
     edit(model)
-    return tflite_file.write(model)
+    return flatbuffer.write(model)
 
 
 def tensor(model: schema.ModelT, name: str) -> schema.TensorT:
-    (found,) = (t for t in model.subgraphs[0].tensors if tflite_file.name(t) == name)
+    (found,) = (t for t in model.subgraphs[0].tensors if flatbuffer.name(t) == name)
     return found
 
 
 @pytest.mark.parametrize("multiplier", MULTIPLIERS)
 @pytest.mark.parametrize("size", SIZES)
 def test_every_published_size_gets_two_heads(multiplier: float, size: int) -> None:
-    model = tflite_file.read(two_head(stand_in(multiplier=multiplier, size=size)))
+    model = flatbuffer.read(two_head(stand_in(multiplier=multiplier, size=size)))
     graph = model.subgraphs[0]
     (pixels,) = graph.inputs
     logits, features = graph.outputs
     depth = int(1024 * multiplier)
-    assert tflite_file.summary(graph.tensors[pixels]) == f"input uint8[1, {size}, {size}, 3]"
-    assert tflite_file.summary(graph.tensors[logits]) == f"{LOGITS} uint8[1, 1, 1, 1001]"
-    assert tflite_file.summary(graph.tensors[features]) == f"{FEATURES} uint8[1, 1, 1, {depth}]"
+    assert flatbuffer.summary(graph.tensors[pixels]) == f"input uint8[1, {size}, {size}, 3]"
+    assert flatbuffer.summary(graph.tensors[logits]) == f"{LOGITS} uint8[1, 1, 1, 1001]"
+    assert flatbuffer.summary(graph.tensors[features]) == f"{FEATURES} uint8[1, 1, 1, {depth}]"
     assert list(graph.tensors[pixels].shapeSignature) == [-1, size, size, 3]
     assert list(graph.tensors[logits].shapeSignature) == [-1, 1, 1, 1001]
 
 
 def test_the_graph_ends_at_the_logits() -> None:
-    graph = tflite_file.read(two_head(stand_in())).subgraphs[0]
+    graph = flatbuffer.read(two_head(stand_in())).subgraphs[0]
     assert len(graph.operators) == 29  # of 31: the reshape and the softmax are gone
     assert list(graph.operators[-1].outputs) == [graph.outputs[0]]
 
@@ -112,8 +112,8 @@ def test_signatures_that_name_the_old_outputs_are_dropped() -> None:
         model.signatureDefs = [signature]
 
     tflite = edited(add_signature)
-    assert len(tflite_file.read(tflite).signatureDefs) == 1
-    assert tflite_file.read(two_head(tflite)).signatureDefs is None
+    assert len(flatbuffer.read(tflite).signatureDefs) == 1
+    assert flatbuffer.read(two_head(tflite)).signatureDefs is None
 
 
 @pytest.mark.parametrize("name", [LOGITS, FEATURES])

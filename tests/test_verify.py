@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline import stand_in
 from pipeline.cli import main
-from pipeline.verify_rows import Repeats
+from pipeline.models.tflite import stand_in
+from pipeline.verify.rows import Repeats
 from tests.forged import forge
 from tests.pictures import make_pictures
 from tests.shards import write_shard

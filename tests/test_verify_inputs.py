@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
-from pipeline.verify_inputs import ListedAgain
-from pipeline.verify_rows import Repeats
+from pipeline.verify.inputs import ListedAgain
+from pipeline.verify.rows import Repeats
 from tests.cloud import Cloud
 from tests.conftest import unprivileged
 from tests.forged import forge, lose

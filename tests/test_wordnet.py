@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from transforms.labels import class_names
-from transforms.wordnet import synsets
+from transforms.network.classes import class_names
+from transforms.network.wordnet import synsets
 
 
 def test_everything_is_an_entity() -> None:

@@ -17,13 +17,13 @@ import pytest
 import tensorflow as tf
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-import transforms.merge
-import transforms.shards
-import transforms.stage
+import transforms.rows.merge_pieces
+import transforms.rows.shards
+import transforms.rows.stage_rows
 from tests.rows import WILD_URI, failed, prediction
 from transforms.records import Prediction
-from transforms.shards import Shard
-from transforms.write import WriteFailures, WritePredictions
+from transforms.rows.shards import Shard
+from transforms.rows.write_rows import WriteFailures, WritePredictions
 
 ROWS = [
     prediction(2, meta='{"id": 7}'),
@@ -161,10 +161,10 @@ def test_no_rows_make_no_file(tmp_path: Path) -> None:
 def test_row_groups_and_shards_are_full_and_sorted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transforms.stage, "_ROWS_AS_OBJECTS", 5)
-    monkeypatch.setattr(transforms.stage, "ROWS_PER_GROUP", 10)
-    monkeypatch.setattr(transforms.shards, "ROWS_PER_GROUP", 10)
-    monkeypatch.setattr(transforms.merge, "ROWS_PER_SHARD", 25)
+    monkeypatch.setattr(transforms.rows.stage_rows, "_ROWS_AS_OBJECTS", 5)
+    monkeypatch.setattr(transforms.rows.stage_rows, "ROWS_PER_GROUP", 10)
+    monkeypatch.setattr(transforms.rows.shards, "ROWS_PER_GROUP", 10)
+    monkeypatch.setattr(transforms.rows.merge_pieces, "ROWS_PER_SHARD", 25)
     folder = tmp_path / "out"
     rows = [prediction(number * 17 % 47) for number in range(47)]
     shards = _write(folder, rows, WritePredictions(str(folder)))

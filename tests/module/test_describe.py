@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import main
-from pipeline.module import folder
+from pipeline.models.float_module import folder
 
 
 def test_a_savedmodel_is_described_for_programs(

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from pipeline.cli import main
-from pipeline.model_info import describe
-from pipeline.module import post_training
-from pipeline.module.options import ExportOptions
-from pipeline.module.source import read_network
-from pipeline.stand_in import stand_in
-from pipeline.two_head import load, two_head
+from pipeline.models.float_module import post_training
+from pipeline.models.float_module.options import ExportOptions
+from pipeline.models.float_module.source import read_network
+from pipeline.models.tflite.info import describe
+from pipeline.models.tflite.stand_in import stand_in
+from pipeline.models.tflite.two_head import load, two_head
 from tests.pictures import block_pictures, make_pictures
 from tests.run_tflite import run_tflite
 from transforms.errors import UsageError
-from transforms.infer import LiteRtModel
+from transforms.network.litert import LiteRtModel
 
 
 def _model(*words: object) -> int:

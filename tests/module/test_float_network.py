@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.module.float_network import UNIT_RANGE, Range, dequantize, quantize
-from pipeline.tflite_graph import Quantization
+from pipeline.models.float_module.float_network import UNIT_RANGE, Range, dequantize, quantize
+from pipeline.models.tflite.graph import Quantization
 
 RELU6 = Range(0.0, 6.0)
 PUBLISHED = Range(-18.159803, 4.547883)

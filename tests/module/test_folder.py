@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.module.folder import Kind, archive, checkpoint_prefix, kind_of, sha256, size
+from pipeline.models.float_module.folder import (
+    Kind,
+    archive,
+    checkpoint_prefix,
+    kind_of,
+    sha256,
+    size,
+)
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.architecture import MULTIPLIERS, SIZES
-from pipeline.module.graph import Network
-from pipeline.module.taps import TappedNetwork, TappedTflite
-from pipeline.module.tflite import from_tflite
-from pipeline.stand_in import stand_in
+from pipeline.models.float_module.graph import Network
+from pipeline.models.float_module.taps import TappedNetwork, TappedTflite
+from pipeline.models.float_module.tflite import from_tflite
+from pipeline.models.tflite.architecture import MULTIPLIERS, SIZES
+from pipeline.models.tflite.stand_in import stand_in
 from tests.pictures import block_pictures
-from transforms.preprocess import unit_range
+from transforms.images.preprocess import unit_range
 
 
 @pytest.mark.parametrize(("multiplier", "size"), [(0.25, 128), (0.5, 160)])

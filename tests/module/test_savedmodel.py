@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.module import savedmodel
-from pipeline.module.source import read_network
-from pipeline.module.tflite import from_tflite, to_tflite
-from pipeline.stand_in import stand_in
-from pipeline.two_head import two_head
+from pipeline.models.float_module import savedmodel
+from pipeline.models.float_module.source import read_network
+from pipeline.models.float_module.tflite import from_tflite, to_tflite
+from pipeline.models.tflite.stand_in import stand_in
+from pipeline.models.tflite.two_head import two_head
 from tests.pictures import block_pictures
 from tests.run_tflite import run_tflite
 from transforms.errors import UserError
-from transforms.preprocess import unit_range
+from transforms.images.preprocess import unit_range
 
 PICTURES = block_pictures(8)
 

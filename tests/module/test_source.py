@@ -18,13 +18,13 @@ import pytest
 import tensorflow as tf
 
 from pipeline.cli import main
-from pipeline.module.float_network import Range
-from pipeline.module.graph import Network
-from pipeline.module.source import read_network
-from pipeline.module.tflite import to_tflite
+from pipeline.models.float_module.float_network import Range
+from pipeline.models.float_module.graph import Network
+from pipeline.models.float_module.source import read_network
+from pipeline.models.float_module.tflite import to_tflite
 from tests.pictures import block_pictures
 from transforms.errors import UsageError, UserError
-from transforms.preprocess import unit_range
+from transforms.images.preprocess import unit_range
 
 v1 = tf.compat.v1
 
@@ -87,7 +87,7 @@ class Slim:
 
     def _filters(self, shape: tuple[int, ...], *, positive: bool = False) -> npt.NDArray[Any]:
         values = self._random.normal(size=shape)
-        if positive:  # carry the picture on, see pipeline.stand_in
+        if positive:  # carry the picture on, see pipeline.models.tflite.stand_in
             return np.abs(values) * 2 / 9
         centred = values - values.mean(axis=(0, 1, 2))
         scaled: npt.NDArray[Any] = centred * np.sqrt(3 / np.prod(shape[:3]))
@@ -140,7 +140,7 @@ def test_a_float_checkpoint_gives_the_answers_of_its_graph(trained: Path) -> Non
 
 
 def test_a_quantized_checkpoint_gives_nearly_the_answers_of_its_graph(trained: Path) -> None:
-    """Nearly, because the graph rounds inexact sums; see pipeline/module/graph.py."""
+    """Nearly, because the graph rounds inexact sums; see pipeline/models/float_module/graph.py."""
     network = read_network(str(trained / NAME))
     assert network.is_quantized
     assert (network.multiplier, network.size) == (0.25, 128)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline import tflite_file
-from pipeline.module.float_network import Range
-from pipeline.module.tflite import from_tflite, to_tflite
-from pipeline.stand_in import is_stand_in, stand_in
-from pipeline.two_head import two_head
+from pipeline.models.float_module.float_network import Range
+from pipeline.models.float_module.tflite import from_tflite, to_tflite
+from pipeline.models.tflite import flatbuffer
+from pipeline.models.tflite.stand_in import is_stand_in, stand_in
+from pipeline.models.tflite.two_head import two_head
 from tests.pictures import block_pictures
 from tests.run_tflite import run_tflite
 from transforms.errors import UserError
@@ -31,11 +31,11 @@ def test_weights_have_the_layout_of_tensorflow() -> None:
 
 def test_weights_are_the_dequantized_codes() -> None:
     tflite = stand_in()
-    model = tflite_file.read(tflite)
+    model = flatbuffer.read(tflite)
     (tensor,) = (
         t
         for t in model.subgraphs[0].tensors
-        if tflite_file.name(t).endswith("Conv2d_1_depthwise/weights_quant/FakeQuantWithMinMaxVars")
+        if flatbuffer.name(t).endswith("Conv2d_1_depthwise/weights_quant/FakeQuantWithMinMaxVars")
     )
     codes = np.asarray(model.buffers[tensor.buffer].data).reshape(1, 3, 3, 8)
     scale, zero_point = tensor.quantization.scale[0], tensor.quantization.zeroPoint[0]
@@ -68,10 +68,8 @@ def test_published_models_come_back_code_for_code(shared: Path) -> None:
 
 def _constants(tflite: bytes) -> dict[str, np.ndarray]:
     """Bytes of every constant, without those of the reshape that the rewrite leaves behind."""
-    model = tflite_file.read(tflite)
-    tensors = {
-        tflite_file.name(t): model.buffers[t.buffer].data for t in model.subgraphs[0].tensors
-    }
+    model = flatbuffer.read(tflite)
+    tensors = {flatbuffer.name(t): model.buffers[t.buffer].data for t in model.subgraphs[0].tensors}
     return {name: np.asarray(data) for name, data in tensors.items() if data is not None}
 
 
@@ -81,22 +79,22 @@ def test_a_network_without_ranges_cannot_be_quantized() -> None:
 
 
 def test_a_scale_for_each_channel_is_refused() -> None:
-    model = tflite_file.read(stand_in())
+    model = flatbuffer.read(stand_in())
     (weights,) = (
         t
         for t in model.subgraphs[0].tensors
-        if tflite_file.name(t).endswith("Conv2d_0/weights_quant/FakeQuantWithMinMaxVars")
+        if flatbuffer.name(t).endswith("Conv2d_0/weights_quant/FakeQuantWithMinMaxVars")
     )
     weights.quantization = schema.QuantizationParametersT(scale=[0.1] * 8, zeroPoint=[128] * 8)
     with pytest.raises(UserError, match=r"Conv2d_0.* uint8\[8, 3, 3, 3\] has scale and zero point"):
-        from_tflite(tflite_file.write(model))
+        from_tflite(flatbuffer.write(model))
 
 
 def test_another_input_quantization_is_refused() -> None:
-    model = tflite_file.read(stand_in())
+    model = flatbuffer.read(stand_in())
     model.subgraphs[0].tensors[0].quantization.zeroPoint = [0]
     with pytest.raises(UserError, match=r"input uint8\[1, 128, 128, 3\] has scale .*0\.0078125, 0"):
-        from_tflite(tflite_file.write(model))
+        from_tflite(flatbuffer.write(model))
 
 
 def test_quantized_needs_every_range() -> None:
