@@ -12,16 +12,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.models.tflite.stand_in import stand_in
-from tests.cloud import Cloud, run_cloud
-from tests.pictures import make_pictures
-
-_ROOT = Path(__file__).resolve().parent.parent
+from tests.helpers.cloud import Cloud, run_cloud
+from tests.helpers.pictures import make_pictures
+from tests.helpers.root import ROOT
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of reference data: real model, labelled photographs, golden arrays."""
-    folder = Path(os.environ.get("QUANTLABEL_SHARED", _ROOT.parent / "shared"))
+    folder = Path(os.environ.get("QUANTLABEL_SHARED", ROOT.parent / "shared"))
     if not (folder / "models").is_dir():
         pytest.skip(f"no reference data at {folder}; set QUANTLABEL_SHARED to its folder")
     return folder

@@ -112,7 +112,7 @@ class _Reader:
         tensor = self._graph.tensors[index]
         quantization = flatbuffer.quantization(tensor)
         return UserError(
-            f"its tensor {file.summary(tensor)} has scale and zero point "
+            f"its tensor {flatbuffer.summary(tensor)} has scale and zero point "
             f"{quantization or 'of its own kind'}. {_EXPECTED}"
         )
 

@@ -131,7 +131,7 @@ def _check_head(tensor: schema.TensorT) -> None:
     quantized = flatbuffer.quantization(tensor) is not None
     if tensor.type != schema.TensorType.UINT8 or not quantized or shape[:-1] != [1, 1, 1]:
         raise UserError(
-            f"its head is {file.summary(tensor)}; "
+            f"its head is {flatbuffer.summary(tensor)}; "
             f"expected a quantized uint8[1, 1, 1, n]. {_EXPECTED}"
         )
 
