@@ -84,7 +84,14 @@ def test_outputs_are_read_as_shown(
     assert names["vectors"].shape == (10, 256)
     assert main(["export", "labels", "--to", "huggingface"]) == 0
     assert len(_run(EXAMPLES["huggingface"])["rows"]) == 10
-    assert main([*arguments, "--output", "labels", "--format", "tfrecord", "--overwrite"]) == 0
+
+
+def test_tfrecords_are_read_as_shown(
+    photos: Path, stand_in_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--quiet", "--input", str(photos), "--model", str(stand_in_file)]
+    assert main(["label", *arguments, "--output", "labels", "--format", "tfrecord"]) == 0
     rows = list(_run(EXAMPLES["tf-data"])["dataset"].as_numpy_iterator())
     assert sorted(row["image/source_id"].decode() for row in rows) == [
         str(photos / f"{number:06d}.jpg") for number in range(10)
