@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from tests.helpers.root import ROOT
 from transforms._version import VERSION
 
-PACKAGES = ("pipeline", "transforms")
+PACKAGES = ("pipeline", "quantlabel", "transforms")
 RUNTIME = {
     "ai-edge-litert",
     "apache-beam",
@@ -44,7 +44,10 @@ AWS = {"boto3", "botocore"}
 ANALYSIS = {"faiss-cpu", "scikit-learn", "scipy"}
 """Packages of the extra `analysis`."""
 
-FLOAT = {*(ROOT / "pipeline/module").glob("*.py"), ROOT / "transforms/network/savedmodel.py"}
+FLOAT = {
+    *(ROOT / "pipeline/models/float_module").glob("*.py"),
+    ROOT / "transforms/network/savedmodel.py",
+}
 """What needs the extra `tensorflow`; nothing else may import it."""
 
 DISTRIBUTION_OF = {
