@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 
 from pipeline.cli import main
@@ -83,6 +84,7 @@ def test_outputs_are_read_as_shown(
     assert names["likely"].columns == ["uri", "label"]
     assert names["vectors"].shape == (10, 256)
     assert main(["export", "labels", "--to", "huggingface"]) == 0
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
     assert len(_run(EXAMPLES["huggingface"])["rows"]) == 10
 
 
