@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-import datasets
 import pytest
 
 from pipeline.cli import main
@@ -83,9 +85,24 @@ def test_outputs_are_read_as_shown(
     assert len(names["table"]) == 10
     assert names["likely"].columns == ["uri", "label"]
     assert names["vectors"].shape == (10, 256)
-    assert main(["export", "labels", "--to", "huggingface"]) == 0
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    assert len(_run(EXAMPLES["huggingface"])["rows"]) == 10
+
+
+def test_hugging_face_reads_an_export_as_shown(
+    photos: Path, stand_in_file: Path, tmp_path: Path
+) -> None:
+    output = ["--output", str(tmp_path / "labels")]
+    arguments = ["--quiet", "--input", str(photos), "--model", str(stand_in_file)]
+    assert main(["label", *arguments, *output]) == 0
+    assert main(["export", str(tmp_path / "labels"), "--to", "huggingface"]) == 0
+    done = subprocess.run(
+        [sys.executable, "-c", EXAMPLES["huggingface"] + "print(len(rows))"],
+        cwd=tmp_path,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "10\n", done.stderr
 
 
 def test_tfrecords_are_read_as_shown(
