@@ -90,11 +90,16 @@ def options(parser: argparse.ArgumentParser) -> Iterator[tuple[str, list[tuple[s
     for group in (positional, *own, general):
         taken = [
             (_typed(action, formatter), _meaning(action, formatter))
-            for action in group._group_actions
+            for action in sorted(group._group_actions, key=_is_for_all)
             if not isinstance(action, argparse._HelpAction)
         ]
         if taken:
             yield group.title or "", taken
+
+
+def _is_for_all(action: argparse.Action) -> bool:
+    """Whether every command has it: that comes last."""
+    return "--verbose" in action.option_strings
 
 
 def _typed(action: argparse.Action, formatter: argparse.HelpFormatter) -> str:
