@@ -84,7 +84,7 @@ class Evaluation:
         return self._examples
 
     def result(self) -> dict[str, Any] | None:
-        """All figures, as plain values: see docs/evaluation.md. None if no row has a truth."""
+        """All figures as plain values, see docs/commands/evaluate.md; None without a truth."""
         answered, failures = int(self._pairs.sum()), int(self._failed.sum())
         rows = answered + int(self._unanswered.sum())
         if not rows + failures:

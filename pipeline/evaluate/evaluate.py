@@ -54,7 +54,7 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
         console: where progress is shown.
 
     Returns:
-        What was written, see docs/evaluation.md.
+        What was written, see docs/commands/evaluate.md.
 
     Raises:
         UserError: there is no finished run or it has no such labels, the truth cannot be read, says
