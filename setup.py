@@ -93,6 +93,8 @@ EXTRAS = {
         "polars>=1.20,<3",
         # Cloud Storage without a network; the tests start it themselves.
         "gcp-storage-emulator>=2026.7.19,<2027",
+        # Holds the imports against the order of the rooms.
+        "import-linter>=2.4,<3",
         # S3 without a network, likewise.
         "moto[server]>=5.1,<6",
         "mypy>=1.15,<3",
@@ -133,10 +135,13 @@ setup(
     ],
     # Those that are maintained and that everything but tensorflow has wheels for.
     python_requires=">=3.11,<3.15",
-    packages=find_packages(include=["pipeline", "pipeline.*", "transforms", "transforms.*"]),
+    packages=find_packages(
+        include=["pipeline", "pipeline.*", "quantlabel", "transforms", "transforms.*"]
+    ),
     package_data={
         "pipeline": ["py.typed", "report/*.css", "report/*.html", "report/*.js"],
-        "transforms": ["py.typed", "*.csv", "*.tsv"],
+        "quantlabel": ["py.typed"],
+        "transforms": ["py.typed", "network/*.tsv"],
     },
     install_requires=RUNTIME,
     extras_require=EXTRAS,

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from transforms import sources
 from transforms.errors import UserError
+from transforms.inputs import listing
 from transforms.records import ImageRef
 
 LARGE = (4000, 3000)
@@ -37,7 +37,7 @@ def find(folder: str) -> list[Path]:
     """
     if not Path(folder).is_dir():
         raise UserError(f"--images {folder}: no such folder. Give a folder with photographs.")
-    listed = sources.list_input(folder)
+    listed = listing.list_input(folder)
     found = sorted(Path(item.uri) for item in listed if isinstance(item, ImageRef))
     if not found:
         raise UserError(f"--images {folder}: no picture in it. Give a folder with photographs.")

@@ -17,15 +17,17 @@ from typing import TypeVar
 
 import numpy as np
 
-from pipeline.two_head import load
-from transforms import sources
-from transforms.decode import Scratch, decode
-from transforms.formats import FORMATS
-from transforms.infer import BATCH_SIZE, LiteRtModelHandler
-from transforms.loader import MAX_BYTES, read_bytes
-from transforms.preprocess import min_side, preprocess
+from pipeline.models.tflite.two_head import load
+from transforms.images.decode import decode
+from transforms.images.loader import MAX_BYTES, read_bytes
+from transforms.images.pixels import Scratch
+from transforms.images.preprocess import min_side, preprocess
+from transforms.inputs import listing
+from transforms.network.litert import LiteRtModelHandler
+from transforms.network.ranking import BATCH_SIZE
 from transforms.records import Image, ImageRef, Prediction
-from transforms.tables import prediction_table
+from transforms.rows.formats import FORMATS
+from transforms.rows.schema import prediction_table
 
 STAGES = ("list", "read", "hash", "decode", "resample", "infer", "rank", "encode", "write")
 
@@ -65,7 +67,7 @@ def profile(folder: Path, *, tflite: bytes, sample: int) -> dict[str, float]:
 
 def _one_pass(folder: Path, *, tflite: bytes, sample: int) -> dict[str, float]:
     clock = _Clock()
-    listed = clock("list", lambda: list(sources.list_input(str(folder))))
+    listed = clock("list", lambda: list(listing.list_input(str(folder))))
     refs = [item for item in listed if isinstance(item, ImageRef)]
     clock.seconds["list"] *= min(sample, len(refs)) / len(refs)
     network = load(tflite, name="benchmark")

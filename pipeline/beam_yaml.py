@@ -10,12 +10,12 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.typehints import Optional
 
-from pipeline.network import load_network
+from pipeline.models.load import load_network
 from transforms.errors import UsageError
-from transforms.infer import ClassifyImages
-from transforms.load import LoadAndPreprocess
-from transforms.preprocess import Method
-from transforms.read import ReadImages
+from transforms.images.load_and_preprocess import LoadAndPreprocess
+from transforms.images.preprocess import Method
+from transforms.inputs.read_images import ReadImages
+from transforms.network.classify_images import ClassifyImages
 from transforms.records import Failure, Prediction
 
 _MODEL = "mobilenet_v1_0.25_128_quant"

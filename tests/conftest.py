@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.stand_in import stand_in
-from tests.cloud import Cloud, run_cloud
-from tests.pictures import make_pictures
+from pipeline.models.tflite.stand_in import stand_in
+from tests.helpers.cloud import Cloud, run_cloud
+from tests.helpers.pictures import make_pictures
+from tests.helpers.root import ROOT
 from transforms.errors import UserError
-
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextlib.contextmanager
@@ -60,7 +59,7 @@ def pytest_pyfunc_call() -> Generator[None, object, object]:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of reference data: real model, labelled photographs, golden arrays."""
-    folder = Path(os.environ.get("QUANTLABEL_SHARED", _ROOT.parent / "shared"))
+    folder = Path(os.environ.get("QUANTLABEL_SHARED", ROOT.parent / "shared"))
     if not (folder / "models").is_dir():
         pytest.skip(f"no reference data at {folder}; set QUANTLABEL_SHARED to its folder")
     return folder
@@ -98,8 +97,8 @@ def stand_in_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def saved_model(stand_in_file: Path) -> Path:
     """The stand-in as a SavedModel, exported once: tensorflow takes its time."""
-    from pipeline.module import savedmodel
-    from pipeline.module.source import read_network
+    from pipeline.models.float_module import savedmodel
+    from pipeline.models.float_module.source import read_network
 
     folder = stand_in_file.parent / "stand-in-float"
     savedmodel.save(read_network(str(stand_in_file)), folder)

@@ -16,9 +16,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from tests.helpers.root import ROOT
 from transforms._version import VERSION
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("pipeline", "transforms")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 RUNTIME = {
@@ -47,7 +47,7 @@ AWS = {"boto3", "botocore"}
 ANALYSIS = {"faiss-cpu", "scikit-learn", "scipy"}
 """Packages of the extra `analysis`."""
 
-FLOAT = {*(ROOT / "pipeline/module").glob("*.py"), ROOT / "transforms/infer_saved_model.py"}
+FLOAT = {*(ROOT / "pipeline/module").glob("*.py"), ROOT / "transforms/network/savedmodel.py"}
 """What needs the extra `tensorflow`; nothing else may import it."""
 
 DISTRIBUTION_OF = {

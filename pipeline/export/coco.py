@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from pipeline.export.source import Counts, Source
-from transforms import storage
+from transforms.storage import files
 
 
 def write_coco(source: Source, folder: str) -> Counts:
@@ -18,7 +18,7 @@ def write_coco(source: Source, folder: str) -> Counts:
     picture that got no label of a label map has no annotation.
     """
     categories = {name: at for at, name in enumerate(source.choices, start=1)}
-    with storage.create(storage.join(folder, "annotations.json")) as file:
+    with files.create(files.join(folder, "annotations.json")) as file:
         file.write(b'{"info":%b,\n"licenses":[],\n"images":[' % orjson.dumps(_info(source)))
         rows = 0
         for rows, image in enumerate(_images(source), start=1):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pipeline.export.source import Counts, Source, rounded
-from transforms import storage
+from transforms.storage import files
 
 _BEFORE = ("uri", "class_id", "synset", "label", "score")
 _OWN = ("mapped_label", "mapped_score")
@@ -24,7 +24,7 @@ def write_csv(source: Source, folder: str) -> Counts:
     """
     top_k = source.run.manifest["options"]["top_k"]
     more = [f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score")]
-    path = storage.join(folder, "predictions.csv")
+    path = files.join(folder, "predictions.csv")
     rows = _write(path, [*_BEFORE, *more, *_own(source), *_AFTER], _lines(source, top_k))
     if source.run.manifest["failures"]:
         failures = (
@@ -32,7 +32,7 @@ def write_csv(source: Source, folder: str) -> Counts:
             for table in source.run.failures()
             for row in table.to_pylist()
         )
-        _write(storage.join(folder, "failures.csv"), _FAILURE, failures)
+        _write(files.join(folder, "failures.csv"), _FAILURE, failures)
     return Counts(rows)
 
 
@@ -58,7 +58,7 @@ def _write(path: str, header: Iterable[str], lines: Iterable[list[Any]]) -> int:
     writer = csv.writer(text)
     writer.writerow(header)
     count = 0
-    with storage.create(path) as file:
+    with files.create(path) as file:
         for line in lines:
             writer.writerow(line)
             count += 1

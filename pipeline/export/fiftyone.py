@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from pipeline.export.source import Counts, Source, is_local_file
-from transforms import storage
-from transforms.sources import IMAGE_EXTENSIONS
+from transforms.inputs.archives.base import IMAGE_EXTENSIONS
+from transforms.storage import files
 
 _SHOWN = tuple(IMAGE_EXTENSIONS - {".dib", ".mpo"})
 """What Python's mimetypes calls a picture; FiftyOne asks that and nothing else."""
@@ -25,8 +25,8 @@ def write_fiftyone(source: Source, folder: str) -> Counts:
     """
     rows = 0
     with (
-        storage.create(storage.join(folder, "data.json")) as data,
-        storage.create(storage.join(folder, "labels.json")) as labels,
+        files.create(files.join(folder, "data.json")) as data,
+        files.create(files.join(folder, "labels.json")) as labels,
     ):
         classes = orjson.dumps(source.choices)
         data.write(b"{")

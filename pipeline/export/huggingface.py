@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.export.source import Counts, Source, is_member
-from transforms import storage
-from transforms.read_rows import read_predictions
+from transforms.rows.reader import read_predictions
+from transforms.storage import files
 
 _COLUMNS = (
     "uri",
@@ -53,13 +53,13 @@ def write_huggingface(source: Source, folder: str) -> Counts:
     for number, shard in enumerate(shards):
         name = f"data/train-{number:05d}-of-{len(shards):05d}.parquet"
         with (
-            storage.create(storage.join(folder, name)) as file,
+            files.create(files.join(folder, name)) as file,
             pq.ParquetWriter(file, schema, compression="zstd") as writer,
         ):
             for table in read_predictions(shard, columns=(*_COLUMNS, *_OWN)):
                 writer.write_table(_table(table, schema, source))
                 rows += table.num_rows
-    storage.write_bytes(storage.join(folder, "README.md"), _card(source, rows).encode())
+    files.write_bytes(files.join(folder, "README.md"), _card(source, rows).encode())
     return Counts(rows)
 
 

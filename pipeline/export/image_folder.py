@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from pipeline.export.source import Counts, Source, is_local_file, unique_names
-from transforms import storage
 from transforms.errors import UserError
-from transforms.sources import IMAGE_EXTENSIONS
+from transforms.inputs.archives.base import IMAGE_EXTENSIONS
+from transforms.storage import files
 
 _MAX_NAME = 200
 """Bytes of a link's name without number and extension; file systems allow 255 in all."""
@@ -25,7 +25,7 @@ def write_image_folder(source: Source, folder: str) -> Counts:
     Raises:
         UserError: the run is not on this machine.
     """
-    if not storage.is_local(folder):
+    if not files.is_local(folder):
         raise UserError(
             f"{folder}: there are no links in a bucket. Copy the run's folder to this machine and "
             "export that, or choose another format, see --help."

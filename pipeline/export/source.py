@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.finished import FinishedRun
-from transforms import storage
-from transforms.packed import packing
+from pipeline.run.folder.finished import FinishedRun
+from transforms.inputs.archives.base import packing
+from transforms.storage import files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,4 +111,4 @@ def is_member(uri: str) -> bool:
 
 def is_local_file(uri: str) -> bool:
     """Whether the picture is a file of its own on this machine."""
-    return storage.is_local(uri) and not is_member(uri)
+    return files.is_local(uri) and not is_member(uri)

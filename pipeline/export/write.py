@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from pipeline.checks import require, require_run
+from pipeline.console.checks import require, require_run
 from pipeline.export.coco import write_coco
 from pipeline.export.csv_table import write_csv
 from pipeline.export.fiftyone import write_fiftyone
@@ -18,10 +18,10 @@ from pipeline.export.huggingface import write_huggingface
 from pipeline.export.image_folder import write_image_folder
 from pipeline.export.label_studio import write_label_studio
 from pipeline.export.source import Counts, Source, open_source
-from pipeline.finished import open_run
-from pipeline.run_folder import now
-from transforms import storage
+from pipeline.run.folder.finished import open_run
+from pipeline.run.folder.ledger import now
 from transforms._version import VERSION
+from transforms.storage import files
 
 FORMATS: Mapping[str, Callable[[Source, str], Counts]] = {
     "label-studio": write_label_studio,
@@ -69,10 +69,10 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
             written there.
     """
     run = open_run(options.folder)
-    folder = storage.join(run.folder, f"export/{options.to}")
+    folder = files.join(run.folder, f"export/{options.to}")
     ledger = f"{folder}.json"
-    storage.delete([ledger])
-    storage.delete_tree(folder)
+    files.delete([ledger])
+    files.delete_tree(folder)
     with _sign_of_life(options, console):
         counts = FORMATS[options.to](open_source(run), folder)
     summary = {
@@ -83,7 +83,7 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
         "exported": now(),
         "run": {name: run.manifest[name] for name in ("started", "model", "preprocess")},
     }
-    storage.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
+    files.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
     return summary
 
 

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.duplicates import GROUPS_FILE, SUMMARY_FILE
-from pipeline.finished import FinishedRun
+from pipeline.explore.duplicates import GROUPS_FILE, SUMMARY_FILE
 from pipeline.report.survey import Survey, hash_numbers
-from transforms import storage
+from pipeline.run.folder.finished import FinishedRun
+from transforms.storage import files
 
 GROUPS = 24
 PER_GROUP = 6
@@ -84,13 +84,13 @@ def near_identical(run: FinishedRun, tables: Callable[[], Iterable[pa.Table]]) -
         run: the run.
         tables: reads the run's predictions with `survey.COLUMNS`.
     """
-    path = storage.join(run.folder, SUMMARY_FILE)
-    if not storage.exists(path):
+    path = files.join(run.folder, SUMMARY_FILE)
+    if not files.exists(path):
         return None
-    summary = orjson.loads(storage.read_bytes(path))
+    summary = orjson.loads(files.read_bytes(path))
     if summary["run"]["started"] != run.manifest["started"]:
         return None  # of a run that was here before
-    with storage.open_read(storage.join(run.folder, GROUPS_FILE)) as file:
+    with files.open_read(files.join(run.folder, GROUPS_FILE)) as file:
         table = pq.read_table(file, columns=["group", "uri"])
     return Duplicates(
         kind=f"the same or nearly the same (cosine of {summary['threshold']:g} or more)",

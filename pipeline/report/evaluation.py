@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 from markupsafe import Markup
 
-from pipeline import evaluate
-from pipeline.finished import FinishedRun
+from pipeline.evaluate import evaluate
 from pipeline.report import charts
-from transforms import storage
+from pipeline.run.folder.finished import FinishedRun
+from transforms.storage import files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,10 +34,10 @@ class EvaluationPart:
 
 def evaluation_part(run: FinishedRun) -> EvaluationPart | None:
     """The section, or None if this very run has not been evaluated."""
-    path = storage.join(run.folder, evaluate.FILE)
-    if not storage.exists(path):
+    path = files.join(run.folder, evaluate.FILE)
+    if not files.exists(path):
         return None
-    result = orjson.loads(storage.read_bytes(path))
+    result = orjson.loads(files.read_bytes(path))
     if result["run"]["started"] != run.manifest["started"]:
         return None  # of a run that was here before
     return EvaluationPart(

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from transforms.decode import decode
 from transforms.errors import UserError
 from transforms.failures import ImageError
-from transforms.loader import cores, read_bytes
+from transforms.images.decode import decode
+from transforms.images.loader import read_bytes
+from transforms.images.loader_pool import cores
 
 SIDE = 176
 """Pixels of the longer side: about 6 kB of JPEG."""

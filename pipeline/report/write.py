@@ -11,8 +11,8 @@ import pyarrow as pa
 from rich.console import Console
 from rich.progress import track
 
-from pipeline.checks import require, require_run
-from pipeline.finished import FinishedRun, open_run
+from pipeline.console.checks import require, require_run
+from pipeline.console.units import byte_size
 from pipeline.report.duplicates import identical, near_identical
 from pipeline.report.evaluation import evaluation_part
 from pipeline.report.failures import by_reason
@@ -22,8 +22,8 @@ from pipeline.report.page import Content, render
 from pipeline.report.selection import Selection, select
 from pipeline.report.survey import COLUMNS, survey
 from pipeline.report.thumbnails import Thumbnail, thumbnails
-from pipeline.units import byte_size
-from transforms import storage
+from pipeline.run.folder.finished import FinishedRun, open_run
+from transforms.storage import files
 
 FILE = "report/index.html"
 
@@ -86,7 +86,7 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
     total = len(selection.rows)
     small = list(_tracked(_thumbnails(run, selection), "thumbnails", total=total, console=console))
     content = Content(
-        folder=os.path.abspath(run.folder) if storage.is_local(run.folder) else run.folder,
+        folder=os.path.abspath(run.folder) if files.is_local(run.folder) else run.folder,
         manifest=run.manifest,
         survey=found,
         duplicates=duplicates,
@@ -96,8 +96,8 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
         evaluation=evaluation_part(run),
     )
     page = render(content).encode()
-    path = storage.join(run.folder, FILE)
-    storage.write_bytes(path, page)
+    path = files.join(run.folder, FILE)
+    files.write_bytes(path, page)
     return Report(path, len(page), len(small), sum(not each.jpeg for each in small))
 
 

@@ -1,0 +1,1 @@
+"""A labelling run: options, graph, start, resuming, the plan before and the summary after."""

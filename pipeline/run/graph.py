@@ -1,0 +1,129 @@
+"""The graph of a labelling run, the only place that sees it whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import AsDict, AsList
+
+from pipeline.run.folder.ledger import FinishRun
+from pipeline.run.options import LabelOptions
+from pipeline.run.resume import EarlierRows
+from pipeline.run.runners.progress import CountPictures, Kind, MeterPictures
+from transforms.images.load_and_preprocess import LoadAndPreprocess
+from transforms.inputs.read_images import ReadImages
+from transforms.network.classify_images import ClassifyImages
+from transforms.network.label_map import LabelMap
+from transforms.records import Model
+from transforms.rows.merge_pieces import MergePieces
+from transforms.rows.stage_rows import StageRows
+
+
+def build(
+    pipeline: beam.Pipeline,
+    options: LabelOptions,
+    *,
+    model: Model,
+    label_map: LabelMap | None = None,
+    identity: Mapping[str, Any],
+    attempt: str,
+    progress_folder: str | None = None,
+) -> None:
+    """Adds a labelling run to a pipeline.
+
+    Args:
+        pipeline: to add to.
+        options: of the run.
+        model: the network to run.
+        label_map: labels that predictions get besides, or None.
+        identity: versions, model, preprocessing, options and start, for the manifest.
+        attempt: folder for what is not finished, see `pipeline.run.folder.attempts`.
+        progress_folder: local folder where running transforms report how far they are; None for
+            Beam's own counters on a service, and for none in a local run.
+    """
+    read = pipeline | "Read" >> ReadImages(options.inputs, image_key=options.image_key)
+    earlier = read.refs | "Earlier" >> EarlierRows(options, identity=identity, attempt=attempt)
+    loaded = earlier.refs | "Load" >> LoadAndPreprocess(
+        size=model.input_size,
+        method=options.preprocess,
+        views=options.views,
+        max_pixels=options.max_pixels,
+        max_bytes=options.max_bytes,
+        image_key=options.image_key,
+    )
+    classified = loaded.images | "Classify" >> ClassifyImages(
+        model,
+        top_k=options.top_k,
+        views=options.views,
+        temperature=options.temperature,
+        label_map=label_map,
+    )
+    predictions = classified.predictions
+    failures = (read.failures, loaded.failures, classified.failures) | "Failures" >> beam.Flatten()
+    if not options.is_local or progress_folder is not None:
+        # Apart, so that the listing is counted while it is made.
+        for name, tally in (
+            ("listed", read.listing),
+            ("kept", earlier.tally),
+            ("members", loaded.tally),
+        ):
+            _ = tally | f"Count {name}" >> _count("listed", progress_folder)
+        predictions |= "Count labelled" >> _count("labelled", progress_folder)
+        failures |= "Count failed" >> _count("failed", progress_folder)
+    new = predictions | "Stage" >> StageRows(attempt, "predictions")
+    new_failures = failures | "StageFailures" >> StageRows(attempt, "failures")
+    merge = MergePieces(attempt, "predictions", options.format, _schema_metadata(identity))
+    shards = (new.pieces, earlier.predictions) | "Parts" >> beam.Flatten() | "Merge" >> merge
+    failure_shards = (
+        (new_failures.pieces, earlier.failures)
+        | "FailureParts" >> beam.Flatten()
+        | "MergeFailures" >> MergePieces(attempt, "failures", "jsonl")
+    )
+    outcomes = (new.outcomes, new_failures.outcomes, earlier.outcomes)
+    _ = (
+        pipeline
+        | "End" >> beam.Impulse()
+        | "Finish"
+        >> beam.ParDo(
+            FinishRun(options.output, attempt, options.format, identity, options.max_failure_rate),
+            predictions=AsList(shards),
+            failures=AsList(failure_shards),
+            tally=AsDict((read.tally, earlier.tally, loaded.tally) | "Tally" >> _AddUp()),
+            outcomes=AsDict(outcomes | "Count" >> _AddUp()),
+            discarded=AsList(earlier.discarded),
+        )
+    )
+
+
+def _count(kind: Kind, folder: str | None) -> beam.ParDo:
+    return beam.ParDo(MeterPictures(kind) if folder is None else CountPictures(folder, kind))
+
+
+class _AddUp(beam.PTransform):  # type: ignore[misc]
+    """Several PCollection[tuple[key, int]] to the sum of each key.
+
+    Beam gives what is grouped a coder for pairs, but not what is flattened into it. Flink does that
+    flattening itself and then finds bytes where it expects pairs, hence the step between the two.
+    """
+
+    def expand(self, parts: Sequence[beam.PCollection[Any]]) -> beam.PCollection[Any]:
+        pairs = beam.Map(_same).with_output_types(tuple[Any, int])
+        return parts | beam.Flatten() | "Pairs" >> pairs | "Sum" >> beam.CombinePerKey(sum)
+
+
+def _same(pair: tuple[Any, int]) -> tuple[Any, int]:
+    return pair
+
+
+def _schema_metadata(identity: Mapping[str, Any]) -> dict[str, str]:
+    """What every Parquet file says of its origin."""
+    return {
+        "quantlabel.version": identity["version"],
+        "quantlabel.model": identity["model"]["name"],
+        "quantlabel.model_sha256": identity["model"]["sha256"],
+        "quantlabel.preprocess": json.dumps(identity["preprocess"]),
+        "quantlabel.options": json.dumps(identity["options"]),
+    }

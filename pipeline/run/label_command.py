@@ -1,0 +1,103 @@
+"""`quantlabel label`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pipeline.console.parser import add_command
+from pipeline.console.startup import imports_uncollected, share_memory_with_arrow
+from pipeline.run.flags import add_data, add_network_and_limits, label_options
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "label",
+        _label,
+        takes_beam_flags=True,
+        argument_default=argparse.SUPPRESS,
+        help="label pictures and write one row for each",
+        description="Reads pictures, runs the network once over each and writes one row for each:\n"
+        "a prediction (classes, scores, feature vector) or a failure (stage, reason).",
+        epilog="examples:\n"
+        "  quantlabel label --input photos --output labels\n"
+        "  quantlabel label --input 'photos/**/*.jpg' --input more.csv --output labels\n"
+        "  quantlabel label --input photos --output labels --direct_num_workers=2 \\\n"
+        "      --direct_running_mode=multi_processing",
+    )
+    data = add_data(parser)
+    data.add_argument(
+        "--output",
+        required=True,
+        metavar="FOLDER",
+        help="where the rows, the manifest and _SUCCESS go",
+    )
+    data.add_argument(
+        "--overwrite", action="store_true", help="replace a finished run in the output folder"
+    )
+    data.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where a run in the output folder ended: pictures that have a row and have not "
+        "changed are not read again; works for finished runs too",
+    )
+    data.add_argument(
+        "--retry-failures",
+        action="store_true",
+        help="--resume, and try again what failed for a reason that may have passed",
+    )
+    data.add_argument(
+        "--reuse-by",
+        metavar="KEY",
+        help="uri (default); or sha256: --resume, and pictures under another name get the row of "
+        "the same content, read but not decoded",
+    )
+    limits = add_network_and_limits(parser)
+    own = parser.add_argument_group("labels of your own")
+    own.add_argument(
+        "--label-map",
+        metavar="FILE",
+        help=".csv, .jsonl or .parquet with the columns class (id, synset or name; the synset of "
+        "a group for all in it; * for the rest) and label; fills mapped_label and mapped_score",
+    )
+    own.add_argument(
+        "--label-threshold",
+        type=float,
+        metavar="S",
+        help="no mapped_label where mapped_score is below this (default: 0)",
+    )
+    limits.add_argument(
+        "--max-failure-rate",
+        type=float,
+        metavar="R",
+        help="the run fails if a larger share of the pictures does, 0 to 1 (default: 1)",
+    )
+    parser.add_argument_group("terminal").add_argument(
+        "--quiet", action="store_true", default=False, help="no progress and no summary"
+    )
+    runner = parser.add_argument_group(
+        "Apache Beam", "Flags that are not listed here go to Beam, --name=value each."
+    )
+    runner.add_argument(
+        "--runner",
+        metavar="NAME",
+        help="default: DirectRunner, this machine",
+    )
+
+
+def _label(arguments: argparse.Namespace) -> None:
+    share_memory_with_arrow()
+    with imports_uncollected():
+        options = label_options(arguments)
+        from rich.console import Console
+
+        from pipeline.console.terminal import only_ours
+        from pipeline.run.launch import label
+        from pipeline.run.summary import print_summary
+
+    with only_ours(verbose=arguments.verbose) as stderr:
+        manifest = label(options, console=None if arguments.quiet else Console(file=stderr))
+    if manifest is not None and not arguments.quiet:
+        print_summary(manifest, folder=options.output, console=Console())

@@ -1,0 +1,204 @@
+"""From options to a finished run: preflight, model, runner, clean-up."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+from rich.console import Console
+
+from pipeline.labels.label_map import load_label_map
+from pipeline.models.load import load_network
+from pipeline.run.folder import attempts, ledger, lock
+from pipeline.run.graph import build
+from pipeline.run.options import LabelOptions
+from pipeline.run.runners import dataflow, progress, runner
+from pipeline.run.runners.options import beam_options
+from transforms._version import VERSION
+from transforms.errors import UsageError, UserError
+from transforms.failures import Reason
+from transforms.inputs import listing as sources
+from transforms.inputs.archives.base import packing
+from transforms.inputs.archives.members import read_members
+from transforms.network.label_map import LabelMap
+from transforms.records import Failure, ImageRef, Model
+from transforms.storage import files
+from transforms.storage.addresses import shown
+
+_EXAMPLE = "label --input=gs://BUCKET/photos --output=gs://BUCKET/labels"
+
+_FIRST_RECORDS = 10
+
+
+def label(options: LabelOptions, *, console: Console | None = None) -> dict[str, Any] | None:
+    """Runs a labelling job to its end.
+
+    Args:
+        options: of the run.
+        console: where live progress goes, or None for none.
+
+    Returns:
+        The manifest, or None if only a Dataflow template was written.
+
+    Raises:
+        UserError: the run could not start, or it has failed.
+    """
+    flags = beam_options(options)
+    if options.is_dataflow:
+        paths = [("--input", path) for path in options.inputs] + [("--output", options.output)]
+        dataflow.prepare(flags, paths=paths, command=_EXAMPLE)
+    runs_on = runner.create(options)
+    output = f"--output {shown(options.output)}"
+    files.require_access(options.output, what=output)
+    replace = options.overwrite or options.resume
+    ledger.check_writable(options.output, replace=replace)
+    for source in options.inputs:
+        _require_a_picture(source, options)
+    label_map = _label_map(options)
+    model = load_network(options.model, sha256=options.sha256)
+    identity = _identity(options, model, label_map)
+    service = None if options.is_local else options.runner
+    with lock.held(options.output, started=identity["started"], runner=service):
+        if options.resume or not options.overwrite:
+            attempts.recover(options.output)
+        ledger.check_writable(options.output, replace=replace)
+        attempt = _begin(options, identity)
+        watched = console if options.is_local else None
+        with (
+            progress.reports(console=watched) as progress_folder,
+            _kept_for_resume(attempt),
+            _in_a_file(model) if options.is_local else contextlib.nullcontext(model) as handed,
+        ):
+            pipeline = beam.Pipeline(runner=runs_on, options=flags)
+            build(
+                pipeline,
+                options,
+                model=handed,
+                label_map=label_map,
+                identity=identity,
+                attempt=attempt,
+                progress_folder=progress_folder,
+            )
+            if not dataflow.waits(flags):
+                pipeline.run()
+                return None
+            _run(pipeline, options, started=identity["started"], console=console)
+        return ledger.read_manifest(options.output)
+
+
+def _begin(options: LabelOptions, identity: Mapping[str, Any]) -> str:
+    """Decides on what earlier runs left, and makes the folder of this one's attempt."""
+    if not options.resume:
+        attempts.discard(options.output)
+    elif not options.overwrite:
+        attempts.require_same(options.output, identity)
+    return attempts.begin(options.output, identity)
+
+
+def _require_a_picture(source: str, options: LabelOptions) -> None:
+    """Stops at the first picture: a listing as a whole is the pipeline's work."""
+    files.require_access(source, what=sources.named(source))
+    listing = sources.list_input(source, image_key=options.image_key)
+    first = next((item for item in listing if isinstance(item, (ImageRef, Failure))), None)
+    if first is None:
+        raise sources.nothing_matched(source)
+    if options.image_key is not None and isinstance(first, ImageRef) and packing(first.uri):
+        _require_image_key(first, options)
+
+
+def _require_image_key(shard: ImageRef, options: LabelOptions) -> None:
+    """Stops if the first records have no such picture: all the others would be failures too."""
+    members = read_members(shard, image_key=options.image_key, max_bytes=options.max_bytes)
+    found = list(itertools.islice(members, _FIRST_RECORDS))
+    members.close()
+    without = [
+        each for each in found if isinstance(each, Failure) and each.reason == Reason.NO_PICTURES
+    ]
+    if without and len(without) == len(found):
+        first = without[0]
+        raise UsageError(f"--image-key {options.image_key}: {first.uri}: {first.message}")
+
+
+def _label_map(options: LabelOptions) -> LabelMap | None:
+    if options.label_map is None:
+        return None
+    return load_label_map(options.label_map, threshold=options.label_threshold)
+
+
+def _identity(options: LabelOptions, model: Model, label_map: LabelMap | None) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "started": ledger.now(),
+        "model": {
+            "name": model.name,
+            "kind": model.kind,
+            "sha256": model.sha256,
+            "input_size": model.input_size,
+            "feature_size": model.feature_size,
+        },
+        "preprocess": {
+            "method": options.preprocess,
+            "size": model.input_size,
+            "views": options.views,
+        },
+        "label_map": label_map and label_map.as_dict(),
+        "options": options.as_dict(),
+    }
+
+
+@contextlib.contextmanager
+def _in_a_file(model: Model) -> Iterator[Model]:
+    """The model with its content in a file too, from which workers of this machine read it."""
+    with contextlib.ExitStack() as closing:
+        try:
+            made = tempfile.TemporaryDirectory(prefix="quantlabel-model-")
+            path = Path(closing.enter_context(made), "model")
+            path.write_bytes(model.content)
+        except OSError as error:
+            room = f"set TMPDIR to a folder with room for {len(model.content):,} bytes"
+            raise UserError(f"a temporary file for the model: {error}; {room}") from error
+        yield dataclasses.replace(model, path=str(path))
+
+
+def _run(
+    pipeline: beam.Pipeline, options: LabelOptions, *, started: str, console: Console | None
+) -> None:
+    try:
+        runner.run(pipeline, options, console=console)
+    except UserError as error:
+        with contextlib.suppress(FileNotFoundError):
+            manifest = ledger.read_manifest(options.output)
+            if manifest["status"] == "failed" and manifest["started"] == started:
+                raise UserError(f"the run has failed: {manifest['error']}") from error
+        raise
+
+
+_ADVICE = "add --resume to go on where it stopped"
+
+
+@contextlib.contextmanager
+def _kept_for_resume(attempt: str) -> Iterator[None]:
+    """Leaves a failed attempt behind if --resume can make use of it, and says so."""
+    try:
+        yield
+    except (UserError, KeyboardInterrupt) as error:
+        if not _has_parts(attempt):
+            raise
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(_ADVICE) from error
+        raise UserError(f"{error} ({_ADVICE})") from error
+
+
+def _has_parts(attempt: str) -> bool:
+    """Whether --resume can make use of an attempt; if not, it is deleted."""
+    with contextlib.suppress(OSError):  # the storage may be what the run has failed with
+        if attempts.parts(attempt):
+            return True
+        files.delete_tree(attempt)
+    return False

@@ -1,0 +1,129 @@
+"""Flags of a labelling run as one frozen object, validated before any I/O."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, Literal
+
+from pipeline.console.checks import require
+from pipeline.run.runners.options import RunnerOptions
+from transforms.errors import UsageError
+from transforms.images.loader import MAX_BYTES, MAX_PIXELS
+from transforms.images.preprocess import METHODS, VIEWS, Method
+from transforms.inputs.listing import absolute
+from transforms.rows.formats import FORMATS
+from transforms.storage.addresses import shown, text, without_secrets
+
+ReuseBy = Literal["uri", "sha256"]
+
+CLASSES = 1001
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LabelOptions(RunnerOptions):
+    """What a run labels, with what, and where the rows go.
+
+    Attributes:
+        inputs: folders, globs, manifests or files, at least one.
+        output: folder for the rows.
+        format: one of `transforms.rows.formats.FORMATS`.
+        model: name, path, gs:// or https:// of a quantized MobileNet V1 tflite, or the folder of a
+            SavedModel.
+        sha256: the hash that the model must have, or None.
+        preprocess: one of `transforms.images.preprocess.METHODS`.
+        top_k: classes a prediction names, 1..1001.
+        views: how often the network looks at a picture, see `transforms.images.preprocess.VIEWS`.
+        temperature: that the logits are divided by, above 0.
+        label_map: table of the user's own labels, see `pipeline.labels.label_map`, or None.
+        label_threshold: own labels with a smaller score are not given, 0..1.
+        max_failure_rate: share of the inputs, 0..1; a run with more failures has failed.
+        max_pixels: pictures with more pixels are failures.
+        max_bytes: files with more bytes are failures.
+        image_key: which part of packed inputs is the picture, see
+            `transforms.inputs.archives.members`.
+        overwrite: replace a finished run in `output`.
+        resume: keep the rows in `output` that are right, label only what has none.
+        retry_failures: with `resume`, which it implies: try retryable failures again.
+        reuse_by: what tells that a picture has a row already: uri; or sha256 too, which implies
+            `resume`.
+
+    Raises:
+        UsageError: a value that cannot work, named with what was expected.
+    """
+
+    inputs: tuple[str, ...]
+    output: str
+    format: str = "parquet"
+    model: str = "mobilenet_v1_0.25_128_quant"
+    sha256: str | None = None
+    preprocess: Method = "eval"
+    top_k: int = 5
+    views: int = 1
+    temperature: float = 1.0
+    label_map: str | None = None
+    label_threshold: float = 0.0
+    max_failure_rate: float = 1.0
+    max_pixels: int = MAX_PIXELS
+    max_bytes: int = MAX_BYTES
+    image_key: str | None = None
+    overwrite: bool = False
+    resume: bool = False
+    retry_failures: bool = False
+    reuse_by: ReuseBy = "uri"
+
+    def __post_init__(self) -> None:
+        """Checks every value; touches no file."""
+        if self.retry_failures or self.reuse_by != "uri":
+            object.__setattr__(self, "resume", True)
+        require(bool(self.inputs) and all(self.inputs), "--input", "a path", self.inputs)
+        require(bool(self.output), "--output", "a folder", self.output)
+        # Parquet's readers could not open what is in it.
+        utf8 = self.output == text(self.output)
+        require(utf8, "--output", "a folder whose path is valid UTF-8", self.output)
+        require(self.format in FORMATS, "--format", f"one of {', '.join(FORMATS)}", self.format)
+        require(
+            self.preprocess in METHODS,
+            "--preprocess",
+            f"one of {', '.join(METHODS)}",
+            self.preprocess,
+        )
+        require(self.reuse_by in ("uri", "sha256"), "--reuse-by", "uri or sha256", self.reuse_by)
+        require(1 <= self.top_k <= CLASSES, "--top-k", f"a number from 1 to {CLASSES}", self.top_k)
+        require(self.views in VIEWS, "--views", "1, 2 or 4", self.views)
+        crops = self.views < 4 or not self.preprocess.startswith("stretch")
+        require(crops, "--views 4", "a --preprocess that crops, eval or slim", self.preprocess)
+        require(
+            0 < self.temperature < math.inf,
+            "--temperature",
+            "a number above 0",
+            self.temperature,
+        )
+        require(self.label_map != "", "--label-map", "a file", self.label_map)
+        require(
+            0 <= self.label_threshold <= 1,
+            "--label-threshold",
+            "a score from 0 to 1",
+            self.label_threshold,
+        )
+        if self.label_threshold and self.label_map is None:
+            raise UsageError("--label-threshold: it is that of --label-map, which is missing")
+        require(
+            0 <= self.max_failure_rate <= 1,
+            "--max-failure-rate",
+            "a share from 0 to 1",
+            self.max_failure_rate,
+        )
+        require(self.max_pixels > 0, "--max-pixels", "a positive number", self.max_pixels)
+        require(self.max_bytes > 0, "--max-bytes", "a positive number", self.max_bytes)
+        require(self.image_key != "", "--image-key", "a name", self.image_key)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the manifest: paths absolute, no secrets (`transforms.storage.addresses`)."""
+        return {
+            **dataclasses.asdict(self),
+            "inputs": tuple(text(shown(absolute(source))) for source in self.inputs),
+            "model": text(shown(self.model)),
+            "label_map": self.label_map and text(self.label_map),
+            "beam_args": tuple(without_secrets(self.beam_args)),
+        }

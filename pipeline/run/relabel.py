@@ -1,0 +1,93 @@
+"""Single pictures labelled as a finished run labelled its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pipeline.models.load import load_network
+from pipeline.run.folder.finished import FinishedRun
+from transforms.errors import UserError
+from transforms.images.loader import Loader
+from transforms.images.pixels import Scratch
+from transforms.inputs.archives.members import Member, read_named
+from transforms.network.classify_images import model_handler
+from transforms.records import Failure, Image, ImageRef, Model, Prediction
+
+
+class Relabeller:
+    """The network, preprocessing and options of a run, for one picture at a time.
+
+    Args:
+        run: whose rows the new ones are compared with.
+        model: where the model is now, or None for where the run found it.
+
+    Raises:
+        UserError: the run's model cannot be had any more, or is another one now.
+    """
+
+    def __init__(self, run: FinishedRun, *, model: str | None = None) -> None:
+        options = run.manifest["options"]
+        network = _network(model or options["model"], expected=run.manifest["model"]["sha256"])
+        self._loader = Loader(
+            size=network.input_size,
+            method=options["preprocess"],
+            views=options["views"],
+            max_pixels=options["max_pixels"],
+            max_bytes=options["max_bytes"],
+        )
+        self._image_key: str | None = options.get("image_key")
+        self._handler = model_handler(
+            network,
+            top_k=options["top_k"],
+            views=options["views"],
+            temperature=options["temperature"],
+        )
+        self._network = self._handler.load_model()
+        self._scratch = Scratch()
+
+    def __call__(self, uri: str) -> Prediction | Failure:
+        """Reads and labels a picture, local or remote."""
+        found = self._loader.read(ImageRef(uri), reserve=lambda _: None)
+        return found if isinstance(found, Failure) else self._label(*found)
+
+    def members(self, shard: str, uris: Sequence[str]) -> Iterator[Prediction | Failure]:
+        """Reads and labels members of a shard, in one pass up to the last of them."""
+        found = read_named(
+            shard,
+            [ImageRef(uri) for uri in uris],
+            image_key=self._image_key,
+            max_bytes=self._loader.max_bytes,
+        )
+        for member in found:
+            if isinstance(member, Member):
+                yield self._label(member.ref, member.data)
+            else:  # a reference is an object that only looks like a member
+                yield member if isinstance(member, Failure) else self(member.uri)
+
+    def _label(self, ref: ImageRef, data: bytes) -> Prediction | Failure:
+        image: Image | Failure = self._loader.decode(ref, data, scratch=self._scratch)
+        if isinstance(image, Failure):
+            return image
+        (result,) = self._handler.run_inference([image], self._network)
+        return result
+
+    def prediction(self, uri: str) -> Prediction:
+        """The same for a picture that must be good.
+
+        Raises:
+            UserError: it cannot be read, decoded or labelled.
+        """
+        result = self(uri)
+        if isinstance(result, Failure):
+            raise UserError(f"{uri}: {result.reason}, {result.message}. Expected a picture.")
+        return result
+
+
+def _network(model: str, *, expected: str) -> Model:
+    network = load_network(model)
+    if network.sha256 != expected:
+        raise UserError(
+            f"{model} is not the model of the run: its sha256 is {network.sha256}, {expected} in "
+            "the manifest. Put that model there again, or name the place where it is now."
+        )
+    return network

@@ -1,0 +1,145 @@
+"""A sample of what a run would label, from a listing and from the beginnings of some shards."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+from collections.abc import Iterable, Sequence
+from typing import Generic, TypeAlias, TypeVar
+
+from pipeline.run.options import LabelOptions
+from transforms.inputs import listing
+from transforms.inputs.archives.base import Skipped, packing
+from transforms.inputs.archives.members import Member, read_members
+from transforms.records import Failure, ImageRef
+from transforms.storage import files
+
+SIZE = 200
+"""Pictures tried at most: a second or two of work, and shares known to about 7 points."""
+
+_SHARDS = 8
+_MEMBER_BYTES = 64 * 1024 * 1024
+"""Of members held, of all shards together."""
+
+_SEED = 0
+
+_Item = TypeVar("_Item")
+Sampled: TypeAlias = "ImageRef | Member | Failure"
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """What there is, and some of it.
+
+    Attributes:
+        items: references of pictures, members of shards, and failures to read some.
+        pictures: listed, and estimated for the shards.
+        shards: listed.
+        opened: shards that were looked into.
+        skipped: files of folders without an image extension.
+        unlisted: what could not be listed.
+    """
+
+    items: Sequence[Sampled]
+    pictures: int
+    shards: int
+    opened: int
+    skipped: int
+    unlisted: int
+
+
+class Reservoir(Generic[_Item]):
+    """A uniform sample of a stream in bounded memory, the same at every call (Vitter's R)."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._choose = random.Random(_SEED)
+        self.items: list[_Item] = []
+        self.seen = 0
+
+    def add(self, item: _Item) -> None:
+        """Takes an item into account."""
+        self.seen += 1
+        if self.seen <= self._size:
+            self.items.append(item)
+        elif (place := self._choose.randrange(self.seen)) < self._size:
+            self.items[place] = item
+
+
+def take_sample(options: LabelOptions) -> Sample:
+    """Lists the inputs and chooses from them.
+
+    Raises:
+        UserError: an input matches nothing.
+    """
+    pictures: Reservoir[ImageRef] = Reservoir(SIZE)
+    shards: Reservoir[ImageRef] = Reservoir(_SHARDS)
+    skipped = unlisted = 0
+    for source in options.inputs:
+        files.require_access(source, what=listing.named(source))
+        found = 0
+        for item in listing.list_together(listing.parts(source, image_key=options.image_key)):
+            found += not isinstance(item, Skipped)
+            if isinstance(item, ImageRef):
+                (pictures if packing(item.uri) is None else shards).add(item)
+            elif isinstance(item, Failure):
+                unlisted += 1
+            else:
+                skipped += 1
+        if not found:
+            raise listing.nothing_matched(source)
+    if not pictures.seen and not shards.seen:
+        raise listing.nothing_matched(" ".join(options.inputs))
+    looks = [_look_into(shard, options, share=len(shards.items)) for shard in shards.items]
+    members = round(sum(look.members for look in looks) * shards.seen / max(len(looks), 1))
+    inside = [item for look in looks for item in look.items]
+    return Sample(
+        items=_mixed(pictures.items, inside, shares=(pictures.seen, members)),
+        pictures=pictures.seen + members,
+        shards=shards.seen,
+        opened=len(looks),
+        skipped=skipped,
+        unlisted=unlisted,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Look:
+    """The beginning of a shard, and how many pictures the whole of it may hold."""
+
+    items: Sequence[Member | Failure]
+    members: float
+
+
+def _look_into(shard: ImageRef, options: LabelOptions, *, share: int) -> _Look:
+    items: list[Member | Failure] = []
+    read = 0
+    for found in read_members(shard, image_key=options.image_key, max_bytes=options.max_bytes):
+        if isinstance(found, Skipped):
+            continue
+        items.append(found)
+        read += len(found.data) if isinstance(found, Member) else 0
+        if read and (len(items) >= SIZE // share or read > _MEMBER_BYTES // share):
+            return _Look(items, max(len(items), len(items) * _size(shard) / read))
+    return _Look(items, len(items))
+
+
+def _size(shard: ImageRef) -> int:
+    if shard.size is not None:
+        return shard.size
+    with files.open_read(shard.uri) as file:
+        return file.seek(0, os.SEEK_END)
+
+
+def _mixed(
+    pictures: Sequence[ImageRef], members: Sequence[Member | Failure], *, shares: tuple[int, int]
+) -> list[Sampled]:
+    """`SIZE` of both together, in the proportion of their shares."""
+    wanted = round(SIZE * shares[1] / max(sum(shares), 1))
+    return [*_some(pictures, SIZE - wanted), *_some(members, wanted)]
+
+
+def _some(items: Iterable[_Item], count: int) -> list[_Item]:
+    everything = list(items)
+    return random.Random(_SEED).sample(everything, min(count, len(everything)))

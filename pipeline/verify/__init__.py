@@ -1,0 +1,1 @@
+"""Does a finished run hold what its manifest says?"""

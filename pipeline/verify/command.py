@@ -1,0 +1,72 @@
+"""`quantlabel verify`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+from pipeline.console.parser import add_command, add_json, add_run, show
+from transforms.errors import UserError
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "verify",
+        _verify,
+        help="hold a finished run against what it says of itself",
+        description="Checks that every file of the manifest is there, unchanged and complete, that "
+        "nobody edited\nthe manifest, that every input has one row and every row is sound. Lists "
+        "the inputs again: what has\nno row, and has not changed since before the run, is missing. "
+        "Labels some of the pictures again:\ntheir rows must come out the same, bit for bit. "
+        "Changes nothing.",
+        epilog="examples:\n  quantlabel verify labels\n"
+        "  quantlabel verify labels --sample 0 --json\n"
+        "\nexit status: 0 all is well; 1 something is wrong, and the list says what",
+    )
+    add_run(parser)
+    add_json(parser)
+    parser.add_argument(
+        "--sample",
+        type=int,
+        default=50,
+        metavar="N",
+        help="pictures to label again and compare, where they still are (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--no-inputs",
+        dest="inputs",
+        action="store_false",
+        help="do not list the inputs again (shards of pictures are read whole for it)",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="where the model is now (default: where the run found it)",
+    )
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    from pipeline.console.terminal import only_ours
+    from pipeline.verify.verify import VerifyOptions, print_checks, verify
+
+    options = VerifyOptions(
+        folder=arguments.folder,
+        sample=arguments.sample,
+        inputs=arguments.inputs,
+        model=arguments.model,
+    )
+    with only_ours(verbose=arguments.verbose):
+        checks = verify(options)
+    wrong = sum(check.count for check in checks)
+    found = [dataclasses.asdict(check) for check in checks]
+    show(
+        arguments,
+        {"folder": options.folder, "wrong": wrong, "checks": found},
+        in_words=lambda console: print_checks(checks, console=console),
+    )
+    if wrong:
+        things = "thing is" if wrong == 1 else "things are"
+        raise UserError(f"{options.folder}: {wrong:,} {things} wrong")

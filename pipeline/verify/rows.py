@@ -1,0 +1,133 @@
+"""What must be true of every row, whatever the picture."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.failures import Reason, Stage
+from transforms.network.classes import class_names
+
+Hashes = npt.NDArray[np.uint64]
+
+
+def prediction_problems(table: pa.Table, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with rows of predictions, the picture named.
+
+    Args:
+        table: rows with all columns.
+        manifest: of their run.
+    """
+    top_k = manifest["options"]["top_k"]
+    ids = table.column("class_id").to_numpy()
+    valid = (ids >= 0) & (ids < len(class_names()))
+    yield from _named(table, ~valid, "its class id is not one of the 1001")
+    names, synsets = _names()
+    safe = np.where(valid, ids, 0)
+    labels = np.array(table.column("label").to_pylist(), object)
+    yield from _named(table, valid & (names[safe] != labels), "its label is not its class's")
+    found = np.array(table.column("synset").to_pylist(), object)
+    yield from _named(table, valid & (synsets[safe] != found), "its synset is not its class's")
+    yield from _named(table, ~_is_ranked(table, top_k), "its top classes are not the best first")
+    vectors = _matrix(table.column("embedding"), manifest["model"]["feature_size"])
+    if vectors is None:
+        length = manifest["model"]["feature_size"]
+        yield f"the feature vectors are not {length} long"
+    else:
+        yield from _named(table, ~np.isfinite(vectors).all(axis=1), "its embedding is not finite")
+
+
+def _is_ranked(table: pa.Table, top_k: int) -> npt.NDArray[np.bool_]:
+    """Which rows have `top_k` classes, best first, the first of them class, label and score."""
+    ids = _matrix(table.column("top_class_ids"), top_k)
+    scores = _matrix(table.column("top_scores"), top_k)
+    labels = _matrix(table.column("top_labels"), top_k)
+    if ids is None or scores is None or labels is None:
+        return np.zeros(table.num_rows, np.bool_)
+    names, _ = _names()
+    known = ((ids >= 0) & (ids < len(names))).all(axis=1)
+    named = (names[np.clip(ids, 0, len(names) - 1)] == labels).all(axis=1)
+    first = (ids[:, 0] == table.column("class_id").to_numpy()) & (
+        scores[:, 0] == table.column("score").to_numpy()
+    )
+    falling = (np.diff(scores, axis=1) <= 0).all(axis=1)
+    within = ((scores >= 0) & (scores <= 1)).all(axis=1)  # false for NaN
+    ranked: npt.NDArray[np.bool_] = known & named & first & falling & within
+    return ranked
+
+
+def _matrix(column: pa.ChunkedArray, width: int) -> npt.NDArray[Any] | None:
+    """A column of lists as [rows, width]; None if a list has another length."""
+    lengths = pc.list_value_length(column)
+    if not pc.all(pc.fill_null(pc.equal(lengths, width), False)).as_py():
+        return None
+    flat = pc.list_flatten(column)
+    values = flat.to_pylist() if pa.types.is_string(flat.type) else flat.to_numpy()
+    return np.asarray(values, object if pa.types.is_string(flat.type) else None).reshape(-1, width)
+
+
+@functools.cache
+def _names() -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    return (
+        np.array([name.label for name in class_names()], object),
+        np.array([name.synset for name in class_names()], object),
+    )
+
+
+def failure_problems(table: pa.Table) -> Iterator[str]:
+    """What is wrong with rows of failures."""
+    for column, kind in (("stage", Stage), ("reason", Reason)):
+        known = {member.value for member in kind}
+        wrong = np.array([value not in known for value in table.column(column).to_pylist()])
+        yield from _named(table, wrong, f"its {column} is not one of the known ones")
+
+
+def _named(table: pa.Table, wrong: npt.NDArray[np.bool_], what: str) -> Iterator[str]:
+    for at in np.flatnonzero(wrong):
+        yield f"{table.column('uri')[int(at)].as_py()}: {what}"
+
+
+class Repeats:
+    """Which uris come more than once, at 8 bytes of memory for each uri."""
+
+    def __init__(self) -> None:
+        self._hashes: list[Hashes] = []
+
+    @property
+    def rows(self) -> int:
+        """How many uris there were."""
+        return sum(map(len, self._hashes))
+
+    def add(self, uris: Sequence[str]) -> None:
+        """Takes the uris of some rows."""
+        self._hashes.append(hashes_of(uris))
+
+    def suspects(self) -> Hashes:
+        """Hashes that came more than once: of a repeated uri, or of two by a very rare chance."""
+        hashes = self.hashes()
+        return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+
+    def hashes(self) -> Hashes:
+        """Those of all uris, sorted."""
+        hashes = np.concatenate([np.empty(0, np.uint64), *self._hashes])
+        hashes.sort()
+        self._hashes = [hashes]
+        return hashes
+
+    def among(self, uris: Sequence[str], suspects: Hashes) -> Iterator[str]:
+        """The uris whose hashes are among `suspects`."""
+        for at in np.flatnonzero(np.isin(hashes_of(uris), suspects)).tolist():
+            yield uris[at]
+
+
+def hashes_of(uris: Sequence[str]) -> Hashes:
+    """A hash of each uri; among ten million two agree by a chance of 1 in 370,000."""
+    digests = b"".join(hashlib.blake2b(uri.encode(), digest_size=8).digest() for uri in uris)
+    return np.frombuffer(digests, np.uint64)

@@ -1,0 +1,94 @@
+"""Some pictures of a run, labelled again and compared with their rows bit for bit."""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import json
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from pipeline.run.relabel import Relabeller
+from transforms.inputs.archives.members import named_shard
+from transforms.records import Failure, ImageRef, Prediction
+from transforms.rows.schema import prediction_table
+
+_COMPARED = [name for name in Prediction._fields if name not in ("uri", "meta")]
+
+
+class Sample:
+    """Rows picked at random while all rows pass by, the same ones for the same run.
+
+    Args:
+        size: how many.
+        seed: what the choice depends on.
+        rows: how many will pass by.
+    """
+
+    def __init__(self, size: int, *, seed: Any, rows: int) -> None:
+        text = hashlib.sha256(json.dumps(seed, sort_keys=True).encode()).hexdigest()
+        self._chosen = sorted(random.Random(text).sample(range(rows), min(size, rows)))
+        self._passed = 0
+        self._tables: list[pa.Table] = []
+
+    def add(self, table: pa.Table) -> None:
+        """Lets rows pass by."""
+        end = self._passed + table.num_rows
+        rows = [row - self._passed for row in self._chosen if self._passed <= row < end]
+        if rows:
+            self._tables.append(table.take(pa.array(rows)))
+        self._passed = end
+
+    def table(self) -> pa.Table:
+        """The rows that were picked, at least one."""
+        return pa.concat_tables([table.replace_schema_metadata(None) for table in self._tables])
+
+
+class Compared(NamedTuple):
+    """How many pictures were compared, how many could not be, and which rows are wrong."""
+
+    pictures: int
+    gone: int
+    problems: list[str]
+
+
+def label_again(rows: pa.Table, relabel: Relabeller) -> Compared:
+    """Labels the pictures of rows again, one by one: company in a batch must not matter.
+
+    Args:
+        rows: of predictions.
+        relabel: labels as the run did.
+    """
+    uris: list[str] = rows.column("uri").to_pylist()
+    now = {result.uri: result for result in _labelled(uris, relabel)}
+    results = [_problems(rows.slice(at, 1), now[uri]) for at, uri in enumerate(uris)]
+    compared = [result for result in results if result is not None]
+    problems = [problem for result in compared for problem in result]
+    return Compared(len(compared), len(results) - len(compared), problems)
+
+
+def _labelled(uris: Sequence[str], relabel: Relabeller) -> Iterator[Prediction | Failure]:
+    members: dict[str, list[str]] = collections.defaultdict(list)
+    for uri in uris:
+        shard = named_shard(ImageRef(uri))
+        if shard is None:
+            yield relabel(uri)
+        else:
+            members[shard].append(uri)
+    for shard, of_shard in members.items():
+        yield from relabel.members(shard, of_shard)
+
+
+def _problems(row: pa.Table, result: Prediction | Failure) -> list[str] | None:
+    """What is wrong; None if the picture is gone or has changed."""
+    uri, size, version = (row.column(name)[0].as_py() for name in ("uri", "size", "version"))
+    if (result.size, result.version) != (size, version):
+        return None
+    if isinstance(result, Failure):
+        return [f"{uri}: cannot be labelled now: {result.reason}"]
+    now = prediction_table([result])
+    wrong = [name for name in _COMPARED if not row.column(name).equals(now.column(name))]
+    return [f"{uri}: labelled again, it differs in {', '.join(wrong)}"] if wrong else []

@@ -1,0 +1,301 @@
+"""Holds a run folder against what it says of itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.console.checks import require, require_run
+from pipeline.run.folder.attempts import KINDS, success
+from pipeline.run.folder.finished import FinishedRun
+from pipeline.run.relabel import Relabeller
+from pipeline.verify.inputs import ListedAgain, began
+from pipeline.verify.rows import Repeats, failure_problems, prediction_problems
+from pipeline.verify.sample import Sample, label_again
+from transforms.errors import UserError
+from transforms.rows.names import MANIFEST, SUCCESS
+from transforms.rows.reader import read_failures, read_predictions
+from transforms.rows.shards import Shard
+from transforms.storage import files as storage
+from transforms.storage.files import digest
+
+_SHOWN = 20
+"""Problems of a kind that are named; the others are counted."""
+
+_SHARD = re.compile(r"(predictions|failures)-\d+-of-\d+\.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VerifyOptions:
+    """What to verify.
+
+    Attributes:
+        folder: the output folder of a run.
+        sample: pictures to label again and compare.
+        inputs: whether to list the run's inputs again.
+        model: where the model is now, if not where the run had it from.
+
+    Raises:
+        UsageError: a value that cannot work.
+    """
+
+    folder: str
+    sample: int = 50
+    inputs: bool = True
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        """Checks every value; touches no file."""
+        require_run(self.folder)
+        require(self.sample >= 0, "--sample", "0 or more pictures", self.sample)
+
+
+@dataclasses.dataclass
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        name: of the check.
+        found: what was counted, for people.
+        problems: the first of them, one line each.
+        count: how many there are.
+        done: False if it could not be looked at.
+        counts: what was counted, for programs.
+    """
+
+    name: str
+    found: str = ""
+    problems: list[str] = dataclasses.field(default_factory=list)
+    count: int = 0
+    done: bool = True
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    def add(self, problems: Iterator[str]) -> None:
+        """Takes problems, of which the first ones are kept."""
+        for problem in problems:
+            self.count += 1
+            if len(self.problems) < _SHOWN:
+                self.problems.append(problem)
+
+
+def verify(options: VerifyOptions) -> list[Check]:
+    """Checks a run folder. What is wrong is in the result; nothing is changed.
+
+    Memory holds a table of 10,000 rows, 9 bytes for each row of the run (a hash of its uri, and
+    whether its picture was listed; 16 while the hashes are sorted), and the sample.
+
+    Raises:
+        UserError: there is no manifest to check anything against, or the sample cannot be labelled.
+    """
+    manifest, marker = _manifest(options.folder)
+    files = Check("files", f"{len(manifest['files'])} named in the manifest")
+    files.add(_file_problems(options.folder, manifest))
+    checks = [marker, files]
+    if files.count:
+        return [*checks, Check("rows", "the files are not those of the manifest", done=False)]
+    checks += _rows(options, manifest)
+    return checks
+
+
+def _manifest(folder: str) -> tuple[dict[str, Any], Check]:
+    """The manifest, and whether `_SUCCESS` vouches for it."""
+    check = Check("manifest")
+    try:
+        content = storage.read_bytes(storage.join(folder, MANIFEST))
+        manifest: dict[str, Any] = json.loads(content)
+        shards = [Shard(**file) for file in manifest["files"]]
+        counts = [manifest[name] for name in ("inputs", *KINDS)]
+        _ = manifest["options"]["inputs"], began(manifest)
+        _ = manifest["model"]["sha256"], manifest["model"]["feature_size"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder}: no readable {MANIFEST} is there ({error!r}). Expected the --output of "
+            "quantlabel label."
+        ) from error
+    check.found = f"{counts[0]:,} inputs"
+    check.add(_marker_problems(folder, content))
+    check.add(_count_problems(manifest, shards))
+    return manifest, check
+
+
+def _marker_problems(folder: str, manifest: bytes) -> Iterator[str]:
+    try:
+        marker = storage.read_bytes(storage.join(folder, SUCCESS))
+    except FileNotFoundError:
+        yield f"{SUCCESS} is missing: the run has not finished, or has failed"
+        return
+    if marker != success(manifest):
+        yield f"{MANIFEST} was edited: {SUCCESS} holds the sha256 of another one"
+
+
+def _count_problems(manifest: Mapping[str, Any], shards: list[Shard]) -> Iterator[str]:
+    inputs, predictions, failures = (manifest[name] for name in ("inputs", *KINDS))
+    if inputs != predictions + failures:
+        yield f"{inputs} inputs are not {predictions} predictions and {failures} failures"
+    for kind in KINDS:
+        rows = sum(shard.rows for shard in shards if shard.name.startswith(f"{kind}-"))
+        if rows != manifest[kind]:
+            yield f"{manifest[kind]} {kind}, but its files hold {rows}"
+
+
+def _file_problems(folder: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+    named = [Shard(**file) for file in manifest["files"]]
+    for shard in named:
+        try:
+            size, sha256 = digest(storage.join(folder, shard.name))
+        except FileNotFoundError:
+            yield f"{shard.name} is missing"
+            continue
+        if size != shard.size:
+            yield f"{shard.name} has {size} bytes, {shard.size} in the manifest"
+        elif sha256 != shard.sha256:
+            yield f"{shard.name} was changed: its sha256 is {sha256}"
+    known = {shard.name for shard in named}
+    for name in storage.names(folder):
+        if _SHARD.match(name) and name not in known:
+            yield f"{name} is not in the manifest"
+
+
+def _rows(options: VerifyOptions, manifest: Mapping[str, Any]) -> list[Check]:
+    """Everything that takes a look at each row; one pass over the predictions, one of failures."""
+    rows, identity, once = Check("rows"), Check("identity"), Check("one row each")
+    sample = Sample(options.sample, seed=manifest["files"], rows=manifest["predictions"])
+    repeats = Repeats()
+    for shard in (Shard(**file) for file in manifest["files"]):
+        path = storage.join(options.folder, shard.name)
+        identity.add(_identity_problems(path, manifest))
+        rows.add(_shard_problems(path, shard, manifest, repeats, sample))
+    rows.found = f"{repeats.rows:,} in {len(manifest['files'])} files"
+    identity.found = f"model {manifest['model']['sha256'][:8]}"
+    once.add(_repeat_problems(options.folder, manifest, repeats))
+    once.found = f"{repeats.rows:,} rows, {manifest['inputs']:,} inputs"
+    checks = [rows, once, identity]
+    if options.inputs:
+        checks.append(_inputs(manifest, repeats))
+    if options.sample and manifest["predictions"] and not rows.count:
+        checks.append(_relabelled(options, manifest, sample))
+    return checks
+
+
+def _shard_problems(
+    path: str, shard: Shard, manifest: Mapping[str, Any], repeats: Repeats, sample: Sample
+) -> Iterator[str]:
+    count, last = 0, ""
+    try:
+        for table in _tables(path):
+            count += table.num_rows
+            uris = table.column("uri").to_pylist()
+            repeats.add(uris)
+            if uris[0] < last or any(one > other for one, other in itertools.pairwise(uris)):
+                yield f"{shard.name}: its rows are not sorted by uri"
+            last = uris[-1]
+            if shard.name.startswith("predictions-"):
+                sample.add(table)
+                problems = prediction_problems(table, manifest)
+            else:
+                problems = failure_problems(table)
+            yield from (f"{shard.name}: {problem}" for problem in problems)
+    except (UserError, pa.ArrowException) as error:
+        yield f"{shard.name} cannot be read: {error}"
+        return
+    if count != shard.rows:
+        yield f"{shard.name} holds {count} rows, {shard.rows} in the manifest"
+
+
+def _tables(path: str) -> Iterator[pa.Table]:
+    is_prediction = path.rsplit("/", 1)[-1].startswith("predictions-")
+    return read_predictions(path) if is_prediction else read_failures(path)
+
+
+def _repeat_problems(folder: str, manifest: Mapping[str, Any], repeats: Repeats) -> Iterator[str]:
+    if repeats.rows != manifest["inputs"]:
+        yield f"{manifest['inputs']} inputs, but {repeats.rows} rows"
+    suspects = repeats.suspects()
+    if not suspects.size:
+        return
+    seen: dict[str, str] = {}
+    for file in manifest["files"]:
+        for table in _tables(storage.join(folder, file["name"])):
+            for uri in repeats.among(table.column("uri").to_pylist(), suspects):
+                if uri in seen:
+                    yield f"{uri} has a row in {seen[uri]} and another in {file['name']}"
+                seen.setdefault(uri, file["name"])
+
+
+def _inputs(manifest: Mapping[str, Any], repeats: Repeats) -> Check:
+    """Whether every picture of the inputs has a row. That pictures come and go is no problem."""
+    listed, check = ListedAgain(manifest, repeats.hashes()), Check("inputs")
+    check.add(listed.problems())
+    check.done = check.count > 0 or len(listed.unlisted) < len(manifest["options"]["inputs"])
+    check.counts = {
+        name: getattr(listed, name) for name in ("pictures", "missing", "new", "gone", "unread")
+    }
+    found = [
+        f"{listed.pictures:,} listed",
+        f"{listed.new:,} without a row, newer than the run" if listed.new else "",
+        f"{listed.gone:,} with a row are gone" if listed.gone and not listed.unlisted else "",
+        f"{listed.unread:,} folders or shards cannot be read now" if listed.unread else "",
+        *listed.unlisted,
+    ]
+    check.found = "; ".join(filter(None, found))
+    return check
+
+
+def _identity_problems(path: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Whether a Parquet file says that it was made as the manifest says."""
+    if not path.endswith(".parquet"):
+        return
+    with storage.open_read(path) as file:
+        metadata = pq.read_schema(file).metadata or {}
+    expected = {
+        "quantlabel.version": manifest["version"],
+        "quantlabel.model_sha256": manifest["model"]["sha256"],
+        "quantlabel.preprocess": json.dumps(manifest["preprocess"]),
+    }
+    for key, value in expected.items():
+        found = metadata.get(key.encode(), b"nothing").decode()
+        if found != value:
+            yield f"{path.rsplit('/', 1)[-1]}: {key} is {found}, {value} in the manifest"
+
+
+def _relabelled(options: VerifyOptions, manifest: Mapping[str, Any], sample: Sample) -> Check:
+    check = Check("labelled again")
+    run = FinishedRun(options.folder, manifest)
+    result = label_again(sample.table(), Relabeller(run, model=options.model))
+    check.add(iter(result.problems))
+    check.done = result.pictures > 0
+    check.found = f"{result.pictures} pictures, every column compared"
+    if result.gone:
+        check.found += f"; {result.gone} are gone or have changed"
+    return check
+
+
+def _result(check: Check) -> str:
+    if check.count:
+        return f"[red]{check.count:,} wrong[/]"
+    return "[green]ok[/]" if check.done else "[yellow]not checked[/]"
+
+
+def print_checks(checks: list[Check], *, console: Console) -> None:
+    """Prints a table of the checks and a list of what is wrong."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("check", "result", "looked at"):
+        table.add_column(column)
+    for check in checks:
+        table.add_row(check.name, _result(check), escape(check.found))
+    console.print(table)
+    for check in checks:
+        for problem in check.problems:
+            console.print(f"{check.name}: {problem}", style="red", markup=False, soft_wrap=True)
+        if check.count > len(check.problems):
+            console.print(f"{check.name}: and {check.count - len(check.problems):,} more")

@@ -1,0 +1,1 @@
+"""Programs for developers: the demo, and makers of the tables of classes."""

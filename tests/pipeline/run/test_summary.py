@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from pipeline.run.summary import print_summary
+
+MANIFEST = {
+    "started": "2026-01-01T00:00:00.000+00:00",
+    "finished": "2026-01-01T00:00:20.000+00:00",
+    "inputs": 20_000,
+    "predictions": 19_996,
+    "failures": 4,
+    "failures_by_reason": {"empty": 1, "truncated": 3},
+    "duplicates": 2,
+    "skipped": 1,
+    "reused": 15_000,
+    "most_frequent_labels": [{"class_id": 1, "label": "[bold]tench", "count": 1200}],
+    "model": {"name": "m", "kind": "tflite", "input_size": 128, "sha256": "0123456789abcdef"},
+    "preprocess": {"method": "eval", "views": 2},
+    "files": [{"name": f"predictions-{n}.parquet"} for n in range(4)],
+}
+
+
+def test_the_summary_says_what_came_out_and_where() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    print_summary(MANIFEST, folder="labels", console=console)
+    assert isinstance(console.file, io.StringIO)
+    assert [line.rstrip() for line in console.file.getvalue().splitlines()] == [
+        "pictures       20,000",
+        "labelled       19,996",
+        "failed         4 (1 empty, 3 truncated)",
+        "kept           15,000 (of these, from an earlier run)",
+        "skipped        1 (without an image extension)",
+        "repeated       2 (listed before)",
+        "most frequent  [bold]tench (1,200)",
+        "time           20.0 s, 250 pictures/s",
+        "model          m (tflite), 128x128, sha256 01234567, preprocessing eval, 2 views",
+        "output         labels: 4 files, _MANIFEST.json",
+    ]
+
+
+def test_what_did_not_happen_has_no_line() -> None:
+    nothing = {"duplicates": 0, "skipped": 0, "failures_by_reason": {}, "failures": 0}
+    console = Console(file=io.StringIO(), width=100)
+    print_summary({**MANIFEST, **nothing}, folder="labels", console=console)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "failed         0" in text
+    assert "skipped" not in text
+    assert "repeated" not in text

@@ -1,0 +1,80 @@
+"""Every module can be the first that a program imports: no hidden order, no cycle."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import pkgutil
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("pipeline", "transforms")
+
+
+def _modules() -> list[str]:
+    return [
+        module.name
+        for package in PACKAGES
+        for module in pkgutil.walk_packages([str(ROOT / package)], f"{package}.")
+        if not module.name.endswith("__main__")
+    ]
+
+
+def _imports_alone(name: str) -> bool:
+    """Imports a module in a child process that has none of ours, only what others wrote."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            importlib.import_module(name)
+            status = 0
+        except ImportError:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def main() -> None:
+    """Prints the modules that cannot be imported alone."""
+    for library in ("apache_beam", "numpy", "pyarrow.parquet", "rich.console"):
+        importlib.import_module(library)
+    for name in _modules():
+        if not _imports_alone(name):
+            print(name)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_every_module_can_be_imported_alone() -> None:
+    done = subprocess.run(
+        [sys.executable, __file__],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert len(_modules()) > 100
+
+
+@pytest.mark.parametrize("library", ["apache_beam", "numpy", "pyarrow", "tensorflow"])
+def test_help_starts_without(library: str) -> None:
+    code = (
+        "import contextlib, sys\n"
+        "from pipeline.cli import main\n"
+        "with contextlib.suppress(SystemExit):\n"
+        "    main(['label', '--help'])\n"
+        f"sys.exit({library!r} in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+if __name__ == "__main__":
+    main()

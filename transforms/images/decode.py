@@ -1,0 +1,53 @@
+"""Encoded bytes of a picture to an RGB array, or an `ImageError` that says why not.
+
+Every function is pure and safe to call from several threads; the decoders release the GIL.
+
+JPEG goes through simplejpeg: the same pixels as Pillow in about two thirds of the time, and it
+reports what Pillow passes over, a picture that breaks off before its end marker and is grey from
+there on. Everything else goes through Pillow's reader of the format that the first bytes name, and
+through no other. The readers are called directly rather than by `Image.open`, whose size check is a
+setting of the whole process.
+
+A decoder in a thread cannot be stopped, so what it would take for ever for is refused before it
+begins, or taken out: see `transforms.images.limits` and `transforms.images.formats.jpeg_header`.
+"""
+
+from __future__ import annotations
+
+from transforms import sniff
+from transforms.failures import ImageError, Reason
+from transforms.images.formats.jpeg import decode_jpeg
+from transforms.images.formats.pillow import decode_by_pillow
+from transforms.images.pixels import Decoded, Scratch
+
+
+def decode(
+    data: bytes,
+    *,
+    max_pixels: int = 100_000_000,
+    min_side: int | None = None,
+    scratch: Scratch | None = None,
+) -> Decoded:
+    """Decodes the first picture of a file, upright and over white where it is transparent.
+
+    Samples of 16 bits keep their high byte. CMYK is converted without a colour profile, and colour
+    profiles are not applied.
+
+    Args:
+        data: the content of a JPEG, PNG, WebP, GIF, TIFF or BMP file.
+        max_pixels: a picture with more is refused before memory is spent on it.
+        min_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its shorter side
+            keeps this many pixels. None: always at full size.
+        scratch: memory to decode a JPEG into; the result is then good until it is used again.
+
+    Raises:
+        ImageError: empty, unknown_format, unsupported, too_many_pixels, too_complex, truncated or
+            corrupt. A JPEG must reach its end marker: without it a progressive one cannot be told
+            from one that lost its last scans. Bytes after the end marker are ignored.
+    """
+    if not data:
+        raise ImageError(Reason.EMPTY, "the file is empty")
+    kind = sniff.format_of(data)
+    if kind == "JPEG":
+        return decode_jpeg(data, max_pixels=max_pixels, min_side=min_side, scratch=scratch)
+    return decode_by_pillow(kind, data, max_pixels=max_pixels)

@@ -1,0 +1,1 @@
+"""Decoders, and what the headers of a format say before it is decoded."""

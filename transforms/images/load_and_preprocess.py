@@ -1,0 +1,177 @@
+"""LoadAndPreprocess: references to pixels, several at a time, in order, in bounded memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam.utils.shared import Shared
+
+from transforms.bundles import in_window
+from transforms.images.loader import MAX_BYTES, MAX_PIXELS, Loader
+from transforms.images.loader_pool import Ahead, InFlight, LoaderPool
+from transforms.images.preprocess import Method
+from transforms.inputs.archives.base import Skipped, packing
+from transforms.inputs.archives.members import Member, named_shard, read_members, read_named, uri_of
+from transforms.records import Failure, Image, ImageRef
+from transforms.storage.addresses import text
+
+_WAITING_BYTES = 128 * 1024 * 1024
+"""Encoded members of shards in flight, at most; one more if it is larger than that."""
+
+_ROWS_A_TALLY = 256
+
+_FAILURES = "failures"
+_TALLY = "tally"
+
+
+class LoadResult(NamedTuple):
+    """What `LoadAndPreprocess` returns.
+
+    Attributes:
+        images: PCollection[Image], pixels uint8[size, size, 3].
+        failures: PCollection[Failure], stages read and decode.
+        tally: PCollection[tuple[str, int]], partial sums to add to those of `ReadResult`. They
+            count the members of a shard, less one for the shard, which was listed as a picture, and
+            take it from the `unread`.
+    """
+
+    images: beam.PCollection[Image]
+    failures: beam.PCollection[Failure]
+    tally: beam.PCollection[tuple[str, int]]
+
+
+@dataclasses.dataclass(eq=False)
+class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
+    """Reads, decodes and resamples pictures. Every reference becomes one Image or one Failure.
+
+    A shard (`transforms.inputs.archives.base`) becomes one of them for each of its pictures: it is
+    read by one
+    worker as a stream, so its bytes cross no shuffle and memory does not grow with its size.
+
+    The input must be in the global window: pictures are read ahead of the element being processed.
+
+    Attributes:
+        size: rows and columns of the result, in pixels: the input size of the network.
+        method: how the picture is cropped and resampled, see `transforms.images.preprocess`.
+        views: what `ClassifyImages` is told too, see `transforms.images.preprocess.VIEWS`.
+        max_pixels: pictures with more are failures, told from the header.
+        max_bytes: files with more are failures, told before they are read.
+        image_key: which part of a packed input is the picture, see
+            `transforms.inputs.archives.members`.
+    """
+
+    size: int = 128
+    method: Method = "eval"
+    views: int = 1
+    max_pixels: int = MAX_PIXELS
+    max_bytes: int = MAX_BYTES
+    image_key: str | None = None
+
+    def expand(self, refs: beam.PCollection[ImageRef]) -> LoadResult:
+        """Builds the graph: one ParDo with three outputs."""
+        if not refs.windowing.is_default():
+            raise ValueError("LoadAndPreprocess expects its input in the global window")
+        loader = Loader(
+            size=self.size,
+            method=self.method,
+            views=self.views,
+            max_pixels=self.max_pixels,
+            max_bytes=self.max_bytes,
+        )
+        loaded = refs | "Load" >> beam.ParDo(_Load(loader, self.image_key)).with_outputs(
+            _FAILURES, _TALLY, main="images"
+        )
+        return LoadResult(loaded.images, loaded[_FAILURES], loaded[_TALLY])
+
+
+class _Load(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, loader: Loader, image_key: str | None) -> None:
+        self._loader = loader
+        self._image_key = image_key
+        self._shared = Shared()
+
+    def setup(self) -> None:
+        self._pool: LoaderPool = self._shared.acquire(LoaderPool)
+        self._ahead = Ahead()
+
+    def start_bundle(self) -> None:
+        self._ahead.clear()
+        self._named: list[ImageRef] = []
+        self._shard = ""
+
+    def process(self, ref: ImageRef) -> Iterator[Any]:
+        shard = named_shard(ref)
+        if self._named and self._shard != shard:
+            yield from self._load_named()
+        if shard is not None:
+            self._shard = shard
+            self._named.append(ref)
+        elif packing(ref.uri) is not None:
+            yield from self._load_shard(ref)
+        else:
+            yield from self._add(self._pool.submit(self._loader, ref))
+
+    def _load_named(self) -> Iterator[Any]:
+        """Members that were listed by their names: references that follow each other."""
+        named, self._named = self._named, []
+        for found in read_named(
+            self._shard, named, image_key=self._image_key, max_bytes=self._loader.max_bytes
+        ):
+            if isinstance(found, Failure):
+                yield _tagged(found)
+            elif isinstance(found, Member):
+                yield from self._add(self._pool.submit_member(self._loader, found))
+            else:
+                yield from self._add(self._pool.submit(self._loader, found))
+
+    def _load_shard(self, shard: ImageRef) -> Iterator[Any]:
+        members = read_members(shard, image_key=self._image_key, max_bytes=self._loader.max_bytes)
+        done = set(shard.done)
+        rows, skipped = -1, 0  # the shard was counted as a picture when it was listed
+        for found in members:
+            if isinstance(found, Skipped):
+                skipped += 1
+                continue
+            if done and text(uri_of(found)) in done:
+                continue
+            rows += 1
+            if isinstance(found, Failure):
+                yield _tagged(found)
+            else:
+                yield from self._add(self._pool.submit_member(self._loader, found))
+            if rows >= _ROWS_A_TALLY:
+                yield from _tallies(rows=rows, skipped=skipped)
+                rows = skipped = 0
+        yield from _tallies(rows=rows, skipped=skipped)
+        yield beam.pvalue.TaggedOutput(_TALLY, ("unread", -1))
+
+    def _add(self, picture: InFlight) -> Iterator[Any]:
+        """Puts a picture in flight; hands out the oldest ones if there are too many."""
+        self._ahead.append(picture)
+        while len(self._ahead) > self._pool.ahead or (
+            self._ahead.bytes > _WAITING_BYTES and len(self._ahead) > 1
+        ):
+            result = self._ahead.pop()
+            yield _tagged(result) if isinstance(result, Failure) else result
+
+    def finish_bundle(self) -> Iterator[Any]:
+        if self._named:
+            yield from map(in_window, self._load_named())
+        while self._ahead:
+            result = self._ahead.pop()
+            yield in_window(_tagged(result) if isinstance(result, Failure) else result)
+
+    def teardown(self) -> None:
+        self._ahead.clear()  # if a bundle has failed
+
+
+def _tallies(*, rows: int, skipped: int) -> Iterator[beam.pvalue.TaggedOutput]:
+    for name, count in (("entries", rows), ("inputs", rows), ("skipped", skipped)):
+        yield beam.pvalue.TaggedOutput(_TALLY, (name, count))
+
+
+def _tagged(value: Any) -> beam.pvalue.TaggedOutput:
+    return beam.pvalue.TaggedOutput(_FAILURES, value)

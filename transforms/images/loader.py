@@ -1,0 +1,74 @@
+"""Pictures to pixels without Beam: one after the other, or several at a time in order."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+from transforms.failures import ImageError, Reason, Stage, failure
+from transforms.images.pixels import Scratch
+from transforms.images.preprocess import Method, load
+from transforms.records import Failure, Image, ImageRef
+from transforms.storage import files
+from transforms.storage.content import Content, Reserve
+
+MAX_PIXELS = 100_000_000
+MAX_BYTES = 256 * 1024 * 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Loader:
+    """The pure part: one reference to one Image or Failure. See `LoadAndPreprocess`."""
+
+    size: int
+    method: Method
+    views: int
+    max_pixels: int
+    max_bytes: int
+
+    def read(
+        self, ref: ImageRef, *, reserve: Reserve = lambda _: None
+    ) -> tuple[ImageRef, bytes] | Failure:
+        """Reads the picture; the reference gains size and version.
+
+        Args:
+            ref: which picture.
+            reserve: as in `transforms.storage.files.read`.
+
+        Raises:
+            UserError: no picture can be read there, for want of credentials or of a package.
+        """
+        try:
+            data, version = read_bytes(ref.uri, max_bytes=self.max_bytes, reserve=reserve)
+        except ImageError as error:
+            return failure(ref, Stage.READ, error)
+        return ref._replace(size=len(data), version=version), data
+
+    def decode(self, ref: ImageRef, data: bytes, *, scratch: Scratch) -> Image | Failure:
+        """Decodes and resamples what `read` has read."""
+        try:
+            pixels, width, height, encoding = load(
+                data,
+                size=self.size,
+                method=self.method,
+                views=self.views,
+                max_pixels=self.max_pixels,
+                scratch=scratch,
+            )
+        except ImageError as error:
+            return failure(ref, Stage.DECODE, error)
+        return Image(ref, hashlib.sha256(data).hexdigest(), width, height, encoding, pixels)
+
+
+def read_bytes(uri: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -> Content:
+    """The content of a picture's file or object; the arguments are those of `storage.read`.
+
+    Raises:
+        ImageError: the file is missing, not a regular file, not readable, or too large, or its
+            storage has failed for a minute.
+        UserError: no picture can be read there, for want of credentials or of a package.
+    """
+    try:
+        return files.read(uri, max_bytes=max_bytes, reserve=reserve)
+    except OSError as error:
+        raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error

@@ -1,0 +1,1 @@
+"""What --input stands for: folders, globs, input lists, archives, as a stream of pictures."""

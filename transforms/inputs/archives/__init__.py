@@ -1,0 +1,1 @@
+"""Files that hold several pictures: tar, TFRecord, Parquet."""

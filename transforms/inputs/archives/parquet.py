@@ -1,0 +1,170 @@
+"""Pictures of a Parquet file with a column of encoded bytes, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from transforms.failures import ImageError, Reason
+from transforms.inputs.archives.base import MAX_META, Entry, damaged, too_large
+from transforms.storage import files
+
+_BATCH_BYTES = 16 * 1024 * 1024
+_BATCH_ROWS = 64
+_BUFFER_BYTES = 1024 * 1024
+
+
+def open_parquet(file: IO[bytes]) -> pq.ParquetFile:
+    """Reads the footer; pages come later, a few at a time, and are held to their checksums.
+
+    Raises:
+        ImageError: this is no Parquet file, or storage failed.
+    """
+    try:
+        return pq.ParquetFile(
+            file, buffer_size=_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
+        )
+    except (pa.ArrowException, OSError) as error:
+        raise _explained("not a readable Parquet file", error) from error
+
+
+def parquet_schema(path: str) -> pa.Schema:
+    """The columns of a file.
+
+    Raises:
+        ImageError: as `open_parquet`; or the file cannot be opened.
+    """
+    try:
+        with files.open_read(path) as file:
+            return open_parquet(file).schema_arrow
+    except OSError as error:
+        raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
+
+
+def image_column(schema: pa.Schema, *, image_key: str | None) -> str:
+    """The column with the encoded pictures: of bytes, or of struct<bytes, path> (Hugging Face).
+
+    Args:
+        schema: of the file.
+        image_key: the column's name, None for the only one that can be meant.
+
+    Raises:
+        ImageError: there is none, or there are several.
+    """
+    possible: list[str] = [field.name for field in schema if _is_picture(field.type)]
+    if image_key is not None:
+        possible = [name for name in possible if name == image_key]
+    if len(possible) == 1:
+        return possible[0]
+    if possible:
+        raise ImageError(
+            Reason.NO_PICTURES,
+            f"several columns hold bytes: {', '.join(possible)}; --image-key chooses one",
+        )
+    wanted = f"{image_key!r} of" if image_key is not None else "of"
+    found = ", ".join(schema.names) or "none"
+    raise ImageError(Reason.NO_PICTURES, f"no column {wanted} picture bytes; there are: {found}")
+
+
+def parquet_entries(file: IO[bytes], *, image_key: str | None, max_bytes: int) -> Iterator[Entry]:
+    """An Entry a row, named by its number from 0; the columns that hold no bytes are its meta.
+
+    Args:
+        file: that can seek.
+        image_key: as in `image_column`.
+        max_bytes: pictures with more are not handed out.
+
+    Raises:
+        ImageError: the file is damaged (row groups that are not are read all the same), holds no
+            pictures, or storage failed.
+    """
+    parquet = open_parquet(file)
+    column = image_column(parquet.schema_arrow, image_key=image_key)
+    first = 0
+    broken: ImageError | None = None
+    for group in range(parquet.num_row_groups):
+        number = first
+        try:
+            for batch in _batches(parquet, group, column):
+                for row in _rows(batch, column, max_bytes=max_bytes):
+                    yield row._replace(name=str(number))
+                    number += 1
+        except (pa.ArrowException, OSError) as error:
+            broken = broken or _explained(f"the file breaks at row {number}", error)
+        first += parquet.metadata.row_group(group).num_rows
+    if broken is not None:
+        raise broken
+
+
+def _batches(parquet: pq.ParquetFile, group: int, column: str) -> Iterator[pa.RecordBatch]:
+    others = [field.name for field in parquet.schema_arrow if not _holds_bytes(field.type)]
+    size = parquet.metadata.row_group(group)
+    average = size.total_byte_size // max(size.num_rows, 1) + 1
+    batches: Iterator[pa.RecordBatch] = parquet.iter_batches(
+        batch_size=min(max(_BATCH_BYTES // average, 1), _BATCH_ROWS),
+        row_groups=[group],
+        columns=[column, *others],
+        use_threads=False,
+    )
+    return batches
+
+
+def _rows(batch: pa.RecordBatch, column: str, *, max_bytes: int) -> Iterator[Entry]:
+    pictures = batch.column(column)
+    others = batch.drop_columns([column]).to_pylist()
+    if pa.types.is_struct(pictures.type):
+        for other, path in zip(others, _paths(pictures), strict=True):
+            other.update({f"{column}.path": path} if path is not None else {})
+        pictures = pc.struct_field(pictures, "bytes")
+    for picture, other in zip(pictures, others, strict=True):
+        meta = {name: value for name, value in other.items() if _fits(value)}
+        size = len(picture.as_buffer()) if picture.is_valid else None
+        yield Entry("", _content(picture, size, max_bytes=max_bytes), size, meta)
+
+
+def _content(picture: pa.Scalar, size: int | None, *, max_bytes: int) -> bytes | ImageError:
+    if size is None:
+        return ImageError(Reason.EMPTY, "the row holds no picture: its bytes are null")
+    if size > max_bytes:
+        return too_large(size, limit=max_bytes)
+    content: bytes = picture.as_py()
+    return content
+
+
+def _paths(pictures: pa.StructArray) -> list[str | None]:
+    """Where Hugging Face had the pictures from."""
+    if pictures.type.get_field_index("path") < 0:
+        return [None] * len(pictures)
+    paths: list[str | None] = pc.struct_field(pictures, "path").to_pylist()
+    return paths
+
+
+def _is_picture(type_: pa.DataType) -> bool:
+    if pa.types.is_struct(type_):
+        return type_.get_field_index("bytes") >= 0 and _is_bytes(type_.field("bytes").type)
+    return _is_bytes(type_)
+
+
+def _is_bytes(type_: pa.DataType) -> bool:
+    kinds = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
+    return any(is_kind(type_) for is_kind in kinds)
+
+
+def _holds_bytes(type_: pa.DataType) -> bool:
+    inner = (type_.field(at).type for at in range(type_.num_fields))
+    return _is_bytes(type_) or pa.types.is_fixed_size_binary(type_) or any(map(_holds_bytes, inner))
+
+
+def _fits(value: Any) -> bool:
+    return value is not None and not (isinstance(value, str | list) and len(value) > MAX_META)
+
+
+def _explained(what: str, error: Exception) -> ImageError:
+    """Damage, unless the operating system or the storage says what is wrong."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return ImageError(Reason.from_os_error(error), error.strerror or str(error))
+    return damaged(f"{what}: {error}")

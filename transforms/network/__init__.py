@@ -1,0 +1,1 @@
+"""From pixels to classes: the model on a worker, ranking, names of classes."""

@@ -1,0 +1,88 @@
+"""Files of rows that earlier runs left: which of them are complete, and what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import pyarrow as pa
+
+from transforms.errors import UserError
+from transforms.rows.reader import read_failures, read_predictions
+from transforms.rows.shards import Piece, Shard
+from transforms.storage import files
+from transforms.storage.files import digest
+
+DISCARDED = "discarded"
+"""Tag of the output of `CheckFiles` with the paths of damaged files."""
+
+
+class Found(NamedTuple):
+    """A file that may hold rows.
+
+    Attributes:
+        kind: of its rows, predictions or failures.
+        folder: where it is.
+        name: of the file.
+        shard: what a manifest says of it, or None of a part that no manifest knows.
+    """
+
+    kind: str
+    folder: str
+    name: str
+    shard: Shard | None = None
+
+
+class Stored(NamedTuple):
+    """A complete file of rows.
+
+    Attributes:
+        kind: of its rows, predictions or failures.
+        piece: the file.
+    """
+
+    kind: str
+    piece: Piece
+
+    def tables(self, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Its rows; of failures always all columns."""
+        return _tables(self.kind, self.piece.path, columns)
+
+
+class CheckFiles(beam.DoFn):  # type: ignore[misc]
+    """Found to Stored, or to a discarded path if the file is not what it should be.
+
+    That is a file which is missing, cut off, or not the one that its manifest describes. Its
+    pictures have no row then and are labelled again.
+    """
+
+    def process(self, found: Found) -> Iterator[Any]:
+        """Reads one file, a megabyte at a time."""
+        path = files.join(found.folder, found.name)
+        shard = _shard_of_part(found, path) if found.shard is None else _intact(found.shard, path)
+        if shard is None:
+            yield beam.pvalue.TaggedOutput(DISCARDED, path)
+        else:
+            yield Stored(found.kind, Piece(found.folder, shard, found.shard is not None))
+
+
+def _intact(shard: Shard, path: str) -> Shard | None:
+    try:
+        return shard if digest(path) == (shard.size, shard.sha256) else None
+    except FileNotFoundError:
+        return None
+
+
+def _shard_of_part(found: Found, path: str) -> Shard | None:
+    try:
+        rows = sum(table.num_rows for table in _tables(found.kind, path, ["uri"]))
+    except UserError:  # the writer was killed before the footer
+        return None
+    return Shard(found.name, rows, *digest(path))
+
+
+def _tables(kind: str, path: str, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+    if kind == "predictions":
+        return read_predictions(path, columns=columns)
+    return read_failures(path)

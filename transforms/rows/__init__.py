@@ -1,0 +1,1 @@
+"""Rows and their files: schema, formats, staging, merging, publishing, reading."""

@@ -1,0 +1,149 @@
+"""StageRows: rows to sorted parts that survive whatever happens to the run that wrote them."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import operator
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import pyarrow as pa
+
+from transforms.bundles import in_window
+from transforms.records import Outcome
+from transforms.rows.memory import give_back
+from transforms.rows.merge_pieces import merged
+from transforms.rows.schema import failure_table, prediction_table
+from transforms.rows.shards import PARTS, ROWS_PER_GROUP, Piece, batches, write_piece
+from transforms.storage import files
+
+CHECKPOINT_SECONDS = 10.0
+"""Work that a killed run loses at most, for each of its workers."""
+
+_ROWS_AS_OBJECTS = 1_000
+"""Rows held as Python objects, 3 KB each, before they become Arrow memory, 1.2 KB each."""
+
+_ROWS_MERGED = 250
+"""Rows of each table that are looked at together when a part is written."""
+
+_TABLES: dict[str, Callable[[Sequence[Any]], pa.Table]] = {
+    "predictions": prediction_table,
+    "failures": failure_table,
+}
+
+_OUTCOMES: dict[str, Callable[[Any], int | str]] = {
+    "predictions": operator.attrgetter("class_id"),
+    "failures": operator.attrgetter("reason"),
+}
+
+_OUTCOME = "outcome"
+
+
+class Staged(NamedTuple):
+    """What `StageRows` returns.
+
+    Attributes:
+        pieces: PCollection[Piece], the parts.
+        outcomes: PCollection[tuple[Outcome, int]], partial sums over the rows as they came, so that
+            a row lost on its way into a part shows.
+    """
+
+    pieces: beam.PCollection[Piece]
+    outcomes: beam.PCollection[tuple[Outcome, int]]
+
+
+@dataclasses.dataclass(eq=False)
+class StageRows(beam.PTransform):  # type: ignore[misc]
+    """Writes rows to parts of 10,000, sorted by uri.
+
+    Parts are Arrow files whatever the output will be: they end in a footer, so that one which was
+    cut off is told from a complete one, and their batches are small, so that a merge of many holds
+    little of each. A bundle that is slow to fill its part saves what it has every
+    ten seconds, each time replacing what it saved before; such a copy is not part of the result and
+    is only of use to a later run, should this one die.
+
+    Attributes:
+        folder: where the parts go.
+        kind: of the rows, predictions or failures.
+    """
+
+    folder: str
+    kind: str
+
+    def expand(self, rows: beam.PCollection[Any]) -> Staged:
+        """Builds the graph: one ParDo with two outputs."""
+        stage = beam.ParDo(_Stage(self.folder, self.kind))
+        staged = rows | "Stage" >> stage.with_outputs(_OUTCOME, main="pieces")
+        return Staged(staged.pieces, staged[_OUTCOME])
+
+
+class _Stage(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, folder: str, kind: str) -> None:
+        self._folder = folder
+        self._kind = kind
+
+    def start_bundle(self) -> None:
+        self._outcomes: collections.Counter[int | str] = collections.Counter()
+        self._saved: Piece | None = None
+        self._begin_part()
+
+    def _begin_part(self) -> None:
+        self._rows: list[Any] = []
+        self._tables: list[pa.Table] = []
+        self._held = 0
+        self._due = time.monotonic() + CHECKPOINT_SECONDS
+
+    def process(self, row: Any) -> Iterator[Piece]:
+        self._outcomes[_OUTCOMES[self._kind](row)] += 1
+        self._rows.append(row)
+        if len(self._rows) >= _ROWS_AS_OBJECTS:
+            self._to_arrow()
+        if self._held >= ROWS_PER_GROUP:
+            yield self._close_part()
+        elif time.monotonic() >= self._due:
+            self._save()
+            self._due = time.monotonic() + CHECKPOINT_SECONDS
+
+    def finish_bundle(self) -> Iterator[Any]:
+        if self._rows or self._tables:
+            yield in_window(self._close_part())
+        for outcome, count in self._outcomes.items():
+            yield in_window(beam.pvalue.TaggedOutput(_OUTCOME, ((self._kind, outcome), count)))
+
+    def _to_arrow(self) -> None:
+        if self._rows:
+            self._tables.append(_TABLES[self._kind](self._rows).sort_by("uri"))
+            self._held += len(self._rows)
+            self._rows = []
+
+    def _close_part(self) -> Piece:
+        part = self._save()
+        self._saved = None
+        self._begin_part()
+        return part
+
+    def _save(self) -> Piece:
+        """Writes all rows that are held, and only then forgets the copy of fewer."""
+        self._to_arrow()
+        older, self._saved = self._saved, write_part(self._folder, self._kind, self._tables)
+        if older is not None:
+            files.delete([older.path])
+        give_back()
+        return self._saved
+
+
+def write_part(folder: str, kind: str, tables: Sequence[pa.Table]) -> Piece:
+    """Writes tables, each sorted by uri, as one part with a name of its own.
+
+    They are merged a few rows at a time: sorting all of them at once would take their memory twice.
+    """
+    rows = batches(merged([_slices(table) for table in tables]))
+    return write_piece(folder, f"{kind}-{uuid.uuid4().hex}.{PARTS}", rows, format=PARTS)
+
+
+def _slices(table: pa.Table) -> Iterator[pa.Table]:
+    return (table.slice(at, _ROWS_MERGED) for at in range(0, table.num_rows, _ROWS_MERGED))

@@ -1,0 +1,43 @@
+"""Addresses as people may see them."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from collections.abc import Iterable, Iterator
+
+
+def shown(url: str) -> str:
+    """`url` as messages and outputs show it: without user, password, query and fragment.
+
+    Signed URLs carry their secret in the query. Whatever is no http(s) URL stays as it is: a
+    question mark in the name of a file or an object is part of the name.
+    """
+    if not url.lower().startswith(("http://", "https://")):
+        return url
+    parts = urllib.parse.urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+_SECRET_FLAG = re.compile(
+    "--[a-z0-9_-]*(secret|token|password|key|credential|connection_string)[a-z0-9_-]*"
+)
+
+
+def without_secrets(words: Iterable[str]) -> Iterator[str]:
+    """A command line as a manifest holds it: `--s3_secret_access_key=***`."""
+    hidden = False
+    for word in words:
+        flag, equals, _ = word.partition("=")
+        secret = _SECRET_FLAG.fullmatch(flag) is not None
+        if hidden and not word.startswith("--"):
+            yield "***"
+        else:
+            yield f"{flag}=***" if secret and equals else word
+        hidden = secret and not equals
+
+
+def text(name: str) -> str:
+    r"""A file name as valid Unicode: bytes that are not UTF-8 appear as `\xNN`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

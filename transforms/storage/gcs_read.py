@@ -1,0 +1,209 @@
+"""The bytes of objects in Cloud Storage: whole pictures, and streams of larger files."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import io
+import re
+import time
+import urllib.parse
+import zlib
+from collections.abc import Callable
+from typing import IO, Any, TypeVar
+
+import google_crc32c
+import urllib3
+from google.api_core.exceptions import RetryError
+from google.api_core.retry import Retry, if_exception_type
+
+from transforms.storage.content import Content, Reserve, require_at_most
+from transforms.storage.gcs_client import (
+    CHUNK_BYTES,
+    CONNECT_S,
+    PATIENCE_S,
+    STALL_S,
+    connection,
+    described,
+    parse,
+    status_error,
+    translated,
+)
+
+_MAX_WORDS = 2048
+
+_T = TypeVar("_T")
+
+
+def read(
+    path: str,
+    *,
+    max_bytes: int,
+    reserve: Reserve = lambda _: None,
+    patience_s: float = PATIENCE_S,
+) -> Content:
+    """The whole object. What may pass (429, 5xx, resets, timeouts) is tried again, with back-off.
+
+    Args:
+        path: gs://BUCKET/OBJECT.
+        max_bytes: larger objects are refused, before they are read.
+        reserve: called with the size before the body of each attempt is read; may block.
+        patience_s: from the first attempt to the last error.
+
+    Raises:
+        OSError: as `transforms.storage.gcs_client.translated` says; EFBIG for an object that is too
+            large.
+        UserError: there are no credentials.
+    """
+    deadline = time.monotonic() + patience_s
+
+    def attempt() -> Content:
+        with translated(path), _get(_media_path(path), path, deadline=deadline) as response:
+            length = response.headers.get("Content-Length")
+            size = max_bytes if length is None else int(length)
+            require_at_most(max_bytes, size, path)
+            reserve(size)
+            data = _body(response, path, max_bytes=max_bytes, deadline=deadline)
+        _require_intact(data, response.headers, path)
+        if response.headers.get("Content-Encoding") == "gzip":
+            data = _unzipped(data, path, max_bytes=max_bytes)
+        return Content(data, response.headers.get("X-Goog-Generation"))
+
+    return _retried(attempt, patience_s)
+
+
+_RETRY = Retry(if_exception_type(ConnectionError, TimeoutError), initial=0.5, maximum=10.0)
+
+
+def _retried(attempt: Callable[[], _T], patience_s: float) -> _T:
+    try:
+        return _RETRY.with_timeout(patience_s)(attempt)()
+    except RetryError as error:
+        raise error.cause from None
+
+
+def _media_path(uri: str) -> str:
+    bucket, name = parse(uri)
+    quoted = urllib.parse.quote(name, safe="")
+    return f"/download/storage/v1/b/{bucket}/o/{quoted}?alt=media"
+
+
+def _get(path: str, uri: str, *, deadline: float, **headers: str) -> Any:
+    """An answer whose body has not been read yet; leaving it closes what is unread.
+
+    Raises:
+        OSError: the answer is no success.
+    """
+    left_s = max(deadline - time.monotonic(), 0.1)
+    response = connection().reader.get(
+        path,
+        # gzip: as it is stored, so that length and checksum are those of what arrives.
+        headers={"Accept-Encoding": "gzip", **headers},
+        timeout=urllib3.Timeout(connect=min(CONNECT_S, left_s), read=min(STALL_S, left_s)),
+    )
+    if response.status in (200, 206):
+        return response
+    with response:
+        words = response.read(_MAX_WORDS).decode("utf-8", "replace")
+    raise status_error(response.status, uri, words)
+
+
+def _body(response: Any, uri: str, *, max_bytes: int, deadline: float) -> bytes:
+    chunks, size = [], 0
+    while chunk := response.read1(CHUNK_BYTES):
+        chunks.append(chunk)
+        size += len(chunk)
+        require_at_most(max_bytes, size, uri)
+        if time.monotonic() > deadline:
+            raise TimeoutError(errno.ETIMEDOUT, "the object arrived too slowly", uri)
+    return b"".join(chunks)
+
+
+def _require_intact(data: bytes, headers: Any, uri: str) -> None:
+    expected = re.search("crc32c=([A-Za-z0-9+/=]+)", headers.get("X-Goog-Hash", ""))
+    if expected and base64.b64decode(expected[1]) != google_crc32c.value(data).to_bytes(4, "big"):
+        raise ConnectionError(errno.EIO, "the object arrived damaged", uri)
+
+
+def _unzipped(data: bytes, uri: str, *, max_bytes: int) -> bytes:
+    """The content of an object that is stored with `Content-Encoding: gzip`."""
+    try:
+        content = zlib.decompressobj(wbits=31).decompress(data, max_bytes + 1)
+    except zlib.error:
+        raise OSError(errno.EIO, "stored as gzip, but it is not", uri) from None
+    require_at_most(max_bytes, len(content), uri)
+    return content
+
+
+def open_read(path: str) -> IO[bytes]:
+    """Opens one generation of an object as a seekable stream that reads 8 MiB at a time."""
+    return open_versioned(path)[0]
+
+
+def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
+    """As `open_read`, with the generation."""
+    with translated(path):
+        found = described(path, PATIENCE_S)
+    media = f"{_media_path(path)}&generation={found.generation}"
+    stream = _Stream(_Reader(path, media, int(found.size)), CHUNK_BYTES)
+    return stream, str(found.generation)
+
+
+class _Stream(io.BufferedReader):
+    def read1(self, size: int = -1) -> bytes:
+        """What the buffer holds, at most `size` bytes. Text is read like this, 8 KB at a time."""
+        self.peek(1)  # fills an empty buffer; the inherited method would request 8 KB for itself
+        return super().read1(size)
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, uri: str, media: str, size: int) -> None:
+        self._uri = uri
+        self._media = media
+        self._size = size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), self._size - self._at)
+        if wanted <= 0:
+            return 0
+        data = self._range(self._at, wanted)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def readall(self) -> bytes:
+        """The inherited one would ask for a few kilobytes at a time."""
+        chunks = []
+        while chunk := self.read(CHUNK_BYTES):
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _range(self, start: int, length: int) -> bytes:
+        deadline = time.monotonic() + PATIENCE_S
+        span = f"bytes={start}-{start + length - 1}"
+
+        def attempt() -> bytes:
+            with (
+                translated(self._uri),
+                _get(self._media, self._uri, deadline=deadline, Range=span) as response,
+            ):
+                return _body(response, self._uri, max_bytes=length, deadline=deadline)
+
+        return _retried(attempt, PATIENCE_S)
+
+
+def read_bytes(path: str) -> bytes:
+    """Reads a whole object."""
+    with open_read(path) as file:
+        return file.read()

@@ -1,0 +1,210 @@
+"""Files of this machine, with the functions that `transforms.storage.files` describes.
+
+They go to the operating system directly: Beam reads brackets and stars as patterns, also when it
+deletes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import shutil
+import stat
+from collections.abc import Sequence
+from typing import IO, Any
+
+from transforms.storage.content import Content, Reserve, require_at_most
+
+_BRIEF_BYTES = 64 * 1024
+"""Read at a time from a file that is open for a moment: one batch of a part, about."""
+
+_MORE_BYTES = 1024 * 1024
+"""Read at a time from a file that is not as long as it was said to be."""
+
+
+def require_access(path: str) -> None:
+    """Local files need nothing."""
+
+
+def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:  # noqa: ARG001
+    """Reads a picture. Few are read at a time, as many as are decoded, so none waits for room."""
+    descriptor, status = _open_regular(path)
+    try:
+        require_at_most(max_bytes, status.st_size, path)
+        return Content(_read(descriptor, status.st_size), str(status.st_mtime_ns))
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    """A file that has `size` bytes, or had a moment ago.
+
+    A file object would do, with seven calls of the system instead of one. In each of them the
+    thread gives the interpreter away, and then it has to wait until it gets it back.
+    """
+    parts = [os.read(descriptor, size + 1)]
+    while parts[-1] and sum(map(len, parts)) != size:  # it changes, or is given out in pieces
+        parts.append(os.read(descriptor, _MORE_BYTES))
+    return b"".join(parts)
+
+
+def _open_regular(path: str) -> tuple[int, os.stat_result]:
+    """A descriptor of the file and what it was when it was opened."""
+    try:
+        # Opening a pipe would block for ever.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except ValueError:  # a NUL character
+        raise FileNotFoundError(errno.ENOENT, "no file can have this name", path) from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise IsADirectoryError(errno.EISDIR, "not a regular file", path)
+    return descriptor, status
+
+
+def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
+    """Opens a regular file for reading; its version is the time when it was changed, in ns."""
+    descriptor, status = _open_regular(path)
+    return open(descriptor, "rb"), str(status.st_mtime_ns)
+
+
+def open_read(path: str) -> IO[bytes]:
+    """Opens a file for reading."""
+    return open(path, "rb")
+
+
+def open_briefly(path: str) -> IO[bytes]:
+    """Opens a file for reading that takes no descriptor but while bytes are read."""
+    return io.BufferedReader(_BrieflyOpen(path, os.stat(path).st_size), _BRIEF_BYTES)
+
+
+class _BrieflyOpen(io.RawIOBase):
+    def __init__(self, path: str, size: int) -> None:
+        self._path = path
+        self._size = size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        with open(self._path, "rb", buffering=0) as file:
+            file.seek(self._at)
+            count = file.readinto(buffer) or 0
+        self._at += count
+        return count
+
+
+def read_bytes(path: str) -> bytes:
+    """Reads a whole file."""
+    with open_read(path) as file:
+        return file.read()
+
+
+class _NewFile(io.BufferedWriter):
+    """A file that has its name once its content is on the disk, and not only on its way there.
+
+    The system may write the end of a file before its middle: with its name from the beginning it
+    would look complete after the power has failed.
+    """
+
+    def __init__(self, raw: io.FileIO, path: str) -> None:
+        super().__init__(raw)
+        self._path = path
+        self._whole = True
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        try:
+            self.flush()
+            os.fsync(self.fileno())
+        except OSError:
+            self._whole = False
+            raise
+        finally:
+            with contextlib.suppress(OSError):  # it has been raised already
+                super().close()
+            if not self._whole:
+                os.remove(f"{self._path}.new")
+        if self._whole:
+            move([(f"{self._path}.new", self._path)])
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self._whole = error is None  # else the half would appear
+        super().__exit__(kind, error, trace)
+
+    def __del__(self) -> None:
+        self._whole = False  # nobody has closed it
+        super().__del__()
+
+
+def create(path: str) -> IO[bytes]:
+    """Opens a new file for writing, its folders made as needed; it appears when it is closed."""
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    return _NewFile(io.FileIO(f"{path}.new", "wb"), path)
+
+
+def exists(path: str) -> bool:
+    """Whether a file or folder is there."""
+    return os.path.exists(path)
+
+
+def changed(path: str) -> float | None:
+    """When a file was written, renamed or linked last, whichever was later."""
+    times: list[float] = []
+    for look in (os.lstat, os.stat):
+        # ValueError: a NUL character in the name. A dangling link has a time of its own.
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
+            status = look(path)
+            times += [status.st_mtime, status.st_ctime]
+    return max(times, default=None)
+
+
+def names(folder: str) -> list[str]:
+    """Names of the files and folders in a folder, sorted."""
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+def folders(folder: str, *, prefix: str) -> list[str]:
+    """Names of the folders in a folder that begin with `prefix`, sorted."""
+    return [name for name in names(folder) if name.startswith(prefix)]
+
+
+def move(pairs: Sequence[tuple[str, str]]) -> None:
+    """Renames files; a file that stood there is replaced."""
+    for source, target in pairs:
+        os.replace(source, target)
+    for folder in {os.path.dirname(target) or "." for _, target in pairs}:
+        _sync_folder(folder)
+
+
+def _sync_folder(folder: str) -> None:
+    """Puts names on the disk, where the system can do so for folders."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def delete(paths: Sequence[str]) -> None:
+    """Deletes files; those that are gone already do not matter."""
+    for path in paths:
+        if os.path.lexists(path):
+            os.remove(path)
+
+
+def delete_tree(folder: str) -> None:
+    """Deletes a folder and what it holds."""
+    if os.path.isdir(folder):
+        shutil.rmtree(folder)

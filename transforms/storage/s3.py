@@ -1,0 +1,158 @@
+"""Objects in S3 by boto3: what Beam's file system makes too slow, or does not tell.
+
+Beam 2.77 makes a client for every call, asks twice for an object, tries for ten minutes where
+credentials are missing, and takes a bucket that is not there for an empty one. What it writes
+appears even if writing has failed half-way, and it completes an empty object in a way that S3 does
+not document. Imported only where an s3:// path is used: boto3 comes with the extra `aws`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import io
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions, S3Options
+from boto3.exceptions import S3UploadFailedError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from transforms.errors import UserError
+from transforms.failures import one_line
+from transforms.storage.content import Content, Reserve, require_at_most
+
+_SETTINGS = Config(
+    connect_timeout=5,
+    read_timeout=20,
+    max_pool_connections=256,  # as many as a process fetches at a time
+    retries={"mode": "standard", "total_max_attempts": 6},  # some twenty seconds of waiting
+)
+
+
+def require_bucket(path: str) -> None:
+    """Asks for the bucket of a path.
+
+    Raises:
+        OSError: there is none, or no permission, or no network.
+        UserError: there are no credentials.
+    """
+    with _translated(path):
+        _client().head_bucket(Bucket=_parse(path)[0])
+
+
+def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
+    """A whole object, in one request; what may pass is tried again.
+
+    Raises:
+        OSError: it is missing, not readable or too large (EFBIG), or the storage fails.
+        UserError: there are no credentials.
+    """
+    bucket, key = _parse(path)
+    with _translated(path):
+        answer = _client().get_object(Bucket=bucket, Key=key)
+        with contextlib.closing(answer["Body"]) as body:
+            require_at_most(max_bytes, answer["ContentLength"], path)
+            reserve(answer["ContentLength"])
+            return Content(body.read(), None)
+
+
+class Writer(io.RawIOBase):
+    """A new object; it appears when the file is closed, not if the `with` statement fails.
+
+    What is written waits on this machine's disk, so that it is sent as a whole.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._spool = tempfile.TemporaryFile()  # noqa: SIM115  # closed with this file
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Keeps the bytes."""
+        return self._spool.write(data)
+
+    def close(self) -> None:
+        """Sends the object.
+
+        Raises:
+            OSError: S3 does not take it.
+            UserError: there are no credentials.
+        """
+        if not self.closed:
+            super().close()
+            with self._spool, _translated(self._path):
+                bucket, key = _parse(self._path)
+                self._spool.seek(0)
+                _client().upload_fileobj(self._spool, bucket, key)
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if error is not None:
+            self._spool.close()
+            super().close()
+        super().__exit__(kind, error, trace)
+
+
+def _parse(path: str) -> tuple[str, str]:
+    bucket, _, key = path.removeprefix("s3://").partition("/")
+    if not bucket:
+        raise FileNotFoundError(errno.ENOENT, "expected s3://BUCKET/OBJECT", path)
+    return bucket, key
+
+
+def _client() -> Any:
+    return _client_of(os.getpid(), FileSystems._pipeline_options)
+
+
+@functools.lru_cache(maxsize=1)
+def _client_of(process: int, flags: PipelineOptions) -> Any:  # noqa: ARG001  # a key
+    """With the settings of Beam's flags, as its own file system has them."""
+    options = flags.view_as(S3Options)
+    return boto3.session.Session().client(
+        "s3",
+        region_name=options.s3_region_name,
+        api_version=options.s3_api_version,
+        use_ssl=not options.s3_disable_ssl,
+        verify=options.s3_verify,
+        endpoint_url=options.s3_endpoint_url,
+        aws_access_key_id=options.s3_access_key_id,
+        aws_secret_access_key=options.s3_secret_access_key,
+        aws_session_token=options.s3_session_token,
+        config=_SETTINGS,
+    )
+
+
+@contextlib.contextmanager
+def _translated(path: str) -> Iterator[None]:
+    try:
+        yield
+    except NoCredentialsError as error:
+        raise UserError(
+            "s3:// needs AWS credentials: none were found. Log in with 'aws configure', or set "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        ) from error
+    except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        raise status_error(status, path, str(error)) from error
+    except (BotoCoreError, S3UploadFailedError) as error:
+        raise status_error(None, path, str(error)) from error
+
+
+def status_error(status: int | None, path: str, words: str) -> OSError:
+    """The error for an HTTP status that is no success; None if there was no answer."""
+    if status == 404:
+        return FileNotFoundError(errno.ENOENT, "no such bucket or object", path)
+    if status in (401, 403):
+        return PermissionError(errno.EACCES, f"permission denied ({one_line(words)})", path)
+    if status is None or status == 429 or status >= 500:
+        return ConnectionError(errno.EIO, one_line(words), path)
+    return OSError(errno.EIO, one_line(words), path)
