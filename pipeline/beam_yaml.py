@@ -55,7 +55,7 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
     """Labels pictures; has the outputs `predictions` and the one that `error_handling` names.
 
     Attributes:
-        inputs: folders, globs, manifests or files.
+        inputs: folders, globs, input lists or files.
         error_handling: `{"output": NAME}`, Beam YAML's own setting. It has to be there: a picture
             that cannot be labelled is a row there, and YAML insists that the output is used.
         model: name, path, gs:// or https:// of the network.

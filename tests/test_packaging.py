@@ -19,7 +19,7 @@ from packaging.specifiers import SpecifierSet
 from tests.helpers.root import ROOT
 from transforms._version import VERSION
 
-PACKAGES = ("pipeline", "transforms")
+PACKAGES = ("pipeline", "quantlabel", "transforms")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 RUNTIME = {
     "ai-edge-litert",
@@ -47,7 +47,10 @@ AWS = {"boto3", "botocore"}
 ANALYSIS = {"faiss-cpu", "scikit-learn", "scipy"}
 """Packages of the extra `analysis`."""
 
-FLOAT = {*(ROOT / "pipeline/module").glob("*.py"), ROOT / "transforms/network/savedmodel.py"}
+FLOAT = {
+    *(ROOT / "pipeline/models/float_module").glob("*.py"),
+    ROOT / "transforms/network/savedmodel.py",
+}
 """What needs the extra `tensorflow`; nothing else may import it."""
 
 DISTRIBUTION_OF = {

@@ -83,7 +83,7 @@ def _add_export(actions: Any) -> None:
     parser.add_argument(
         "--post-training",
         metavar="PATH",
-        help="quantize a float network by up to 200 pictures of this folder, glob or manifest",
+        help="quantize a float network by up to 200 pictures of this folder, glob or input list",
     )
     add_json(parser)
 

@@ -1,4 +1,4 @@
-"""Shards that tests make for themselves, with writers that are not ours."""
+"""Archives that tests make for themselves, with writers that are not ours."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write_tfrecord(path: Path, rows: Sequence[Mapping[str, Any]], *, zipped: boo
 
 
 def write_shard(path: Path, pictures: Mapping[str, bytes]) -> None:
-    """Writes pictures by name to a shard of the kind that its own name tells."""
+    """Writes pictures by name to an archive of the kind that its own name tells."""
     if path.suffix == ".tar":
         write_tar(path, list(pictures.items()))
     elif path.suffix == ".tfrecord":

@@ -13,8 +13,8 @@ from transforms.failures import ImageError, Reason
 from transforms.inputs.archives.base import (
     IMAGE_EXTENSIONS,
     MAX_META,
+    ArchiveStream,
     Entry,
-    ShardStream,
     Skipped,
     damaged,
     too_large,
@@ -40,7 +40,7 @@ _EXTENDED = (
 )
 
 
-def tar_entries(stream: ShardStream, *, max_bytes: int) -> Iterator[Entry | Skipped]:
+def tar_entries(stream: ArchiveStream, *, max_bytes: int) -> Iterator[Entry | Skipped]:
     """The pictures of an archive, told by their extension.
 
     As in WebDataset, files that follow each other and have the same path up to the first dot of
@@ -96,7 +96,7 @@ class _Header(tarfile.TarInfo):
 class _Archive:
     """An archive that is read forward only and remembers where it is."""
 
-    def __init__(self, stream: ShardStream) -> None:
+    def __init__(self, stream: ArchiveStream) -> None:
         self._stream = stream
         self._position = 0
 
@@ -141,7 +141,7 @@ class _Archive:
 
     def explained(self, error: Exception) -> ImageError:
         """The error with the place where it happened."""
-        if isinstance(error, ImageError) and error.reason is not Reason.DAMAGED_SHARD:
+        if isinstance(error, ImageError) and error.reason is not Reason.DAMAGED_ARCHIVE:
             return error
         return damaged(f"the archive breaks at byte {self._position}: {error}")
 

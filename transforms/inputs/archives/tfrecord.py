@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from transforms.failures import ImageError, Reason
-from transforms.inputs.archives.base import MAX_META, Entry, ShardStream, Skipped, damaged
+from transforms.inputs.archives.base import MAX_META, ArchiveStream, Entry, Skipped, damaged
 from transforms.rows.formats import FEATURE_KEYS
 from transforms.rows.tfrecord import (
     DamagedRecordError,
@@ -25,7 +25,7 @@ _ROW = frozenset(FEATURE_KEYS[column] for column in ("uri", "class_id", "embeddi
 
 
 def tfrecord_entries(
-    stream: ShardStream, *, image_key: str | None, max_bytes: int
+    stream: ArchiveStream, *, image_key: str | None, max_bytes: int
 ) -> Iterator[Entry | Skipped]:
     """An Entry a record, named by its number from 0; the other features are its meta.
 
@@ -50,7 +50,7 @@ def tfrecord_entries(
 def _entry(name: str, record: bytes | DamagedRecordError, *, key: str) -> Entry | Skipped:
     if isinstance(record, DamagedRecordError):
         large = isinstance(record, LargeRecordError)
-        reason = Reason.TOO_LARGE_BYTES if large else Reason.DAMAGED_SHARD
+        reason = Reason.TOO_LARGE_BYTES if large else Reason.DAMAGED_ARCHIVE
         return Entry(name, ImageError(reason, str(record)), None, {})
     try:
         features = example_class().FromString(record).features.feature
