@@ -27,7 +27,7 @@ def create(options: RunnerOptions) -> Any:
         UsageError: Beam has no such runner.
     """
     if options.is_local:
-        workers.notice_deaths()
+        workers.set_up()
         _sample_often()
         return FnApiRunner()
     try:

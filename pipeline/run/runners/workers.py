@@ -1,8 +1,11 @@
-"""Worker processes of this machine: when one dies the run fails, where Beam may wait for ever."""
+"""Worker processes of this machine: what they import, and that a run fails when one dies."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from apache_beam.portability import python_urns
@@ -11,6 +14,8 @@ from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
     SubprocessSdkWorkerHandler,
     WorkerHandler,
 )
+
+import pipeline
 
 _INTERVAL_S = 0.1
 
@@ -23,8 +28,8 @@ _CLOSED = "Channel closed prematurely"
 """What Beam says where it waits for rows of a worker that has died."""
 
 
-def notice_deaths() -> None:
-    """Makes Beam's runner in this process notice workers that die."""
+def set_up() -> None:
+    """Makes Beam's runner in this process start workers from here and notice those that die."""
     WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(_Handler)
 
 
@@ -33,11 +38,26 @@ def explanation(error: Exception) -> str | None:
     return _DIED if _DIED in str(error) or _CLOSED in str(error) else None
 
 
+def _command() -> bytes:
+    """Starts a worker, in a shell.
+
+    Beam's own command takes the working folder for a place of modules, so that a `transforms.py` of
+    the user's would be imported for ours, and breaks where the interpreter's path has a space.
+    """
+    words = (sys.executable, "-P", "-m", "apache_beam.runners.worker.sdk_worker_main")
+    command = shlex.join(words)
+    home = Path(pipeline.__file__).resolve().parent.parent
+    if Path(sys.path[0]).resolve() == home:
+        # A checkout that may be installed nowhere: `python -m pipeline` in its folder.
+        command = f"PYTHONPATH={shlex.quote(str(home))}${{PYTHONPATH:+:$PYTHONPATH}} {command}"
+    return command.encode()
+
+
 class _Handler(SubprocessSdkWorkerHandler):  # type: ignore[misc]
     """Answers in the place of a worker that is gone."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, _: bytes, *arguments: Any) -> None:
+        super().__init__(_command(), *arguments)
         self._closing = threading.Event()
 
     def start_worker(self) -> None:
