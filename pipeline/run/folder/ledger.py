@@ -44,7 +44,7 @@ def _is_folder(path: str) -> bool:
 
 def now() -> str:
     """The time in UTC, ISO 8601 to the millisecond."""
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 @dataclasses.dataclass(eq=False)

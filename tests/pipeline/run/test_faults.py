@@ -141,7 +141,7 @@ def test_killed_at_twenty_random_moments(collection: Collection, tmp_path: Path)
 def test_a_worker_process_is_killed(collection: Collection, tmp_path: Path, name: str) -> None:
     """The worker itself, and the shell that Beam starts it from.
 
-    Fails without `notice_deaths` (sh) and without its `explanation` (python).
+    Fails without the handler of `runners.workers` (sh) and without its `explanation` (python).
     """
     run = start_label(
         *(collection.photos, tmp_path / "out", collection.model),

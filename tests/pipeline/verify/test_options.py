@@ -86,9 +86,9 @@ def _label(out: Path, *words: str) -> int:
 
 def _rows(out: Path) -> list[dict[str, Any]]:
     run = open_run(str(out))
-    return pa.concat_tables(
-        [*run.predictions(), *run.failures()], promote_options="default"
-    ).to_pylist()
+    tables = [*run.predictions(), *run.failures()]
+    rows: list[dict[str, Any]] = pa.concat_tables(tables, promote_options="default").to_pylist()
+    return rows
 
 
 def _require_verified(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
