@@ -177,6 +177,12 @@ class LabelOptions(RunnerOptions):
             label_map=label_map,
         )
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the run happens on this machine and all that its flags name is there."""
+        paths = (*self.inputs, self.output, self.model, self.label_map or "")
+        return self.is_local and not any("://" in path for path in paths)
+
     def for_manifest(self) -> LabelOptions:
         """The same with absolute paths and without secrets (`transforms.storage.addresses`)."""
         from transforms.storage.files import absolute

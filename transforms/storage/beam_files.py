@@ -56,6 +56,7 @@ def _require_known(path: str) -> None:
     extra, module = _EXTRAS.get(scheme, ("", ""))
     if extra and importlib.util.find_spec(module) is None:
         raise UserError(f"{scheme}:// needs an extra: pip install '{extra}'")
+    beam_internals.load_file_systems()
     try:
         FileSystems.get_filesystem(path)
     except ValueError as error:
