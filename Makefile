@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(PIP) install $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-cluster pictures lint audit bench format clean
+.PHONY: help demo test test-slow test-cluster pictures docs lint audit bench format clean
 # A target that failed half way must not look finished.
 .DELETE_ON_ERROR:
 
@@ -39,7 +39,10 @@ test-cluster: $(VENV)/.dev ## Run the tests on a real cluster
 pictures: $(VENV)/.dev ## Draw docs/pictures again, by the tests that look at them
 	@QUANTLABEL_PICTURES=docs/pictures $(BIN)/python -m pytest tests/docs/test_gallery.py
 
-lint: $(VENV)/.dev ## Check style, types and who imports whom
+docs: $(VENV)/.dev ## Build the pages of docs/ as a site, docs/_build/html
+	@$(BIN)/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+
+lint: $(VENV)/.dev docs ## Check style, types, who imports whom, and build the pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -58,7 +61,7 @@ format: $(VENV)/.dev ## Put the code into the project's style
 	$(BIN)/ruff format .
 
 clean: ## Remove the environment, caches and what the demo wrote
-	rm -rf $(VENV) build dist quantlabel.egg-info demo-output benchmark-output .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist docs/_build quantlabel.egg-info demo-output benchmark-output .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The interpreters are run, not only looked up: a version manager puts names on the path that fail.

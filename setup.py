@@ -103,6 +103,10 @@ EXTRAS = {
         "pytest-xdist>=3.6,<4",
         # Exact, because a new version of a formatter changes what it accepts.
         "ruff==0.17.6",
+        # The site: pages in Markdown, and a theme that needs nothing from elsewhere.
+        "furo>=2025.12.19",
+        "myst-parser>=5,<6",
+        "sphinx>=9,<10",
         # The readers that exports are for.
         "datasets>=4,<6",
         "pycocotools>=2.0.8,<3",

@@ -49,6 +49,7 @@ ANALYSIS = {"faiss-cpu", "scikit-learn", "scipy"}
 
 FLOAT = {
     *(ROOT / "pipeline/models/float_module").glob("*.py"),
+    *(ROOT / "pipeline/models/convert").glob("*.py"),
     ROOT / "transforms/network/savedmodel.py",
 }
 """What needs the extra `tensorflow`; nothing else may import it."""

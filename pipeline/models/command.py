@@ -108,7 +108,7 @@ def _add_compare(actions: Any) -> None:
 
 def _model_export(arguments: argparse.Namespace) -> None:
     from pipeline.models.actions import export
-    from pipeline.models.float_module.options import ExportOptions
+    from pipeline.models.convert.options import ExportOptions
 
     options = ExportOptions(
         model=arguments.model,
