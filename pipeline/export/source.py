@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.run.folder.finished import FinishedRun
-from transforms.inputs.archives.base import archive_kind
+from transforms.inputs.archives.kinds import archive_of
 from transforms.storage import files
 
 
@@ -101,12 +101,7 @@ def rounded(score: float) -> float:
 
 def is_member(uri: str) -> bool:
     """Whether the picture is inside an archive, `archive#member`, where other tools cannot look."""
-    at = uri.find("#")
-    while at > 0:  # a file name may hold the sign as well
-        if archive_kind(uri[:at]):
-            return True
-        at = uri.find("#", at + 1)
-    return False
+    return archive_of(uri) is not None
 
 
 def is_local_file(uri: str) -> bool:

@@ -16,7 +16,8 @@ from pipeline.verify.rows import Hashes, hashes_of
 from transforms.errors import UserError
 from transforms.failures import Reason
 from transforms.inputs import listing
-from transforms.inputs.archives.base import Skipped, archive_kind
+from transforms.inputs.archives.base import Skipped
+from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import read_members
 from transforms.records import Failure, ImageRef
 from transforms.storage import files as storage

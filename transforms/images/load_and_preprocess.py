@@ -13,7 +13,8 @@ from transforms.bundles import in_window
 from transforms.images.loader import MAX_BYTES, MAX_PIXELS, Loader
 from transforms.images.loader_pool import Ahead, InFlight, LoaderPool
 from transforms.images.preprocess import Method
-from transforms.inputs.archives.base import Skipped, archive_kind
+from transforms.inputs.archives.base import Skipped
+from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import (
     Member,
     named_archive,

@@ -19,7 +19,7 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.bundles import Packs, unpack
-from transforms.inputs.archives.base import archive_kind, archive_of
+from transforms.inputs.archives.kinds import archive_kind, archive_of
 from transforms.inputs.read_images import unit_of
 from transforms.records import ImageRef, Outcome
 from transforms.resume.check_files import Stored

@@ -4,20 +4,10 @@ from __future__ import annotations
 
 import shlex
 import sys
-import threading
 from pathlib import Path
-from typing import Any
-
-from apache_beam.portability import python_urns
-from apache_beam.portability.api import beam_fn_api_pb2
-from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
-    SubprocessSdkWorkerHandler,
-    WorkerHandler,
-)
 
 import pipeline
-
-_INTERVAL_S = 0.1
+from transforms import beam_internals
 
 _DIED = (
     "a worker process has died, as happens when memory is short. Try fewer workers "
@@ -30,7 +20,7 @@ _CLOSED = "Channel closed prematurely"
 
 def set_up() -> None:
     """Makes Beam's runner in this process start workers from here and notice those that die."""
-    WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(_Handler)
+    beam_internals.start_worker_processes(_command(), died=_DIED)
 
 
 def explanation(error: Exception) -> str | None:
@@ -51,26 +41,3 @@ def _command() -> bytes:
         # A checkout that may be installed nowhere: `python -m pipeline` in its folder.
         command = f"PYTHONPATH={shlex.quote(str(home))}${{PYTHONPATH:+:$PYTHONPATH}} {command}"
     return command.encode()
-
-
-class _Handler(SubprocessSdkWorkerHandler):  # type: ignore[misc]
-    """Answers in the place of a worker that is gone."""
-
-    def __init__(self, _: bytes, *arguments: Any) -> None:
-        super().__init__(_command(), *arguments)
-        self._closing = threading.Event()
-
-    def start_worker(self) -> None:
-        super().start_worker()
-        threading.Thread(target=self._stand_in, name="worker_stand_in", daemon=True).start()
-
-    def _stand_in(self) -> None:
-        self.worker_thread.join()  # until the process ends
-        while not self._closing.wait(_INTERVAL_S):
-            for request, future in list(self.control_conn._futures_by_id.items()):
-                answer = beam_fn_api_pb2.InstructionResponse(instruction_id=request, error=_DIED)
-                future.set(answer)
-
-    def close(self) -> None:
-        self._closing.set()
-        super().close()

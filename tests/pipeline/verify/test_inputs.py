@@ -14,7 +14,7 @@ from pipeline.cli import main
 from pipeline.verify.inputs import ListedAgain
 from pipeline.verify.rows import Repeats
 from tests.conftest import unprivileged
-from tests.helpers.archives import write_shard, write_tar
+from tests.helpers.archives import write_archive, write_tar
 from tests.helpers.cloud import Cloud
 from tests.helpers.forged import forge, lose
 from tests.helpers.pictures import make_pictures
@@ -203,7 +203,7 @@ def test_members_of_shards_are_counted(run: Run, tmp_path: Path, kind: str) -> N
     pictures = {path.name: path.read_bytes() for path in sorted(run.photos.iterdir())}
     archive = tmp_path / f"archives/a.{kind}"
     archive.parent.mkdir()
-    write_shard(archive, pictures)
+    write_archive(archive, pictures)
     run.label(archive.parent)
     assert run.inputs()["counts"] == _counts()
     rows = [uri for uri in _uris(run) if "#" in uri]
