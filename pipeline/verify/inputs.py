@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.verify.rows import Hashes, hashes_of
+from pipeline.verify.rows import Hashes
 from transforms.errors import UserError
 from transforms.failures import Reason
 from transforms.inputs import listing
@@ -21,7 +21,7 @@ from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import read_members
 from transforms.records import Failure, ImageRef
 from transforms.storage import files as storage
-from transforms.storage.addresses import text
+from transforms.storage.addresses import hashes_of, text
 
 _AT_ONCE = 1000
 """Pictures that are looked up at a time."""
