@@ -105,7 +105,7 @@ def test_a_job_elsewhere_outlives_its_launcher(tmp_path: Path) -> None:
 
 _HOLD = """\
 import sys
-from pipeline import lock
+from pipeline.run.folder import lock
 from transforms.storage import files
 from transforms.errors import UserError
 files.exists("gs://bkt/out/x")  # has connected
@@ -124,7 +124,7 @@ except UserError as error:
 def test_one_of_several_runs_that_start_together_gets_a_bucket(cloud: Cloud, left: bool) -> None:
     if left:  # by a run that died long ago: all see it silent, and all want its place
         cloud.put("out/_RUNNING.json", json.dumps(THERE).encode())
-    setting = "from pipeline import lock\nlock.WATCH_SECONDS = 1.0\n"
+    setting = "from pipeline.run.folder import lock\nlock.WATCH_SECONDS = 1.0\n"
     runs = [
         subprocess.Popen(
             [sys.executable, "-c", setting + _HOLD, str(number)],
