@@ -11,7 +11,7 @@ from apache_beam.ml.inference.base import ModelHandler
 
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.network.classes import class_names
-from transforms.network.label_map import LabelMap
+from transforms.network.scoring import Scoring
 from transforms.records import Failure, Image, Network, Prediction
 
 BATCH_SIZE = 64
@@ -35,28 +35,14 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
 
     Args:
         model: the network.
-        top_k: as in `ClassifyImages`.
-        views: as in `ClassifyImages`.
-        temperature: as in `ClassifyImages`.
-        label_map: as in `ClassifyImages`.
+        how: what its logits become.
     """
 
-    def __init__(
-        self,
-        model: Network,
-        *,
-        top_k: int = 5,
-        views: int = 1,
-        temperature: float = 1.0,
-        label_map: LabelMap | None = None,
-    ) -> None:
+    def __init__(self, model: Network, how: Scoring = Scoring()) -> None:
         # Equal bounds keep Beam from searching for a batch size by timing small ones.
         super().__init__(min_batch_size=BATCH_SIZE, max_batch_size=BATCH_SIZE)
         self._model = model
-        self._top_k = top_k
-        self._views = views
-        self._temperature = np.float32(temperature)
-        self._label_map = label_map
+        self._how = how
 
     def run_inference(
         self,
@@ -75,11 +61,12 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
 
     def _predict(self, batch: Sequence[Image], model: Runnable) -> Iterator[Prediction]:
         logits, features = self._look(batch, model)
-        scores = softmax(logits / self._temperature)
-        best = top_classes(logits, k=self._top_k)
+        scores = softmax(logits / np.float32(self._how.temperature))
+        best = top_classes(logits, k=self._how.top_k)
         best_scores = np.take_along_axis(scores, best, axis=1)
         names = class_names()
-        mapped = self._label_map.apply(scores) if self._label_map else [_NOT_MAPPED] * len(batch)
+        own_labels = self._how.label_map
+        mapped = own_labels.apply(scores) if own_labels else [_NOT_MAPPED] * len(batch)
         for image, ids, values, embedding, own in zip(
             batch, best.tolist(), best_scores.tolist(), features, mapped, strict=True
         ):
@@ -109,12 +96,12 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
         self, batch: Sequence[Image], model: Runnable
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Logits and features; of several views, logits of the mean softmax and mean features."""
-        if self._views == 1:
+        if self._how.views == 1:
             return model.run([image.pixels for image in batch])
         crops = [image.pixels.reshape(-1, *image.pixels.shape[-3:]) for image in batch]
         looks = [
             model.run([crop[at][:, ::step] for crop in crops])
-            for at in range(self._views // 2)
+            for at in range(self._how.views // 2)
             for step in (1, -1)
         ]
         logits, features = zip(*looks, strict=True)

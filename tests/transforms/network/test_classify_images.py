@@ -19,6 +19,7 @@ from pipeline.models.tflite.two_head import load
 from transforms.network.classify_images import ClassifyImages
 from transforms.network.litert import LiteRtModel, LiteRtModelHandler
 from transforms.network.ranking import BATCH_SIZE, mean_logits, softmax, top_classes
+from transforms.network.scoring import Scoring
 from transforms.records import Failure, Image, ImageRef, Network, Prediction
 
 
@@ -101,7 +102,7 @@ def test_batches_are_full(model: Network) -> None:
 
 def test_prediction_fields_agree_with_the_logits(model: Network) -> None:
     pixels = _pixels(1)
-    handler = LiteRtModelHandler(model, top_k=3)
+    handler = LiteRtModelHandler(model, Scoring(top_k=3))
     (row,) = handler.run_inference([_image(7, pixels[0])], handler.load_model())
     assert isinstance(row, Prediction)
     logits, features = LiteRtModel(model.content).run(pixels)
@@ -165,7 +166,7 @@ def test_several_views_are_averaged(model: Network) -> None:
     for views, looks, pixels in ((2, two, usual), (4, four, stacks)):
         scores = np.mean([softmax(logits).astype(np.float64) for logits, _ in looks], axis=0)
         features = np.mean([features for _, features in looks], axis=0)
-        handler = LiteRtModelHandler(model, top_k=1001, views=views)
+        handler = LiteRtModelHandler(model, Scoring(top_k=1001, views=views))
         batch = [_image(number, each) for number, each in enumerate(pixels)]
         rows = handler.run_inference(batch, handler.load_model())
         for row, expected, embedding in zip(rows, scores, features, strict=True):
@@ -178,7 +179,7 @@ def test_several_views_are_averaged(model: Network) -> None:
 
 def test_a_picture_and_its_mirror_image_are_one_to_two_views(model: Network) -> None:
     (pixels,) = _pixels(1)
-    handler = LiteRtModelHandler(model, views=2)
+    handler = LiteRtModelHandler(model, Scoring(views=2))
     batch = [_image(0, pixels), _image(1, np.ascontiguousarray(pixels[:, ::-1]))]
     one, other = handler.run_inference(batch, handler.load_model())
     assert isinstance(one, Prediction)
@@ -192,7 +193,8 @@ def test_a_temperature_changes_scores_but_not_their_order(model: Network, views:
     batch = [_image(0, _pixels(1)[0])]
     rows = {}
     for temperature in (1.0, 2.0):
-        handler = LiteRtModelHandler(model, top_k=1001, views=views, temperature=temperature)
+        how = Scoring(top_k=1001, views=views, temperature=temperature)
+        handler = LiteRtModelHandler(model, how)
         (row,) = handler.run_inference(batch, handler.load_model())
         assert isinstance(row, Prediction)
         rows[temperature] = row
