@@ -99,6 +99,8 @@ EXTRAS = {
         "moto[server]>=5.1,<6",
         "mypy>=1.15,<3",
         "pytest>=8.3,<10",
+        # `make test` on all cores.
+        "pytest-xdist>=3.6,<4",
         # Exact, because a new version of a formatter changes what it accepts.
         "ruff==0.17.6",
         # The site: pages in Markdown, and a theme that needs nothing from elsewhere.
