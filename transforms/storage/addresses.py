@@ -6,9 +6,11 @@ import hashlib
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 def shown(url: str) -> str:
@@ -49,5 +51,7 @@ def text(name: str) -> str:
 
 def hashes_of(names: Iterable[str]) -> npt.NDArray[np.uint64]:
     """A hash of each uri or name; among ten million two agree by a chance of 1 in 370,000."""
+    import numpy as np  # heavy, and `--help` needs this module
+
     digests = (hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names)
     return np.frombuffer(b"".join(digests), np.uint64)
