@@ -180,7 +180,7 @@ class LabelOptions(RunnerOptions):
 
     def for_manifest(self) -> LabelOptions:
         """The same with absolute paths and without secrets (`transforms.storage.addresses`)."""
-        from transforms.inputs.listing import absolute  # heavy, and `--help` needs this module
+        from transforms.storage.files import absolute
 
         return dataclasses.replace(
             self,

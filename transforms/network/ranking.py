@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy.typing as npt
 from apache_beam.ml.inference.base import ModelHandler
 
 from transforms.failures import ImageError, Reason, Stage, failure
+from transforms.images.loader_pool import cores
 from transforms.network.classes import class_names
 from transforms.network.scoring import Scoring
 from transforms.records import Failure, Image, Network, Prediction
@@ -18,7 +21,22 @@ BATCH_SIZE = 64
 """Pictures a pass. Throughput grows up to 64 and is flat beyond, one thread, 128x128."""
 
 
+MOST_PASSES = 8
+"""Passes of the network that run side by side. What is left to one thread, the ranking in Python,
+keeps up with no more."""
+
 _NOT_MAPPED = (None, None)
+
+
+def passes_at_once() -> int:
+    """How many passes a batch is cut into on this machine."""
+    return min(cores(), MOST_PASSES)
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """For all networks of this process; each thread keeps its own interpreter of a network."""
+    return ThreadPoolExecutor(MOST_PASSES, "infer")
 
 
 class Runnable(Protocol):
@@ -40,7 +58,8 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
 
     def __init__(self, model: Network, how: Scoring = Scoring()) -> None:
         # Equal bounds keep Beam from searching for a batch size by timing small ones.
-        super().__init__(min_batch_size=BATCH_SIZE, max_batch_size=BATCH_SIZE)
+        size = BATCH_SIZE * passes_at_once()
+        super().__init__(min_batch_size=size, max_batch_size=size)
         self._model = model
         self._how = how
 
@@ -50,14 +69,30 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
         model: Runnable,
         inference_args: dict[str, Any] | None = None,  # noqa: ARG002  # Beam passes it
     ) -> list[Prediction | Failure]:
-        """One result an image, in order. A batch that fails is tried again image by image."""
+        """One result an image, in order.
+
+        RunInference waits for its batches one after the other in the thread that feeds it, while a
+        network keeps one core busy. So a batch is cut into passes that run side by side; this
+        thread takes the first of them.
+        """
+        first, *others = (
+            batch[start : start + BATCH_SIZE] for start in range(0, len(batch), BATCH_SIZE)
+        )
+        running = [_threads().submit(self._pass, part, model) for part in others]
+        results = self._pass(first, model)
+        for each in running:
+            results += each.result()
+        return results
+
+    def _pass(self, batch: Sequence[Image], model: Runnable) -> list[Prediction | Failure]:
+        """One result an image, in order. A pass that fails is tried again image by image."""
         try:
             return list(self._predict(batch, model))
         except (RuntimeError, ValueError) as error:
             if len(batch) == 1:
                 cause = ImageError(Reason.INFERENCE_ERROR, str(error))
                 return [failure(batch[0].ref, Stage.INFER, cause)]
-            return [result for image in batch for result in self.run_inference([image], model)]
+            return [result for image in batch for result in self._pass([image], model)]
 
     def _predict(self, batch: Sequence[Image], model: Runnable) -> Iterator[Prediction]:
         logits, features = self._look(batch, model)
