@@ -156,7 +156,8 @@ class LabelOptions(RunnerOptions):
         )
         require(self.max_pixels > 0, "--max-pixels", "a positive number", self.max_pixels)
         require(self.max_bytes > 0, "--max-bytes", "a positive number", self.max_bytes)
-        require(self.image_key != "", "--image-key", "a name", self.image_key)
+        named = self.image_key is None or self.image_key == text(self.image_key) != ""
+        require(named, "--image-key", "a name in UTF-8", self.image_key)
 
     def preprocessing(self, *, size: int) -> Preprocessing:
         """How the pictures are loaded, for a network with an input of `size` x `size` pixels."""
@@ -192,7 +193,7 @@ class LabelOptions(RunnerOptions):
             inputs=tuple(text(shown(absolute(source))) for source in self.inputs),
             model=text(shown(self.model)),
             label_map=self.label_map and text(self.label_map),
-            beam_args=tuple(without_secrets(self.beam_args)),
+            beam_args=tuple(map(text, without_secrets(self.beam_args))),
         )
 
 

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.console.checks import require, require_run
 from pipeline.run.folder.attempts import KINDS, success
 from pipeline.run.folder.manifest import Manifest, parse
 from pipeline.run.relabel import Relabeller
 from pipeline.verify.inputs import ListedAgain
+from pipeline.verify.options import VerifyOptions
 from pipeline.verify.rows import Repeats, failure_problems, prediction_problems
 from pipeline.verify.sample import Sample, label_again
 from transforms.errors import UserError
@@ -32,31 +32,6 @@ _SHOWN = 20
 """Problems of a kind that are named; the others are counted."""
 
 _SHARD = re.compile(r"(predictions|failures)-\d+-of-\d+\.")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class VerifyOptions:
-    """What to verify.
-
-    Attributes:
-        folder: the output folder of a run.
-        sample: pictures to label again and compare.
-        inputs: whether to list the run's inputs again.
-        model: where the model is now, if not where the run had it from.
-
-    Raises:
-        UsageError: a value that cannot work.
-    """
-
-    folder: str
-    sample: int = 50
-    inputs: bool = True
-    model: str | None = None
-
-    def __post_init__(self) -> None:
-        """Checks every value; touches no file."""
-        require_run(self.folder)
-        require(self.sample >= 0, "--sample", "0 or more pictures", self.sample)
 
 
 @dataclasses.dataclass
