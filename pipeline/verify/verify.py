@@ -16,15 +16,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.console.checks import require, require_run
-from pipeline.run.folder.attempts import KINDS, success
+from pipeline.run.folder.attempts import success
 from pipeline.run.folder.finished import FinishedRun
 from pipeline.run.relabel import Relabeller
 from pipeline.verify.inputs import ListedAgain, began
 from pipeline.verify.rows import Repeats, failure_problems, prediction_problems
 from pipeline.verify.sample import Sample, label_again
 from transforms.errors import UserError
+from transforms.rows.kinds import ANY_KIND, RowKind, kind_of
 from transforms.rows.names import MANIFEST, SUCCESS
-from transforms.rows.reader import read_failures, read_predictions
+from transforms.rows.reader import read_rows
 from transforms.rows.shards import Shard
 from transforms.storage import files as storage
 from transforms.storage.files import digest
@@ -32,7 +33,8 @@ from transforms.storage.files import digest
 _SHOWN = 20
 """Problems of a kind that are named; the others are counted."""
 
-_SHARD = re.compile(r"(predictions|failures)-\d+-of-\d+\.")
+_COUNTS = ("inputs", *(kind.value for kind in RowKind))
+_SHARD = re.compile(rf"({ANY_KIND})-\d+-of-\d+\.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -114,7 +116,7 @@ def _manifest(folder: str) -> tuple[dict[str, Any], Check]:
         content = storage.read_bytes(storage.join(folder, MANIFEST))
         manifest: dict[str, Any] = json.loads(content)
         shards = [Shard(**file) for file in manifest["files"]]
-        counts = [manifest[name] for name in ("inputs", *KINDS)]
+        counts = [manifest[name] for name in _COUNTS]
         _ = manifest["options"]["inputs"], began(manifest)
         _ = manifest["model"]["sha256"], manifest["model"]["feature_size"]
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
@@ -139,13 +141,13 @@ def _marker_problems(folder: str, manifest: bytes) -> Iterator[str]:
 
 
 def _count_problems(manifest: Mapping[str, Any], shards: list[Shard]) -> Iterator[str]:
-    inputs, predictions, failures = (manifest[name] for name in ("inputs", *KINDS))
+    inputs, predictions, failures = (manifest[name] for name in _COUNTS)
     if inputs != predictions + failures:
         yield f"{inputs} inputs are not {predictions} predictions and {failures} failures"
-    for kind in KINDS:
-        rows = sum(shard.rows for shard in shards if shard.name.startswith(f"{kind}-"))
-        if rows != manifest[kind]:
-            yield f"{manifest[kind]} {kind}, but its files hold {rows}"
+    for kind in RowKind:
+        rows = sum(shard.rows for shard in shards if shard.kind is kind)
+        if rows != manifest[kind.value]:
+            yield f"{manifest[kind.value]} {kind.value}, but its files hold {rows}"
 
 
 def _file_problems(folder: str, manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -192,14 +194,14 @@ def _shard_problems(
 ) -> Iterator[str]:
     count, last = 0, ""
     try:
-        for table in _tables(path):
+        for table in read_rows(path, kind=shard.kind):
             count += table.num_rows
             uris = table.column("uri").to_pylist()
             repeats.add(uris)
             if uris[0] < last or any(one > other for one, other in itertools.pairwise(uris)):
                 yield f"{shard.name}: its rows are not sorted by uri"
             last = uris[-1]
-            if shard.name.startswith("predictions-"):
+            if shard.kind is RowKind.PREDICTION:
                 sample.add(table)
                 problems = prediction_problems(table, manifest)
             else:
@@ -212,11 +214,6 @@ def _shard_problems(
         yield f"{shard.name} holds {count} rows, {shard.rows} in the manifest"
 
 
-def _tables(path: str) -> Iterator[pa.Table]:
-    is_prediction = path.rsplit("/", 1)[-1].startswith("predictions-")
-    return read_predictions(path) if is_prediction else read_failures(path)
-
-
 def _repeat_problems(folder: str, manifest: Mapping[str, Any], repeats: Repeats) -> Iterator[str]:
     if repeats.rows != manifest["inputs"]:
         yield f"{manifest['inputs']} inputs, but {repeats.rows} rows"
@@ -225,7 +222,8 @@ def _repeat_problems(folder: str, manifest: Mapping[str, Any], repeats: Repeats)
         return
     seen: dict[str, str] = {}
     for file in manifest["files"]:
-        for table in _tables(storage.join(folder, file["name"])):
+        path = storage.join(folder, file["name"])
+        for table in read_rows(path, kind=kind_of(file["name"])):
             for uri in repeats.among(table.column("uri").to_pylist(), suspects):
                 if uri in seen:
                     yield f"{uri} has a row in {seen[uri]} and another in {file['name']}"

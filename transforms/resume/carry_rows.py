@@ -11,13 +11,14 @@ import pyarrow as pa
 
 from transforms.bundles import unpack
 from transforms.resume.check_files import Stored
+from transforms.rows.kinds import RowKind
 from transforms.rows.shards import Piece, row_groups
 from transforms.rows.stage_rows import stage_piece
 
 REWRITTEN = ("uri", "size", "version", "meta")
 """Columns that say which picture a row is about; the rest follows from its content."""
 
-_FAILURES = "failures"
+_FAILURES = RowKind.FAILURE.value
 
 
 class Carried(NamedTuple):
@@ -46,7 +47,10 @@ class CarryRows(beam.PTransform):  # type: ignore[misc]
         carried = (
             {"files": files, "wanted": inputs["wanted"]}
             | "Group" >> beam.CoGroupByKey()
-            | "Carry" >> beam.ParDo(_Carry(self.folder)).with_outputs(_FAILURES, main="predictions")
+            | "Carry"
+            >> beam.ParDo(_Carry(self.folder)).with_outputs(
+                _FAILURES, main=RowKind.PREDICTION.value
+            )
         )
         return Carried(carried.predictions, carried[_FAILURES])
 
@@ -68,7 +72,7 @@ class _Carry(beam.DoFn):  # type: ignore[misc]
         for piece in self._pieces(stored, wanted):
             yield (
                 piece
-                if stored.kind == "predictions"
+                if stored.kind is RowKind.PREDICTION
                 else beam.pvalue.TaggedOutput(_FAILURES, piece)
             )
 

@@ -21,8 +21,9 @@ from apache_beam.utils.windowed_value import WindowedValue
 from transforms.bundles import Packs, unpack
 from transforms.inputs.archives.kinds import archive_kind, archive_of
 from transforms.inputs.read_images import unit_of
-from transforms.records import ImageRef, Outcome
+from transforms.records import ImageRef
 from transforms.resume.check_files import Stored
+from transforms.rows.kinds import Outcome, RowKind
 from transforms.storage import files
 from transforms.storage.addresses import text
 
@@ -83,9 +84,9 @@ class StoredRow(NamedTuple):
     row: int
 
     @property
-    def kind(self) -> str:
-        """Predictions or failures."""
-        return "predictions" if isinstance(self.outcome, int) else "failures"
+    def kind(self) -> RowKind:
+        """Of the row."""
+        return RowKind.PREDICTION if isinstance(self.outcome, int) else RowKind.FAILURE
 
 
 @dataclasses.dataclass(eq=False)
@@ -154,7 +155,7 @@ class _ReadKeys(beam.DoFn):  # type: ignore[misc]
 def stored_rows(stored: Stored) -> Iterator[tuple[str, StoredRow]]:
     """Uri and the rest of each row of a file."""
     at = 0
-    outcome = "class_id" if stored.kind == "predictions" else "reason"
+    outcome = stored.kind.outcome_column
     for table in stored.tables(columns=["uri", "size", "version", "meta", outcome]):
         for row in table.to_pylist():
             retryable = row.get("retryable", False)
@@ -289,7 +290,12 @@ def _row_of(look: Look, rows: Sequence[StoredRow]) -> StoredRow | None:
     A run that was killed may have left several: they are equal, unless a failure came first.
     """
     right = [row for row in rows if look in ((row.size, row.version), (_MEMBER, row.version))]
-    return min(right, key=lambda row: (row.kind != "predictions", row.path, row.row), default=None)
+    return min(right, key=_preferred, default=None)
+
+
+def _preferred(row: StoredRow) -> tuple[bool, str, int]:
+    """Predictions come before failures."""
+    return row.kind is RowKind.FAILURE, row.path, row.row
 
 
 def _file_of(ref: ImageRef) -> str:

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 
 from transforms.errors import UserError
 from transforms.rows.formats import FEATURE_KEYS, FORMATS
+from transforms.rows.kinds import RowKind
 from transforms.rows.schema import FAILURE_SCHEMA, prediction_schema
 from transforms.rows.shards import PIECES
 from transforms.rows.tfrecord import DamagedRecordError, example_class, records
@@ -64,6 +65,19 @@ def read_failures(path: str, *, rows: int = ROWS_PER_TABLE) -> Iterator[pa.Table
         return
     for chunk in _chunks(_jsonl_rows(path), rows):
         yield pa.Table.from_pylist(chunk, schema=FAILURE_SCHEMA)
+
+
+def read_rows(
+    path: str,
+    *,
+    kind: RowKind,
+    columns: Sequence[str] | None = None,
+    rows: int = ROWS_PER_TABLE,
+) -> Iterator[pa.Table]:
+    """The rows of one file, of whichever kind; of failures always all columns."""
+    if kind is RowKind.PREDICTION:
+        return read_predictions(path, columns=columns, rows=rows)
+    return read_failures(path, rows=rows)
 
 
 def _format(path: str) -> str:

@@ -21,16 +21,15 @@ from typing import Any
 
 from transforms.errors import UserError
 from transforms.resume.check_files import Found
+from transforms.rows.kinds import ANY_KIND, RowKind, kind_of
 from transforms.rows.names import MANIFEST, SUCCESS, UNFINISHED
 from transforms.rows.publish import Move, delete_markers, delete_stale, publish
 from transforms.rows.shards import PIECES, Shard
 from transforms.storage import files
 
-KINDS = ("predictions", "failures")
-
 _RUN = "_RUN.json"
 _COMMIT = "_COMMIT.json"
-_PIECE = re.compile(rf"(predictions|failures)-[0-9a-f]{{32}}\.{PIECES}")
+_PIECE = re.compile(rf"({ANY_KIND})-[0-9a-f]{{32}}\.{PIECES}")
 
 
 def begin(folder: str, identity: Mapping[str, Any]) -> str:
@@ -84,7 +83,7 @@ def _finish(folder: str, attempt: str) -> None:
     moves = [Move(source, Shard(*shard)) for source, shard in record["moves"]]
     delete_markers(folder)
     publish(folder, moves)
-    for kind in KINDS:
+    for kind in RowKind:
         delete_stale(folder, kind=kind, current=[move.shard for move in moves])
     content = as_json(manifest)
     files.write_bytes(files.join(folder, MANIFEST), content)
@@ -118,7 +117,7 @@ def stored_files(folder: str, *, attempt: str, identity: Mapping[str, Any]) -> I
     for other, run in _others(folder):
         if other != attempt and not differences(run, identity):
             for name in pieces(other):
-                yield Found(name.split("-")[0], other, name)
+                yield Found(kind_of(name), other, name)
 
 
 def require_same(folder: str, identity: Mapping[str, Any]) -> None:
@@ -184,4 +183,4 @@ def _others(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
 def _shards(folder: str, manifest: Mapping[str, Any]) -> Iterator[Found]:
     for file in manifest["files"]:
         shard = Shard(**file)
-        yield Found(shard.name.split("-")[0], folder, shard.name, shard)
+        yield Found(shard.kind, folder, shard.name, shard)

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from pipeline.run.folder import ledger
 from transforms.errors import UserError
-from transforms.rows.reader import read_failures, read_predictions
+from transforms.rows.kinds import RowKind, kind_of
+from transforms.rows.reader import read_rows
 from transforms.storage import files
 
 
@@ -26,20 +27,20 @@ class FinishedRun:
     folder: str
     manifest: Mapping[str, Any]
 
-    def shards(self, kind: str) -> list[str]:
-        """Paths of the shards of a kind, `predictions` or `failures`, in order."""
+    def shards(self, kind: RowKind) -> list[str]:
+        """Paths of the shards with rows of a kind, in order."""
         names = [file["name"] for file in self.manifest["files"]]
-        return [files.join(self.folder, name) for name in names if name.startswith(f"{kind}-")]
+        return [files.join(self.folder, name) for name in names if kind_of(name) is kind]
 
     def predictions(self, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """All predictions as tables of some thousand rows, see `read_predictions`."""
-        for path in self.shards("predictions"):
-            yield from read_predictions(path, columns=columns)
+        for path in self.shards(RowKind.PREDICTION):
+            yield from read_rows(path, kind=RowKind.PREDICTION, columns=columns)
 
     def failures(self) -> Iterator[pa.Table]:
         """All failures as tables of some thousand rows."""
-        for path in self.shards("failures"):
-            yield from read_failures(path)
+        for path in self.shards(RowKind.FAILURE):
+            yield from read_rows(path, kind=RowKind.FAILURE)
 
 
 def open_run(folder: str) -> FinishedRun:

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.run.folder.ledger import FinishRun, check_writable, read_manifest
 from transforms.errors import UserError
+from transforms.rows.kinds import RowKind
 from transforms.rows.shards import Piece, Shard
 
 ROWS = {
@@ -19,7 +20,11 @@ ROWS = {
 }
 BALANCED: dict[str, Any] = {
     "tally": {"entries": 10, "duplicates": 1, "inputs": 9, "skipped": 5, "reused": 3},
-    "outcomes": {("failures", "truncated"): 2, ("predictions", 1): 4, ("predictions", 9): 3},
+    "outcomes": {
+        (RowKind.FAILURE, "truncated"): 2,
+        (RowKind.PREDICTION, 1): 4,
+        (RowKind.PREDICTION, 9): 3,
+    },
 }
 
 
@@ -88,7 +93,7 @@ def test_a_balanced_ledger_ends_in_success(tmp_path: Path) -> None:
 
 LOST = {"tally": {**BALANCED["tally"], "entries": 11}}
 LISTED_ONLY = {"tally": {**BALANCED["tally"], "entries": 11, "inputs": 10}}
-NOT_ON_DISK = {"outcomes": {**BALANCED["outcomes"], ("predictions", 5): 1}}
+NOT_ON_DISK = {"outcomes": {**BALANCED["outcomes"], (RowKind.PREDICTION, 5): 1}}
 
 
 @pytest.mark.parametrize("changed", [{"failures": []}, LOST, LISTED_ONLY, NOT_ON_DISK])
