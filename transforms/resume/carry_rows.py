@@ -12,6 +12,8 @@ import pyarrow as pa
 from transforms.bundles import unpack
 from transforms.resume.check_files import Stored
 from transforms.rows.kinds import RowKind
+from transforms.rows.reader import schema_version
+from transforms.rows.schema import ROW_SCHEMA_VERSION
 from transforms.rows.shards import Piece, row_groups
 from transforms.rows.stage_rows import stage_piece
 
@@ -77,11 +79,17 @@ class _Carry(beam.DoFn):  # type: ignore[misc]
             )
 
     def _pieces(self, stored: Stored, wanted: list[list[Any]]) -> Iterator[Piece]:
-        if _is_everything(wanted, rows=stored.piece.shard.rows):
+        if _is_everything(wanted, rows=stored.piece.shard.rows) and not _is_older(stored):
             yield stored.piece
             return
         for table in row_groups(chosen(stored.tables(), wanted)):
             yield stage_piece(self._folder, stored.kind, [table.sort_by("uri")])
+
+
+def _is_older(stored: Stored) -> bool:
+    """Whether the file lacks columns: all files of a run have the same ones."""
+    version = schema_version(stored.piece.path)
+    return version is not None and version < ROW_SCHEMA_VERSION
 
 
 def _row(wanted: Sequence[Any]) -> int:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from transforms.errors import UserError
 from transforms.rows.kinds import RowKind
-from transforms.rows.reader import read_rows
+from transforms.rows.reader import read_rows, require_known_version
 from transforms.rows.shards import Piece, Shard
 from transforms.storage import files
 from transforms.storage.files import digest
@@ -47,7 +47,7 @@ class Stored(NamedTuple):
     piece: Piece
 
     def tables(self, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Its rows; of failures always all columns."""
+        """Its rows, see `read_rows`."""
         return read_rows(self.piece.path, kind=self.kind, columns=columns)
 
 
@@ -76,6 +76,7 @@ def _intact(shard: Shard, path: str) -> Shard | None:
 
 
 def _shard_of_piece(found: Found, path: str) -> Shard | None:
+    require_known_version(path)
     try:
         rows = sum(table.num_rows for table in read_rows(path, kind=found.kind, columns=["uri"]))
     except UserError:  # the writer was killed before the footer

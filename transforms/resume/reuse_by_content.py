@@ -149,7 +149,7 @@ class _Match(KeepRows):
             if sha256 in rows:
                 class_id, path, row = rows[sha256]
                 changes = [text(ref.uri), ref.size, ref.version, ref.meta]
-                yield from self.keep((RowKind.PREDICTION, class_id), path, row, changes)
+                yield from self.keep(RowKind.PREDICTION.outcome(class_id), path, row, changes)
             else:
                 yield ref
 

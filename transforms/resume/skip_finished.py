@@ -156,7 +156,8 @@ def stored_rows(stored: Stored) -> Iterator[tuple[str, StoredRow]]:
     """Uri and the rest of each row of a file."""
     at = 0
     outcome = stored.kind.outcome_column
-    for table in stored.tables(columns=["uri", "size", "version", "meta", outcome]):
+    retry = [] if stored.kind is RowKind.PREDICTION else ["retryable"]
+    for table in stored.tables(columns=["uri", "size", "version", "meta", outcome, *retry]):
         for row in table.to_pylist():
             retryable = row.get("retryable", False)
             yield (
@@ -269,7 +270,7 @@ class _Match(KeepRows):
         yield archive._replace(done=done)
 
     def _keep(self, row: StoredRow, changes: list[Any] | None) -> Iterator[Any]:
-        return self.keep((row.kind, row.outcome), row.path, row.row, changes)
+        return self.keep(row.kind.outcome(row.outcome), row.path, row.row, changes)
 
     def _looks(self, refs: Sequence[ImageRef]) -> Iterable[Look]:
         """Sizes and versions; remote ones are asked for many at a time."""

@@ -9,14 +9,19 @@ from typing import Any
 import pyarrow as pa
 
 from transforms.errors import UserError
-from transforms.rows.schema import failure_table, prediction_table
+from transforms.rows.schema import (
+    FAILURE_COLUMNS,
+    PREDICTION_COLUMNS,
+    Column,
+    failure_table,
+    prediction_table,
+)
 
 
 class RowKind(enum.Enum):
     """What a row says of its picture: what the network sees in it, or why there is no answer.
 
-    The value is the word for such rows in the names of files, in the manifest and in messages. It
-    is all that travels between workers.
+    The value is the word for such rows in the names of files, in the manifest and in messages.
     """
 
     PREDICTION = "predictions"
@@ -32,13 +37,18 @@ class RowKind(enum.Enum):
         """The column that the ledger counts."""
         return "class_id" if self is RowKind.PREDICTION else "reason"
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Its columns, in the order of files."""
+        return PREDICTION_COLUMNS if self is RowKind.PREDICTION else FAILURE_COLUMNS
+
     def table(self, rows: Sequence[Any]) -> pa.Table:
         """Records, at least one, as a table with the schema of the kind."""
         return prediction_table(rows) if self is RowKind.PREDICTION else failure_table(rows)
 
-    def outcome(self, row: Any) -> Outcome:
-        """What the ledger counts of a record."""
-        return self, getattr(row, self.outcome_column)
+    def outcome(self, what: int | str) -> Outcome:
+        """What the ledger counts, from the value of `outcome_column`."""
+        return self.value, what
 
     def file_name(self, name: str, *, format: str) -> str:
         """The name of a file of such rows, `KIND-NAME.FORMAT`."""
@@ -49,8 +59,9 @@ class RowKind(enum.Enum):
         return self.file_name(f"{at:05d}-of-{of:05d}", format=format)
 
 
-Outcome = tuple[RowKind, "int | str"]
-"""What became of a picture: a prediction and its class id, or a failure and its reason."""
+Outcome = tuple[str, "int | str"]
+"""What became of a picture: the kind's value and the class id or reason. A key in Beam's sums, for
+which Beam has a coder of its own as long as it holds nothing but texts and numbers."""
 
 ANY_KIND = "|".join(kind.value for kind in RowKind)
 """The first words of the names of files with rows, as alternatives of a regular expression."""

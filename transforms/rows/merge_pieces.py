@@ -14,6 +14,7 @@ import pyarrow as pa
 from transforms.rows.kinds import RowKind
 from transforms.rows.memory import give_back
 from transforms.rows.reader import read_rows
+from transforms.rows.schema import VERSION_METADATA
 from transforms.rows.shards import ROWS_PER_SHARD, Piece, row_groups, write_piece
 
 FILES_PER_SHARD = 100
@@ -115,7 +116,7 @@ class _Merge(beam.DoFn):  # type: ignore[misc]
     def _ready(self, table: pa.Table) -> pa.Table:
         """A row group to be written, after memory that was freed goes back to the system."""
         give_back()
-        return table.replace_schema_metadata(self._metadata)
+        return table.replace_schema_metadata({**self._metadata, **VERSION_METADATA})
 
 
 def merged(streams: Sequence[Iterator[pa.Table]]) -> Iterator[pa.Table]:

@@ -86,7 +86,7 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
         self._due = time.monotonic() + CHECKPOINT_SECONDS
 
     def process(self, row: Any) -> Iterator[Piece]:
-        self._outcomes[self._kind.outcome(row)] += 1
+        self._outcomes[self._kind.outcome(getattr(row, self._kind.outcome_column))] += 1
         self._rows.append(row)
         if len(self._rows) >= _ROWS_AS_OBJECTS:
             self._to_arrow()

@@ -130,7 +130,7 @@ def _ledger(
 
 
 def _of_kind(kind: RowKind, outcomes: Mapping[Outcome, int]) -> dict[Any, int]:
-    return {what: count for (of, what), count in outcomes.items() if of is kind}
+    return {what: count for (of, what), count in outcomes.items() if of == kind.value}
 
 
 def _most_frequent(class_ids: Mapping[int, int]) -> list[dict[str, Any]]:

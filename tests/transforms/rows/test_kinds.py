@@ -25,8 +25,8 @@ def test_a_kind_knows_its_files(kind: RowKind, name: str, format: str, counted: 
 
 
 def test_outcomes_are_what_the_ledger_counts() -> None:
-    assert RowKind.PREDICTION.outcome(prediction(7)) == (RowKind.PREDICTION, 7)
-    assert RowKind.FAILURE.outcome(failed(7)) == (RowKind.FAILURE, "truncated")
+    assert RowKind.PREDICTION.outcome(7) == ("predictions", 7)
+    assert RowKind.FAILURE.outcome("truncated") == ("failures", "truncated")
 
 
 @pytest.mark.parametrize("kind", RowKind)

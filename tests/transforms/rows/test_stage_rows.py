@@ -35,7 +35,7 @@ def test_outcomes_of_rows_are_counted(
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         staged = pipeline | beam.Create(rows) | StageRows(str(tmp_path), kind)
         sums = staged.outcomes | beam.CombinePerKey(sum)
-        assert_that(sums, equal_to([((kind, what), n) for what, n in expected.items()]))
+        assert_that(sums, equal_to([(kind.outcome(what), n) for what, n in expected.items()]))
         count = staged.pieces | beam.Map(lambda piece: piece.shard.rows) | beam.CombineGlobally(sum)
         assert_that(count, equal_to([3]), label="rows")
 

@@ -21,9 +21,9 @@ ROWS = {
 BALANCED: dict[str, Any] = {
     "tally": {"entries": 10, "duplicates": 1, "inputs": 9, "skipped": 5, "reused": 3},
     "outcomes": {
-        (RowKind.FAILURE, "truncated"): 2,
-        (RowKind.PREDICTION, 1): 4,
-        (RowKind.PREDICTION, 9): 3,
+        RowKind.FAILURE.outcome("truncated"): 2,
+        RowKind.PREDICTION.outcome(1): 4,
+        RowKind.PREDICTION.outcome(9): 3,
     },
 }
 
@@ -93,7 +93,7 @@ def test_a_balanced_ledger_ends_in_success(tmp_path: Path) -> None:
 
 LOST = {"tally": {**BALANCED["tally"], "entries": 11}}
 LISTED_ONLY = {"tally": {**BALANCED["tally"], "entries": 11, "inputs": 10}}
-NOT_ON_DISK = {"outcomes": {**BALANCED["outcomes"], (RowKind.PREDICTION, 5): 1}}
+NOT_ON_DISK = {"outcomes": {**BALANCED["outcomes"], RowKind.PREDICTION.outcome(5): 1}}
 
 
 @pytest.mark.parametrize("changed", [{"failures": []}, LOST, LISTED_ONLY, NOT_ON_DISK])
