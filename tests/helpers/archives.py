@@ -10,7 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import tensorflow as tf
 
 
 def write_tar(path: Path, members: Sequence[tuple[str, bytes]], *, mode: str = "w") -> None:
@@ -24,9 +23,11 @@ def write_tar(path: Path, members: Sequence[tuple[str, bytes]], *, mode: str = "
 
 def write_tfrecord(path: Path, rows: Sequence[Mapping[str, Any]], *, zipped: bool = False) -> None:
     """A TFRecord file of tf.train.Example, written by tensorflow."""
+    import tensorflow as tf
+
     with tf.io.TFRecordWriter(str(path), "GZIP" if zipped else "") as writer:
         for row in rows:
-            features = {key: _feature(value) for key, value in row.items()}
+            features = {key: _feature(tf, value) for key, value in row.items()}
             example = tf.train.Example(features=tf.train.Features(feature=features))
             writer.write(example.SerializeToString())
 
@@ -36,7 +37,7 @@ def write_archive(path: Path, pictures: Mapping[str, bytes]) -> None:
     ARCHIVE_WRITERS[path.suffix](path, pictures)
 
 
-def _feature(value: Any) -> tf.train.Feature:
+def _feature(tf: Any, value: Any) -> Any:
     values = value if isinstance(value, list) else [value]
     if isinstance(values[0], bytes):
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))

@@ -1,7 +1,8 @@
 """The schema of a row: one declaration for each column, and everything that follows from it.
 
 Arrow schemas, keys of TFRecord, JSON, Beam YAML's types and the table of the documentation are
-derived from `PREDICTION_COLUMNS` and `FAILURE_COLUMNS`. A new column takes one entry here, a field
+derived from `PREDICTION_COLUMNS` and `FAILURE_COLUMNS`; the page of the documentation adds the
+words, and is not built without them. A new column takes one entry here, a field
 of the record in `transforms/records.py`, and whoever computes it. It states the schema version that
 it comes with and is nullable, so that rows of earlier versions stay readable.
 """
@@ -25,7 +26,6 @@ class Column:
     Attributes:
         name: of the column, of the record's field and of the key in JSON.
         type: in Arrow. A fixed-size list stands for one as long as the network's feature vector.
-        description: one line for the documentation.
         nullable: whether there are rows without a value.
         feature: key in a tf.train.Example, where TF-Slim has one; else it follows from the name.
         since: schema version that the column came with.
@@ -33,7 +33,6 @@ class Column:
 
     name: str
     type: pa.DataType
-    description: str
     nullable: bool = False
     feature: str | None = None
     since: int = 1
@@ -60,118 +59,40 @@ class Column:
         return pa.field(self.name, type_, nullable=self.nullable)
 
 
-_URI = Column(
-    name="uri",
-    type=pa.string(),
-    feature="image/source_id",
-    description="absolute path of the picture, its uri in the input list, or `archive#member`",
-)
+_URI = Column(name="uri", type=pa.string(), feature="image/source_id")
 _PICTURE = (
-    Column(
-        name="size",
-        type=pa.int64(),
-        nullable=True,
-        feature="image/size",
-        description="bytes of the encoded picture",
-    ),
-    Column(
-        name="version",
-        type=pa.string(),
-        nullable=True,
-        feature="image/version",
-        description="modification time of the file in nanoseconds, or generation of the object",
-    ),
-    Column(
-        name="meta",
-        type=pa.string(),
-        nullable=True,
-        feature="image/meta",
-        description="JSON object: the input list's other columns and what an archive says of it",
-    ),
+    Column(name="size", type=pa.int64(), nullable=True, feature="image/size"),
+    Column(name="version", type=pa.string(), nullable=True, feature="image/version"),
+    Column(name="meta", type=pa.string(), nullable=True, feature="image/meta"),
 )
 """Which picture it was, in every kind of row."""
 
 PREDICTION_COLUMNS = (
     _URI,
-    Column(
-        name="sha256",
-        type=pa.string(),
-        feature="image/key/sha256",
-        description="lower-case hex digest of the encoded picture",
-    ),
-    Column(
-        name="width",
-        type=pa.int32(),
-        feature="image/width",
-        description="columns of the picture, orientation applied",
-    ),
-    Column(
-        name="height",
-        type=pa.int32(),
-        feature="image/height",
-        description="rows of the picture, orientation applied",
-    ),
-    Column(
-        name="format",
-        type=pa.string(),
-        feature="image/format",
-        description="JPEG, PNG, WEBP, GIF, TIFF or BMP",
-    ),
-    Column(
-        name="class_id",
-        type=pa.int32(),
-        description="0 to 1000; 0 is the background class",
-    ),
-    Column(
-        name="synset",
-        type=pa.string(),
-        description="WordNet id, which tells the two classes called crane apart",
-    ),
-    Column(name="label", type=pa.string(), description="first name of the class"),
-    Column(
-        name="score",
-        type=pa.float32(),
-        description="softmax of the dequantized logits; of several `--views` the mean",
-    ),
-    Column(
-        name="top_class_ids",
-        type=pa.list_(pa.int32()),
-        description="the `--top-k` best classes, best first, ties in order of class id",
-    ),
-    Column(name="top_labels", type=pa.list_(pa.string()), description="their labels"),
-    Column(name="top_scores", type=pa.list_(pa.float32()), description="their scores"),
-    Column(
-        name="embedding",
-        type=pa.list_(pa.float32(), 256),
-        feature="image/feature_vector",
-        # A null in a fixed-size list makes a Parquet file unreadable for several readers.
-        description="average-pooled features, never null; longer for wider networks",
-    ),
-    Column(
-        name="mapped_label",
-        type=pa.string(),
-        nullable=True,
-        description="your label, with `--label-map`; null below its threshold",
-    ),
-    Column(
-        name="mapped_score",
-        type=pa.float32(),
-        nullable=True,
-        description="sum of the scores of your label's classes, with `--label-map`",
-    ),
+    Column(name="sha256", type=pa.string(), feature="image/key/sha256"),
+    Column(name="width", type=pa.int32(), feature="image/width"),
+    Column(name="height", type=pa.int32(), feature="image/height"),
+    Column(name="format", type=pa.string(), feature="image/format"),
+    Column(name="class_id", type=pa.int32()),
+    Column(name="synset", type=pa.string()),
+    Column(name="label", type=pa.string()),
+    Column(name="score", type=pa.float32()),
+    Column(name="top_class_ids", type=pa.list_(pa.int32())),
+    Column(name="top_labels", type=pa.list_(pa.string())),
+    Column(name="top_scores", type=pa.list_(pa.float32())),
+    # Never null: a null in a fixed-size list makes a Parquet file unreadable for several readers.
+    Column(name="embedding", type=pa.list_(pa.float32(), 256), feature="image/feature_vector"),
+    Column(name="mapped_label", type=pa.string(), nullable=True),
+    Column(name="mapped_score", type=pa.float32(), nullable=True),
     *_PICTURE,
 )
 
 FAILURE_COLUMNS = (
     _URI,
-    Column(name="stage", type=pa.string(), description="read, decode or infer"),
-    Column(name="reason", type=pa.string(), description="a word that programs can rely on"),
-    Column(name="message", type=pa.string(), description="one line for a person"),
-    Column(
-        name="retryable",
-        type=pa.bool_(),
-        description="whether the same picture may succeed another time",
-    ),
+    Column(name="stage", type=pa.string()),
+    Column(name="reason", type=pa.string()),
+    Column(name="message", type=pa.string()),
+    Column(name="retryable", type=pa.bool_()),
     *_PICTURE,
 )
 
