@@ -22,6 +22,7 @@ from tests.helpers.pictures import make_pictures
 from tests.helpers.runs import start_label, wait_for_pieces
 from transforms.records import Prediction
 from transforms.rows.publish import publish
+from transforms.rows.schema import ROW_SCHEMA_VERSION
 from transforms.storage import local
 
 
@@ -156,17 +157,18 @@ def test_rows_of_an_earlier_schema_version_stay_and_get_the_new_columns(
     assert (len(after), run.manifest["reused"]) == (10 + more, 12)
     schema = pq.read_schema(run.shard())
     assert schema.names == list(Prediction._fields)
-    assert schema.metadata[b"quantlabel.row_schema_version"] == b"1"
+    assert schema.metadata[b"quantlabel.row_schema_version"] == b"%d" % ROW_SCHEMA_VERSION
 
 
 def test_rows_of_a_later_schema_version_are_refused(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    forge(run.out, _of_version(2))
+    forge(run.out, _of_version(ROW_SCHEMA_VERSION + 1))
     before = {path.name: path.read_bytes() for path in run.out.iterdir()}
     assert run.label("--resume") == 1
     error = capsys.readouterr().err
-    assert "its rows have schema version 2; this quantlabel knows version 1 and no later" in error
+    known = ROW_SCHEMA_VERSION
+    assert f"schema version {known + 1}; this quantlabel knows version {known} and no" in error
     assert "Traceback" not in error
     assert (
         before.items()

@@ -37,6 +37,8 @@ from transforms.rows.stage_rows import stage_piece
 
 RECORDS: dict[RowKind, Any] = {RowKind.PREDICTION: Prediction, RowKind.FAILURE: Failure}
 
+LATER = ROW_SCHEMA_VERSION + 1
+
 FIRST_PREDICTIONS = """
 uri: string not null
 sha256: string not null
@@ -157,17 +159,17 @@ def wider(monkeypatch: pytest.MonkeyPatch) -> tuple[Column, ...]:
     columns = (
         *PREDICTION_COLUMNS,
         *(
-            Column(name=name, type=type_, nullable=True, since=2)
+            Column(name=name, type=type_, nullable=True, since=LATER)
             for name, (type_, _) in NEW_TYPES.items()
         ),
     )
-    metadata = {"quantlabel.row_schema_version": "2"}
+    metadata = {"quantlabel.row_schema_version": str(LATER)}
     for module in (schema, formats, kinds, reader):
         monkeypatch.setattr(module, "PREDICTION_COLUMNS", columns)
     for module in (schema, merge_pieces):
         monkeypatch.setattr(module, "VERSION_METADATA", metadata)
     for module in (schema, reader):
-        monkeypatch.setattr(module, "ROW_SCHEMA_VERSION", 2)
+        monkeypatch.setattr(module, "ROW_SCHEMA_VERSION", LATER)
     features = [(column, formats.feature_list(column)) for column in columns]
     monkeypatch.setattr(formats, "_FEATURES", features)
     monkeypatch.setattr(reader, "_KEYS", {formats.FILE_NAME, *(c.key for c in columns)})
@@ -180,7 +182,7 @@ def _wide_table(columns: Sequence[Column]) -> pa.Table:
         for row, value in zip(rows, [*values, None], strict=True):
             row[name] = value
     fields = [column.field(256) for column in columns]
-    metadata = {"quantlabel.row_schema_version": "2"}
+    metadata = {"quantlabel.row_schema_version": str(LATER)}
     return pa.Table.from_pylist(rows, schema=pa.schema(fields, metadata=metadata))
 
 
@@ -250,7 +252,7 @@ def test_pieces_of_two_versions_are_merged(wider: tuple[Column, ...], tmp_path: 
     table = pq.read_table(merged.path)
     assert table["uri"].to_pylist() == [prediction(number).uri for number in (0, 1, 2, 3, 7, 8)]
     assert table["words"].to_pylist() == [["a", "b"], [], ["c"], None, None, None]
-    assert table.schema.metadata[b"quantlabel.row_schema_version"] == b"2"
+    assert table.schema.metadata[b"quantlabel.row_schema_version"] == b"%d" % LATER
     assert table.schema.metadata[b"a"] == b"b"
 
 
@@ -261,7 +263,9 @@ def test_rows_of_a_later_version_are_refused_in_a_line(
     table = _wide_table(wider)
     piece = write_piece(str(tmp_path), f"predictions-0.{format}", [table], format=format)
     monkeypatch.undo()
-    with pytest.raises(UserError, match=r"^[^\n]*this quantlabel knows version 1 and no later one"):
+    with pytest.raises(
+        UserError, match=rf"^[^\n]*this quantlabel knows version {LATER - 1} and no later one"
+    ):
         list(read_rows(piece.path, kind=RowKind.PREDICTION, columns=["uri"]))
 
 
@@ -282,7 +286,7 @@ def test_a_file_without_a_column_that_every_row_has_is_named(tmp_path: Path, for
 
 
 def test_every_parquet_file_says_its_version(tmp_path: Path) -> None:
-    assert prediction_schema(256).metadata == {b"quantlabel.row_schema_version": b"1"}
-    assert FAILURE_SCHEMA.metadata == {b"quantlabel.row_schema_version": b"1"}
+    expected = {b"quantlabel.row_schema_version": b"%d" % ROW_SCHEMA_VERSION}
+    assert prediction_schema(256).metadata == FAILURE_SCHEMA.metadata == expected
     piece: Piece = stage_piece(str(tmp_path), RowKind.FAILURE, [RowKind.FAILURE.table([failed(1)])])
-    assert reader.schema_version(piece.path) == 1
+    assert reader.schema_version(piece.path) == ROW_SCHEMA_VERSION
