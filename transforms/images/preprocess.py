@@ -16,9 +16,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from transforms.errors import UsageError
+from transforms.images import native
 from transforms.images.decode import decode
 from transforms.images.pixels import RGB, Scratch
-from transforms.images.settings import METHODS, Method, Preprocessing
+from transforms.images.settings import METHODS, Kernel, Method, Preprocessing
 from transforms.records import Pixels
 
 _EIGHTHS = 7
@@ -47,6 +48,7 @@ def load(
     how: Preprocessing = Preprocessing(),
     *,
     scratch: Scratch | None = None,
+    kernel: Kernel = "auto",
     **changed: Any,
 ) -> Loaded:
     """Decodes and preprocesses one picture, always at its full size.
@@ -58,12 +60,16 @@ def load(
         data: the content of a JPEG, PNG, WebP, GIF, TIFF or BMP file.
         how: method, size and so on. With four views the picture is decoded once.
         scratch: memory that a thread keeps from picture to picture; the result never lies in it.
+        kernel: which code does it, if it is installed; `native.check_kernel` tells.
         changed: fields of `how` that shall be others: `load(data, size=160)`.
 
     Raises:
         ImageError: the picture cannot be decoded, see `transforms.images.decode.decode`.
     """
     how = dataclasses.replace(how, **changed)
+    taken = None if kernel == "python" else native.load_jpeg(data, how)
+    if taken is not None:
+        return Loaded(*taken, "JPEG")
     picture = decode(data, max_pixels=how.max_pixels, scratch=scratch)
     pixels = preprocess(picture.pixels, size=how.size, method=how.method)
     if how.views == 4:
