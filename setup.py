@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ def compiled_kernel() -> dict[str, Any]:
     launchers and workers, which have neither setuptools_rust nor a compiler, and stages no native/.
     """
     manifest = ROOT / "native" / "Cargo.toml"
-    if sys.version_info < (3, 11) or not shutil.which("cargo") or not manifest.exists():
+    if not shutil.which("cargo") or not manifest.exists():
         return {}
     try:
         from setuptools_rust import Binding, RustExtension
