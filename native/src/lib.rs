@@ -1,0 +1,15 @@
+//! The inner loops of quantlabel as a module for Python. See docs/kernel.md.
+
+pub mod jpeg;
+mod jpeg_bits;
+mod jpeg_colour;
+pub mod jpeg_header;
+mod jpeg_huffman;
+mod jpeg_idct;
+mod jpeg_plane;
+mod jpeg_scan;
+mod simd;
+pub mod taps;
+
+#[cfg(feature = "python")]
+mod python;
