@@ -3,8 +3,11 @@
 /// No row, column or depth of the published networks comes near; keeps sizes far from overflow.
 const LARGEST: usize = 4096;
 
-/// Bytes of the patch under a 3x3 filter over three colours, and one more: kernels take four at once.
-pub const STEM_INPUTS: usize = 28;
+/// Bytes of one row under a 3x3 filter over three colours.
+pub const STEM_BYTES: usize = 9;
+
+/// Bytes from one position of the stem to the next: two pixels.
+pub const STEM_STEP: usize = 6;
 
 /// One convolution as it was handed over, see `super::Layer`.
 pub struct Source {
@@ -28,10 +31,10 @@ pub struct Requantization {
     pub zero_point: u8,
 }
 
-/// A matrix product: a 1x1 convolution, or the stem over patches that were laid out in a row.
+/// A matrix product: a 1x1 convolution, or the stem over the 27 bytes under a filter.
 #[derive(Clone)]
 pub struct Pointwise {
-    /// Bytes of a row that comes in, a multiple of four.
+    /// Bytes of a row that comes in, a multiple of four but in the stem.
     pub inputs: usize,
     pub outputs: usize,
     /// [outputs][inputs], -255..=255.
@@ -85,8 +88,11 @@ impl Network {
             return Err(format!("{} layers for pictures of {size}", layers.len()));
         }
         stem.expect(false, 3)?;
-        if stem.channels != 3 || stem.depth % 8 != 0 {
-            return Err(format!("a stem from {} to {}", stem.channels, stem.depth));
+        if stem.channels != 3 || stem.depth % 8 != 0 || stem.stride != 2 {
+            return Err(format!(
+                "a stem from {} to {}, stride {}",
+                stem.channels, stem.depth, stem.stride
+            ));
         }
         let stem_window = stem.window(size)?;
         let (mut size, mut depth) = (stem_window.out_size, stem.depth);
@@ -103,7 +109,7 @@ impl Network {
             return Err(format!("logits from {} of {depth}", logits.channels));
         }
         Ok(Network {
-            stem: stem.matrix(STEM_INPUTS)?,
+            stem: stem.matrix()?,
             stem_window,
             blocks,
             logits: logits.pointwise()?,
@@ -140,21 +146,12 @@ impl Source {
         if self.stride != 1 {
             return Err(format!("a 1x1 convolution of stride {}", self.stride));
         }
-        self.matrix(self.channels)
+        self.matrix()
     }
 
-    /// The weights as a matrix whose rows are filled up with zeros to `inputs`.
-    fn matrix(&self, inputs: usize) -> Result<Pointwise, String> {
-        let taps = self.kernel * self.kernel * self.channels;
-        let mut weights = vec![0; self.depth * inputs];
-        for (row, codes) in weights
-            .chunks_exact_mut(inputs)
-            .zip(self.codes.chunks_exact(taps))
-        {
-            for (weight, code) in row.iter_mut().zip(codes) {
-                *weight = self.weight(*code);
-            }
-        }
+    fn matrix(&self) -> Result<Pointwise, String> {
+        let inputs = self.kernel * self.kernel * self.channels;
+        let weights: Vec<i16> = self.codes.iter().map(|code| self.weight(*code)).collect();
         let bias = self.biases(|channel| &weights[channel * inputs..][..inputs])?;
         Ok(Pointwise {
             inputs,

@@ -1,18 +1,27 @@
 //! A packed network and the order in which its layers run over pictures.
 
-use super::layers::{Depthwise, Network, Pointwise, Requantization, Window, STEM_INPUTS};
+use super::layers::{Depthwise, Network, Pointwise, Requantization, Window, STEM_STEP};
 
 /// Bytes between a depthwise layer and the 1x1 convolution behind it: they stay in the first cache.
 const STRIP_BYTES: usize = 8192;
 
 /// The arithmetic of two kinds of layers for one kind of processor, with weights packed to suit it.
 pub trait Kernels: Send + Sync {
+    type Stem: Send + Sync;
     type Pointwise: Send + Sync;
     type Depthwise: Send + Sync;
+
+    fn pack_stem(&self, layer: &Pointwise) -> Self::Stem;
 
     fn pack_pointwise(&self, layer: &Pointwise) -> Self::Pointwise;
 
     fn pack_depthwise(&self, layer: &Depthwise) -> Self::Depthwise;
+
+    /// One row that comes out of the first layer, from the three rows of the picture under it.
+    ///
+    /// They are padded: the filter of column `x` begins at byte `6 * x`. There are `STEM_MARGIN` more
+    /// bytes than there would be for a number of columns that is a multiple of eight.
+    fn stem(&self, layer: &Self::Stem, rows: [&[u8]; 3], target: &mut [u8], scratch: &mut [u32]);
 
     /// Multiplies rows of `inputs` bytes with the weights: as many rows of `outputs` bytes.
     fn pointwise(
@@ -33,6 +42,9 @@ pub trait Kernels: Send + Sync {
     );
 }
 
+/// Bytes behind the last filter of a padded row of a picture that may be read.
+pub const STEM_MARGIN: usize = 16;
+
 /// What a network needs to do for Python, whichever kernels it has.
 pub trait Run: Send + Sync {
     /// Bytes of one picture.
@@ -45,7 +57,8 @@ pub trait Run: Send + Sync {
 /// A network packed for one kind of processor.
 pub struct Plan<K: Kernels> {
     kernels: K,
-    stem: Matrix<K>,
+    stem: K::Stem,
+    stem_depth: usize,
     stem_window: Window,
     blocks: Vec<Block<K>>,
     logits: Matrix<K>,
@@ -74,12 +87,14 @@ struct Memory {
     target: Vec<u8>,
     strip: Vec<u8>,
     padding: Vec<u8>,
+    picture_rows: Vec<u8>,
     scratch: Vec<u32>,
 }
 
 impl<K: Kernels> Plan<K> {
     pub fn new(kernels: K, network: &Network) -> Self {
-        let stem = Matrix::new(&kernels, &network.stem);
+        let stem = kernels.pack_stem(&network.stem);
+        let stem_depth = network.stem.outputs;
         let stem_window = network.stem_window;
         let blocks: Vec<_> = network
             .blocks
@@ -92,10 +107,9 @@ impl<K: Kernels> Plan<K> {
             })
             .collect();
         let logits = Matrix::new(&kernels, &network.logits);
-        let mut map_bytes = stem_window.out_size * stem_window.out_size * stem.outputs;
-        let mut strip_bytes =
-            strip_rows(&stem_window, STEM_INPUTS) * stem_window.out_size * STEM_INPUTS;
-        let mut scratch = strip_bytes;
+        let mut map_bytes = stem_window.out_size * stem_window.out_size * stem_depth;
+        let mut strip_bytes = 0;
+        let mut scratch = 3 * picture_row_bytes(&stem_window);
         for block in &blocks {
             let out = block.window.out_size;
             let strip = strip_rows(&block.window, block.channels) * out * block.channels;
@@ -108,6 +122,7 @@ impl<K: Kernels> Plan<K> {
         Plan {
             kernels,
             stem,
+            stem_depth,
             stem_window,
             blocks,
             logits,
@@ -124,7 +139,8 @@ impl<K: Kernels> Plan<K> {
             source: vec![0; self.map_bytes],
             target: vec![0; self.map_bytes],
             strip: vec![0; self.strip_bytes],
-            padding: vec![0; row.max(3 * self.stem_window.size)],
+            padding: vec![0; row],
+            picture_rows: vec![0; 3 * picture_row_bytes(&self.stem_window)],
             scratch: vec![0; self.scratch],
         }
     }
@@ -144,26 +160,24 @@ impl<K: Kernels> Plan<K> {
     /// The first layer: a picture to `memory.target`.
     fn run_stem(&self, picture: &[u8], memory: &mut Memory) {
         let window = &self.stem_window;
-        let step = strip_rows(window, STEM_INPUTS);
-        for first in (0..window.out_size).step_by(step) {
-            let rows = step.min(window.out_size - first);
-            let strip = &mut memory.strip[..rows * window.out_size * STEM_INPUTS];
-            let patches = strip.chunks_exact_mut(window.out_size * STEM_INPUTS);
-            for (row, patches) in (first..first + rows).zip(patches) {
-                for tap in 0..3 {
-                    match window.source(row, tap) {
-                        Some(source) => {
-                            let bytes = 3 * window.size;
-                            lay_out(&picture[source * bytes..][..bytes], window, tap, patches);
-                        }
-                        None => lay_out_padding(window, tap, patches),
-                    }
+        let bytes = 3 * window.size;
+        let padded = picture_row_bytes(window);
+        memory.picture_rows.fill(window.padding);
+        let targets = memory
+            .target
+            .chunks_exact_mut(window.out_size * self.stem_depth);
+        for (row, target) in targets.take(window.out_size).enumerate() {
+            let rows = memory.picture_rows.chunks_exact_mut(padded);
+            for (tap, padded) in rows.enumerate() {
+                let inner = &mut padded[3 * window.before..][..bytes];
+                match window.source(row, tap) {
+                    Some(from) => inner.copy_from_slice(&picture[from * bytes..][..bytes]),
+                    None => inner.fill(window.padding),
                 }
             }
-            let target = &mut memory.target[first * window.out_size * self.stem.outputs..]
-                [..rows * window.out_size * self.stem.outputs];
+            let under = [0, 1, 2].map(|tap| &memory.picture_rows[tap * padded..][..padded]);
             self.kernels
-                .pointwise(&self.stem.packed, strip, target, &mut memory.scratch);
+                .stem(&self.stem, under, target, &mut memory.scratch);
         }
     }
 
@@ -259,28 +273,9 @@ fn strip_rows(window: &Window, depth: usize) -> usize {
     (STRIP_BYTES / (window.out_size * depth)).clamp(1, window.out_size)
 }
 
-/// Puts the nine bytes of one row under each filter into the patches of a row that comes out.
-fn lay_out(row: &[u8], window: &Window, tap: usize, patches: &mut [u8]) {
-    for (column, patch) in patches.chunks_exact_mut(STEM_INPUTS).enumerate() {
-        let target = &mut patch[9 * tap..9 * tap + 9];
-        let start = column * window.stride;
-        if start >= window.before && start - window.before + 3 <= window.size {
-            target.copy_from_slice(&row[3 * (start - window.before)..][..9]);
-            continue;
-        }
-        for (pixel, target) in target.chunks_exact_mut(3).enumerate() {
-            match window.source(column, pixel) {
-                Some(from) => target.copy_from_slice(&row[3 * from..3 * from + 3]),
-                None => target.fill(window.padding),
-            }
-        }
-    }
-}
-
-fn lay_out_padding(window: &Window, tap: usize, patches: &mut [u8]) {
-    for patch in patches.chunks_exact_mut(STEM_INPUTS) {
-        patch[9 * tap..9 * tap + 9].fill(window.padding);
-    }
+/// Bytes of a padded row of a picture.
+fn picture_row_bytes(window: &Window) -> usize {
+    STEM_STEP * window.out_size.next_multiple_of(8) + STEM_MARGIN
 }
 
 /// The mean of a whole map, halves rounded up: TensorFlow Lite's, which XNNPACK leaves to it.

@@ -1,13 +1,18 @@
 //! Kernels in plain Rust: what the others are compared with, and what runs where none of them does.
 
-use super::layers::{Depthwise, Pointwise};
+use super::layers::{Depthwise, Pointwise, STEM_BYTES, STEM_STEP};
 use super::plan::Kernels;
 
 pub struct Portable;
 
 impl Kernels for Portable {
+    type Stem = Pointwise;
     type Pointwise = Pointwise;
     type Depthwise = Depthwise;
+
+    fn pack_stem(&self, layer: &Pointwise) -> Pointwise {
+        layer.clone()
+    }
 
     fn pack_pointwise(&self, layer: &Pointwise) -> Pointwise {
         layer.clone()
@@ -15,6 +20,16 @@ impl Kernels for Portable {
 
     fn pack_depthwise(&self, layer: &Depthwise) -> Depthwise {
         layer.clone()
+    }
+
+    fn stem(&self, layer: &Pointwise, rows: [&[u8]; 3], target: &mut [u8], scratch: &mut [u32]) {
+        let mut patch = [0; 3 * STEM_BYTES];
+        for (column, target) in target.chunks_exact_mut(layer.outputs).enumerate() {
+            for (row, under) in rows.iter().zip(patch.chunks_exact_mut(STEM_BYTES)) {
+                under.copy_from_slice(&row[column * STEM_STEP..][..STEM_BYTES]);
+            }
+            self.pointwise(layer, &patch, target, scratch);
+        }
     }
 
     fn pointwise(&self, layer: &Pointwise, source: &[u8], target: &mut [u8], _: &mut [u32]) {

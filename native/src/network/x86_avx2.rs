@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::layers::{Depthwise, Pointwise, Requantization, Window};
+use super::layers::{Depthwise, Pointwise, Requantization, Window, STEM_BYTES, STEM_STEP};
 use super::plan::Kernels;
 
 /// Sums in a vector.
@@ -23,6 +23,18 @@ impl Avx2 {
     pub fn detect() -> Option<Self> {
         is_x86_feature_detected!("avx2").then_some(Avx2(()))
     }
+}
+
+/// Pairs of inputs of the stem: five a row, the last of which has but one weight.
+const STEM_PAIRS: usize = STEM_BYTES.div_ceil(2);
+/// Columns of the stem that are computed together.
+const STEM_COLUMNS: usize = 8;
+
+pub struct PackedStem {
+    outputs: usize,
+    /// For each eight outputs [3 rows][5 pairs][8][2].
+    groups: Vec<([[i16; BLOCK]; 3 * STEM_PAIRS], [i32; LANES])>,
+    requantization: Requantization,
 }
 
 pub struct PackedPointwise {
@@ -52,8 +64,34 @@ pub struct PackedDepthwise {
 }
 
 impl Kernels for Avx2 {
+    type Stem = PackedStem;
     type Pointwise = PackedPointwise;
     type Depthwise = PackedDepthwise;
+
+    fn pack_stem(&self, layer: &Pointwise) -> PackedStem {
+        let groups = (0..layer.outputs).step_by(LANES).map(|first| {
+            let weights = std::array::from_fn(|pair| {
+                std::array::from_fn(|at| {
+                    let (row, byte) = (pair / STEM_PAIRS, pair % STEM_PAIRS * 2 + at % 2);
+                    match byte {
+                        STEM_BYTES => 0,
+                        _ => {
+                            layer.weights[(first + at / 2) * layer.inputs + row * STEM_BYTES + byte]
+                        }
+                    }
+                })
+            });
+            (
+                weights,
+                std::array::from_fn(|lane| layer.bias[first + lane]),
+            )
+        });
+        PackedStem {
+            outputs: layer.outputs,
+            groups: groups.collect(),
+            requantization: layer.requantization,
+        }
+    }
 
     fn pack_pointwise(&self, layer: &Pointwise) -> PackedPointwise {
         let mut packed = PackedPointwise {
@@ -100,6 +138,18 @@ impl Kernels for Avx2 {
             window: layer.window,
             groups: groups.collect(),
             requantization: layer.requantization,
+        }
+    }
+
+    fn stem(&self, layer: &PackedStem, rows: [&[u8]; 3], target: &mut [u8], scratch: &mut [u32]) {
+        let bytes = rows[0].len();
+        let wide = &mut scratch[..3 * bytes / 2];
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe {
+            for (row, wide) in rows.iter().zip(wide.chunks_exact_mut(bytes / 2)) {
+                widen(row, wide);
+            }
+            stem(layer, wide, target);
         }
     }
 
@@ -158,6 +208,41 @@ fn widen(source: &[u8], target: &mut [u32]) {
 #[inline]
 fn pair(first: u8, second: u8) -> u32 {
     u32::from(first) | u32::from(second) << 16
+}
+
+/// A row of the stem; `source` are the three rows under it, two bytes an element.
+#[target_feature(enable = "avx2")]
+fn stem(layer: &PackedStem, source: &[u32], target: &mut [u8]) {
+    let row_pairs = source.len() / 3;
+    for (number, (weights, bias)) in layer.groups.iter().enumerate() {
+        let targets = target.chunks_mut(STEM_COLUMNS * layer.outputs).enumerate();
+        for (chunk, target) in targets {
+            // As many columns as that are there, if only as padding.
+            let start = chunk * STEM_COLUMNS * STEM_STEP / 2;
+            let end = start + (STEM_COLUMNS - 1) * STEM_STEP / 2 + STEM_PAIRS;
+            let mut sums = [load(bias); STEM_COLUMNS];
+            for (rows, row) in weights
+                .chunks_exact(STEM_PAIRS)
+                .zip(source.chunks_exact(row_pairs))
+            {
+                let row = &row[start..end];
+                for (pair, weights) in rows.iter().enumerate() {
+                    let weights = load(weights);
+                    for (column, sum) in sums.iter_mut().enumerate() {
+                        let x = _mm256_set1_epi32(row[column * STEM_STEP / 2 + pair] as i32);
+                        *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(x, weights));
+                    }
+                }
+            }
+            for (sum, target) in sums.iter().zip(target.chunks_exact_mut(layer.outputs)) {
+                store(
+                    *sum,
+                    layer.requantization,
+                    &mut target[number * LANES..][..LANES],
+                );
+            }
+        }
+    }
 }
 
 #[target_feature(enable = "avx2")]
@@ -287,13 +372,24 @@ fn depthwise(layer: &PackedDepthwise, upper: &[u32], lower: &[u32], target: &mut
             let sum = products
                 .iter()
                 .fold(bias, |sum, product| _mm256_add_epi32(sum, *product));
-            let whole = round(sum, layer.requantization);
-            let packed = codes(_mm256_packs_epi32(whole, whole), layer.requantization);
-            let target = &mut target[number * LANES..][..LANES];
-            // SAFETY: eight bytes are written.
-            unsafe { _mm_storel_epi64(target.as_mut_ptr().cast(), _mm_shuffle_epi32(packed, 8)) };
+            store(
+                sum,
+                layer.requantization,
+                &mut target[number * LANES..][..LANES],
+            );
         }
     }
+}
+
+/// The codes of eight sums to eight bytes.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn store(sums: __m256i, requantization: Requantization, target: &mut [u8]) {
+    assert!(target.len() == LANES);
+    let whole = round(sums, requantization);
+    let packed = codes(_mm256_packs_epi32(whole, whole), requantization);
+    // SAFETY: eight bytes are written: words 0 and 2, the others repeat them.
+    unsafe { _mm_storel_epi64(target.as_mut_ptr().cast(), _mm_shuffle_epi32(packed, 8)) };
 }
 
 /// Sums to whole numbers of the output's scale.

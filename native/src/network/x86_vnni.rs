@@ -5,8 +5,8 @@
 
 use std::arch::x86_64::*;
 
-use super::layers::{Depthwise, Pointwise, Requantization, Window};
-use super::plan::Kernels;
+use super::layers::{Depthwise, Pointwise, Requantization, Window, STEM_BYTES, STEM_STEP};
+use super::plan::{Kernels, STEM_MARGIN};
 
 /// Sums in a vector.
 const LANES: usize = 16;
@@ -23,6 +23,32 @@ impl Vnni {
             && is_x86_feature_detected!("avx512vnni");
         found.then_some(Vnni(()))
     }
+}
+
+/// Outputs of the stem that are computed together, in two columns next to each other.
+const STEM_OUTPUTS: usize = 8;
+/// Columns of the stem that are computed together.
+const STEM_COLUMNS: usize = 8;
+
+pub struct PackedStem {
+    outputs: usize,
+    groups: Vec<StemGroup>,
+    requantization: Requantization,
+}
+
+/// Eight outputs of the stem, in two columns: [2 columns][8 outputs] sums.
+struct StemGroup {
+    /// Of each row under the filter.
+    products: [Vec<StemProducts>; 3],
+    bias: [i32; LANES],
+}
+
+/// Four bytes of a row under the filter, with their weights.
+struct StemProducts {
+    /// Where they lie in 16 bytes that begin where the first column's do: [2 columns][8][4].
+    bytes: [i8; BYTES],
+    /// [2 columns][8 outputs][4].
+    weights: [i8; BYTES],
 }
 
 /// Weights in the order in which they are read: [outputs / 16][inputs / 4][16][4].
@@ -48,8 +74,10 @@ struct Rest {
 struct Group {
     /// For each column under the filter [16][3 rows, 0].
     weights: [[i8; BYTES]; 3],
-    /// The second part of the weights, all zero of most groups.
+    /// The second part of the weights.
     rest: [[i8; BYTES]; 3],
+    /// Whether that is more than zeros, which it is of few groups.
+    wide: [bool; 3],
     bias: [i32; LANES],
 }
 
@@ -58,13 +86,32 @@ pub struct PackedDepthwise {
     window: Window,
     /// Enough of them to begin at the first channel again.
     groups: Vec<Group>,
-    wide: bool,
     requantization: Requantization,
 }
 
 impl Kernels for Vnni {
+    type Stem = PackedStem;
     type Pointwise = PackedPointwise;
     type Depthwise = PackedDepthwise;
+
+    fn pack_stem(&self, layer: &Pointwise) -> PackedStem {
+        let groups = (0..layer.outputs).step_by(STEM_OUTPUTS).map(|first| {
+            let output = |lane: usize| first + lane % STEM_OUTPUTS;
+            StemGroup {
+                products: [0, 1, 2].map(|row| {
+                    stem_products(|lane, byte| {
+                        layer.weights[output(lane) * layer.inputs + row * STEM_BYTES + byte]
+                    })
+                }),
+                bias: std::array::from_fn(|lane| layer.bias[output(lane)]),
+            }
+        });
+        PackedStem {
+            outputs: layer.outputs,
+            groups: groups.collect(),
+            requantization: layer.requantization,
+        }
+    }
 
     fn pack_pointwise(&self, layer: &Pointwise) -> PackedPointwise {
         let blocks = layer.outputs.div_ceil(LANES);
@@ -117,6 +164,7 @@ impl Kernels for Vnni {
                 Group {
                     weights: parts.map(|[weights, _]| weights),
                     rest: parts.map(|[_, rest]| rest),
+                    wide: parts.map(|[_, rest]| rest != [0; BYTES]),
                     bias: std::array::from_fn(|lane| layer.bias[channel(lane)]),
                 }
             })
@@ -124,10 +172,14 @@ impl Kernels for Vnni {
         PackedDepthwise {
             channels: depth,
             window: layer.window,
-            wide: groups.iter().any(|group| group.rest != [[0; BYTES]; 3]),
             groups,
             requantization: layer.requantization,
         }
+    }
+
+    fn stem(&self, layer: &PackedStem, rows: [&[u8]; 3], target: &mut [u8], _: &mut [u32]) {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { stem(layer, rows, target) }
     }
 
     fn pointwise(&self, layer: &PackedPointwise, source: &[u8], target: &mut [u8], _: &mut [u32]) {
@@ -151,6 +203,34 @@ impl Kernels for Vnni {
     }
 }
 
+/// The products of one row under the filter, of `weight(lane, byte)`.
+///
+/// A byte with a weight that does not fit comes a second time, for the second part of the weight.
+fn stem_products(weight: impl Fn(usize, usize) -> i16) -> Vec<StemProducts> {
+    let part = |lane: usize, byte: usize, second: bool| {
+        let weight = weight(lane, byte);
+        let first = weight.clamp(-128, 127);
+        (if second { weight - first } else { first }) as i8
+    };
+    let wide = (0..STEM_BYTES).filter(|byte| (0..LANES).any(|lane| part(lane, *byte, true) != 0));
+    let taps: Vec<_> = (0..STEM_BYTES)
+        .map(|byte| (byte, false))
+        .chain(wide.map(|byte| (byte, true)))
+        .collect();
+    let products = taps.chunks(4).map(|taps| StemProducts {
+        bytes: std::array::from_fn(|at| {
+            let column = at / (BYTES / 2);
+            let (byte, _) = taps.get(at % 4).unwrap_or(&taps[0]);
+            (column * STEM_STEP + byte) as i8
+        }),
+        weights: std::array::from_fn(|at| match taps.get(at % 4) {
+            Some((byte, second)) => part(at / 4, *byte, *second),
+            None => 0,
+        }),
+    });
+    products.collect()
+}
+
 /// Weights of 16 sums, four for each, in two parts of eight bits.
 fn split(weight: impl Fn(usize, usize) -> i16) -> [[i8; BYTES]; 2] {
     let mut parts = [[0; BYTES]; 2];
@@ -161,6 +241,43 @@ fn split(weight: impl Fn(usize, usize) -> i16) -> [[i8; BYTES]; 2] {
         parts[1][at] = (weight - part) as i8;
     }
     parts
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn stem(layer: &PackedStem, rows: [&[u8]; 3], target: &mut [u8]) {
+    for (number, group) in layer.groups.iter().enumerate() {
+        let targets = target.chunks_mut(STEM_COLUMNS * layer.outputs).enumerate();
+        for (chunk, target) in targets {
+            let start = chunk * STEM_COLUMNS * STEM_STEP;
+            let mut sums = [load(&group.bias); STEM_COLUMNS / 2];
+            for (row, products) in rows.iter().zip(&group.products) {
+                let under = &row[start..start + STEM_COLUMNS * STEM_STEP + STEM_MARGIN];
+                let mut columns = [_mm512_setzero_si512(); STEM_COLUMNS / 2];
+                for (pair, columns) in columns.iter_mut().enumerate() {
+                    // SAFETY: the last pair begins 12 bytes before the margin of 16.
+                    *columns = unsafe { quarters(under, pair * 2 * STEM_STEP) };
+                }
+                for products in products {
+                    let (bytes, weights) = (load(&products.bytes), load(&products.weights));
+                    for (columns, sum) in columns.iter().zip(&mut sums) {
+                        let x = _mm512_shuffle_epi8(*columns, bytes);
+                        *sum = _mm512_dpbusd_epi32(*sum, x, weights);
+                    }
+                }
+            }
+            let codes = codes(sums, layer.requantization);
+            if layer.outputs == STEM_OUTPUTS {
+                store(codes, target);
+                continue;
+            }
+            let mut bytes = [0; BYTES];
+            store(codes, &mut bytes);
+            let columns = target.chunks_exact_mut(layer.outputs);
+            for (target, codes) in columns.zip(bytes.chunks_exact(STEM_OUTPUTS)) {
+                target[number * STEM_OUTPUTS..][..STEM_OUTPUTS].copy_from_slice(codes);
+            }
+        }
+    }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
@@ -240,6 +357,14 @@ fn tile<const M: usize, const N: usize>(
         }
     }
     let start = block * LANES;
+    if N < 4 && M % 4 == 0 && outputs == N * LANES {
+        // The rows of the target follow each other without a gap: whole vectors of codes.
+        for (m, target) in target.chunks_exact_mut(BYTES).enumerate() {
+            let sums = std::array::from_fn::<_, 4, _>(|i| sums[(4 * m + i) / N % M][i % N]);
+            store(codes(sums, layer.requantization), target);
+        }
+        return;
+    }
     let valid = (outputs - start).min(N * LANES);
     for (sums, row) in sums.iter().zip(target.chunks_exact_mut(outputs)) {
         store(
@@ -292,64 +417,109 @@ fn interleave(layer: &PackedDepthwise, rows: [&[u8]; 3], target: &mut [u32]) {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn depthwise(layer: &PackedDepthwise, source: &[u32], target: &mut [u8]) {
-    let mut first = 0;
-    while first < layer.groups.len() {
-        let rest = &layer.groups[first..];
-        first += match (rest.len(), layer.wide) {
-            (4.., false) => lanes::<4, false>(layer, first, source, target),
-            (2.., false) => lanes::<2, false>(layer, first, source, target),
-            (_, false) => lanes::<1, false>(layer, first, source, target),
-            (4.., true) => lanes::<4, true>(layer, first, source, target),
-            (2.., true) => lanes::<2, true>(layer, first, source, target),
-            (_, true) => lanes::<1, true>(layer, first, source, target),
-        };
+    match layer.groups.len() {
+        1 => lanes::<1, 4>(layer, 0, source, target),
+        2 => lanes::<2, 2>(layer, 0, source, target),
+        groups => {
+            let fours = groups - groups % 4;
+            for first in (0..fours).step_by(4) {
+                lanes::<4, 1>(layer, first, source, target);
+            }
+            for first in fours..groups {
+                lanes::<1, 1>(layer, first, source, target);
+            }
+        }
     }
 }
 
-/// N groups of 16 sums in all columns of a row; returns N.
+/// N groups of 16 sums in all columns of a row.
+///
+/// Where these are all groups there are, R times as many are computed together.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 #[inline]
-fn lanes<const N: usize, const WIDE: bool>(
+fn lanes<const N: usize, const R: usize>(
     layer: &PackedDepthwise,
     first: usize,
     source: &[u32],
     target: &mut [u8],
-) -> usize {
+) {
+    let period = layer.groups.len() * LANES;
+    let whole = target.len() / (R * period) * R;
+    let (targets, rest) = target.split_at_mut(whole * period);
+    columns::<N, R>(layer, first, source, targets);
+    if !rest.is_empty() {
+        let source = &source[whole * period * layer.window.stride..];
+        columns::<N, 1>(layer, first, source, rest);
+    }
+}
+
+/// Some columns of a row; `source` begins with what is under the first.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+#[inline]
+fn columns<const N: usize, const R: usize>(
+    layer: &PackedDepthwise,
+    first: usize,
+    source: &[u32],
+    target: &mut [u8],
+) {
     let groups: &[Group; N] = layer.groups[first..first + N].try_into().expect("N groups");
-    let wide = WIDE && groups.iter().any(|group| group.rest != [[0; BYTES]; 3]);
-    let weights = groups
-        .each_ref()
-        .map(|g| g.weights.each_ref().map(|w| load(w)));
-    let rest = groups
-        .each_ref()
-        .map(|g| g.rest.each_ref().map(|w| load(w)));
-    let bias = groups.each_ref().map(|g| load(&g.bias));
+    let mut weights = [[_mm512_setzero_si512(); 3]; N];
+    let mut bias = [_mm512_setzero_si512(); N];
+    let mut wide = [false; 3];
+    for n in 0..N {
+        bias[n] = load(&groups[n].bias);
+        for column in 0..3 {
+            weights[n][column] = load(&groups[n].weights[column]);
+            wide[column] |= groups[n].wide[column];
+        }
+    }
     let depth = layer.channels;
     let period = layer.groups.len() * LANES;
     let step = period * layer.window.stride;
     // The padded row begins a column before the first.
     let start = first * LANES + (1 - layer.window.before) * depth;
-    let rows = target.chunks_exact_mut(period).enumerate();
-    for (repeat, target) in rows {
-        let base = repeat * step + start;
-        let under = &source[base..base + 2 * depth + N * LANES];
-        let mut sums = bias;
+    for (repeat, target) in target.chunks_exact_mut(R * period).enumerate() {
+        let base = repeat * R * step + start;
+        let under = &source[base..base + (R - 1) * step + 2 * depth + N * LANES];
+        let mut sums = [bias; R];
         for column in 0..3 {
-            for n in 0..N {
-                // SAFETY: `column * depth + (n + 1) * 16` is at most the length of `under`.
-                let x = unsafe { load_at(under, column * depth + n * LANES) };
-                sums[n] = _mm512_dpbusd_epi32(sums[n], x, weights[n][column]);
-                if wide {
-                    sums[n] = _mm512_dpbusd_epi32(sums[n], x, rest[n][column]);
+            for r in 0..R {
+                for n in 0..N {
+                    let at = r * step + column * depth + n * LANES;
+                    // SAFETY: `at + 16` is at most the length of `under`.
+                    let x = unsafe { load_at(under, at) };
+                    sums[r][n] = _mm512_dpbusd_epi32(sums[r][n], x, weights[n][column]);
                 }
             }
         }
-        store(
-            codes(sums, layer.requantization),
-            &mut target[first * LANES..][..N * LANES],
-        );
+        for column in 0..3 {
+            if !wide[column] {
+                continue;
+            }
+            for n in 0..N {
+                let weights = load(&groups[n].rest[column]);
+                for r in 0..R {
+                    let at = r * step + column * depth + n * LANES;
+                    // SAFETY: as above.
+                    let x = unsafe { load_at(under, at) };
+                    sums[r][n] = _mm512_dpbusd_epi32(sums[r][n], x, weights);
+                }
+            }
+        }
+        if N * R == 4 {
+            let sums = std::array::from_fn::<_, 4, _>(|i| sums[i / N][i % N]);
+            store(
+                codes(sums, layer.requantization),
+                &mut target[first * LANES..][..BYTES],
+            );
+        } else {
+            // R is 1: where there are more groups, their codes lie between those of two repeats.
+            store(
+                codes(sums[0], layer.requantization),
+                &mut target[first * LANES..][..N * LANES],
+            );
+        }
     }
-    N
 }
 
 /// Sums to codes, the first N * 16 bytes in the order of the sums.
@@ -359,11 +529,17 @@ fn codes<const N: usize>(sums: [__m512i; N], requantization: Requantization) -> 
     let scale = _mm512_set1_ps(requantization.scale);
     let zero_point = _mm512_set1_epi16(i16::from(requantization.zero_point));
     // To the nearest, ties to even: what the rounding mode of every program says unless it changes it.
-    let whole = sums.map(|sum| _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale)));
-    let pair = |a: usize, b: usize| {
-        _mm512_adds_epi16(_mm512_packs_epi32(whole[a % N], whole[b % N]), zero_point)
-    };
-    let (low, high) = (pair(0, 1), if N > 2 { pair(2, 3) } else { pair(0, 1) });
+    let mut whole = sums;
+    for sum in &mut whole {
+        *sum = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(*sum), scale));
+    }
+    // Of fewer than four, some come twice.
+    let low = _mm512_packs_epi32(whole[0], whole[1 % N]);
+    let high = _mm512_packs_epi32(whole[2 % N], whole[3 % N]);
+    let (low, high) = (
+        _mm512_adds_epi16(low, zero_point),
+        _mm512_adds_epi16(high, zero_point),
+    );
     // Packing works within quarters of a vector.
     _mm512_permutexvar_epi32(transposition(), _mm512_packus_epi16(low, high))
 }
@@ -425,4 +601,15 @@ unsafe fn load_at<T: Copy>(from: &[T], at: usize) -> __m512i {
 unsafe fn broadcast(from: &[u8], at: usize) -> __m512i {
     debug_assert!(at + 4 <= from.len());
     unsafe { _mm512_set1_epi32(from.as_ptr().add(at).cast::<i32>().read_unaligned()) }
+}
+
+/// The 16 bytes that begin at `at`, four times.
+///
+/// # Safety
+/// They lie within `from`.
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn quarters(from: &[u8], at: usize) -> __m512i {
+    debug_assert!(at + 16 <= from.len());
+    unsafe { _mm512_broadcast_i32x4(_mm_loadu_si128(from.as_ptr().add(at).cast())) }
 }
