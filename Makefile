@@ -33,7 +33,7 @@ test-cluster: $(VENV)/.dev ## Run the tests on a real cluster
 	@$(BIN)/python -m pytest -m cluster $(ARGS)
 
 pictures: $(VENV)/.dev ## Draw docs/pictures again, by the tests that look at them
-	@QUANTLABEL_PICTURES=docs/pictures $(BIN)/python -m pytest tests/test_gallery.py
+	@QUANTLABEL_PICTURES=docs/pictures $(BIN)/python -m pytest tests/docs/test_gallery.py
 
 lint: $(VENV)/.dev ## Check style, types and who imports whom
 	$(BIN)/ruff check .
@@ -93,9 +93,9 @@ $(VENV)/.bench: $(VENV)/.runtime
 	@$(PIP) install --editable '.[bench]'
 	@touch $@ $(VENV)/.pictures
 
-$(VENV)/.label-studio: $(VENV)/.created tests/label_studio_requirements.txt
+$(VENV)/.label-studio: $(VENV)/.created tests/helpers/label_studio_requirements.txt
 	@rm -rf $(VENV)/label-studio
-	@$(PIP) install --no-deps --target $(VENV)/label-studio --requirement tests/label_studio_requirements.txt
+	@$(PIP) install --no-deps --target $(VENV)/label-studio --requirement tests/helpers/label_studio_requirements.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.created setup.py requirements.txt

@@ -134,9 +134,12 @@ setup(
     ],
     # Beam 2.77 and tensorflow have wheels for these; 3.13 is left out until it is tested.
     python_requires=">=3.10,<3.13",
-    packages=find_packages(include=["pipeline", "pipeline.*", "transforms", "transforms.*"]),
+    packages=find_packages(
+        include=["pipeline", "pipeline.*", "quantlabel", "transforms", "transforms.*"]
+    ),
     package_data={
         "pipeline": ["py.typed", "report/*.css", "report/*.html", "report/*.js"],
+        "quantlabel": ["py.typed"],
         "transforms": ["py.typed", "network/*.tsv"],
     },
     install_requires=RUNTIME,

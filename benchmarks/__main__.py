@@ -24,7 +24,7 @@ from benchmarks import machine, pictures, report, scenarios
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.network import find_network
 from benchmarks.results import Results
-from pipeline.terminal import only_ours
+from pipeline.console.terminal import only_ours
 from transforms.errors import UserError
 
 _QUICK_COUNT = 300

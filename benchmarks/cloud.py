@@ -24,7 +24,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks import pictures
-from tests.cloud import BUCKET, Cloud, run_cloud
+from tests.helpers.cloud import BUCKET, Cloud, run_cloud
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.results import Results
-from pipeline import model_store
-from pipeline.stand_in import stand_in
+from pipeline.models.store import store
+from pipeline.models.tflite.stand_in import stand_in
 
 NAME = "mobilenet_v1_0.25_128_quant"
 
@@ -36,8 +36,8 @@ def find_network(model: str | None, results: Results) -> Network:
         UserError: `model` is named and cannot be had.
     """
     if model:
-        return Network(model_store.resolve(model).tflite, trained=True)
-    if cached := model_store.cached(NAME):
+        return Network(store.resolve(model).tflite, trained=True)
+    if cached := store.cached(NAME):
         return Network(cached.tflite, trained=True)
     for folder in (_ROOT / "models", _ROOT.parent / "shared" / "models"):
         path = folder / f"{NAME}.tflite"

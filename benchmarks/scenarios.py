@@ -19,11 +19,11 @@ from rich.console import Console
 from benchmarks import pictures, process, stages
 from benchmarks.contestants import CONTESTANTS, Contestant, Job, quantlabel, script
 from benchmarks.results import Agreement, Results, Run
-from pipeline.two_head import load
+from pipeline.models.tflite.two_head import load
 from transforms.errors import UserError
 from transforms.images.decode import decode
 from transforms.images.preprocess import preprocess
-from transforms.network.classify_images import LiteRtModel
+from transforms.network.litert import LiteRtModel
 
 SCENARIOS = ("main", "large", "scale", "start", "soak")
 

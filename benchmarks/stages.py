@@ -17,12 +17,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from pipeline.two_head import load
-from transforms.images.decode import Scratch, decode
+from pipeline.models.tflite.two_head import load
+from transforms.images.decode import decode
 from transforms.images.loader import MAX_BYTES, read_bytes
+from transforms.images.pixels import Scratch
 from transforms.images.preprocess import min_side, preprocess
 from transforms.inputs import listing
-from transforms.network.classify_images import BATCH_SIZE, LiteRtModelHandler
+from transforms.network.litert import LiteRtModelHandler
+from transforms.network.ranking import BATCH_SIZE
 from transforms.records import Image, ImageRef, Prediction
 from transforms.rows.formats import FORMATS
 from transforms.rows.schema import prediction_table

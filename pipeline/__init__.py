@@ -6,12 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.image_model import load_model
-    from pipeline.network import load_network
+    from pipeline.models.image_model import load_model
+    from pipeline.models.load import load_network
 
 __all__ = ["load_model", "load_network"]
 
-_HOMES = {"load_model": "image_model", "load_network": "network"}
+_HOMES = {"load_model": "models.image_model", "load_network": "models.load"}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.typehints import Optional
 
-from pipeline.network import load_network
+from pipeline.models.load import load_network
 from transforms.errors import UsageError
 from transforms.images.load_and_preprocess import LoadAndPreprocess
 from transforms.images.preprocess import Method

@@ -9,17 +9,13 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import (
-    duplicates,
-    evaluate,
-    export,
-    head,
-    labels,
-    model,
-    report,
-    review,
-    search,
-)
+from pipeline.evaluate import command as evaluate
+from pipeline.explore import duplicates_command, review_command, search_command
+from pipeline.export import command as export
+from pipeline.heads import command as head
+from pipeline.labels import command as labels
+from pipeline.models import command as model
+from pipeline.report import command as report
 from pipeline.run import label_command, plan_command
 from pipeline.verify import command as verify
 from transforms._version import VERSION
@@ -32,9 +28,9 @@ _COMMANDS = (
     report,
     evaluate,
     head,
-    duplicates,
-    search,
-    review,
+    duplicates_command,
+    search_command,
+    review_command,
     export,
     labels,
     model,

@@ -26,15 +26,15 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import model_store
-from pipeline.stand_in import stand_in
+from pipeline.models.store import store
+from pipeline.models.tflite.stand_in import stand_in
 from transforms.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = Path("demo-output")
 MODEL_NAME = "mobilenet_v1_0.25_128_quant"
 MAX_ROWS = 30
-IMPATIENT = model_store.Limits(attempts=2, connect_s=3.0, stall_s=10.0)
+IMPATIENT = store.Limits(attempts=2, connect_s=3.0, stall_s=10.0)
 """Where there is no network, nobody should wait long for the stand-in."""
 
 PHOTOGRAPHS = (
@@ -98,7 +98,7 @@ def copy_photographs(folder: Path) -> Path:
 
 def find_model() -> str:
     """The first to be had: cached, beside the code, downloaded; else a stand-in, with a warning."""
-    if model_store.cached(MODEL_NAME):
+    if store.cached(MODEL_NAME):
         return MODEL_NAME
     for folder in (ROOT / "models", ROOT.parent / "shared" / "models"):
         path = folder / f"{MODEL_NAME}.tflite"
@@ -106,7 +106,7 @@ def find_model() -> str:
             return str(path)
     try:
         console.print(f"Downloading {MODEL_NAME} ...")
-        model_store.resolve(MODEL_NAME, limits=IMPATIENT)
+        store.resolve(MODEL_NAME, limits=IMPATIENT)
     except UserError as error:
         return write_stand_in(OUTPUT / "stand-in.tflite", reason=str(error))
     return MODEL_NAME

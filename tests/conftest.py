@@ -11,17 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.stand_in import stand_in
-from tests.cloud import Cloud, run_cloud
-from tests.pictures import make_pictures
-
-_ROOT = Path(__file__).resolve().parent.parent
+from pipeline.models.tflite.stand_in import stand_in
+from tests.helpers.cloud import Cloud, run_cloud
+from tests.helpers.pictures import make_pictures
+from tests.helpers.root import ROOT
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of reference data: real model, labelled photographs, golden arrays."""
-    folder = Path(os.environ.get("QUANTLABEL_SHARED", _ROOT.parent / "shared"))
+    folder = Path(os.environ.get("QUANTLABEL_SHARED", ROOT.parent / "shared"))
     if not (folder / "models").is_dir():
         pytest.skip(f"no reference data at {folder}; set QUANTLABEL_SHARED to its folder")
     return folder
@@ -59,8 +58,8 @@ def stand_in_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def saved_model(stand_in_file: Path) -> Path:
     """The stand-in as a SavedModel, exported once: tensorflow takes its time."""
-    from pipeline.module import savedmodel
-    from pipeline.module.source import read_network
+    from pipeline.models.float_module import savedmodel
+    from pipeline.models.float_module.source import read_network
 
     folder = stand_in_file.parent / "stand-in-float"
     savedmodel.save(read_network(str(stand_in_file)), folder)

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from tests.helpers.root import ROOT
 from transforms._version import VERSION
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("pipeline", "transforms")
 RUNTIME = {
     "ai-edge-litert",

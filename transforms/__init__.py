@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from transforms.images.load_and_preprocess import LoadAndPreprocess
+    from transforms.images.preprocess import load, unit_range
     from transforms.inputs.read_images import ReadImages
     from transforms.network.classify_images import ClassifyImages
     from transforms.records import Failure, Image, ImageRef, Model, Prediction
@@ -27,19 +28,23 @@ __all__ = [
     "ReadImages",
     "WriteFailures",
     "WritePredictions",
+    "load",
+    "unit_range",
 ]
 
 _HOMES = {
-    "ClassifyImages": "infer",
+    "ClassifyImages": "network.classify_images",
     "Failure": "records",
     "Image": "records",
     "ImageRef": "records",
-    "LoadAndPreprocess": "load",
+    "LoadAndPreprocess": "images.load_and_preprocess",
     "Model": "records",
     "Prediction": "records",
-    "ReadImages": "read",
-    "WriteFailures": "write",
-    "WritePredictions": "write",
+    "ReadImages": "inputs.read_images",
+    "WriteFailures": "rows.write_rows",
+    "WritePredictions": "rows.write_rows",
+    "load": "images.preprocess",
+    "unit_range": "images.preprocess",
 }
 
 

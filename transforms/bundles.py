@@ -12,6 +12,10 @@ import zlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
+import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
+
 _HELD = 50_000
 """Rows that are packed at a time."""
 
@@ -50,3 +54,11 @@ class Packs:
         self._clear()
         for key, of_key in rows.items():
             yield key, pack(of_key)
+
+
+def in_window(element: Any) -> WindowedValue | beam.pvalue.TaggedOutput:
+    """An element, tagged or not, in the global window: `finish_bundle` has to name one."""
+    if isinstance(element, beam.pvalue.TaggedOutput):
+        value = GlobalWindows.windowed_value(element.value)
+        return beam.pvalue.TaggedOutput(element.tag, value)
+    return GlobalWindows.windowed_value(element)

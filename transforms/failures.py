@@ -108,6 +108,11 @@ def failure(ref: ImageRef, stage: Stage, error: ImageError) -> Failure:
     )
 
 
+def read_failure(uri: str, reason: Reason, message: str) -> Failure:
+    """The record of something named that could not be read."""
+    return failure(ImageRef(uri), Stage.READ, ImageError(reason, message))
+
+
 def one_line(text: str) -> str:
     """The text without line breaks and control characters, `MAX_MESSAGE` long at most."""
     # A little more than is kept, so that a huge text is not walked through.

@@ -144,7 +144,7 @@ class Model:
         name: how the user called it, or the file's name.
         kind: what `content` is: `tflite`, or `savedmodel` for TensorFlow 2.
         sha256: of the tflite as it was published or given, before it was rewritten; of a SavedModel
-            the hash over all of its files (`pipeline.module.folder`).
+            the hash over all of its files (`pipeline.models.float_module.folder`).
         content: a flatbuffer with the input uint8[n, size, size, 3] and the outputs [logits,
             features]; or a zip archive of the SavedModel's folder.
         input_size: rows and columns of the input, in pixels.

@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline import tflite_file
-from pipeline.two_head import two_head
+from pipeline.models.tflite import flatbuffer
+from pipeline.models.tflite.two_head import two_head
 
 OPERATOR = schema.BuiltinOperator
 DTYPES = {schema.TensorType.UINT8: np.uint8, schema.TensorType.INT32: np.int32}
@@ -46,7 +46,7 @@ def layer(model: Any, operator: Any) -> Any:
 
 def rebuild(tflite: bytes) -> Any:
     """The network from pixels float32[n, size, size, 3] in [0, 1] to logits float32[n, classes]."""
-    model = tflite_file.read(two_head(tflite))
+    model = flatbuffer.read(two_head(tflite))
     graph = model.subgraphs[0]
     size = int(graph.tensors[graph.inputs[0]].shape[1])
     pixels = tf.keras.Input((size, size, 3))

@@ -20,7 +20,7 @@ import simplejpeg
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
-from pipeline.two_head import two_head
+from pipeline.models.tflite.two_head import two_head
 from transforms.images.preprocess import preprocess
 
 BATCH = 64

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from pipeline.export.source import Counts, Source, is_local_file
-from transforms.inputs.listing import IMAGE_EXTENSIONS
+from transforms.inputs.archives.base import IMAGE_EXTENSIONS
 from transforms.storage import files
 
 _SHOWN = tuple(IMAGE_EXTENSIONS - {".dib", ".mpo"})

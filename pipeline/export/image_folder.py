@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from pipeline.export.source import Counts, Source, is_local_file, unique_names
 from transforms.errors import UserError
-from transforms.inputs.listing import IMAGE_EXTENSIONS
+from transforms.inputs.archives.base import IMAGE_EXTENSIONS
 from transforms.storage import files
 
 _MAX_NAME = 200

@@ -12,8 +12,7 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
-from pipeline.export.source import Counts, Source, is_member
-from pipeline.label_studio import (
+from pipeline.export.label_studio_config import (
     CHOICE,
     IMAGE,
     NONE_OF_THESE,
@@ -22,6 +21,7 @@ from pipeline.label_studio import (
     labelling_config,
     labelling_config_by_task,
 )
+from pipeline.export.source import Counts, Source, is_member
 from transforms.storage import files as storage
 
 TASKS_PER_FILE = 10_000

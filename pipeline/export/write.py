@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from pipeline.checks import require, require_run
+from pipeline.console.checks import require, require_run
 from pipeline.export.coco import write_coco
 from pipeline.export.csv_table import write_csv
 from pipeline.export.fiftyone import write_fiftyone

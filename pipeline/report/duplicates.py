@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.duplicates import GROUPS_FILE, SUMMARY_FILE
+from pipeline.explore.duplicates import GROUPS_FILE, SUMMARY_FILE
 from pipeline.report.survey import Survey, hash_numbers
 from pipeline.run.folder.finished import FinishedRun
 from transforms.storage import files

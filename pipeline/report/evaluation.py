@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from markupsafe import Markup
 
-from pipeline import evaluate
+from pipeline.evaluate import evaluate
 from pipeline.report import charts
 from pipeline.run.folder.finished import FinishedRun
 from transforms.storage import files

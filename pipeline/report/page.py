@@ -16,6 +16,7 @@ import numpy as np
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
+from pipeline.console.units import byte_size
 from pipeline.report import charts
 from pipeline.report.duplicates import Duplicates
 from pipeline.report.evaluation import EvaluationPart
@@ -24,7 +25,6 @@ from pipeline.report.own_labels import OwnLabels, own_labels
 from pipeline.report.selection import Selection
 from pipeline.report.survey import MEGAPIXEL_BINS, SCORE_BINS, Survey
 from pipeline.report.thumbnails import Thumbnail
-from pipeline.units import byte_size
 
 _BARS = 20
 _TOP = 3

@@ -14,7 +14,8 @@ from PIL import Image
 from transforms.errors import UserError
 from transforms.failures import ImageError
 from transforms.images.decode import decode
-from transforms.images.loader import cores, read_bytes
+from transforms.images.loader import read_bytes
+from transforms.images.loader_pool import cores
 
 SIDE = 176
 """Pixels of the longer side: about 6 kB of JPEG."""

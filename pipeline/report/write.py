@@ -11,7 +11,8 @@ import pyarrow as pa
 from rich.console import Console
 from rich.progress import track
 
-from pipeline.checks import require, require_run
+from pipeline.console.checks import require, require_run
+from pipeline.console.units import byte_size
 from pipeline.report.duplicates import identical, near_identical
 from pipeline.report.evaluation import evaluation_part
 from pipeline.report.failures import by_reason
@@ -22,7 +23,6 @@ from pipeline.report.selection import Selection, select
 from pipeline.report.survey import COLUMNS, survey
 from pipeline.report.thumbnails import Thumbnail, thumbnails
 from pipeline.run.folder.finished import FinishedRun, open_run
-from pipeline.units import byte_size
 from transforms.storage import files
 
 FILE = "report/index.html"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.parser import add_command
+from pipeline.console.parser import add_command
+from pipeline.console.startup import imports_uncollected, share_memory_with_arrow
 from pipeline.run.flags import add_data, add_network_and_limits, label_options
-from pipeline.startup import imports_uncollected, share_memory_with_arrow
 
 
 def add(commands: Any) -> None:
@@ -93,9 +93,9 @@ def _label(arguments: argparse.Namespace) -> None:
         options = label_options(arguments)
         from rich.console import Console
 
+        from pipeline.console.terminal import only_ours
         from pipeline.run.launch import label
         from pipeline.run.summary import print_summary
-        from pipeline.terminal import only_ours
 
     with only_ours(verbose=arguments.verbose) as stderr:
         manifest = label(options, console=None if arguments.quiet else Console(file=stderr))

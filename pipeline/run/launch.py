@@ -13,8 +13,8 @@ from typing import Any
 import apache_beam as beam
 from rich.console import Console
 
-from pipeline.label_map import load_label_map
-from pipeline.network import load_network
+from pipeline.labels.label_map import load_label_map
+from pipeline.models.load import load_network
 from pipeline.run.folder import attempts, ledger, lock
 from pipeline.run.graph import build
 from pipeline.run.options import LabelOptions

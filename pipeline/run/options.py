@@ -6,15 +6,14 @@ import dataclasses
 import math
 from typing import Any, Literal
 
-from pipeline.checks import require
+from pipeline.console.checks import require
 from pipeline.run.runners.options import RunnerOptions
 from transforms.errors import UsageError
 from transforms.images.loader import MAX_BYTES, MAX_PIXELS
 from transforms.images.preprocess import METHODS, VIEWS, Method
 from transforms.inputs.listing import absolute
 from transforms.rows.formats import FORMATS
-from transforms.rows.schema import text
-from transforms.storage.addresses import shown, without_secrets
+from transforms.storage.addresses import shown, text, without_secrets
 
 ReuseBy = Literal["uri", "sha256"]
 
@@ -36,12 +35,13 @@ class LabelOptions(RunnerOptions):
         top_k: classes a prediction names, 1..1001.
         views: how often the network looks at a picture, see `transforms.images.preprocess.VIEWS`.
         temperature: that the logits are divided by, above 0.
-        label_map: table of the user's own labels, see `pipeline.label_map`, or None.
+        label_map: table of the user's own labels, see `pipeline.labels.label_map`, or None.
         label_threshold: own labels with a smaller score are not given, 0..1.
         max_failure_rate: share of the inputs, 0..1; a run with more failures has failed.
         max_pixels: pictures with more pixels are failures.
         max_bytes: files with more bytes are failures.
-        image_key: which part of packed inputs is the picture, see `transforms.inputs.archives.members`.
+        image_key: which part of packed inputs is the picture, see
+            `transforms.inputs.archives.members`.
         overwrite: replace a finished run in `output`.
         resume: keep the rows in `output` that are right, label only what has none.
         retry_failures: with `resume`, which it implies: try retryable failures again.
@@ -119,7 +119,7 @@ class LabelOptions(RunnerOptions):
         require(self.image_key != "", "--image-key", "a name", self.image_key)
 
     def as_dict(self) -> dict[str, Any]:
-        """For the manifest: paths absolute, without what would open a door (`transforms.storage.addresses`)."""
+        """For the manifest: paths absolute, no secrets (`transforms.storage.addresses`)."""
         return {
             **dataclasses.asdict(self),
             "inputs": tuple(text(shown(absolute(source))) for source in self.inputs),

@@ -14,14 +14,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.checks import require
-from pipeline.network import load_network
+from pipeline.console.checks import require
+from pipeline.console.units import byte_size
+from pipeline.models.load import load_network
 from pipeline.run.options import LabelOptions
 from pipeline.run.sample import Sampled, take_sample
-from pipeline.units import byte_size
-from transforms.images.loader import Ahead, Loader, LoaderPool, cores
+from transforms.images.loader import Loader
+from transforms.images.loader_pool import Ahead, LoaderPool, cores
 from transforms.inputs.archives.members import Member
-from transforms.network.classify_images import BATCH_SIZE, model_handler
+from transforms.network.classify_images import model_handler
+from transforms.network.ranking import BATCH_SIZE
 from transforms.records import Failure, Image, ImageRef, Model, Pixels, Prediction
 from transforms.rows.formats import FORMATS, encoded
 from transforms.rows.schema import prediction_table

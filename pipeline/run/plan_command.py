@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.parser import add_command, add_json, show
+from pipeline.console.parser import add_command, add_json, show
 from pipeline.run.flags import add_data, add_network_and_limits, label_options
 
 
@@ -34,8 +34,8 @@ def add(commands: Any) -> None:
 
 
 def _plan(arguments: argparse.Namespace) -> None:
+    from pipeline.console.terminal import only_ours
     from pipeline.run.plan import PlanOptions, plan, print_plan
-    from pipeline.terminal import only_ours
 
     price = {"price": arguments.price} if hasattr(arguments, "price") else {}
     # A plan writes nothing; the folder is only named because a run must name one.

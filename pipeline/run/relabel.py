@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.network import load_network
+from pipeline.models.load import load_network
 from pipeline.run.folder.finished import FinishedRun
 from transforms.errors import UserError
-from transforms.images.decode import Scratch
 from transforms.images.loader import Loader
+from transforms.images.pixels import Scratch
 from transforms.inputs.archives.members import Member, read_named
 from transforms.network.classify_images import model_handler
 from transforms.records import Failure, Image, ImageRef, Model, Prediction

@@ -10,7 +10,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from pipeline.run.options import LabelOptions
 from transforms.inputs import listing
-from transforms.inputs.archives.base import packing
+from transforms.inputs.archives.base import Skipped, packing
 from transforms.inputs.archives.members import Member, read_members
 from transforms.records import Failure, ImageRef
 from transforms.storage import files
@@ -80,7 +80,7 @@ def take_sample(options: LabelOptions) -> Sample:
         files.require_access(source, what=listing.named(source))
         found = 0
         for item in listing.list_together(listing.parts(source, image_key=options.image_key)):
-            found += not isinstance(item, listing.Skipped)
+            found += not isinstance(item, Skipped)
             if isinstance(item, ImageRef):
                 (pictures if packing(item.uri) is None else shards).add(item)
             elif isinstance(item, Failure):
@@ -116,7 +116,7 @@ def _look_into(shard: ImageRef, options: LabelOptions, *, share: int) -> _Look:
     items: list[Member | Failure] = []
     read = 0
     for found in read_members(shard, image_key=options.image_key, max_bytes=options.max_bytes):
-        if isinstance(found, listing.Skipped):
+        if isinstance(found, Skipped):
             continue
         items.append(found)
         read += len(found.data) if isinstance(found, Member) else 0

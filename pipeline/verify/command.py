@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from typing import Any
 
-from pipeline.commands.parser import add_command, add_json, add_run, show
+from pipeline.console.parser import add_command, add_json, add_run, show
 from transforms.errors import UserError
 
 
@@ -49,7 +49,7 @@ def add(commands: Any) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> None:
-    from pipeline.terminal import only_ours
+    from pipeline.console.terminal import only_ours
     from pipeline.verify.verify import VerifyOptions, print_checks, verify
 
     options = VerifyOptions(

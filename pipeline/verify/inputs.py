@@ -16,12 +16,11 @@ from pipeline.verify.rows import Hashes, hashes_of
 from transforms.errors import UserError
 from transforms.failures import Reason
 from transforms.inputs import listing
-from transforms.inputs.archives.base import packing
+from transforms.inputs.archives.base import Skipped, packing
 from transforms.inputs.archives.members import read_members
-from transforms.inputs.listing import Skipped
 from transforms.records import Failure, ImageRef
-from transforms.rows.schema import text
 from transforms.storage import files as storage
+from transforms.storage.addresses import text
 
 _AT_ONCE = 1000
 """Pictures that are looked up at a time."""

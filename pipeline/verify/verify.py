@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.checks import require, require_run
+from pipeline.console.checks import require, require_run
 from pipeline.run.folder.attempts import KINDS, success
 from pipeline.run.folder.finished import FinishedRun
 from pipeline.run.relabel import Relabeller
@@ -23,11 +23,11 @@ from pipeline.verify.inputs import ListedAgain, began
 from pipeline.verify.rows import Repeats, failure_problems, prediction_problems
 from pipeline.verify.sample import Sample, label_again
 from transforms.errors import UserError
-from transforms.resume.check_files import digest
-from transforms.rows.publish import MANIFEST, SUCCESS
+from transforms.rows.names import MANIFEST, SUCCESS
 from transforms.rows.reader import read_failures, read_predictions
 from transforms.rows.shards import Shard
 from transforms.storage import files as storage
+from transforms.storage.files import digest
 
 _SHOWN = 20
 """Problems of a kind that are named; the others are counted."""

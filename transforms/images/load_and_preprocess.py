@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.utils.shared import Shared
 
-from transforms.images.loader import MAX_BYTES, MAX_PIXELS, Ahead, InFlight, Loader, LoaderPool
+from transforms.bundles import in_window
+from transforms.images.loader import MAX_BYTES, MAX_PIXELS, Loader
+from transforms.images.loader_pool import Ahead, InFlight, LoaderPool
 from transforms.images.preprocess import Method
-from transforms.inputs.archives.base import packing
+from transforms.inputs.archives.base import Skipped, packing
 from transforms.inputs.archives.members import Member, named_shard, read_members, read_named, uri_of
-from transforms.inputs.listing import Skipped
 from transforms.records import Failure, Image, ImageRef
-from transforms.rows.schema import text
-from transforms.windows import in_window
+from transforms.storage.addresses import text
 
 _WAITING_BYTES = 128 * 1024 * 1024
 """Encoded members of shards in flight, at most; one more if it is larger than that."""
@@ -47,7 +47,8 @@ class LoadResult(NamedTuple):
 class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
     """Reads, decodes and resamples pictures. Every reference becomes one Image or one Failure.
 
-    A shard (`transforms.inputs.archives.base`) becomes one of them for each of its pictures: it is read by one
+    A shard (`transforms.inputs.archives.base`) becomes one of them for each of its pictures: it is
+    read by one
     worker as a stream, so its bytes cross no shuffle and memory does not grow with its size.
 
     The input must be in the global window: pictures are read ahead of the element being processed.
@@ -58,7 +59,8 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         views: what `ClassifyImages` is told too, see `transforms.images.preprocess.VIEWS`.
         max_pixels: pictures with more are failures, told from the header.
         max_bytes: files with more are failures, told before they are read.
-        image_key: which part of a packed input is the picture, see `transforms.inputs.archives.members`.
+        image_key: which part of a packed input is the picture, see
+            `transforms.inputs.archives.members`.
     """
 
     size: int = 128

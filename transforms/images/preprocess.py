@@ -15,7 +15,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from transforms.errors import UsageError
-from transforms.images.decode import RGB, Scratch, decode
+from transforms.images.decode import decode
+from transforms.images.pixels import RGB, Scratch
 from transforms.records import Pixels
 
 Method = Literal["eval", "slim", "stretch", "stretch-nearest"]

@@ -5,47 +5,25 @@ Plain generators, no Beam: memory does not grow with the number of pictures.
 
 from __future__ import annotations
 
-import csv
 import glob
-import io
 import itertools
 import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import IO, Any, NamedTuple, TypeAlias
 
 from transforms.errors import UserError
-from transforms.failures import ImageError, Reason, Stage, failure
+from transforms.failures import ImageError, Reason, read_failure
 from transforms.inputs import remote
-from transforms.inputs.archives.base import packing
-from transforms.inputs.archives.parquet import image_column, open_parquet, parquet_schema
-from transforms.inputs.meta import meta_json
+from transforms.inputs.archives.base import IMAGE_EXTENSIONS, Listed, Skipped, packing
+from transforms.inputs.archives.parquet import image_column, parquet_schema
+from transforms.inputs.input_lists import INPUT_LIST_EXTENSIONS, list_rows
 from transforms.inputs.remote import Part
-from transforms.records import Failure, ImageRef
-from transforms.rows.publish import MANIFEST, UNFINISHED
+from transforms.records import ImageRef
+from transforms.rows.names import MANIFEST, UNFINISHED
 from transforms.storage import files
 from transforms.storage.addresses import shown
-
-IMAGE_EXTENSIONS = frozenset(
-    [
-        *[".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"],
-        *[".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".dib"],
-    ]
-)
-"""What a folder is searched for. Globs and manifests take every file that they name."""
-
-MANIFEST_EXTENSIONS = frozenset([".txt", ".csv", ".jsonl", ".parquet"])
-
-
-class Skipped(NamedTuple):
-    """A file of a folder or archive that is no picture: by its extension, or a result of ours."""
-
-    path: str
-
-
-Listed: TypeAlias = "ImageRef | Skipped | Failure"
 
 PARTS_AT_ONCE = 16
 """Parts of an input that one process lists at a time."""
@@ -65,7 +43,8 @@ def list_input(source: str, *, image_key: str | None = None) -> Iterator[Listed]
             shard even if it has a column `uri`.
 
     Yields:
-        An `ImageRef` a picture or shard (`transforms.inputs.archives.base`), a `Skipped` for each other file of a
+        An `ImageRef` a picture or shard (`transforms.inputs.archives.base`), a `Skipped` for each
+        other file of a
         folder, and a `Failure` for whatever could not be listed (a folder without permission, a
         broken line of a manifest).
 
@@ -155,7 +134,7 @@ def is_manifest(part: Part) -> bool:
 
 def _list_file(part: Part) -> Iterator[Listed]:
     if is_manifest(part):
-        return _list_manifest(part.path)
+        return list_rows(part.path)
     return iter([ImageRef(part.path)])
 
 
@@ -188,7 +167,7 @@ def _is_manifest(path: str, *, image_key: str | None) -> bool:
         UserError: it is neither.
     """
     if packing(path) != "parquet":
-        return os.path.splitext(path)[1].lower() in MANIFEST_EXTENSIONS
+        return os.path.splitext(path)[1].lower() in INPUT_LIST_EXTENSIONS
     try:
         columns = parquet_schema(path)
         if "uri" in columns.names and (image_key is None or image_key not in columns.names):
@@ -223,7 +202,7 @@ def _list_folder(
         entries = os.scandir(folder)
     except OSError as error:
         message = f"the folder could not be listed: {error.strerror}"
-        yield _failure(folder, Reason.from_os_error(error), message)
+        yield read_failure(folder, Reason.from_os_error(error), message)
         return
     here = (status.st_dev, status.st_ino)
     if here in ancestors:
@@ -277,100 +256,6 @@ def _list_glob(pattern: str) -> Iterator[Listed]:
     for path in glob.iglob(pattern, recursive=True):
         if not os.path.isdir(path):
             yield ImageRef(path)
-
-
-def _list_manifest(path: str) -> Iterator[Listed]:
-    readers = {
-        ".txt": _text_rows,
-        ".csv": _csv_rows,
-        ".jsonl": _jsonl_rows,
-        ".parquet": _parquet_rows,
-    }
-    rows = readers[os.path.splitext(path)[1].lower()](path)
-    for where, row in rows:
-        uri = row.get("uri") if isinstance(row, Mapping) else None
-        if isinstance(uri, str) and uri and _is_text(uri):
-            yield ImageRef(_absolute(uri, manifest=path), _meta(row))
-        else:
-            message = "the row of the manifest has no usable uri"
-            yield _failure(f"{path}#{where}", Reason.BAD_MANIFEST_ROW, message)
-
-
-def _failure(uri: str, reason: Reason, message: str) -> Failure:
-    return failure(ImageRef(uri), Stage.READ, ImageError(reason, message))
-
-
-def _is_text(uri: str) -> bool:
-    r"""False for halves of surrogate pairs, which JSON can spell (`"\ud800"`) and no name holds."""
-    try:
-        uri.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _absolute(uri: str, *, manifest: str) -> str:
-    if "://" in uri:
-        return shown(uri)
-    if os.path.isabs(uri):
-        return os.path.normpath(uri)
-    scheme, slashes, folder = os.path.dirname(manifest).rpartition("://")
-    return scheme + slashes + os.path.normpath(os.path.join(folder, uri))
-
-
-def _meta(row: Mapping[str, Any]) -> str | None:
-    return meta_json({name: value for name, value in row.items() if name != "uri"})
-
-
-def _open_text(path: str, *, newline: str) -> IO[str]:
-    binary = files.open_read(path)
-    return io.TextIOWrapper(binary, "utf-8-sig", errors="surrogateescape", newline=newline)
-
-
-def _text_rows(path: str) -> Iterator[tuple[str, Any]]:
-    with _open_text(path, newline="\n") as lines:
-        for number, line in enumerate(lines, start=1):
-            if uri := line.rstrip("\r\n"):
-                yield f"line {number}", {"uri": uri}
-
-
-def _csv_rows(path: str) -> Iterator[tuple[str, Any]]:
-    with _open_text(path, newline="") as lines:
-        rows = csv.DictReader(lines, restkey="more")
-        _require_uri(path, columns=list(rows.fieldnames or ()))
-        for row in rows:
-            yield f"line {rows.line_num}", row
-
-
-def _jsonl_rows(path: str) -> Iterator[tuple[str, Any]]:
-    with _open_text(path, newline="\n") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError:
-                row = None
-            yield f"line {number}", row
-
-
-def _parquet_rows(path: str) -> Iterator[tuple[str, Any]]:
-    with files.open_read(path) as stream, open_parquet(stream) as file:
-        _require_uri(path, columns=file.schema_arrow.names)
-        number = 0
-        for batch in file.iter_batches(batch_size=1024):
-            for row in batch.to_pylist():
-                yield f"row {number}", row
-                number += 1
-
-
-def _require_uri(path: str, *, columns: list[str]) -> None:
-    if "uri" not in columns:
-        found = ", ".join(columns) or "nothing"
-        raise UserError(
-            f"{path}: the manifest has no column 'uri' (found: {found}). "
-            "Name the column that holds the pictures' paths 'uri'."
-        )
 
 
 _LISTINGS: Mapping[str, Callable[[Part], Iterator[Listed]]] = {

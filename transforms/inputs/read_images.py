@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from transforms.bundles import pack, unpack
+from transforms.bundles import in_window, pack, unpack
 from transforms.inputs import listing as sources
 from transforms.inputs.archives.base import packing, shard_of
 from transforms.inputs.archives.members import named_shard
 from transforms.inputs.remote import Part
 from transforms.records import Failure, ImageRef
-from transforms.windows import in_window
 
 BUCKETS = 4096
 """Work units of a run: a uri belongs to the same unit on every machine.

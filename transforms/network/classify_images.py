@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import apache_beam as beam
-import numpy as np
-import numpy.typing as npt
-from apache_beam.ml.inference.base import ModelHandler, RunInference
+from apache_beam.ml.inference.base import RunInference
 
-from transforms.failures import ImageError, Reason, Stage, failure
-from transforms.network.classes import class_names
 from transforms.network.label_map import LabelMap
+from transforms.network.litert import LiteRtModelHandler
+from transforms.network.ranking import RankingHandler
 from transforms.records import Failure, Image, Model, Prediction
 
-BATCH_SIZE = 64
-"""Pictures a pass. Throughput grows up to 64 and is flat beyond, one thread, 128x128."""
-
 _FAILURES = "failures"
-_NOT_MAPPED = (None, None)
 
 
 class ClassifyResult(NamedTuple):
@@ -81,190 +74,6 @@ class _Split(beam.DoFn):  # type: ignore[misc]
             yield result
 
 
-class LiteRtModel:
-    """A two-headed tflite that several threads may call at once.
-
-    An interpreter that two threads share gives wrong results now and then, so each thread has its
-    own, made at its first call.
-
-    Args:
-        tflite: flatbuffer with one input uint8[n, size, size, 3] and outputs [logits, features].
-        batch_size: rows of the input tensor; smaller batches leave the rest as it was.
-    """
-
-    def __init__(self, tflite: bytes, *, batch_size: int = BATCH_SIZE) -> None:
-        self._tflite = tflite
-        self._batch_size = batch_size
-        self._local = threading.local()
-
-    def run(
-        self, pixels: Sequence[npt.NDArray[np.uint8]]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """One pass over at most `batch_size` pictures.
-
-        Args:
-            pixels: arrays uint8[size, size, 3].
-
-        Returns:
-            Dequantized logits float32[n, classes] and features float32[n, feature size].
-
-        Raises:
-            ValueError: a picture of another shape.
-        """
-        interpreter = self._interpreter()
-        source = interpreter.get_input_details()[0]
-        for picture in pixels:
-            if picture.shape != tuple(source["shape"][1:]):
-                raise ValueError(f"expected {source['shape'][1:]} pixels, found {picture.shape}")
-        rows = interpreter.tensor(source["index"])()
-        for row, picture in zip(rows, pixels, strict=False):  # the batch may be shorter
-            row[...] = picture
-        del row, rows  # a view that is alive makes invoke() fail
-        interpreter.invoke()
-        logits, features = (
-            _dequantized(interpreter.get_tensor(output["index"])[: len(pixels)], output)
-            for output in interpreter.get_output_details()
-        )
-        return logits, features
-
-    def _interpreter(self) -> Any:
-        if not hasattr(self._local, "interpreter"):
-            self._local.interpreter = _new_interpreter(self._tflite, self._batch_size)
-        return self._local.interpreter
-
-
-def _dequantized(codes: npt.NDArray[np.uint8], details: dict[str, Any]) -> npt.NDArray[np.float32]:
-    scale, zero_point = details["quantization"]
-    values = (codes.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
-    return values.reshape(len(codes), -1)
-
-
-def _new_interpreter(tflite: bytes, batch_size: int) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=tflite, num_threads=1)
-    details = interpreter.get_input_details()[0]
-    interpreter.resize_tensor_input(details["index"], [batch_size, *details["shape"][1:]])
-    interpreter.allocate_tensors()
-    return interpreter
-
-
-class Runnable(Protocol):
-    """A loaded network that several threads may call at once."""
-
-    def run(
-        self, pixels: Sequence[npt.NDArray[np.uint8]]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Logits float32[n, classes] and features float32[n, size] of pixels uint8[s, s, 3]."""
-
-
-class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # type: ignore[misc]
-    """Runs a network under Beam's RunInference, one a worker process, and ranks its classes.
-
-    Args:
-        model: the network.
-        top_k: as in `ClassifyImages`.
-        views: as in `ClassifyImages`.
-        temperature: as in `ClassifyImages`.
-        label_map: as in `ClassifyImages`.
-    """
-
-    def __init__(
-        self,
-        model: Model,
-        *,
-        top_k: int = 5,
-        views: int = 1,
-        temperature: float = 1.0,
-        label_map: LabelMap | None = None,
-    ) -> None:
-        # Equal bounds keep Beam from searching for a batch size by timing small ones.
-        super().__init__(min_batch_size=BATCH_SIZE, max_batch_size=BATCH_SIZE)
-        self._model = model
-        self._top_k = top_k
-        self._views = views
-        self._temperature = np.float32(temperature)
-        self._label_map = label_map
-
-    def run_inference(
-        self,
-        batch: Sequence[Image],
-        model: Runnable,
-        inference_args: dict[str, Any] | None = None,  # noqa: ARG002  # Beam passes it
-    ) -> list[Prediction | Failure]:
-        """One result an image, in order. A batch that fails is tried again image by image."""
-        try:
-            return list(self._predict(batch, model))
-        except (RuntimeError, ValueError) as error:
-            if len(batch) == 1:
-                cause = ImageError(Reason.INFERENCE_ERROR, str(error))
-                return [failure(batch[0].ref, Stage.INFER, cause)]
-            return [result for image in batch for result in self.run_inference([image], model)]
-
-    def _predict(self, batch: Sequence[Image], model: Runnable) -> Iterator[Prediction]:
-        logits, features = self._look(batch, model)
-        scores = softmax(logits / self._temperature)
-        best = top_classes(logits, k=self._top_k)
-        best_scores = np.take_along_axis(scores, best, axis=1)
-        names = class_names()
-        mapped = self._label_map.apply(scores) if self._label_map else [_NOT_MAPPED] * len(batch)
-        for image, ids, values, embedding, own in zip(
-            batch, best.tolist(), best_scores.tolist(), features, mapped, strict=True
-        ):
-            first = names[ids[0]]
-            yield Prediction(
-                uri=image.ref.uri,
-                sha256=image.sha256,
-                width=image.width,
-                height=image.height,
-                format=image.format,
-                class_id=ids[0],
-                synset=first.synset,
-                label=first.label,
-                score=values[0],
-                top_class_ids=ids,
-                top_labels=[names[class_id].label for class_id in ids],
-                top_scores=values,
-                embedding=embedding,
-                mapped_label=own[0],
-                mapped_score=own[1],
-                size=image.ref.size,
-                version=image.ref.version,
-                meta=image.ref.meta,
-            )
-
-    def _look(
-        self, batch: Sequence[Image], model: Runnable
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Logits and features; of several views, logits of the mean softmax and mean features."""
-        if self._views == 1:
-            return model.run([image.pixels for image in batch])
-        crops = [image.pixels.reshape(-1, *image.pixels.shape[-3:]) for image in batch]
-        looks = [
-            model.run([crop[at][:, ::step] for crop in crops])
-            for at in range(self._views // 2)
-            for step in (1, -1)
-        ]
-        logits, features = zip(*looks, strict=True)
-        return mean_logits(logits), np.mean(features, axis=0)
-
-    def get_num_bytes(self, batch: Sequence[Image]) -> int:
-        """Bytes of pixels in the batch; the inherited method would pickle them to find out."""
-        return sum(image.pixels.nbytes for image in batch)
-
-    def get_metrics_namespace(self) -> str:
-        """Where Beam files the counters of RunInference."""
-        return "quantlabel/infer"
-
-
-class LiteRtModelHandler(RankingHandler):
-    """For a quantized MobileNet as a two-headed tflite."""
-
-    def load_model(self) -> LiteRtModel:
-        """Called once a worker process."""
-        return LiteRtModel(self._model.read())
-
-
 def model_handler(
     model: Model,
     *,
@@ -280,49 +89,3 @@ def model_handler(
 
         handler = SavedModelHandler
     return handler(model, top_k=top_k, views=views, temperature=temperature, label_map=label_map)
-
-
-def softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
-    """Softmax over the last axis, summed in float64 so that every machine rounds alike."""
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    scores: npt.NDArray[np.float32] = (powers / powers.sum(axis=-1, keepdims=True)).astype(
-        np.float32
-    )
-    return scores
-
-
-def mean_logits(views: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-    """Logits whose softmax is the mean of the softmax of several logits.
-
-    Args:
-        views: of each view, float32[n, classes].
-
-    Returns:
-        float32[n, classes]: the logarithm of the sum of the views' scores.
-    """
-    logs = []
-    for logits in views:
-        shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-        logs.append(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
-    merged: npt.NDArray[np.float32] = np.logaddexp.reduce(logs).astype(np.float32)
-    return merged
-
-
-def top_classes(logits: npt.NDArray[np.float32], *, k: int) -> npt.NDArray[np.intp]:
-    """Class ids of the k largest logits of each row, largest first, ties by class id.
-
-    Args:
-        logits: float32[n, classes].
-        k: 1..classes.
-
-    Returns:
-        int[n, k].
-    """
-    # k passes for the largest; at k = 5 a stable sort takes eighty times as long.
-    rest = logits.copy()
-    rows = np.arange(len(logits))
-    best = np.empty((len(logits), k), np.intp)
-    for rank in range(k):
-        best[:, rank] = rest.argmax(axis=1)
-        rest[rows, best[:, rank]] = -np.inf
-    return best

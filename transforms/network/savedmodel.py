@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from transforms.errors import UserError
 from transforms.images.preprocess import unit_range
-from transforms.network.classify_images import RankingHandler
+from transforms.network.ranking import RankingHandler
 
 
 class SavedModel:

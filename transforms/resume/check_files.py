@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -13,11 +12,10 @@ from transforms.errors import UserError
 from transforms.rows.reader import read_failures, read_predictions
 from transforms.rows.shards import Piece, Shard
 from transforms.storage import files
+from transforms.storage.files import digest
 
 DISCARDED = "discarded"
 """Tag of the output of `CheckFiles` with the paths of damaged files."""
-
-_CHUNK = 1024 * 1024
 
 
 class Found(NamedTuple):
@@ -88,17 +86,3 @@ def _tables(kind: str, path: str, columns: Sequence[str] | None) -> Iterator[pa.
     if kind == "predictions":
         return read_predictions(path, columns=columns)
     return read_failures(path)
-
-
-def digest(path: str) -> tuple[int, str]:
-    """Size in bytes and sha256 of a file, read piece by piece.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    sha256, size = hashlib.sha256(), 0
-    with files.open_read(path) as file:
-        while chunk := file.read(_CHUNK):
-            sha256.update(chunk)
-            size += len(chunk)
-    return size, sha256.hexdigest()

@@ -13,15 +13,14 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms.bundles import Packs, unpack
+from transforms.bundles import Packs, in_window, unpack
 from transforms.inputs.archives.base import packing
 from transforms.inputs.read_images import bucket_of
 from transforms.records import ImageRef
 from transforms.resume.check_files import Stored
 from transforms.resume.skip_finished import KEPT, OUTCOMES, TALLY, KeepRows, Skipped
-from transforms.rows.schema import text
 from transforms.storage import files
-from transforms.windows import in_window
+from transforms.storage.addresses import text
 
 _UNREAD = "unread"
 _CHUNK = 1024 * 1024

@@ -23,8 +23,8 @@ from transforms.inputs.archives.base import packing, shard_of
 from transforms.inputs.read_images import unit_of
 from transforms.records import ImageRef, Outcome
 from transforms.resume.check_files import Stored
-from transforms.rows.schema import text
 from transforms.storage import files
+from transforms.storage.addresses import text
 
 KEPT = "kept"
 TALLY = "tally"

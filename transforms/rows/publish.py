@@ -7,15 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from transforms.errors import UserError
-from transforms.resume.check_files import digest
 from transforms.rows.formats import FORMATS
+from transforms.rows.names import MANIFEST, SUCCESS
 from transforms.rows.shards import Piece, Shard
 from transforms.storage import files
-
-MANIFEST = "_MANIFEST.json"
-SUCCESS = "_SUCCESS"
-UNFINISHED = "_unfinished-"
-"""How the names of folders begin that hold what no run has finished."""
+from transforms.storage.files import digest
 
 
 class Move(NamedTuple):

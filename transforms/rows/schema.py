@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.records import Failure, Prediction
+from transforms.storage.addresses import text
 
 
 def prediction_schema(feature_size: int, *, metadata: Mapping[str, str] | None = None) -> pa.Schema:
@@ -76,8 +77,3 @@ def failure_table(rows: Sequence[Failure]) -> pa.Table:
     columns["uri"] = tuple(text(uri) for uri in columns["uri"])
     arrays = [pa.array(columns[field.name], field.type) for field in FAILURE_SCHEMA]
     return pa.Table.from_arrays(arrays, schema=FAILURE_SCHEMA)
-
-
-def text(name: str) -> str:
-    r"""A file name as valid Unicode: bytes that are not UTF-8 appear as `\xNN`."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

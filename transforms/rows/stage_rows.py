@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import pyarrow as pa
 
+from transforms.bundles import in_window
 from transforms.records import Outcome
 from transforms.rows.memory import give_back
 from transforms.rows.merge_pieces import merged
 from transforms.rows.schema import failure_table, prediction_table
 from transforms.rows.shards import PARTS, ROWS_PER_GROUP, Piece, batches, write_piece
 from transforms.storage import files
-from transforms.windows import in_window
 
 CHECKPOINT_SECONDS = 10.0
 """Work that a killed run loses at most, for each of its workers."""

@@ -36,3 +36,8 @@ def without_secrets(words: Iterable[str]) -> Iterator[str]:
         else:
             yield f"{flag}=***" if secret and equals else word
         hidden = secret and not equals
+
+
+def text(name: str) -> str:
+    r"""A file name as valid Unicode: bytes that are not UTF-8 appear as `\xNN`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

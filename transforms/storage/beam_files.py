@@ -1,4 +1,4 @@
-"""What else Beam can reach (s3://, hdfs://, ...), with the functions of `transforms.storage.files`."""
+"""What else Beam reaches (s3://, hdfs://), with the functions of `transforms.storage.files`."""
 
 from __future__ import annotations
 

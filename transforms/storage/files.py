@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Protocol, cast
 
 from transforms.errors import UserError
-from transforms.storage import local
+from transforms.storage import files, local
 from transforms.storage.content import Content, Reserve
 
 
@@ -230,3 +231,20 @@ def delete(paths: Sequence[str]) -> None:
 def delete_tree(folder: str) -> None:
     """Deletes a folder and what it holds, if it is there."""
     _files(folder).delete_tree(folder)
+
+
+_CHUNK = 1024 * 1024
+
+
+def digest(path: str) -> tuple[int, str]:
+    """Size in bytes and sha256 of a file, read piece by piece.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    sha256, size = hashlib.sha256(), 0
+    with files.open_read(path) as file:
+        while chunk := file.read(_CHUNK):
+            sha256.update(chunk)
+            size += len(chunk)
+    return size, sha256.hexdigest()

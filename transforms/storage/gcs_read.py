@@ -51,7 +51,8 @@ def read(
         patience_s: from the first attempt to the last error.
 
     Raises:
-        OSError: as `transforms.storage.gcs_client.translated` says; EFBIG for an object that is too large.
+        OSError: as `transforms.storage.gcs_client.translated` says; EFBIG for an object that is too
+            large.
         UserError: there are no credentials.
     """
     deadline = time.monotonic() + patience_s

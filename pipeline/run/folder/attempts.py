@@ -21,15 +21,8 @@ from typing import Any
 
 from transforms.errors import UserError
 from transforms.resume.check_files import Found
-from transforms.rows.publish import (
-    MANIFEST,
-    SUCCESS,
-    UNFINISHED,
-    Move,
-    delete_markers,
-    delete_stale,
-    publish,
-)
+from transforms.rows.names import MANIFEST, SUCCESS, UNFINISHED
+from transforms.rows.publish import Move, delete_markers, delete_stale, publish
 from transforms.rows.shards import PARTS, Shard
 from transforms.storage import files
 

@@ -53,12 +53,12 @@ def open_run(folder: str) -> FinishedRun:
     """
     if not files.exists(files.join(folder, ledger.SUCCESS)):
         raise UserError(
-            f"{folder}: no finished run is there ({run_folder.SUCCESS} is missing). Expected the "
+            f"{folder}: no finished run is there ({ledger.SUCCESS} is missing). Expected the "
             "--output of a quantlabel label that has succeeded."
         )
     try:
         return FinishedRun(folder, ledger.read_manifest(folder))
     except (FileNotFoundError, ValueError) as error:
         raise UserError(
-            f"{folder}: {run_folder.MANIFEST} is missing or damaged. Label again."
+            f"{folder}: {ledger.MANIFEST} is missing or damaged. Label again."
         ) from error

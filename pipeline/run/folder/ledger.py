@@ -15,8 +15,8 @@ from pipeline.run.folder import attempts
 from transforms.errors import UserError
 from transforms.network.classes import class_names
 from transforms.records import Outcome
-from transforms.rows.publish import MANIFEST as MANIFEST
-from transforms.rows.publish import SUCCESS as SUCCESS
+from transforms.rows.names import MANIFEST as MANIFEST
+from transforms.rows.names import SUCCESS as SUCCESS
 from transforms.rows.publish import Move, final_names
 from transforms.rows.shards import Piece
 from transforms.storage import files

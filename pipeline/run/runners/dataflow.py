@@ -21,6 +21,7 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.runner import PipelineState
 from rich.console import Console
 
+from pipeline.console import progress_bar
 from pipeline.run.runners import progress
 from transforms.errors import UsageError, UserError
 
@@ -95,7 +96,9 @@ def wait(result: Any, flags: PipelineOptions, *, console: Console | None) -> Non
             if console is not None:
                 _announce(result, flags, console)
                 asked = _Asked(result).counts
-                showing.enter_context(progress.shown(asked, console=console, every=_ASK_SECONDS))
+                showing.enter_context(
+                    progress_bar.shown(asked, console=console, every=_ASK_SECONDS)
+                )
             result.wait_until_finish()
     except KeyboardInterrupt:
         result.cancel()
@@ -117,9 +120,9 @@ class _Asked:
 
     def __init__(self, result: Any) -> None:
         self._result = result
-        self._last = progress.Counts(0, 0, 0)
+        self._last = progress_bar.Counts(0, 0, 0)
 
-    def counts(self) -> progress.Counts:
+    def counts(self) -> progress_bar.Counts:
         """The counters of the job; those before if the service does not answer just now."""
         named = MetricsFilter().with_namespace(progress.NAMESPACE)
         # KeyError: Beam wants two values of each counter; a job that just began may have one.
@@ -128,7 +131,7 @@ class _Asked:
             sums: collections.Counter[str] = collections.Counter()
             for metric in found:
                 sums[metric.key.metric.name] += metric.result or 0
-            self._last = progress.Counts(*(sums[kind] for kind in progress.Counts._fields))
+            self._last = progress_bar.Counts(*(sums[kind] for kind in progress_bar.Counts._fields))
         return self._last
 
 

@@ -12,46 +12,24 @@ import glob
 import os
 import struct
 import tempfile
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple, cast
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, cast
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+
+from pipeline.console.progress_bar import Counts, shown
 
 _WRITE_SECONDS = 0.2
-_LINE_SECONDS = 10.0
 _COUNTS = struct.Struct("<qqqq")
 
 NAMESPACE = "quantlabel"
 """Of the counters where a runner shows them; their names are the fields of `Counts`."""
 
 Kind = Literal["listed", "labelled", "failed", "unread"]
-
-
-class Counts(NamedTuple):
-    """How far a run is.
-
-    Attributes:
-        listed: pictures found so far and not done already; a shard is one until it is read.
-        labelled: of them.
-        failed: of them.
-        unread: shards of pictures whose end is not reached: nobody knows how many they hold.
-    """
-
-    listed: int
-    labelled: int
-    failed: int
-    unread: int = 0
-
-    @property
-    def done(self) -> int:
-        """Pictures with a row."""
-        return self.labelled + self.failed
 
 
 class Report:
@@ -154,14 +132,6 @@ def read_counts(folder: str) -> Counts:
     return Counts(*map(sum, zip(*reports, strict=True))) if reports else Counts(0, 0, 0)
 
 
-class _Rate(ProgressColumn):
-    """Pictures a second since the first one was found."""
-
-    def render(self, task: Task) -> str:
-        seconds = task.elapsed or 0.0
-        return f"{task.completed / seconds:,.0f}/s" if seconds > 0 else ""
-
-
 @contextlib.contextmanager
 def reports(*, console: Console | None) -> Iterator[str | None]:
     """A folder for reports whose counts are shown while the body runs; None without a console."""
@@ -171,91 +141,3 @@ def reports(*, console: Console | None) -> Iterator[str | None]:
     made = tempfile.TemporaryDirectory(prefix="quantlabel-progress-")
     with made as folder, shown(functools.partial(read_counts, folder), console=console):
         yield folder
-
-
-@contextlib.contextmanager
-def shown(read: Callable[[], Counts], *, console: Console, every: float = 0.2) -> Iterator[None]:
-    """Shows the counts while the body runs: a bar on a terminal, a line now and then elsewhere.
-
-    Args:
-        read: tells the counts.
-        console: to show them on.
-        every: seconds between two questions for them, at least.
-    """
-    stop = threading.Event()
-    show = _show_bar if console.is_terminal else _show_lines
-    thread = threading.Thread(target=show, args=(read, console, stop, every), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-def _show_bar(
-    read: Callable[[], Counts], console: Console, stop: threading.Event, every: float
-) -> None:
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f}/{task.fields[of]}"),
-        _Rate(),
-        TextColumn("{task.fields[failed]:,} failed"),
-        TextColumn("{task.fields[left]}"),
-        TimeRemainingColumn(compact=True),
-        console=console,
-        transient=True,
-    )
-    with progress:
-        task = progress.add_task("Listing pictures", total=None, of="?", failed=0, left="")
-        finished = False
-        while not finished:
-            finished = stop.wait(every)
-            counts = read()
-            if counts.done:
-                progress.update(
-                    task,
-                    description="Labelling",
-                    # Without a total there is no time left to be shown.
-                    total=None if counts.unread else counts.listed,
-                    of=f"{counts.listed:,}{'+' if counts.unread else ''}",
-                    completed=counts.done,
-                    failed=counts.failed,
-                    left=_shards(counts),
-                )
-            else:
-                progress.update(task, of=f"{counts.listed:,}", left=_shards(counts))
-
-
-def _show_lines(
-    read: Callable[[], Counts], console: Console, stop: threading.Event, every: float
-) -> None:
-    started = time.monotonic()
-    while not stop.wait(max(every, _LINE_SECONDS)):
-        console.print(
-            progress_line(read(), seconds=time.monotonic() - started),
-            highlight=False,
-        )
-
-
-def progress_line(counts: Counts, *, seconds: float) -> str:
-    """What a log shows of a run that has lasted for `seconds`.
-
-    How long it will take can be told only when every shard has been read.
-    """
-    shards = _shards(counts)
-    if not counts.done:
-        return f"{counts.listed:,} pictures listed" + (f", {shards}" if shards else "")
-    rate = counts.done / seconds
-    left = max(counts.listed - counts.done, 0) / rate
-    return (
-        f"{counts.done:,} of {counts.listed:,}{' or more' if shards else ''} pictures, "
-        f"{rate:,.0f}/s, {counts.failed:,} failed, {shards or f'{left:.0f} s left'}"
-    )
-
-
-def _shards(counts: Counts) -> str:
-    """What is not known yet."""
-    some = "shard" if counts.unread == 1 else "shards"
-    return f"{counts.unread:,} {some} to read" if counts.unread > 0 else ""

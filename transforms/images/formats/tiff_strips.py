@@ -81,7 +81,8 @@ def check_jpegs(data: bytes, directory: dict[int, list[int]]) -> None:
         directory: the integers of its tags.
 
     Raises:
-        ImageError: truncated, too_complex, or what `transforms.images.formats.jpeg_header.read_header` says of one.
+        ImageError: truncated, too_complex, or what
+            `transforms.images.formats.jpeg_header.read_header` says of one.
     """
     if directory.get(Tiff.PLANAR_CONFIGURATION) == [_SEPARATE]:
         return  # the planes of colour are smaller, and Pillow reads none of them

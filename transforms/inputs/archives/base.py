@@ -11,9 +11,10 @@ import gzip
 import re
 import zlib
 from collections.abc import Mapping
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any, Literal, NamedTuple, TypeAlias
 
 from transforms.failures import ImageError, Reason
+from transforms.records import Failure, ImageRef
 
 MAX_META = 65_536
 """Characters of a text and values of a list that go into `meta`; what is longer is left out."""
@@ -117,3 +118,21 @@ class ShardStream:
                 message = error.strerror or str(error)
                 self._broken = ImageError(Reason.from_os_error(error), message)
         return b""
+
+
+IMAGE_EXTENSIONS = frozenset(
+    [
+        *[".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"],
+        *[".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".dib"],
+    ]
+)
+"""What a folder is searched for. Globs and manifests take every file that they name."""
+
+
+class Skipped(NamedTuple):
+    """A file of a folder or archive that is no picture: by its extension, or a result of ours."""
+
+    path: str
+
+
+Listed: TypeAlias = "ImageRef | Skipped | Failure"

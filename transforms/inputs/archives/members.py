@@ -8,11 +8,17 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import IO, NamedTuple, TypeAlias
 
 from transforms.failures import ImageError, Reason, Stage, failure
-from transforms.inputs.archives.base import Entry, ShardStream, is_zipped, packing, shard_of
+from transforms.inputs.archives.base import (
+    Entry,
+    ShardStream,
+    Skipped,
+    is_zipped,
+    packing,
+    shard_of,
+)
 from transforms.inputs.archives.parquet import parquet_entries
 from transforms.inputs.archives.tar import tar_entries
 from transforms.inputs.archives.tfrecord import tfrecord_entries
-from transforms.inputs.listing import Skipped
 from transforms.inputs.meta import meta_json
 from transforms.records import Failure, ImageRef
 from transforms.storage import files

@@ -10,8 +10,15 @@ from collections.abc import Iterator
 from typing import IO, Any, cast
 
 from transforms.failures import ImageError, Reason
-from transforms.inputs.archives.base import MAX_META, Entry, ShardStream, damaged, too_large
-from transforms.inputs.listing import IMAGE_EXTENSIONS, Skipped
+from transforms.inputs.archives.base import (
+    IMAGE_EXTENSIONS,
+    MAX_META,
+    Entry,
+    ShardStream,
+    Skipped,
+    damaged,
+    too_large,
+)
 
 SIBLINGS = frozenset([".cls", ".json", ".txt"])
 """Extensions of files that describe the picture of the same name."""

@@ -8,8 +8,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from transforms.failures import ImageError, Reason
-from transforms.inputs.archives.base import MAX_META, Entry, ShardStream, damaged
-from transforms.inputs.listing import Skipped
+from transforms.inputs.archives.base import MAX_META, Entry, ShardStream, Skipped, damaged
 from transforms.rows.formats import FEATURE_KEYS
 from transforms.rows.tfrecord import (
     DamagedRecordError,

@@ -1,0 +1,1 @@
+"""What a person sees: flags, checks of their values, progress, closing tables."""

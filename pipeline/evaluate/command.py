@@ -1,0 +1,60 @@
+"""`quantlabel evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pipeline.console.parser import add_command, add_json, add_run, show
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "evaluate",
+        _evaluate,
+        help="compare a finished run with the truth",
+        description="Says how far the labels of a finished run can be trusted: accuracy with its\n"
+        "confidence interval, precision and recall of each class, what is confused with what,\n"
+        "whether scores mean what they say, and what a threshold on the score would leave.\n"
+        "Writes DIR/evaluation/evaluation.json and leaves everything else in DIR as it is.",
+        epilog="examples:\n"
+        "  quantlabel evaluate labels --truth truth.csv\n"
+        "  quantlabel evaluate labels --truth folders\n"
+        "  quantlabel evaluate labels --truth mine.csv --labels head",
+    )
+    add_run(parser)
+    add_json(parser)
+    parser.add_argument(
+        "--truth",
+        required=True,
+        metavar="FILE",
+        help=".csv, .jsonl or .parquet with a column uri or file and one of class_id, synset and "
+        "label; or the word folders, if each picture lies in a folder called like its class",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="KIND",
+        help="network, mapped (of --label-map) or head (of head apply); default: network, or "
+        "mapped where the truth's labels are those of the run's map",
+    )
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from pipeline.evaluate.evaluate import FILE, EvaluateOptions, evaluate
+    from pipeline.evaluate.tables import print_evaluation
+    from transforms.storage import files
+
+    options = EvaluateOptions(
+        folder=arguments.folder, truth=arguments.truth, labels=arguments.labels
+    )
+    result = evaluate(options, console=Console(stderr=True))
+    path = files.join(arguments.folder, FILE)
+    show(
+        arguments,
+        result,
+        in_words=lambda console: print_evaluation(result, path=path, console=console),
+    )

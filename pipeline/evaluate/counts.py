@@ -1,0 +1,203 @@
+"""Predictions against the truth: what is counted, in memory that does not grow with the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.evaluate.calibration import ScoreCounts, TemperatureFit
+from pipeline.evaluate.given_labels import Labels
+from pipeline.evaluate.shares import share
+from pipeline.labels.truth import Truth
+from pipeline.labels.vocabularies import UNKNOWN
+
+_TOP = 5
+_EXAMPLES = 20
+_PAIRS = 50
+
+Ids = npt.NDArray[np.int64]
+
+
+class Evaluation:
+    """Counts rows against a truth.
+
+    A picture with a truth that could not be labelled is a miss: it counts for top-1, top-5, recall
+    and coverage, and has no part in precision and calibration. So is one that got no label, as
+    below the threshold of a label map.
+
+    Args:
+        truth: what the pictures show, in the numbers of `labels`.
+        labels: what is compared.
+        temperature: under which the scores of the run were made.
+    """
+
+    def __init__(self, truth: Truth, labels: Labels, *, temperature: float = 1.0) -> None:
+        count = len(labels.names)
+        self._truth = truth
+        self._labels = labels
+        self._pairs = np.zeros((count, count), np.int64)
+        """Rows by true and given label."""
+        self._unanswered = np.zeros(count, np.int64)
+        self._failed = np.zeros(count, np.int64)
+        self._scores = ScoreCounts()
+        self._ranking = Ranking(count, temperature=temperature) if labels.ranked else None
+        self._temperature = temperature
+        self._without_truth = 0
+        self._examples: list[str] = []
+
+    def add_predictions(self, table: pa.Table) -> None:
+        """Counts rows of `Labels.tables`."""
+        true = self._classes(table["uri"].to_pylist())
+        known = true != UNKNOWN
+        if not known.any():
+            return
+        true, table = true[known], table.filter(pa.array(known))
+        given, scores = self._labels.numbers(table), self._labels.scores(table)
+        answered = given != UNKNOWN
+        np.add.at(self._pairs, (true[answered], given[answered]), 1)
+        self._unanswered += np.bincount(true[~answered], minlength=len(self._unanswered))
+        self._scores.add(scores[answered], (given == true)[answered])
+        if self._ranking:
+            self._ranking.add(table, true)
+
+    def add_failures(self, table: pa.Table) -> None:
+        """Counts failures with the column `uri`."""
+        true = self._classes(table["uri"].to_pylist())
+        self._failed += np.bincount(true[true != UNKNOWN], minlength=len(self._failed))
+
+    def _classes(self, uris: Sequence[str]) -> Ids:
+        true = self._truth.classes(uris).astype(np.int64)
+        without = np.flatnonzero(true == UNKNOWN)
+        self._without_truth += len(without)
+        room = max(_EXAMPLES - len(self._examples), 0)
+        self._examples += [uris[at] for at in without[:room].tolist()]
+        return true
+
+    @property
+    def without_truth(self) -> list[str]:
+        """The first pictures that the truth says nothing of."""
+        return self._examples
+
+    def result(self) -> dict[str, Any] | None:
+        """All figures, as plain values: see docs/evaluation.md. None if no row has a truth."""
+        answered, failures = int(self._pairs.sum()), int(self._failed.sum())
+        rows = answered + int(self._unanswered.sum())
+        if not rows + failures:
+            return None
+        unused = self._truth.unused(examples=_EXAMPLES)
+        hits = int(self._pairs.trace())
+        return {
+            "labels": self._labels.kind,
+            "rows": {
+                "with_truth": rows + failures,
+                "predictions": rows,
+                "failures": failures,
+                "without_truth": self._without_truth,
+                "without_truth_examples": self._examples,
+                "truth_unused": unused.number,
+                "truth_unused_examples": unused.examples,
+            },
+            "top1": share(hits, rows + failures),
+            "top5": self._ranking and self._ranking.top5(rows + failures),
+            "answered": share(answered, rows + failures),
+            "precision": share(hits, answered) if answered else None,
+            "classes": self._class_figures(),
+            "confused": self._confused(),
+            "calibration": self._calibration(),
+            "coverage": self._scores.coverage(of=rows + failures),
+        }
+
+    def _class_figures(self) -> list[dict[str, Any]]:
+        hits, unanswered = self._pairs.diagonal(), self._unanswered
+        predicted, true = self._pairs.sum(0), self._pairs.sum(1) + unanswered + self._failed
+        return [
+            {
+                **self._labels.names[at],
+                "truth": int(true[at]),
+                "predicted": int(predicted[at]),
+                "unanswered": int(unanswered[at]),
+                "hits": int(hits[at]),
+                "precision": _ratio(hits[at], predicted[at]),
+                "recall": _ratio(hits[at], true[at]),
+            }
+            for at in np.flatnonzero(true + predicted).tolist()
+        ]
+
+    def _confused(self) -> list[dict[str, Any]]:
+        """The most frequent mistakes, equal ones in order of the classes."""
+        names = self._labels.names
+        wrong = self._pairs - np.diag(self._pairs.diagonal())
+        order = np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]
+        pairs = zip(*np.unravel_index(order, wrong.shape), strict=True)
+        return [
+            {"truth": names[true], "predicted": names[said], "rows": int(wrong[true, said])}
+            for true, said in pairs
+            if wrong[true, said]
+        ]
+
+    def _calibration(self) -> dict[str, Any] | None:
+        if not self._pairs.any():
+            return None
+        return {
+            "score": self._scores.score(),
+            "accuracy": float(self._pairs.trace() / self._pairs.sum()),
+            "error": self._scores.error(),
+            "bins": self._scores.reliability(),
+            "temperature": self._temperature,
+            "fitted": self._ranking and self._ranking.fitted(),
+        }
+
+
+class Ranking:
+    """What the order of the network's best classes says, and their scores.
+
+    Args:
+        classes: how many there are.
+        temperature: as in `Evaluation`.
+    """
+
+    def __init__(self, classes: int, *, temperature: float) -> None:
+        self._temperature = temperature
+        self._fit = TemperatureFit(classes=classes)
+        self._in_top = 0
+        self._top_k = 0
+
+    def add(self, table: pa.Table, true: Ids) -> None:
+        """Counts rows with `top_class_ids` and `top_scores` whose class is known."""
+        ids, scores = (_matrix(table[name]) for name in ("top_class_ids", "top_scores"))
+        self._top_k = ids.shape[1]
+        found = ids == true[:, None]
+        rank = np.where(found.any(1), found.argmax(1), self._top_k)
+        self._in_top += int((rank < _TOP).sum())
+        self._fit.add(scores.astype(np.float64), rank)
+
+    def top5(self, of: int) -> dict[str, Any] | None:
+        """How often the truth is among five; None if rows name fewer."""
+        return share(self._in_top, of) if self._top_k >= _TOP else None
+
+    def fitted(self) -> dict[str, Any] | None:
+        """The temperature that fits best, or None if it is out of range."""
+        fit, before = self._fit.best(), self._temperature
+        if fit is None:
+            return None
+        return {
+            "temperature": before * fit.temperature,
+            "low": before * fit.low,
+            "high": before * fit.high,
+            "score": fit.counts.score(),
+            "error": fit.counts.error(),
+        }
+
+
+def _matrix(lists: pa.ChunkedArray) -> npt.NDArray[Any]:
+    """Lists of one length as [n, k]."""
+    values: npt.NDArray[Any] = lists.combine_chunks().flatten().to_numpy()
+    return values.reshape(len(lists), -1)
+
+
+def _ratio(part: np.int64, whole: np.int64) -> float | None:
+    return float(part / whole) if whole else None

@@ -1,0 +1,108 @@
+"""`quantlabel evaluate`: a finished run against the truth, as tables, as JSON and as a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from pipeline.console.checks import require, require_run, require_truth
+from pipeline.evaluate.counts import Evaluation
+from pipeline.evaluate.given_labels import KINDS, Kind, Labels, labels_of
+from pipeline.labels.truth import FOLDERS, load_truth
+from pipeline.run.folder import ledger
+from pipeline.run.folder.finished import FinishedRun, open_run
+from transforms._version import VERSION
+from transforms.errors import UserError
+from transforms.storage import files
+
+FILE = "evaluation/evaluation.json"
+"""In the folder of the run."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """What is compared.
+
+    Attributes:
+        folder: of a finished run.
+        truth: `folders`, or the path of a table, see `pipeline.labels.truth.TableTruth`.
+        labels: which labels of the run; None for those that the truth speaks of.
+
+    Raises:
+        UsageError: a value that cannot work.
+    """
+
+    folder: str
+    truth: str
+    labels: Kind | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the values; touches no file."""
+        require_run(self.folder)
+        require_truth(self.truth)
+        known = self.labels in (None, *KINDS)
+        require(known, "--labels", f"one of {', '.join(KINDS)}", self.labels)
+
+
+def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
+    """Evaluates a run and writes `FILE` into its folder.
+
+    Args:
+        options: what is compared.
+        console: where progress is shown.
+
+    Returns:
+        What was written, see docs/evaluation.md.
+
+    Raises:
+        UserError: there is no finished run or it has no such labels, the truth cannot be read, says
+            nothing of the run or leaves open which labels it means.
+    """
+    run = open_run(options.folder)
+    labels = labels_of(run, options.labels, truth=options.truth)
+    evaluation = Evaluation(
+        load_truth(options.truth, labels.vocabulary),
+        labels,
+        temperature=run.manifest["options"].get("temperature", 1.0),
+    )
+    _read(run, labels, evaluation, console=console)
+    figures = evaluation.result()
+    if figures is None:
+        raise UserError(
+            f"--truth {options.truth}: says nothing of any picture of the run, the first of which "
+            f"is {evaluation.without_truth[0]}. {_help(options.truth, labels)}"
+        )
+    result = {
+        "version": VERSION,
+        "evaluated": ledger.now(),
+        "truth": options.truth,
+        "fitted_on": labels.fitted_on,
+        "run": {name: run.manifest[name] for name in ("started", "model", "preprocess")},
+        **figures,
+    }
+    text = json.dumps(result, indent=2, ensure_ascii=False)
+    files.write_bytes(files.join(options.folder, FILE), f"{text}\n".encode())
+    return result
+
+
+def _help(truth: str, labels: Labels) -> str:
+    if truth != FOLDERS:
+        return "Expected its column uri or file to name pictures as the rows of the run do."
+    if labels.ranked:
+        return "Expected pictures in folders called like their class: 283, n02123159 or tiger_cat."
+    return f"Expected pictures in folders called like their label, such as {labels.values[0]}."
+
+
+def _read(run: FinishedRun, labels: Labels, evaluation: Evaluation, *, console: Console) -> None:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("rows", total=run.manifest["inputs"])
+        for table in labels.tables():
+            evaluation.add_predictions(table)
+            progress.advance(task, table.num_rows)
+        for table in run.failures():
+            evaluation.add_failures(table)
+            progress.advance(task, table.num_rows)

@@ -1,0 +1,196 @@
+"""Which labels of a run are held against the truth: the network's, a label map's or a head's."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.labels import tables as tabular
+from pipeline.labels.truth import FOLDERS, folder_name
+from pipeline.labels.vocabularies import UNKNOWN, KnownLabels, NetworkClasses, Vocabulary
+from pipeline.run.folder.finished import FinishedRun
+from transforms.errors import UserError
+from transforms.network.classes import class_names, find_classes
+from transforms.rows.names import HEAD_FOLDER, MANIFEST, SUCCESS
+from transforms.storage import files
+
+Kind = Literal["network", "mapped", "head"]
+
+KINDS: tuple[Kind, ...] = ("network", "mapped", "head")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Labels:
+    """Labels that pictures got, as numbers.
+
+    Attributes:
+        kind: where they come from.
+        rows: the run, or what a head wrote beside it.
+        column: of the label in its rows.
+        score_column: of the score.
+        values: what the column holds for each number.
+        names: what figures call each number.
+        vocabulary: gives a truth the same numbers.
+        fitted_on: the truth that a head was fitted on, else None.
+    """
+
+    kind: Kind
+    rows: FinishedRun
+    column: str
+    score_column: str
+    values: pa.Array
+    names: Sequence[Mapping[str, Any]]
+    vocabulary: Vocabulary
+    fitted_on: str | None = None
+
+    @property
+    def ranked(self) -> bool:
+        """Whether the rows name several labels by number, with scores that follow from logits."""
+        return self.kind == "network"
+
+    def tables(self) -> Iterator[pa.Table]:
+        """The rows that were labelled, with the columns that an evaluation needs."""
+        columns = ["uri", self.column, self.score_column]
+        if self.ranked:
+            columns += ["top_class_ids", "top_scores"]
+        return self.rows.predictions(columns=columns)
+
+    def numbers(self, table: pa.Table) -> npt.NDArray[np.int64]:
+        """Numbers of the labels, `UNKNOWN` where a row has none."""
+        found = pc.index_in(table[self.column].combine_chunks(), value_set=self.values)
+        numbers: npt.NDArray[np.int64] = found.fill_null(UNKNOWN).to_numpy().astype(np.int64)
+        return numbers
+
+    def scores(self, table: pa.Table) -> npt.NDArray[np.float64]:
+        """Scores of the labels."""
+        scores: npt.NDArray[np.float64] = table[self.score_column].to_numpy().astype(np.float64)
+        return scores
+
+
+def labels_of(run: FinishedRun, kind: Kind | None, *, truth: str) -> Labels:
+    """What is compared.
+
+    Args:
+        run: with the labels.
+        kind: what the user asked for; None for those labels of the run that the truth speaks of.
+        truth: as in `pipeline.labels.truth.load_truth`.
+
+    Raises:
+        UserError: the run has no such labels, or the truth fits two kinds alike.
+    """
+    kind = kind or _meant(run, truth)
+    if kind == "network":
+        return _of_network(run)
+    return _of_map(run) if kind == "mapped" else _of_head(run)
+
+
+def _of_network(run: FinishedRun) -> Labels:
+    return Labels(
+        kind="network",
+        rows=run,
+        column="class_id",
+        score_column="score",
+        values=pa.array(range(len(class_names())), pa.int32()),
+        names=[
+            {"class_id": each.class_id, "synset": each.synset, "label": each.label}
+            for each in class_names()
+        ],
+        vocabulary=NetworkClasses(),
+    )
+
+
+def _of_map(run: FinishedRun) -> Labels:
+    labels = _mapped(run)
+    if not labels:
+        raise UserError(
+            f"{run.folder}: --labels mapped needs a run with a label map. Label with --label-map, "
+            "or leave --labels out."
+        )
+    vocabulary = KnownLabels(labels, of="the run's label map")
+    return _own(run, "mapped", ("mapped_label", "mapped_score"), labels, vocabulary)
+
+
+def _of_head(run: FinishedRun) -> Labels:
+    folder = files.join(run.folder, HEAD_FOLDER)
+    if not files.exists(files.join(folder, SUCCESS)):
+        raise UserError(
+            f"{folder}: no labels of a head are there. Run quantlabel head apply first."
+        )
+    manifest = json.loads(files.read_bytes(files.join(folder, MANIFEST)))
+    if manifest.get("run", {}).get("started") != run.manifest["started"]:
+        raise UserError(
+            f"{folder}: these are labels of a run that was here before. Run quantlabel head apply "
+            "again."
+        )
+    labels = manifest["head"]["labels"]
+    vocabulary = KnownLabels(labels, of="the head")
+    rows = FinishedRun(folder, manifest)
+    found = _own(rows, "head", ("label", "score"), labels, vocabulary)
+    return dataclasses.replace(found, fitted_on=manifest["head"]["truth"])
+
+
+def _own(
+    rows: FinishedRun,
+    kind: Kind,
+    columns: tuple[str, str],
+    labels: Sequence[str],
+    vocabulary: Vocabulary,
+) -> Labels:
+    return Labels(
+        kind=kind,
+        rows=rows,
+        column=columns[0],
+        score_column=columns[1],
+        values=pa.array(labels, pa.string()),
+        names=[{"label": label} for label in labels],
+        vocabulary=vocabulary,
+    )
+
+
+def _mapped(run: FinishedRun) -> list[str]:
+    label_map = run.manifest.get("label_map")
+    return list(label_map["labels"]) if label_map else []
+
+
+def _meant(run: FinishedRun, truth: str) -> Kind:
+    """The kind of the first label that only the label map has, or only the network.
+
+    What neither has says nothing here: it is refused, or left out, where it is read.
+    """
+    mapped = set(_mapped(run))
+    if not mapped:
+        return "network"
+    both = None
+    for label in _folders(run) if truth == FOLDERS else _labels(truth):
+        own, network = label in mapped, bool(find_classes(label))
+        if own != network:
+            return "mapped" if own else "network"
+        if own:
+            both = both or label
+    if both is None:
+        return "network"
+    raise UserError(
+        f"--truth {truth}: {both!r} is a label of the run's label map and a class of the network, "
+        "and no other label tells which is meant. Add --labels mapped or --labels network."
+    )
+
+
+def _labels(truth: str) -> Iterator[str]:
+    """What each row calls its picture; a class's id or synset before its label."""
+    for row in tabular.rows(truth):
+        for column in ("class_id", "synset", "label"):
+            if column in row.values:
+                yield row.values[column].strip()
+                break
+
+
+def _folders(run: FinishedRun) -> Iterable[str]:
+    for table in run.predictions(columns=("uri",)):
+        yield from dict.fromkeys(map(folder_name, table["uri"].to_pylist()))

@@ -1,0 +1,1 @@
+"""Near-duplicates, search by picture, and what a person should label next."""

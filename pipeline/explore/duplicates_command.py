@@ -1,0 +1,54 @@
+"""`quantlabel duplicates`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pipeline.console.parser import add_command, add_json, add_run, show
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "duplicates",
+        _duplicates,
+        help="group identical and near-identical pictures of a finished run",
+        description="Groups pictures with the same bytes, and pictures whose feature vectors are\n"
+        "close: copies at another size or quality, slight crops, mirror images.\n"
+        "Writes DIR/duplicates/groups.parquet and leaves everything else in DIR as it is.\n"
+        "Needs the extra `analysis`.",
+        epilog="examples:\n"
+        "  quantlabel duplicates labels\n"
+        "  quantlabel duplicates labels --threshold 0.98 --json",
+    )
+    add_run(parser)
+    add_json(parser)
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        metavar="C",
+        help="cosine from which on two pictures are alike (default: 0.95)",
+    )
+
+
+def _duplicates(arguments: argparse.Namespace) -> None:
+    from pipeline.console.extras import require
+
+    require("faiss", "scipy", extra="analysis", command="duplicates")
+    from rich.console import Console
+
+    from pipeline.explore.duplicates import DuplicatesOptions, duplicates, print_duplicates
+
+    given = {} if arguments.threshold is None else {"threshold": arguments.threshold}
+    options = DuplicatesOptions(folder=arguments.folder, **given)
+    with Console(stderr=True).status("Comparing feature vectors ..."):
+        summary, table = duplicates(options)
+    show(
+        arguments,
+        summary,
+        in_words=lambda console: print_duplicates(
+            summary, table, folder=options.folder, console=console
+        ),
+    )

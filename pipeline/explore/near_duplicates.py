@@ -1,0 +1,196 @@
+"""Groups of identical and near-identical pictures of a finished run.
+
+Identical files are told by their hash. Near-identical pictures are told by the cosine of their
+feature vectors: each picture is linked to its nearest neighbours above a threshold, and what is
+linked, directly or through others, is a group. The neighbours come from an inverted-file index
+(FAISS): memory is one half-precision vector a picture, time grows with the number of pictures and
+not with its square.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.explore.vectors import Vectors, unit_vectors
+from transforms.errors import UserError
+
+THRESHOLD = 0.95
+"""Cosine from which on two pictures count as nearly the same, see docs/duplicates.md."""
+
+COLUMNS = ("sha256", "embedding")
+
+_NEIGHBOURS = 16
+"""Links of a picture at most. A thousand copies of one picture need not all be linked pairwise."""
+
+_EXACT = 20_000
+"""Pictures up to which every pair is compared: that takes seconds, and an index misses a few."""
+
+_PROBES = 16
+"""Cells of the index that are searched for each picture."""
+
+_TRAINING_PER_CELL = 64
+"""Vectors a cell that the index is trained on; FAISS warns below 39."""
+
+Tables = Callable[[], Iterable[pa.Table]]
+"""Reads the predictions of a run from the beginning, with `COLUMNS`, in the same order each time.
+"""
+
+
+class Groups(NamedTuple):
+    """Which pictures are alike, by their position among the predictions of the run.
+
+    Attributes:
+        group: int32[n], the same number for pictures that are alike, -1 for a picture that is like
+            no other. Numbers run from 0 in order of the first picture of each group.
+        identical: bool[n], another picture has the same bytes.
+        similarity: float32[n], cosine to the most similar other picture; 1 for an identical one,
+            0 where none reaches the threshold.
+    """
+
+    group: npt.NDArray[np.int32]
+    identical: npt.NDArray[np.bool_]
+    similarity: npt.NDArray[np.float32]
+
+
+def find_groups(tables: Tables, *, count: int, threshold: float = THRESHOLD) -> Groups:
+    """Groups the pictures of a run. Reads its vectors two or three times, some thousand at a time.
+
+    Args:
+        tables: the predictions.
+        count: how many there are.
+        threshold: cosine, 0 to 1.
+
+    Raises:
+        UserError: there are other than `count` predictions.
+    """
+    first_of = _first_with_same_bytes(tables, count)
+    distinct = np.flatnonzero(first_of == np.arange(count))
+    links = _Links(count, threshold)
+    if len(distinct) > 1:
+        _link_similar(tables, distinct, links)
+    links.add_identical(first_of)
+    return links.groups()
+
+
+def _first_with_same_bytes(tables: Tables, count: int) -> npt.NDArray[np.int64]:
+    """For each picture the position of the first one with the same sha256."""
+    hashes = [
+        np.array([bytes.fromhex(text) for text in table["sha256"].to_pylist()], "S32")
+        for table in tables()
+    ]
+    known = np.concatenate([np.empty(0, "S32"), *hashes])
+    if len(known) != count:
+        raise UserError(
+            f"the manifest counts {count} predictions, but the files hold {len(known)}. "
+            "Check the folder with quantlabel verify."
+        )
+    _, first, inverse = np.unique(known, return_index=True, return_inverse=True)
+    return np.asarray(first[inverse], np.int64)
+
+
+def _link_similar(tables: Tables, distinct: npt.NDArray[np.int64], links: _Links) -> None:
+    index = _index(tables, distinct)
+    for positions, vectors in _distinct_vectors(tables, distinct):
+        similarities, found = index.search(vectors, min(_NEIGHBOURS + 1, len(distinct)))
+        links.add(positions, similarities, np.where(found < 0, -1, distinct[found]))
+
+
+def _index(tables: Tables, distinct: npt.NDArray[np.int64]) -> Any:
+    """A FAISS index over the distinct pictures, in order."""
+    import faiss
+
+    size = next(unit_vectors(table).shape[1] for table in tables())
+    index: Any
+    if len(distinct) <= _EXACT:
+        index = faiss.IndexFlatIP(size)
+    else:
+        cells = 2 ** round(math.log2(4 * math.sqrt(len(distinct))))  # FAISS's rule of thumb
+        half = faiss.ScalarQuantizer.QT_fp16
+        index = faiss.IndexIVFScalarQuantizer(
+            faiss.IndexFlatIP(size), size, cells, half, faiss.METRIC_INNER_PRODUCT, False
+        )
+        index.nprobe = _PROBES
+        index.train(_sample(tables, distinct, cells * _TRAINING_PER_CELL))
+    for _, vectors in _distinct_vectors(tables, distinct):
+        index.add(vectors)
+    return index
+
+
+def _sample(tables: Tables, distinct: npt.NDArray[np.int64], wanted: int) -> Vectors:
+    chosen = distinct[:: max(1, len(distinct) // wanted)][:wanted]
+    return np.concatenate([vectors for _, vectors in _distinct_vectors(tables, chosen)])
+
+
+def _distinct_vectors(
+    tables: Tables, chosen: npt.NDArray[np.int64]
+) -> Iterable[tuple[npt.NDArray[np.int64], Vectors]]:
+    """Positions (sorted) among the chosen, and their vectors, a table at a time."""
+    start = 0
+    for table in tables():
+        low, high = np.searchsorted(chosen, [start, start + table.num_rows])
+        if low < high:
+            yield chosen[low:high], unit_vectors(table)[chosen[low:high] - start]
+        start += table.num_rows
+
+
+class _Links:
+    """Pairs of pictures that are alike, and how much."""
+
+    def __init__(self, count: int, threshold: float) -> None:
+        self._count = count
+        self._threshold = threshold
+        self._pairs: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
+        self._similarity = np.zeros(count, np.float32)
+        self._identical = np.zeros(count, np.bool_)
+
+    def add(
+        self,
+        positions: npt.NDArray[np.int64],
+        similarities: npt.NDArray[np.float32],
+        neighbours: npt.NDArray[np.int64],
+    ) -> None:
+        """Links each position to those of its neighbours that are similar enough.
+
+        Args:
+            positions: int64[n].
+            similarities: float32[n, k], cosines.
+            neighbours: int64[n, k], -1 for none; a picture may be its own neighbour.
+        """
+        own = positions[:, None]
+        good = (similarities >= self._threshold) & (neighbours >= 0) & (neighbours != own)
+        rows, columns = np.nonzero(good)
+        self._pairs.append((positions[rows], neighbours[rows, columns]))
+        # A pair that only one side lists among its nearest is a pair for both.
+        for end in self._pairs[-1]:
+            np.maximum.at(self._similarity, end, similarities[rows, columns].clip(max=1))
+
+    def add_identical(self, first_of: npt.NDArray[np.int64]) -> None:
+        """Links each picture to the first one with the same bytes."""
+        copies = np.flatnonzero(first_of != np.arange(self._count))
+        self._pairs.append((copies, first_of[copies]))
+        for end in self._pairs[-1]:
+            self._identical[end] = True
+            self._similarity[end] = 1
+
+    def groups(self) -> Groups:
+        """What the links connect."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        ends = [np.concatenate(side) for side in zip(*self._pairs, strict=True)]
+        graph = coo_array(
+            (np.ones(len(ends[0]), np.bool_), (ends[0], ends[1])), shape=(self._count, self._count)
+        )
+        _, component = connected_components(graph, directed=False)
+        sizes = np.bincount(component, minlength=1)
+        linked = np.flatnonzero(sizes[component] > 1)
+        group = np.full(self._count, -1, np.int32)
+        _, first, inverse = np.unique(component[linked], return_index=True, return_inverse=True)
+        group[linked] = np.argsort(np.argsort(first))[inverse]
+        return Groups(group, self._identical, self._similarity)

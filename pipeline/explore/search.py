@@ -1,0 +1,117 @@
+"""`quantlabel search`: the pictures of a finished run that look most like a given one."""
+
+from __future__ import annotations
+
+import dataclasses
+import heapq
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.console.checks import require, require_run
+from pipeline.explore.vectors import unit_vectors
+from pipeline.run.folder.finished import open_run
+from pipeline.run.relabel import Relabeller
+
+COLUMNS = ("uri", "label", "score", "embedding")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """Where to search, and for what.
+
+    Attributes:
+        folder: of a finished run.
+        like: path or uri of a picture; it need not be in the run.
+        k: results, 1 or more.
+
+    Raises:
+        UsageError: a value that cannot work.
+    """
+
+    folder: str
+    like: str
+    k: int = 20
+
+    def __post_init__(self) -> None:
+        """Checks the values; touches no file."""
+        require_run(self.folder)
+        require(self.like != "", "--like", "a picture", self.like)
+        require(self.k >= 1, "-k", "a number of results from 1 on", self.k)
+
+
+def search(options: SearchOptions) -> list[dict[str, Any]]:
+    """Compares one picture with every picture of a run, exactly, some thousand rows at a time.
+
+    Args:
+        options: where, and for what.
+
+    Returns:
+        The most similar first, equal ones by uri: `similarity` (cosine, -1 to 1), `uri`, `label`
+        and `score` of each.
+
+    Raises:
+        UserError: no run has finished there, its model cannot be had, or the picture is none.
+    """
+    run = open_run(options.folder)
+    wanted = Relabeller(run).prediction(options.like).embedding
+    length = float(np.linalg.norm(wanted))
+    direction = wanted / np.float32(length) if length else wanted
+    return most_similar(run.predictions(columns=COLUMNS), direction, k=options.k)
+
+
+def most_similar(
+    tables: Iterable[pa.Table], direction: npt.NDArray[np.float32], *, k: int
+) -> list[dict[str, Any]]:
+    """The k rows whose vectors have the largest cosine to a direction.
+
+    Args:
+        tables: predictions with `COLUMNS`.
+        direction: float32[feature size], of length 1.
+        k: rows at most.
+    """
+    best: list[dict[str, Any]] = []
+    for table in tables:
+        # No BLAS: its sums depend on how many rows there are, and so would the order of ties.
+        similarities = np.einsum("nd,d->n", unit_vectors(table), direction)
+        nearest = np.argsort(-similarities, kind="stable")[: k + _ties(similarities, k)]
+        rows = table.drop_columns(["embedding"]).take(nearest).to_pylist()
+        found = [
+            {"similarity": min(float(similarities[at]), 1.0), **row}
+            for at, row in zip(nearest, rows, strict=True)
+        ]
+        best = heapq.nsmallest(k, best + found, key=lambda row: (-row["similarity"], row["uri"]))
+    return best
+
+
+def _ties(similarities: npt.NDArray[np.float32], k: int) -> int:
+    """Rows beyond the k-th that are exactly as similar as it is."""
+    if len(similarities) <= k:
+        return 0
+    last = np.partition(similarities, -k)[-k]
+    return int((similarities >= last).sum()) - k
+
+
+def print_found(found: list[dict[str, Any]], *, console: Console) -> None:
+    """Prints the results as a table.
+
+    Args:
+        found: what `search` returned.
+        console: to print on.
+    """
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("similarity", justify="right")
+    table.add_column("label")
+    table.add_column("score", justify="right")
+    table.add_column("picture", overflow="fold")
+    for row in found:
+        table.add_row(
+            f"{row['similarity']:.3f}", row["label"], f"{row['score']:.2f}", escape(row["uri"])
+        )
+    console.print(table)

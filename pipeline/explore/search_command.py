@@ -1,0 +1,39 @@
+"""`quantlabel search`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pipeline.console.parser import add_command, add_json, add_run, show
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "search",
+        _search,
+        help="find the pictures of a finished run that look like a given one",
+        description="Labels one picture as the run did and lists the pictures of the run whose\n"
+        "feature vectors are nearest to it by cosine. Every row is compared.",
+        epilog="example:\n  quantlabel search labels --like cat.jpg -k 20",
+    )
+    add_run(parser)
+    add_json(parser)
+    parser.add_argument(
+        "--like", required=True, metavar="PICTURE", help="a picture, of the run or any other"
+    )
+    parser.add_argument(
+        "-k", type=int, default=20, metavar="K", help="results (default: %(default)s)"
+    )
+
+
+def _search(arguments: argparse.Namespace) -> None:
+    from pipeline.console.terminal import only_ours
+    from pipeline.explore.search import SearchOptions, print_found, search
+
+    options = SearchOptions(folder=arguments.folder, like=arguments.like, k=arguments.k)
+    with only_ours(verbose=arguments.verbose):
+        found = search(options)
+    show(arguments, found, in_words=lambda console: print_found(found, console=console))

@@ -1,0 +1,43 @@
+"""`quantlabel export`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pipeline.console.parser import add_command, add_json, add_run, show
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "export",
+        _export,
+        help="write a finished run as files that other tools open",
+        description="Writes DIR/export/FORMAT/ and leaves everything else in DIR as it is:\n"
+        "  label-studio         tasks with predictions, doubtful ones first, and their config\n"
+        "  fiftyone             FiftyOneImageClassificationDataset; pictures stay in place\n"
+        "  huggingface          a folder for datasets.load_dataset; pictures stay in place\n"
+        "  coco-classification  COCO's JSON with a class for each image\n"
+        "  csv                  a line a picture, and the failures\n"
+        "  imagefolder          a folder a class with links to its pictures",
+        epilog="example:\n  quantlabel export labels --to label-studio",
+    )
+    add_run(parser)
+    add_json(parser)
+    parser.add_argument("--to", required=True, metavar="FORMAT", help="one of those above")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+
+    from rich.console import Console
+
+    from pipeline.console.terminal import only_ours
+    from pipeline.export.write import ExportOptions, export, print_export
+
+    options = ExportOptions(folder=arguments.folder, to=arguments.to)
+    with only_ours(verbose=arguments.verbose) as stderr:
+        console = Console(file=stderr)
+        summary = export(options, console=console if console.is_terminal else None)
+    show(arguments, summary, in_words=lambda console: print_export(summary, console=console))

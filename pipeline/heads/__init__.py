@@ -1,0 +1,1 @@
+"""Labels learned from some pictures of a run and given to all."""

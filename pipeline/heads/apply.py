@@ -1,0 +1,109 @@
+"""`quantlabel head apply`: a head's labels for every row of a run, without reading a picture."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import uuid
+from typing import Any
+
+import apache_beam as beam
+from rich.console import Console
+
+from pipeline.console.checks import require, require_run
+from pipeline.heads.graph import Source, build
+from pipeline.heads.head import FILE, read_head
+from pipeline.run.folder.finished import FinishedRun, open_run
+from pipeline.run.runners import dataflow, progress, runner
+from pipeline.run.runners.options import RunnerOptions, beam_options
+from transforms._version import VERSION
+from transforms.rows.names import HEAD_FOLDER, MANIFEST
+from transforms.storage import files
+
+_STAGING = "_temporary-"
+_EXAMPLE = "head apply gs://BUCKET/labels"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ApplyOptions(RunnerOptions):
+    """What gets labels from which head.
+
+    Attributes:
+        folder: of a finished run.
+        head: a file that `quantlabel head fit` wrote; None for `head/head.npz` in the folder.
+
+    Raises:
+        UsageError: one of them is empty.
+    """
+
+    folder: str
+    head: str | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the values; touches no file."""
+        require_run(self.folder)
+        require(self.head != "", "--head", "a file", self.head)
+
+
+def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str, Any] | None:
+    """Writes `head/predictions-*.parquet` in the folder of the run, a file for each of its own.
+
+    They appear when all are complete, and then replace those of an earlier head.
+
+    Args:
+        options: what gets labels from which head.
+        console: where live progress goes, or None for none.
+
+    Returns:
+        The manifest that is written with them; None if only a Dataflow template was written.
+
+    Raises:
+        UserError: there is no finished run or no head, they do not go together, or the labels
+            could not be written.
+    """
+    flags = beam_options(options)
+    if options.is_dataflow:
+        dataflow.prepare(flags, paths=[("DIR", options.folder)], command=_EXAMPLE)
+    runs_on = runner.create(options)
+    run = open_run(options.folder)
+    path = options.head or files.join(options.folder, FILE)
+    head = read_head(path)
+    head.require_fits(run)
+    folder = files.join(options.folder, HEAD_FOLDER)
+    for name in files.folders(folder, prefix=_STAGING):  # of one that was killed
+        files.delete_tree(files.join(folder, name))
+    staging = files.join(folder, f"{_STAGING}{uuid.uuid4().hex[:12]}")
+    identity = {
+        "version": VERSION,
+        "run": {"started": run.manifest["started"]},
+        "head": {"path": path, "labels": head.labels, **head.about},
+    }
+    with progress.reports(console=console if options.is_local else None) as progress_folder:
+        if progress_folder:
+            listed = progress.Report(progress_folder)
+            listed.add("listed", run.manifest["predictions"])
+        pipeline = beam.Pipeline(runner=runs_on, options=flags)
+        build(
+            pipeline,
+            _sources(run),
+            head=head,
+            folder=folder,
+            staging=staging,
+            identity=identity,
+            progress_folder=progress_folder,
+        )
+        if options.is_dataflow and not dataflow.waits(flags):
+            pipeline.run()
+            return None
+        try:
+            runner.run(pipeline, options, console=console)
+        finally:
+            files.delete_tree(staging)
+    manifest: dict[str, Any] = json.loads(files.read_bytes(files.join(folder, MANIFEST)))
+    return manifest
+
+
+def _sources(run: FinishedRun) -> list[Source]:
+    rows = {files.join(run.folder, file["name"]): file["rows"] for file in run.manifest["files"]}
+    shards = run.shards("predictions")
+    return [Source(number, path, rows[path]) for number, path in enumerate(shards)]

@@ -1,0 +1,103 @@
+"""`quantlabel head ...`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pipeline.console.parser import add_command, add_group, add_json, add_run, show
+
+
+def add(commands: Any) -> None:
+    """Adds the command and its actions."""
+    actions = add_group(
+        commands, "head", help="teach labels of your own, and label a run with them"
+    )
+    fit = add_command(
+        actions,
+        "fit",
+        _fit,
+        help="learn labels from some pictures of a finished run",
+        description="Fits a linear classifier on the stored feature vectors of the pictures that\n"
+        "the truth names, some twenty to ten thousand. Says how good it is by cross-validation.\n"
+        "Needs the extra `analysis`.",
+        epilog="example:\n  quantlabel head fit labels --truth mine.csv",
+    )
+    fit.add_argument(
+        "--truth",
+        required=True,
+        metavar="FILE",
+        help=".csv, .jsonl or .parquet with a column uri or file and a column label; or the word "
+        "folders, if each picture lies in a folder called like its label",
+    )
+    fit.add_argument(
+        "--output", metavar="FILE", help="where the head goes (default: DIR/head/head.npz)"
+    )
+    apply = add_command(
+        actions,
+        "apply",
+        _apply,
+        help="label all rows of a finished run with a head",
+        takes_beam_flags=True,
+        description="Writes DIR/head/predictions-*.parquet: uri, label, score and the best five.\n"
+        "Reads the stored feature vectors and no picture. Flags that are not listed here go to\n"
+        "Apache Beam, --name=value each.",
+        epilog="examples:\n"
+        "  quantlabel head apply labels\n"
+        "  quantlabel head apply labels --direct_num_workers=2 \\\n"
+        "      --direct_running_mode=multi_processing",
+    )
+    apply.add_argument("--head", metavar="FILE", help="default: DIR/head/head.npz")
+    apply.add_argument(
+        "--runner",
+        metavar="NAME",
+        default="DirectRunner",
+        help="default: DirectRunner, this machine",
+    )
+    for action in (fit, apply):
+        add_run(action)
+        add_json(action)
+
+
+def _fit(arguments: argparse.Namespace) -> None:
+    from pipeline.console.extras import require
+
+    require("sklearn", extra="analysis", command="head fit")
+    from rich.console import Console
+
+    from pipeline.heads.fit import FitOptions, fit
+    from pipeline.heads.tables import print_fit
+
+    options = FitOptions(folder=arguments.folder, truth=arguments.truth, output=arguments.output)
+    about = fit(options, console=Console(stderr=True))
+    show(
+        arguments,
+        {"head": options.path, **about},
+        in_words=lambda console: print_fit(about, path=options.path, console=console),
+    )
+
+
+def _apply(arguments: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from pipeline.console.terminal import only_ours
+    from pipeline.heads.apply import ApplyOptions, apply
+    from pipeline.heads.tables import print_apply
+    from transforms.rows.names import HEAD_FOLDER
+    from transforms.storage import files
+
+    options = ApplyOptions(
+        folder=arguments.folder,
+        head=arguments.head,
+        runner=arguments.runner,
+        beam_args=arguments.beam_args,
+    )
+    with only_ours(verbose=arguments.verbose) as stderr:
+        manifest = apply(options, console=None if arguments.json else Console(file=stderr))
+    if manifest is not None:
+        folder = files.join(options.folder, HEAD_FOLDER)
+        show(
+            arguments,
+            manifest,
+            in_words=lambda console: print_apply(manifest, folder=folder, console=console),
+        )

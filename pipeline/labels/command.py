@@ -1,0 +1,32 @@
+"""`quantlabel labels ...`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pipeline.console.parser import add_command, add_group, add_json, show
+
+
+def add(commands: Any) -> None:
+    """Adds the command and its action."""
+    actions = add_group(commands, "labels", help="find the classes that a word stands for")
+    search = add_command(
+        actions,
+        "search",
+        _search,
+        help="find classes by their names and by what they are",
+        description="Finds classes whose names hold the words, and classes that WordNet counts\n"
+        "among what is called so: `cat` finds tabby, lion and Persian cat. What a label map needs\n"
+        "(quantlabel label --label-map) is the id or synset of a class or the synset of a group.",
+        epilog="example:\n  quantlabel labels search cat",
+    )
+    search.add_argument("words", nargs="+", metavar="WORD", help="all of them in one name")
+    add_json(search)
+
+
+def _search(arguments: argparse.Namespace) -> None:
+    from pipeline.labels.search import print_found, search
+
+    found = search(" ".join(arguments.words))
+    show(arguments, found.as_dict(), in_words=lambda console: print_found(found, console=console))

@@ -1,0 +1,88 @@
+"""Reads a label map: the user's labels and the classes of the network behind each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pipeline.labels import tables
+from transforms.errors import UserError
+from transforms.network.classes import ambiguous, class_names, find_classes
+from transforms.network.label_map import LabelMap
+from transforms.network.wordnet import synsets
+
+REST = "*"
+"""In the column class: every class that no other row names."""
+
+
+class _Entry(NamedTuple):
+    where: str
+    label: str
+    class_ids: Sequence[int]
+
+
+def load_label_map(path: str, *, threshold: float = 0.0) -> LabelMap:
+    """Reads a table with the columns `class` and `label`.
+
+    A class is told by its id, its synset or one of its names; the synset of a group, such as
+    n02084071 for dogs, stands for all classes below it. The row that names fewer classes wins over
+    one that names more, so `n02113335` can be poodles and the rest of `n02084071` dogs.
+
+    Args:
+        path: of a .csv, .jsonl or .parquet file, local or remote.
+        threshold: as in `LabelMap`.
+
+    Raises:
+        UserError: the file cannot be read, or a line of it names no class, several, or one that
+            another line gives another label, or a label has no class left.
+    """
+    entries = [_entry(row) for row in tables.rows(path)]
+    if not entries:
+        raise UserError(f"{path}: the label map has no rows")
+    labels = tuple(dict.fromkeys(entry.label for entry in entries))
+    owners: dict[int, _Entry] = {}
+    for entry in sorted(entries, key=lambda entry: len(entry.class_ids)):
+        for class_id in entry.class_ids:
+            _require_agreement(owners.setdefault(class_id, entry), entry, class_id)
+    of_class = [
+        labels.index(owners[name.class_id].label) if name.class_id in owners else -1
+        for name in class_names()
+    ]
+    for at, label in enumerate(labels):
+        if at not in of_class:
+            raise UserError(f"{path}: no class is left for {label!r}; narrower rows name them all")
+    return LabelMap(labels, tuple(of_class), threshold)
+
+
+def _require_agreement(first: _Entry, entry: _Entry, class_id: int) -> None:
+    if len(first.class_ids) == len(entry.class_ids) and first.label != entry.label:
+        name = class_names()[class_id]
+        raise UserError(
+            f"{entry.where}: class {class_id} ({name.label}) is {entry.label!r} here, but "
+            f"{first.label!r} at {first.where}"
+        )
+
+
+def _entry(row: tables.Row) -> _Entry:
+    for column in ("class", "label"):
+        if column not in row.values:
+            found = ", ".join(row.values) or "nothing"
+            raise UserError(f"{row.where}: expected the columns class and label, found {found}")
+    label = row.values["label"].strip()
+    return _Entry(row.where, label, _class_ids(row.where, row.values["class"].strip()))
+
+
+def _class_ids(where: str, text: str) -> Sequence[int]:
+    if text == REST:
+        return range(len(class_names()))
+    if text in synsets():
+        return synsets()[text].class_ids
+    called = find_classes(text)
+    if len(called) > 1:
+        raise UserError(f"{where}: {ambiguous(text, called)}")
+    if not called:
+        raise UserError(
+            f"{where}: {text!r} is no class of the network and no synset above one. "
+            f"`quantlabel labels search {text}` may find what is meant."
+        )
+    return [called[0].class_id]

@@ -1,0 +1,162 @@
+"""What a truth may name: classes of the network, or labels of the user's own."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from pipeline.labels import tables
+from transforms.errors import UserError
+from transforms.network.classes import ambiguous, class_names, find_classes
+
+UNKNOWN = -1
+"""In place of a number: nobody has said what the picture shows."""
+
+
+class Vocabulary(Protocol):
+    """Turns words into numbers from 0 on."""
+
+    def of_row(self, row: tables.Row) -> int:
+        """What a row of a table says.
+
+        Raises:
+            UserError: nothing, or nothing unique.
+        """
+
+    def of_folder(self, name: str) -> int:
+        """What the name of a folder says, `UNKNOWN` if nothing.
+
+        Raises:
+            UserError: nothing unique.
+        """
+
+
+class NetworkClasses:
+    """The classes of the network; their ids are the numbers."""
+
+    def of_row(self, row: tables.Row) -> int:
+        """The one class that `class_id`, `synset` and `label` can mean, those that are there."""
+        return _class_id(row)
+
+    def of_folder(self, name: str) -> int:
+        """The class of that id, synset or name."""
+        called = find_classes(name)
+        if len(called) > 1:
+            raise UserError(f"--truth folders: the folder {ambiguous(name, called)}")
+        return called[0].class_id if called else UNKNOWN
+
+
+class OwnLabels:
+    """Whatever a user calls things, numbered in the order in which it comes up."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    @property
+    def labels(self) -> list[str]:
+        """The label of each number."""
+        return list(self._numbers)
+
+    def of_row(self, row: tables.Row) -> int:
+        """What the column `label` says."""
+        return self.of_folder(_own_label(row))
+
+    def of_folder(self, name: str) -> int:
+        """The name as it is."""
+        number = self._numbers.setdefault(name, len(self._numbers))
+        if number > _MOST:
+            raise UserError(
+                f"{name!r} is label {number + 1:,} of the truth; {_MOST + 1:,} are the most. Is "
+                "this a label, or the name of a picture?"
+            )
+        return number
+
+
+_MOST = np.iinfo(np.int16).max
+"""The largest of the `ClassIds`."""
+
+
+class KnownLabels:
+    """The labels of a label map or of a head, numbered in their order; others are refused.
+
+    Args:
+        labels: all of them.
+        of: whose they are, for messages.
+    """
+
+    def __init__(self, labels: Sequence[str], *, of: str) -> None:
+        self._numbers = {label: number for number, label in enumerate(labels)}
+        self._of = of
+
+    def of_row(self, row: tables.Row) -> int:
+        """What the column `label` says."""
+        label = _own_label(row)
+        if label not in self._numbers:
+            there = ", ".join(itertools.islice(self._numbers, _SHOWN))
+            more = ", ..." if len(self._numbers) > _SHOWN else ""
+            raise UserError(
+                f"{row.where}: {label!r} is no label of {self._of}, which has {there}{more}"
+            )
+        return self._numbers[label]
+
+    def of_folder(self, name: str) -> int:
+        """The label of that name."""
+        return self._numbers.get(name, UNKNOWN)
+
+
+_SHOWN = 10
+"""Labels that a message lists at most."""
+
+
+def _own_label(row: tables.Row) -> str:
+    if "label" not in row.values:
+        found = ", ".join(row.values) or "nothing"
+        raise UserError(f"{row.where}: expected a column label, found {found}")
+    return row.values["label"].strip()
+
+
+_COLUMNS = {"class_id": r"\d+", "synset": r"n\d{8}", "label": r".*\D.*"}
+"""What says the class, and what that looks like: no number of another list passes for a label."""
+
+
+def _class_id(row: tables.Row) -> int:
+    """The one class that all of the row's columns can mean."""
+    told = {name: row.values[name] for name in _COLUMNS if name in row.values}
+    if not told:
+        raise UserError(
+            f"{row.where}: what does the picture show? Expected a column class_id, synset or "
+            f"label, found {', '.join(row.values) or 'nothing'}."
+        )
+    meant = [set(_called(row, name, value)) for name, value in told.items()]
+    possible = sorted(set.intersection(*meant))
+    if len(possible) > 1:
+        called = [class_names()[class_id] for class_id in possible]
+        raise UserError(f"{row.where}: {ambiguous(told['label'], called)}")
+    if not possible:
+        raise UserError(f"{row.where}: {_contradiction(told)}")
+    return possible[0]
+
+
+def _called(row: tables.Row, column: str, value: str) -> Iterator[int]:
+    called = find_classes(value) if re.fullmatch(_COLUMNS[column], value) else ()
+    if not called:
+        raise UserError(
+            f"{row.where}: {column} {value!r} is no class of the network. `quantlabel labels "
+            "search` finds what there is."
+        )
+    return (each.class_id for each in called)
+
+
+def _contradiction(told: Mapping[str, str]) -> str:
+    said = ", ".join(f"{column} {value!r}" for column, value in told.items())
+    if "class_id" not in told:
+        return f"the columns name different classes: {said}"
+    (name,) = find_classes(told["class_id"])
+    return (
+        f"the columns name different classes: {said}, but class {name.class_id} is {name.label} "
+        f"({name.synset or 'no synset'}). Class 0 is the background here and 1 the tench."
+    )

@@ -1,0 +1,219 @@
+"""The sub-commands of `quantlabel model`: what they print."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.console.terminal import only_ours
+from pipeline.models.float_module import folder
+from pipeline.models.store.store import resolve
+from pipeline.models.tflite.info import ModelInfo, TensorInfo, describe
+from pipeline.models.tflite.stand_in import stand_in
+from transforms.errors import UserError
+
+if TYPE_CHECKING:
+    from pipeline.models.float_module.compare import Comparison
+    from pipeline.models.float_module.describe import ModuleInfo
+    from pipeline.models.float_module.options import ExportOptions
+
+
+def fetch(model: str, *, sha256: str | None) -> None:
+    """Downloads a model into the cache and prints where it is.
+
+    Raises:
+        UserError: it cannot be had, or is not what it should be.
+    """
+    stored = resolve(model, sha256=sha256)
+    describe(stored.tflite)
+    _print_pairs([("file", str(stored.path or stored.source)), ("sha256", stored.sha256)])
+
+
+def info(model: str, *, sha256: str | None, as_json: bool, verbose: bool) -> None:
+    """Prints what a model holds, as a table or as JSON.
+
+    Raises:
+        UserError: it cannot be had, or is not a MobileNet V1.
+    """
+    path = Path(model).expanduser()
+    if folder.kind_of(path) is folder.Kind.SAVED_MODEL:
+        _info_of_module(path, sha256=sha256, as_json=as_json, verbose=verbose)
+        return
+    stored = resolve(model, sha256=sha256)
+    found = describe(stored.tflite)
+    if as_json:
+        print(json.dumps({"name": stored.name, **found.as_dict()}, indent=2))
+    else:
+        _print_pairs([("name", stored.name), *_pairs(found)])
+
+
+def export(options: ExportOptions, *, as_json: bool, verbose: bool) -> None:
+    """Converts a model and prints what was written.
+
+    Raises:
+        UserError: it cannot be converted or written, or tensorflow is not installed.
+    """
+    with _tensorflow(f"converting {options.model}", verbose=verbose):
+        from pipeline.models.float_module.export import export as convert
+
+        done = convert(options)
+    if as_json:
+        print(json.dumps(done.as_dict(), indent=2))
+        return
+    _print_pairs(
+        [
+            ("written", done.path),
+            ("sha256", done.sha256),
+            ("size", f"{done.size:,} bytes"),
+            ("time", f"{done.seconds:.1f} s"),
+        ]
+    )
+
+
+def compare(a: str, b: str, *, source: str, as_json: bool, verbose: bool) -> None:
+    """Runs two models over the same pictures and prints where they differ.
+
+    Raises:
+        UserError: one cannot be had, or they are of different kinds, or tensorflow is missing.
+    """
+    with _tensorflow(f"comparing {a} with {b}", verbose=verbose):
+        from pipeline.models.float_module import compare as comparison
+        from pipeline.models.float_module.pictures import pictures
+        from pipeline.models.float_module.taps import tapped
+
+        left, right = tapped(a), tapped(b)
+        found = comparison.compare(left, right, pictures(source, size=left.size))
+    if as_json:
+        print(json.dumps(found.as_dict(), indent=2))
+    else:
+        _print_comparison(found)
+
+
+@contextlib.contextmanager
+def _tensorflow(doing: str, *, verbose: bool) -> Iterator[None]:
+    """Imports tensorflow, quietly, and says meanwhile what is being done."""
+    with (
+        only_ours(verbose=verbose) as stderr,
+        Console(file=stderr).status(escape(f"{doing} ...")),
+    ):
+        from transforms.network.savedmodel import import_tensorflow
+
+        import_tensorflow()
+        yield
+
+
+def _print_comparison(found: Comparison) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("layer")
+    for heading in ("step", "max, steps", "mean, steps", "equal"):
+        table.add_column(heading, justify="right")
+    for layer in found.layers:
+        table.add_row(
+            layer.name,
+            f"{layer.step:.6f}",
+            f"{layer.max_steps:.2f}",
+            f"{layer.mean_steps:.4f}",
+            _percent(layer.equal),
+        )
+    console = Console()
+    console.print(table)
+    _print_pairs(
+        [
+            ("pictures", f"{found.pictures:,}"),
+            ("same first class", _percent(found.top1)),
+            ("first class among the other's five best", _percent(found.top5)),
+        ]
+    )
+
+
+def _percent(share: float) -> str:
+    """Rounded down: 100 % is said of all alone."""
+    return f"{math.floor(share * 10_000) / 100:.2f} %"
+
+
+def _info_of_module(path: Path, *, sha256: str | None, as_json: bool, verbose: bool) -> None:
+    with _tensorflow(f"reading {path}", verbose=verbose):
+        from pipeline.models.float_module import describe, load
+
+        name = load.load(path, sha256=sha256).name
+        found = describe.describe(path)
+    if as_json:
+        print(json.dumps({"name": name, **found.as_dict()}, indent=2))
+    else:
+        _print_pairs([("name", name), *_module_pairs(found)])
+
+
+def _module_pairs(module: ModuleInfo) -> list[tuple[str, str]]:
+    quantized = "with simulated quantization" if module.quantized else "float"
+    size = module.input_size
+    return [
+        ("kind", f"TensorFlow 2 SavedModel of MobileNet V1, {quantized}"),
+        ("sha256", f"{module.sha256} over all files"),
+        ("size", f"{module.file_bytes:,} bytes"),
+        ("multiplier", f"{module.multiplier:g}"),
+        ("input", f"images float32[-1,{size},{size},3] in [0,1], mapped as {module.input_range}"),
+        *(
+            (name, ", ".join(f"{out} float32{shape}" for out, shape in outputs.items()))
+            for name, outputs in module.signatures.items()
+        ),
+        ("parameters", f"{module.parameters:,}"),
+        ("MACs", f"{module.macs:,}"),
+    ]
+
+
+def write_stand_in(output: str, *, multiplier: float, size: int, seed: int) -> None:
+    """Writes a model with random weights.
+
+    Raises:
+        UserError: no such multiplier or size, or the file cannot be written.
+    """
+    content = stand_in(multiplier=multiplier, size=size, seed=seed)
+    try:
+        Path(output).write_bytes(content)
+    except OSError as error:
+        raise UserError(
+            f"--output {output}: cannot be written: {error.strerror}. Name a file in a folder "
+            "that exists and that you may write to."
+        ) from error
+
+
+def _pairs(model: ModelInfo) -> list[tuple[str, str]]:
+    kind = "stand-in, its labels mean nothing" if model.stand_in else "quantized MobileNet V1"
+    return [
+        ("kind", kind),
+        ("sha256", model.sha256),
+        ("size", f"{model.file_bytes:,} bytes"),
+        ("multiplier", f"{model.multiplier:g}"),
+        ("input", _tensor(model.input)),
+        *(("output", _tensor(output)) for output in model.outputs),
+        ("logits", _tensor(model.logits)),
+        ("features", _tensor(model.features)),
+        ("classes", f"{model.classes:,}"),
+        ("parameters", f"{model.parameters:,}"),
+        ("MACs", f"{model.macs:,}"),
+    ]
+
+
+def _tensor(tensor: TensorInfo) -> str:
+    text = f"{tensor.dtype}[{','.join(map(str, tensor.shape))}]"
+    if tensor.scale is not None:
+        text += f", scale {tensor.scale:.9g}, zero point {tensor.zero_point}"
+    return f"{text}  {tensor.name}"
+
+
+def _print_pairs(pairs: list[tuple[str, str]]) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in pairs:
+        table.add_row(name, escape(value))
+    Console().print(table)

@@ -1,0 +1,57 @@
+"""A SavedModel made ready for a labelling run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.models.float_module import folder, savedmodel
+from transforms.errors import UserError
+from transforms.network.classes import class_names
+from transforms.records import Model
+
+
+def load(path: Path, *, sha256: str | None = None) -> Model:
+    """Packs a SavedModel so that it can travel, after a look at its signatures.
+
+    Args:
+        path: Its folder.
+        sha256: The hash that `pipeline.models.float_module.folder.sha256` must give, or None.
+
+    Raises:
+        UserError: It lacks a signature, or has another hash or other classes than it should.
+    """
+    found = folder.sha256(path)
+    if sha256 not in (None, found):
+        raise UserError(
+            f"{path} has sha256 {found} over all its files, not {sha256} as --sha256 asks; check "
+            "where it comes from"
+        )
+    signatures = savedmodel.signatures(path)
+    classes = _width(path, signatures, savedmodel.CLASSIFICATION)
+    if classes != len(class_names()):
+        raise UserError(
+            f"{path}: it has {classes} classes, expected {len(class_names())}, the background and "
+            "those of ILSVRC-2012"
+        )
+    return Model(
+        name=path.resolve().name,
+        kind="savedmodel",
+        sha256=found,
+        content=folder.archive(path),
+        input_size=savedmodel.image_size(path),
+        feature_size=_width(path, signatures, savedmodel.FEATURES),
+        classes=classes,
+    )
+
+
+def _width(path: Path, signatures: Mapping[str, Any], name: str) -> int:
+    """Columns of the output `default` of a signature."""
+    shape = savedmodel.shape_of(signatures[name], output=True) if name in signatures else None
+    if not shape or len(shape) != 2 or shape[1] < 1:
+        raise UserError(
+            f"{path}: expected a signature {name} with the output default float32[batch, n]; it "
+            f"has {', '.join(sorted(signatures)) or 'none'}"
+        )
+    return shape[1]

@@ -1,0 +1,113 @@
+"""A model as a Python object: arrays in, arrays out, whichever its format is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.models.load import load_network
+from transforms.network.classes import class_names
+from transforms.network.litert import LiteRtModel
+from transforms.network.ranking import BATCH_SIZE
+from transforms.records import Model
+
+Array = npt.NDArray[np.float32]
+
+_Run = Callable[[Array], tuple[Array, Array]]
+
+
+class ImageModel:
+    """A MobileNet V1 with the interface of the published hub modules.
+
+    Images are float32[batch, height, width, 3] in [0,1], `transforms.images.preprocess.unit_range`
+    of pixels. Several threads may call it at once.
+
+    Attributes:
+        name: how it was called.
+        sha256: what identifies it, see `transforms.records.Model`.
+        expected_image_size: (height, width) in pixels.
+        labels: first name of each class, in the order of the logits. Some classes share it;
+            `transforms.network.classes.class_names` has the synsets, which tell them apart.
+
+    Args:
+        model: from `pipeline.load_network`.
+
+    Raises:
+        UserError: it is a SavedModel and tensorflow is not installed.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.name = model.name
+        self.sha256 = model.sha256
+        self.expected_image_size = (model.input_size, model.input_size)
+        self.labels = tuple(name.label for name in class_names())
+        self._widths = (model.classes, model.feature_size)
+        self._run = _runner(model)
+
+    def image_classification(self, images: Array) -> Array:
+        """Logits float32[batch, 1001] of images as the class describes them.
+
+        Raises:
+            TypeError: they are no array of float32.
+            ValueError: they have another shape, or values outside [0,1].
+        """
+        return self._heads(images)[0]
+
+    def image_feature_vector(self, images: Array) -> Array:
+        """Features float32[batch, 256 x multiplier / 0.25]; errors as above."""
+        return self._heads(images)[1]
+
+    def _heads(self, images: Array) -> tuple[Array, Array]:
+        self._check(images)
+        parts = [
+            self._run(images[start : start + BATCH_SIZE])
+            for start in range(0, len(images), BATCH_SIZE)
+        ]
+        none = tuple(np.empty((0, width), np.float32) for width in self._widths)
+        logits, features = zip(none, *parts, strict=True)
+        return np.concatenate(logits), np.concatenate(features)
+
+    def _check(self, images: Array) -> None:
+        height, width = self.expected_image_size
+        expected = f"expected images float32[batch, {height}, {width}, 3] in [0,1]"
+        if not isinstance(images, np.ndarray) or images.dtype != np.float32:
+            found = getattr(images, "dtype", type(images).__name__)
+            raise TypeError(
+                f"{expected}, found {found}; quantlabel.unit_range makes them of pixels"
+            )
+        if images.ndim != 4 or images.shape[1:] != (height, width, 3):
+            raise ValueError(f"{expected}, found the shape {list(images.shape)}")
+        if images.size and not (images.min() >= 0 and images.max() <= 1):
+            raise ValueError(f"{expected}, found values from {images.min()} to {images.max()}")
+
+
+def load_model(model: str, *, sha256: str | None = None) -> ImageModel:
+    """Finds a model, downloads it where necessary, and loads it.
+
+    Args:
+        model: name, path, gs:// or https:// of a quantized MobileNet V1 tflite; or the local folder
+            of a TensorFlow 2 SavedModel, which needs the extra `tensorflow`.
+        sha256: the hash that the model must have, or None.
+
+    Raises:
+        UserError: it cannot be had, or is neither.
+    """
+    return ImageModel(load_network(model, sha256=sha256))
+
+
+def _runner(model: Model) -> _Run:
+    """Logits and features of at most `BATCH_SIZE` images that were checked."""
+    if model.kind == "savedmodel":
+        from transforms.network.savedmodel import SavedModel
+
+        return SavedModel(model.content).run_images
+    interpreter = LiteRtModel(model.content, batch_size=1)  # no work for rows that are not there
+
+    def run(images: Array) -> tuple[Array, Array]:
+        pixels = np.rint(images * np.float32(255)).astype(np.uint8)
+        logits, features = zip(*(interpreter.run([picture]) for picture in pixels), strict=True)
+        return np.concatenate(logits), np.concatenate(features)
+
+    return run

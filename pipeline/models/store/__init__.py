@@ -1,0 +1,1 @@
+"""Network files: downloaded, verified, kept in the user's cache."""

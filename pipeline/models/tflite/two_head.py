@@ -1,0 +1,155 @@
+"""A published classifier made to give logits and features at once, for many pictures at a time.
+
+The published graph ends in a reshape to [1, 1001], which no batch passes, and a softmax in steps of
+1/256, too coarse to rank by. Both go; what fed them becomes the output, beside the pooled features.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final, NamedTuple
+
+from ai_edge_litert import schema_py_generated as schema
+
+from pipeline.models.tflite import flatbuffer
+from transforms.errors import UserError
+from transforms.network.classes import class_names
+from transforms.records import Model
+
+FEATURES: Final = "Logits/AvgPool_1a/AvgPool"
+LOGITS: Final = "Logits/Conv2d_1c_1x1/BiasAdd"
+"""What the names of the two heads end in."""
+
+_EXPECTED: Final = "Use a quantized MobileNet V1 such as mobilenet_v1_0.25_128_quant."
+
+
+class Heads(NamedTuple):
+    """Indices of two tensors of a graph."""
+
+    logits: int
+    features: int
+
+
+def two_head(tflite: bytes) -> bytes:
+    """Rewrites a quantized MobileNet V1 so that it ends at its logits and takes batches.
+
+    Args:
+        tflite: A file of any multiplier and input size, as published or already rewritten.
+
+    Returns:
+        A tflite file: input uint8[n, size, size, 3], outputs uint8[n, 1, 1, classes] logits and
+        uint8[n, 1, 1, 1024 * multiplier] features, in this order, with n = 1 until the input is
+        resized. The same input gives the same bytes.
+
+    Raises:
+        UserError: The bytes are not a tflite file, or not of this network; says what was found.
+    """
+    model = flatbuffer.read(tflite)
+    graph = model.subgraphs[0]
+    heads = find_heads(graph)
+    graph.operators = _operators_for(graph, set(heads))
+    graph.outputs = list(heads)
+    _open_batch(graph)
+    model.signatureDefs = None  # they name the outputs that are gone
+    return flatbuffer.write(model)
+
+
+def load(tflite: bytes, *, name: str) -> Model:
+    """Makes a model ready to run from a file as it was published or given.
+
+    Args:
+        tflite: As in `two_head`.
+        name: What the user calls the model; it begins every error message.
+
+    Raises:
+        UserError: As in `two_head`, or the number of classes is not that of the class names.
+    """
+    try:
+        rewritten = two_head(tflite)
+    except UserError as error:
+        raise UserError(f"model {name}: {error}") from error
+    graph = flatbuffer.read(rewritten).subgraphs[0]
+    pixels, logits, features = (graph.tensors[i] for i in (*graph.inputs, *graph.outputs))
+    classes = int(logits.shape[3])
+    if classes != len(class_names()):
+        raise UserError(
+            f"model {name}: it has {classes} classes, expected {len(class_names())}, the "
+            f"background and those of ILSVRC-2012. {_EXPECTED}"
+        )
+    return Model(
+        name=name,
+        kind="tflite",
+        sha256=hashlib.sha256(tflite).hexdigest(),
+        content=rewritten,
+        input_size=int(pixels.shape[1]),
+        feature_size=int(features.shape[3]),
+        classes=classes,
+    )
+
+
+def find_heads(graph: schema.SubGraphT) -> Heads:
+    """Finds the logits and the pooled features by their published names.
+
+    Raises:
+        UserError: One of them is missing or there are several, or they or the input have another
+            type or shape than two heads need; says what was found.
+    """
+    names = [flatbuffer.name(tensor) for tensor in graph.tensors]
+    heads = Heads(logits=_only(names, LOGITS, graph), features=_only(names, FEATURES, graph))
+    _check_input(graph)
+    for head in heads:
+        _check_head(graph.tensors[head])
+    return heads
+
+
+def _only(names: list[str], suffix: str, graph: schema.SubGraphT) -> int:
+    found = [i for i, name in enumerate(names) if name.endswith(suffix)]
+    if len(found) == 1:
+        return found[0]
+    outputs = ", ".join(names[i] for i in flatbuffer.indices(graph.outputs))
+    raise UserError(
+        f"expected one tensor whose name ends in {suffix}, found {len(found)} among {len(names)} "
+        f"tensors, the last of which are {', '.join(names[-5:])}; its output is {outputs}. "
+        f"{_EXPECTED}"
+    )
+
+
+def _check_input(graph: schema.SubGraphT) -> None:
+    found = [graph.tensors[i] for i in flatbuffer.indices(graph.inputs)]
+    if len(found) == 1 and found[0].type == schema.TensorType.UINT8:
+        shape = flatbuffer.indices(found[0].shape)
+        if len(shape) == 4 and shape[0] == 1 and shape[1] == shape[2] > 0 and shape[3] == 3:
+            return
+    described = ", ".join(flatbuffer.summary(tensor) for tensor in found) or "none"
+    raise UserError(
+        f"its inputs are {described}; expected one uint8[1, size, size, 3]. {_EXPECTED}"
+    )
+
+
+def _check_head(tensor: schema.TensorT) -> None:
+    shape = flatbuffer.indices(tensor.shape)
+    quantized = flatbuffer.quantization(tensor) is not None
+    if tensor.type != schema.TensorType.UINT8 or not quantized or shape[:-1] != [1, 1, 1]:
+        raise UserError(
+            f"its head is {flatbuffer.summary(tensor)}; "
+            f"expected a quantized uint8[1, 1, 1, n]. {_EXPECTED}"
+        )
+
+
+def _operators_for(graph: schema.SubGraphT, wanted: set[int]) -> list[Any]:
+    """Those operators, in their order, that it takes to compute the wanted tensors."""
+    needed = set(wanted)
+    kept = []
+    for operator in reversed(graph.operators):
+        if needed.intersection(flatbuffer.indices(operator.outputs)):
+            needed.update(flatbuffer.indices(operator.inputs))
+            kept.append(operator)
+    return kept[::-1]
+
+
+def _open_batch(graph: schema.SubGraphT) -> None:
+    """Declares the first dimension of the input and of every result as variable."""
+    results = [i for operator in graph.operators for i in flatbuffer.indices(operator.outputs)]
+    for index in (*flatbuffer.indices(graph.inputs), *results):
+        tensor = graph.tensors[index]
+        tensor.shapeSignature = [-1, *flatbuffer.indices(tensor.shape)[1:]]

@@ -1,0 +1,43 @@
+"""`quantlabel report`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pipeline.console.parser import add_command, add_run
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "report",
+        _report,
+        help="make a page that shows what is in a finished run",
+        description="Writes DIR/report/index.html: one file that opens from disk and needs no\n"
+        "network. Classes, a contact sheet, the least certain pictures, scores, duplicates,\n"
+        "sizes, failures with examples, and the identity of the model. Thumbnails are made\n"
+        "from the pictures where they still are; nothing else in DIR is touched.",
+        epilog="example:\n  quantlabel report labels --max-pictures 1000",
+    )
+    add_run(parser)
+    parser.add_argument(
+        "--max-pictures",
+        type=int,
+        default=400,
+        metavar="N",
+        help="thumbnails at most, 8 kB of the page each (default: %(default)s)",
+    )
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from pipeline.console.terminal import only_ours
+    from pipeline.report.write import ReportOptions, print_report, report
+
+    options = ReportOptions(folder=arguments.folder, max_pictures=arguments.max_pictures)
+    with only_ours(verbose=arguments.verbose) as stderr:
+        written = report(options, console=Console(file=stderr))
+    print_report(written, console=Console())

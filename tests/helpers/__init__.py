@@ -1,0 +1,1 @@
+"""What tests share: pictures, servers, runs. No tests."""

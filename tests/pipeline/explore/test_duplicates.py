@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.cli import main
+from pipeline.report.duplicates import near_identical
+from pipeline.run.folder.finished import FinishedRun, open_run
+from tests.helpers.finished_runs import write_run
+from tests.helpers.rows import prediction
+from transforms.records import Prediction
+
+
+def _row(number: int, vector: list[float], **others: Any) -> Prediction:
+    embedding = np.zeros(256, np.float32)
+    embedding[: len(vector)] = vector
+    return prediction(number)._replace(embedding=embedding, **others)
+
+
+ROWS = [
+    _row(1, [0, 1]),
+    _row(2, [3, 4], width=2000),
+    _row(3, [0, 0, 5], sha256="c" * 64, size=10),
+    _row(4, [6, 8, 1], width=1000),
+    _row(5, [0, 0, 5], sha256="c" * 64, size=10),
+    _row(6, [1, 0]),
+]
+
+
+def _names(rows: list[int]) -> list[str]:
+    return [f"/photos/{number:06d}.jpg" for number in rows]
+
+
+def test_groups_are_written_with_the_best_picture_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    write_run(run, ROWS)
+    before = sorted(path.name for path in run.iterdir())
+    assert main(["duplicates", str(run), "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    counts = ("pictures", "groups", "in_groups", "identical", "could_go", "threshold")
+    assert [summary[name] for name in counts] == [6, 2, 4, 2, 2, 0.95]
+    table = pq.read_table(run / "duplicates/groups.parquet").to_pylist()
+    assert [row["uri"] for row in table] == _names([2, 4, 5, 3])
+    assert [row["group"] for row in table] == [0, 0, 1, 1]
+    assert [row["keep"] for row in table] == [True, False, True, False]
+    assert [row["identical"] for row in table] == [False, False, True, True]
+    assert json.loads((run / "duplicates/summary.json").read_text("utf-8")) == summary
+    assert sorted(path.name for path in run.iterdir()) == sorted([*before, "duplicates"])
+
+
+def test_the_report_shows_the_groups_of_this_very_run(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    write_run(run, ROWS)
+    opened = open_run(str(run))
+
+    def tables() -> Iterable[pa.Table]:
+        return opened.predictions(columns=["uri", "label"])
+
+    assert near_identical(opened, tables) is None
+    assert main(["duplicates", str(run)]) == 0
+    found = near_identical(opened, tables)
+    assert found is not None
+    assert (found.groups, found.pictures) == (2, 4)
+    assert [group.count for group in found.shown] == [2, 2]
+    assert [[row["uri"] for row in group.rows] for group in found.shown] == [
+        _names([2, 4]),
+        _names([5, 3]),
+    ]
+    assert main(["report", str(run)]) == 0
+    page = (run / "report/index.html").read_text("utf-8")
+    assert "4 pictures in 2 groups: the same or nearly the same (cosine of 0.95 or more)" in page
+    later = {**opened.manifest, "started": "2027-01-01T00:00:00.000+00:00"}
+    assert near_identical(FinishedRun(str(run), later), tables) is None
+
+
+def test_a_run_without_duplicates_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "run", [ROWS[0], ROWS[5]])
+    assert main(["duplicates", str(tmp_path / "run")]) == 0
+    assert "0 of pictures that are alike" in " ".join(capsys.readouterr().out.split())
+    assert pq.read_table(tmp_path / "run/duplicates/groups.parquet").num_rows == 0
+
+
+@pytest.mark.parametrize("threshold", ["0", "1.1", "nan"])
+def test_a_threshold_that_is_no_cosine_is_refused(
+    tmp_path: Path, threshold: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["duplicates", str(tmp_path), "--threshold", threshold]) == 2
+    assert "--threshold: expected a cosine" in capsys.readouterr().err

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from pipeline.cli import main
+from pipeline.export.label_studio_config import image_address, labelling_config
+from tests.helpers.finished_runs import write_run
+from tests.helpers.rows import labelled, prediction
+from transforms.inputs.listing import list_input
+from transforms.records import Prediction
+
+
+def _row(number: int, margin: float, direction: int) -> Prediction:
+    embedding = np.full(256, 0.01, np.float32)
+    embedding[direction] = 1
+    second = (1 - margin) / 2
+    return prediction(number, uri=f"/photos/{number:03d} a.jpg")._replace(
+        sha256=f"{number:064x}"[::-1],
+        top_labels=[f"kind {number % 50}", "other"],
+        top_scores=[second + margin, second],
+        embedding=embedding,
+    )
+
+
+def _run(folder: Path, rows: list[Prediction]) -> list[dict[str, str]]:
+    write_run(folder, rows)
+    assert main(["review", str(folder), "--budget", "20", "--json"]) == 0
+    with (folder / "review/review.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _numbers(rows: list[dict[str, str]], why: str) -> list[int]:
+    return [int(row["uri"][8:11]) for row in rows if row["why"] == why]
+
+
+def test_the_doubtful_are_chosen_and_a_tenth_at_random(tmp_path: Path) -> None:
+    # 100 pictures that are all different, the doubtful ones first.
+    rows = _run(tmp_path / "run", [_row(n, n / 100, n) for n in range(100)])
+    assert len(rows) == 20
+    assert len(_numbers(rows, "random")) == 2
+    uncertain = _numbers(rows, "uncertain")
+    without = [n for n in range(100) if n not in _numbers(rows, "random")]
+    assert len(uncertain) == 18
+    assert set(uncertain) <= set(without)
+    assert uncertain[0] == without[0]
+    margins = [float(row["margin"]) for row in rows]
+    assert margins == sorted(margins)
+
+
+def test_one_picture_stands_for_a_near_identical_group(tmp_path: Path) -> None:
+    # Pictures 0 to 59 look in three directions, 60 to 99 each in another; all in great doubt.
+    rows = _run(tmp_path / "run", [_row(n, 0.001 * n, n % 3 if n < 60 else n) for n in range(100)])
+    uncertain = [n for n in _numbers(rows, "uncertain") if n < 60]
+    assert len(uncertain) == len({n % 3 for n in uncertain}) <= 3
+
+
+def test_clusters_of_the_doubtful_are_all_represented(tmp_path: Path) -> None:
+    # 1,000 pictures of ten kinds, not similar enough to be near-identical.
+    random = np.random.RandomState(0)
+    rows = []
+    for number in range(1000):
+        embedding = np.abs(random.standard_normal(256)).astype(np.float32) * 0.04
+        embedding[number % 10] = 1
+        # Kind 0 is in more doubt than any other.
+        margin = (0 if number % 10 == 0 else 0.3) + number / 10_000
+        rows.append(_row(number, margin, 0)._replace(embedding=embedding))
+    chosen = [n % 10 for n in _numbers(_run(tmp_path / "run", rows), "uncertain")]
+    assert len(set(chosen)) > 1, "the most doubtful kind has taken everything"
+
+
+def test_label_and_label_studio_take_the_manifest(tmp_path: Path) -> None:
+    rows = _run(tmp_path / "run", [_row(n, n / 100, n) for n in range(100)])
+    listed = list(list_input(str(tmp_path / "run/review/review.csv")))
+    assert [ref.uri for ref in listed] == [row["uri"] for row in rows]  # type: ignore[union-attr]
+    assert rows[0]["image"] == "/data/local-files/?d=photos/" + rows[0]["uri"][8:11] + "%20a.jpg"
+    config = ElementTree.parse(tmp_path / "run/review/label_config.xml").getroot()
+    image, choices = config
+    assert (image.tag, image.get("value")) == ("Image", "$image")
+    values = {choice.get("value") for choice in choices}
+    named = {name for row in rows for name in row["choices"].split("|")}
+    assert values == {*named, "none of these"}
+
+
+def test_with_a_label_map_doubt_is_between_its_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def row(number: int, top: dict[int, float], label: str | None, score: float) -> Prediction:
+        vector = np.eye(1, 256, number, np.float32)[0]
+        mapped = {"mapped_label": label, "mapped_score": score, "sha256": f"{number}" * 64}
+        return labelled(f"/p/{number}.jpg", top, embedding=vector, **mapped)
+
+    rows = [
+        row(0, {282: 0.45, 283: 0.44, 1: 0.01}, "cat", 0.89),  # two cats
+        row(1, {282: 0.4, 207: 0.3, 208: 0.05}, None, 0.4),  # cat or dog
+        row(2, {1: 0.31, 2: 0.3, 3: 0.29}, None, 0.01),  # fish, of no interest
+        row(3, {282: 0.5, 1: 0.25, 2: 0.2}, "cat", 0.5),  # cat or of no interest
+    ]
+    own = {"threshold": 0.45, "labels": {"cat": [282, 283], "dog": [207, 208]}}
+    write_run(tmp_path / "run", rows, label_map=own)
+    assert main(["review", str(tmp_path / "run"), "--json"]) == 0
+    chosen = json.loads(capsys.readouterr().out)
+    assert [(row["uri"][3], row["margin"], row["label"]) for row in chosen] == [
+        ("1", 0.05, None),
+        ("3", 0.05, "cat"),
+        ("0", 0.88, "cat"),
+        ("2", 0.9, None),
+    ]
+    assert [row["score"] for row in chosen] == [0.4, 0.5, 0.89, 0.01]
+    config = ElementTree.parse(tmp_path / "run/review/label_config.xml").getroot()
+    assert [choice.get("value") for choice in config[1]] == ["cat", "dog", "none of these"]
+
+
+def test_a_budget_above_the_run_takes_everything_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "run", [_row(n, 0.1, n) for n in range(9)])
+    assert main(["review", str(tmp_path / "run"), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert sorted(row["uri"] for row in rows) == [f"/photos/{n:03d} a.jpg" for n in range(9)]
+
+
+def test_a_run_with_one_class_a_picture_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "run", [prediction(1)], options={"top_k": 1})
+    assert main(["review", str(tmp_path / "run")]) == 2
+    assert "labelled with --top-k 1" in capsys.readouterr().err
+
+
+def test_addresses_and_names_are_escaped() -> None:
+    assert image_address("gs://bucket/a b.jpg") == "gs://bucket/a b.jpg"
+    assert image_address("/a b/é#1.jpg") == "/data/local-files/?d=a%20b/%C3%A9%231.jpg"
+    xml = labelling_config(['a "<b>" & c'])
+    assert ElementTree.fromstring(xml)[1][0].get("value") == 'a "<b>" & c'

@@ -1,0 +1,255 @@
+"""Crops and kernels against values worked out by hand, and against the reference pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from tests.helpers.encoded import encoded, orientation_exif, waves
+from transforms.errors import UsageError
+from transforms.failures import ImageError
+from transforms.images.decode import decode
+from transforms.images.pixels import Scratch
+from transforms.images.preprocess import METHODS, Method, load, preprocess, unit_range
+
+
+def _grey(rows: list[list[int]]) -> npt.NDArray[np.uint8]:
+    """Three different channels: the values, and 1 and 2 more."""
+    values: npt.NDArray[np.uint8] = (np.array(rows)[..., None] + np.arange(3)).astype(np.uint8)
+    return values
+
+
+def _grid(height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Red is the column, green the row."""
+    y, x = np.mgrid[0:height, 0:width]
+    return np.stack([x, y, 0 * x], axis=-1).astype(np.uint8)
+
+
+# --- the kernel
+
+
+def test_legacy_bilinear_by_hand() -> None:
+    """Eval crops 4 x 4 to 3 x 3 at the top left; size 2 samples positions 0 and 1.5 of it."""
+    pixels = _grey([[0, 10, 20, 99], [40, 50, 62, 99], [80, 91, 100, 99], [99, 99, 99, 99]])
+    # (50 + 62 + 91 + 100) / 4 = 75.75, truncated.
+    expected = _grey([[0, 15], [60, 75]])
+    np.testing.assert_array_equal(preprocess(pixels, size=2), expected)
+
+
+def test_enlarging_by_hand() -> None:
+    """Slim keeps all of 2 x 2; size 4 samples positions 0, 0.5, 1 and 1.5, the last held back."""
+    expected = _grey(
+        [[0, 50, 100, 100], [100, 125, 150, 150], [200, 200, 200, 200], [200, 200, 200, 200]]
+    )
+    pixels = preprocess(_grey([[0, 100], [200, 200]]), size=4, method="slim")
+    np.testing.assert_array_equal(pixels, expected)
+
+
+def test_the_kernel_never_reads_beyond_the_crop() -> None:
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    pixels[7:, :] = pixels[:, 7:] = 255
+    assert not preprocess(pixels, size=14).any()
+
+
+# --- crops
+
+
+def test_eval_takes_a_central_square_and_rounds_down() -> None:
+    """12 * 0.875 = 10.5; (21 - 10) / 2 = 5.5."""
+    pixels = preprocess(_grid(12, 21), size=10)
+    assert pixels[0, :, 0].tolist() == list(range(5, 15))
+    assert pixels[:, 0, 1].tolist() == list(range(1, 11))
+
+
+def test_slim_takes_the_same_share_of_each_side() -> None:
+    """TF-Slim drops 16 // 16 = 1 row and 32 // 16 = 2 columns at each edge."""
+    pixels = preprocess(_grid(16, 32), size=14, method="slim")
+    assert pixels[0, :, 0].tolist() == list(range(2, 30, 2))
+    assert pixels[:, 0, 1].tolist() == list(range(1, 15))
+
+
+def test_a_closer_crop_keeps_fewer_eighths() -> None:
+    """16 * 0.75 = 12 of the square; slim drops 32 // 8 / 2 = 4 of 32 columns at each edge."""
+    pixels = preprocess(_grid(16, 32), size=12, eighths=6)
+    assert pixels[0, :, 0].tolist() == list(range(10, 22))
+    assert pixels[:, 0, 1].tolist() == list(range(2, 14))
+    pixels = preprocess(_grid(16, 32), size=12, method="slim", eighths=6)
+    assert pixels[0, :, 0].tolist() == list(range(4, 28, 2))
+    assert pixels[:, 0, 1].tolist() == list(range(2, 14))
+
+
+@pytest.mark.parametrize("views", [1, 2, 4])
+def test_four_views_are_two_crops(views: int) -> None:
+    data = encoded(waves(60, 90), "PNG")
+    pixels = load(data, size=32, views=views).pixels
+    usual, closer = (
+        preprocess(waves(60, 90), size=32),
+        preprocess(waves(60, 90), size=32, eighths=6),
+    )
+    assert not np.array_equal(usual, closer)
+    np.testing.assert_array_equal(pixels, [usual, closer] if views == 4 else usual)
+
+
+def test_stretch_is_what_image_resize_does_by_itself() -> None:
+    pixels = waves(60, 90)
+    expected = np.asarray(Image.fromarray(pixels).resize((32, 32)))
+    np.testing.assert_array_equal(preprocess(pixels, size=32, method="stretch"), expected)
+
+
+def test_stretch_nearest_takes_the_pixel_at_the_centre() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
+    nearest = preprocess(pixels, size=4, method="stretch-nearest")
+    np.testing.assert_array_equal(nearest, pixels[1::2, 1::3])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (2, 3), (127, 129), (300, 200)])
+@pytest.mark.parametrize("size", [1, 128, 160])
+def test_every_shape_becomes_a_square(method: Method, shape: tuple[int, int], size: int) -> None:
+    pixels = preprocess(np.full((*shape, 3), 77, np.uint8), size=size, method=method)
+    assert pixels.shape == (size, size, 3)
+    assert pixels.dtype == np.uint8
+    assert pixels.flags.c_contiguous
+    assert (pixels == 77).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_strides_make_no_difference(method: Method) -> None:
+    turned = waves(61, 90).swapaxes(0, 1)[::-1, ::-1]
+    np.testing.assert_array_equal(
+        preprocess(turned, size=32, method=method),
+        preprocess(np.ascontiguousarray(turned), size=32, method=method),
+    )
+
+
+def test_the_picture_itself_is_left_alone() -> None:
+    pixels = waves(60, 90)
+    pixels.flags.writeable = False
+    for method in METHODS:
+        preprocess(pixels, size=32, method=method)
+    np.testing.assert_array_equal(pixels, waves(60, 90))
+
+
+def test_an_unknown_method_is_a_mistake_of_the_user() -> None:
+    with pytest.raises(UsageError, match="'squash': expected one of eval, slim, stretch"):
+        preprocess(waves(9, 9), method="squash")  # type: ignore[arg-type]
+
+
+# --- large pictures
+
+
+def _difference(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> float:
+    return float(np.abs(a.astype(int) - b).mean())
+
+
+@pytest.mark.parametrize("method", ["eval", "slim"])
+@pytest.mark.parametrize("reduction", [2, 4, 8])
+@pytest.mark.parametrize("shape", [(800, 1200), (803, 1205)])
+def test_a_reduced_picture_is_sampled_where_the_whole_one_would_be(
+    method: Method, reduction: int, shape: tuple[int, int]
+) -> None:
+    height, width = shape
+    picture = waves(height, width, period=40.0 * reduction)
+    # Means of square blocks, as decoding at a reduced size gives; the last may be a partial one.
+    padded = np.pad(picture, ((0, -height % reduction), (0, -width % reduction), (0, 0)), "edge")
+    blocks = padded.reshape(-(-height // reduction), reduction, -1, reduction, 3)
+    reduced = np.rint(blocks.mean((1, 3))).astype(np.uint8)
+    whole = preprocess(picture, size=16, method=method)
+    there = preprocess(reduced, size=16, method=method, whole=(width, height))
+    beside = preprocess(reduced, size=16, method=method)
+    assert _difference(there, whole) < min(1, _difference(beside, whole) / 2)
+
+
+def test_at_the_edge_of_a_reduced_picture_nothing_wraps_around() -> None:
+    """Pixel i of ten lies at (i + 0.5) / 2 - 0.5 of five: -0.25, 0.25, 0.75, ... 4.25."""
+    reduced = _grey([[0, 40, 80, 120, 160]] * 5)
+    pixels = preprocess(reduced, size=10, method="slim", whole=(10, 10))
+    expected = _grey([[0, 10, 30, 50, 70, 90, 110, 130, 150, 160]] * 10)
+    np.testing.assert_array_equal(pixels, expected)
+    turned = preprocess(reduced.swapaxes(0, 1), size=10, method="slim", whole=(10, 10))
+    np.testing.assert_array_equal(turned, expected.swapaxes(0, 1))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_load_of_a_large_jpeg_is_close_to_full_decoding(method: Method, orientation: int) -> None:
+    exif = orientation_exif(orientation)
+    data = encoded(waves(600, 800, period=400.0), "JPEG", quality=95, exif=exif)
+    picture = load(data, size=16, method=method)
+    assert decode(data, min_side=75).pixels.size * 64 == 600 * 800 * 3
+    assert _difference(picture.pixels, preprocess(decode(data).pixels, size=16, method=method)) < 2
+    assert (picture.width, picture.height) == ((800, 600) if orientation < 5 else (600, 800))
+    assert picture.format == "JPEG"
+
+
+@pytest.mark.parametrize(
+    ("method", "shorter", "reduced"),
+    [("eval", 440, True), ("eval", 439, False), ("stretch", 384, True), ("stretch", 383, False)],
+)
+def test_reduction_leaves_twelve_pixels_for_each_of_the_result(
+    method: Method, shorter: int, reduced: bool
+) -> None:
+    """16 * 12 = 192, which is 0.875 of 219.4, half of 439."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (shorter, 2 * shorter, 3), np.uint8)
+    data = encoded(pixels, "JPEG")
+    full = preprocess(decode(data).pixels, size=16, method=method)
+    assert np.array_equal(load(data, size=16, method=method).pixels, full) is not reduced
+
+
+# --- load, unit_range
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_result_of_load_outlives_scratch_memory(method: Method) -> None:
+    scratch = Scratch()
+    first = load(encoded(waves(40, 60), "JPEG"), size=16, method=method, scratch=scratch).pixels
+    kept = first.copy()
+    load(encoded(np.zeros((40, 60, 3), np.uint8), "JPEG"), size=16, method=method, scratch=scratch)
+    assert np.array_equal(first, kept)
+
+
+def test_load_gives_pixels_and_what_is_known_of_the_picture() -> None:
+    picture = load(encoded(waves(60, 90), "PNG"), size=32, method="slim")
+    np.testing.assert_array_equal(picture.pixels, preprocess(waves(60, 90), size=32, method="slim"))
+    assert picture[1:] == (90, 60, "PNG")
+
+
+def test_load_refuses_what_cannot_be_decoded() -> None:
+    with pytest.raises(ImageError, match="limit of 5399"):
+        load(encoded(waves(60, 90), "PNG"), max_pixels=5399)
+
+
+def test_unit_range() -> None:
+    values = unit_range(np.array([0, 51, 128, 255], np.uint8))
+    assert values.dtype == np.float32
+    assert values.tolist() == [0.0, np.float32(0.2), np.float32(128 / 255), 1.0]
+
+
+# --- reference data
+
+
+def test_the_reference_pixels_are_reproduced(shared: Path) -> None:
+    golden = np.load(shared / "golden" / "eval_tool.npz")
+    for name, expected in zip(golden["files"], golden["images"], strict=True):
+        data = (shared / "images" / "ilsvrc" / str(name)).read_bytes()
+        np.testing.assert_array_equal(load(data).pixels, expected, err_msg=str(name))
+
+
+def test_coral_published_check(shared: Path) -> None:
+    """Their picture, stretched by nearest neighbour: tiger cat, 283, with at least 0.25."""
+    interpreter_module = pytest.importorskip("ai_edge_litert.interpreter")
+    model = shared / "models" / "mobilenet_v1_0.25_128_quant.tflite"
+    interpreter = interpreter_module.Interpreter(str(model), num_threads=1)
+    interpreter.allocate_tensors()
+    picture = load((shared / "images" / "cat.bmp").read_bytes(), method="stretch-nearest")
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], picture.pixels[None])
+    interpreter.invoke()
+    output = interpreter.get_output_details()[0]
+    scores = interpreter.get_tensor(output["index"])[0] * output["quantization"][0]
+    assert int(scores.argmax()) == 283
+    assert scores.max() >= 0.25

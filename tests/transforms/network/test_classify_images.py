@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import dataclasses
+import pickle
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.util import assert_that
+
+from pipeline.models.tflite.stand_in import stand_in
+from pipeline.models.tflite.two_head import load
+from transforms.network.classify_images import ClassifyImages
+from transforms.network.litert import LiteRtModel, LiteRtModelHandler
+from transforms.network.ranking import BATCH_SIZE, mean_logits, softmax, top_classes
+from transforms.records import Failure, Image, ImageRef, Model, Prediction
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load(stand_in(), name="stand-in")
+
+
+def _pixels(count: int, *, seed: int = 0) -> list[npt.NDArray[np.uint8]]:
+    random = np.random.RandomState(seed)
+    # Coarse blocks: unlike white noise they drive the network to different classes.
+    blocks = random.randint(0, 256, size=(count, 8, 8, 3), dtype=np.uint8)
+    return list(blocks.repeat(16, axis=1).repeat(16, axis=2))
+
+
+def _image(number: int, pixels: npt.NDArray[np.uint8]) -> Image:
+    return Image(
+        ImageRef(f"/{number}.jpg", '{"n": 1}', 9, "17"), "ab" * 32, 500, 375, "JPEG", pixels
+    )
+
+
+def test_a_picture_gets_the_same_result_in_every_batch(model: Model) -> None:
+    pixels = _pixels(70)
+    runner = LiteRtModel(model.content)
+    logits, features = runner.run(pixels[:BATCH_SIZE])
+    assert logits.shape == (64, 1001)
+    assert features.shape == (64, 256)
+    assert len({row.tobytes() for row in logits}) == 64
+    for size in (1, 2, 7):
+        again = runner.run(pixels[10 : 10 + size])
+        np.testing.assert_array_equal(again[0], logits[10 : 10 + size])
+        np.testing.assert_array_equal(again[1], features[10 : 10 + size])
+
+
+def test_threads_do_not_disturb_each_other(model: Model) -> None:
+    runner = LiteRtModel(model.content, batch_size=8)
+    batches = [_pixels(8, seed=seed) for seed in range(8)]
+    alone = [runner.run(batch) for batch in batches]
+    start = threading.Barrier(4)
+
+    def repeat(first: int) -> None:
+        start.wait()
+        for step in range(40):
+            number = (first + step) % len(batches)
+            logits, features = runner.run(batches[number])
+            np.testing.assert_array_equal(logits, alone[number][0])
+            np.testing.assert_array_equal(features, alone[number][1])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(repeat, range(4)))
+
+
+def test_the_model_can_be_shared_and_the_handler_shipped(model: Model) -> None:
+    handler = LiteRtModelHandler(model)
+    loaded = handler.load_model()
+    assert weakref.ref(loaded)() is loaded
+    copy = pickle.loads(pickle.dumps(handler))
+    assert copy.run_inference([_image(0, _pixels(1)[0])], copy.load_model())[0].uri == "/0.jpg"
+
+
+def test_a_model_in_a_file_is_shipped_without_its_content(model: Model, tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(model.content)
+    handler = LiteRtModelHandler(dataclasses.replace(model, path=str(path)))
+    shipped = pickle.dumps(handler)
+    assert len(shipped) < len(model.content) / 100
+    logits, _ = pickle.loads(shipped).load_model().run(_pixels(1))
+    np.testing.assert_array_equal(logits, LiteRtModel(model.content).run(_pixels(1))[0])
+
+
+def test_bytes_of_a_batch_are_its_pixels(model: Model) -> None:
+    batch = [_image(number, pixels) for number, pixels in enumerate(_pixels(3))]
+    assert LiteRtModelHandler(model).get_num_bytes(batch) == 3 * 128 * 128 * 3
+
+
+def test_batches_are_full(model: Model) -> None:
+    kwargs = LiteRtModelHandler(model).batch_elements_kwargs()
+    assert (kwargs["min_batch_size"], kwargs["max_batch_size"]) == (64, 64)
+
+
+def test_prediction_fields_agree_with_the_logits(model: Model) -> None:
+    pixels = _pixels(1)
+    handler = LiteRtModelHandler(model, top_k=3)
+    (row,) = handler.run_inference([_image(7, pixels[0])], handler.load_model())
+    assert isinstance(row, Prediction)
+    logits, features = LiteRtModel(model.content).run(pixels)
+    order = sorted(range(1001), key=lambda class_id: (-logits[0, class_id], class_id))
+    powers = np.exp(logits[0].astype(np.float64))
+    assert row.top_class_ids == order[:3]
+    np.testing.assert_allclose(row.top_scores, (powers / powers.sum())[order[:3]], rtol=1e-6)
+    assert (row.class_id, row.score, row.label) == (order[0], row.top_scores[0], row.top_labels[0])
+    np.testing.assert_array_equal(row.embedding, features[0])
+    assert row.embedding.dtype == np.float32
+    assert (row.uri, row.sha256, row.meta) == ("/7.jpg", "ab" * 32, '{"n": 1}')
+    assert (row.size, row.version) == (9, "17")
+    assert (row.width, row.height, row.format) == (500, 375, "JPEG")
+
+
+def test_one_bad_image_does_not_take_its_batch_along(model: Model) -> None:
+    batch = [_image(number, pixels) for number, pixels in enumerate(_pixels(5))]
+    batch[2] = _image(2, np.zeros((64, 64, 3), np.uint8))
+    handler = LiteRtModelHandler(model)
+    results = handler.run_inference(batch, handler.load_model())
+    assert [type(result) for result in results] == [
+        Prediction,
+        Prediction,
+        Failure,
+        Prediction,
+        Prediction,
+    ]
+    assert [result.uri for result in results] == [f"/{number}.jpg" for number in range(5)]
+    failed = results[2]
+    assert isinstance(failed, Failure)
+    assert (failed.stage, failed.reason) == ("infer", "inference_error")
+
+
+def test_transform_gives_a_row_an_image(model: Model) -> None:
+    images = [_image(number, pixels) for number, pixels in enumerate(_pixels(70))]
+    images.append(_image(70, np.zeros((64, 64, 3), np.uint8)))
+
+    def labelled(rows: list[Prediction]) -> None:
+        assert sorted(row.uri for row in rows) == sorted(f"/{n}.jpg" for n in range(70))
+
+    def failed(rows: list[Failure]) -> None:
+        assert [row.uri for row in rows] == ["/70.jpg"]
+
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        result = pipeline | beam.Create(images) | ClassifyImages(model)
+        assert_that(result.predictions, labelled, label="predictions")
+        assert_that(result.failures, failed, label="failures")
+
+
+def test_equal_logits_rank_by_class_id() -> None:
+    logits = np.array([[1.0, 3.0, 2.0, 3.0], [0.0, 0.0, 0.0, 0.0]], np.float32)
+    assert top_classes(logits, k=3).tolist() == [[1, 3, 2], [0, 1, 2]]
+
+
+def test_several_views_are_averaged(model: Model) -> None:
+    usual, closer = _pixels(64), _pixels(64, seed=1)
+    runner = LiteRtModel(model.content)
+    two = [runner.run(usual), runner.run([pixels[:, ::-1] for pixels in usual])]
+    four = [*two, runner.run(closer), runner.run([pixels[:, ::-1] for pixels in closer])]
+    stacks = [np.stack(pair) for pair in zip(usual, closer, strict=True)]
+    for views, looks, pixels in ((2, two, usual), (4, four, stacks)):
+        scores = np.mean([softmax(logits).astype(np.float64) for logits, _ in looks], axis=0)
+        features = np.mean([features for _, features in looks], axis=0)
+        handler = LiteRtModelHandler(model, top_k=1001, views=views)
+        batch = [_image(number, each) for number, each in enumerate(pixels)]
+        rows = handler.run_inference(batch, handler.load_model())
+        for row, expected, embedding in zip(rows, scores, features, strict=True):
+            assert isinstance(row, Prediction)
+            assert row.class_id == expected.argmax()
+            np.testing.assert_allclose(row.top_scores, expected[row.top_class_ids], rtol=1e-5)
+            np.testing.assert_allclose(row.embedding, embedding, rtol=1e-6)
+            assert row.embedding.dtype == np.float32
+
+
+def test_a_picture_and_its_mirror_image_are_one_to_two_views(model: Model) -> None:
+    (pixels,) = _pixels(1)
+    handler = LiteRtModelHandler(model, views=2)
+    batch = [_image(0, pixels), _image(1, np.ascontiguousarray(pixels[:, ::-1]))]
+    one, other = handler.run_inference(batch, handler.load_model())
+    assert isinstance(one, Prediction)
+    assert isinstance(other, Prediction)
+    assert one.top_scores == other.top_scores
+    np.testing.assert_array_equal(one.embedding, other.embedding)
+
+
+@pytest.mark.parametrize("views", [1, 2])
+def test_a_temperature_changes_scores_but_not_their_order(model: Model, views: int) -> None:
+    batch = [_image(0, _pixels(1)[0])]
+    rows = {}
+    for temperature in (1.0, 2.0):
+        handler = LiteRtModelHandler(model, top_k=1001, views=views, temperature=temperature)
+        (row,) = handler.run_inference(batch, handler.load_model())
+        assert isinstance(row, Prediction)
+        rows[temperature] = row
+    assert rows[2.0].top_class_ids == rows[1.0].top_class_ids
+    roots = np.sqrt(rows[1.0].top_scores)  # softmax(logits / 2)
+    np.testing.assert_allclose(rows[2.0].top_scores, roots / roots.sum(), rtol=1e-4)
+
+
+def test_the_mean_of_softmaxes_is_a_softmax() -> None:
+    views = [np.log(np.array([[0.9, 0.1]], np.float32)), np.log(np.array([[0.3, 0.7]], np.float32))]
+    np.testing.assert_allclose(softmax(mean_logits(views)), [[0.6, 0.4]], rtol=1e-6)
+    huge = [np.array([[2000.0, 0.0]], np.float32)] * 2
+    np.testing.assert_allclose(softmax(mean_logits(huge)), [[1.0, 0.0]])
+
+
+def test_softmax_adds_up_and_does_not_overflow() -> None:
+    scores = softmax(np.array([[0.0, 0.0], [1000.0, 0.0], [0.0, np.log(3.0)]], np.float32))
+    np.testing.assert_allclose(scores, [[0.5, 0.5], [1.0, 0.0], [0.25, 0.75]], rtol=1e-6)
+    assert scores.dtype == np.float32

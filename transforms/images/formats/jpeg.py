@@ -1,0 +1,107 @@
+"""JPEG to pixels, by simplejpeg."""
+
+from __future__ import annotations
+
+import numpy as np
+import simplejpeg
+from PIL import (
+    Image,
+)
+
+from transforms.failures import ImageError, Reason
+from transforms.images.formats import jpeg_header
+from transforms.images.formats.pillow import load, open_picture, rgb
+from transforms.images.orientation import exif_orientation, upright
+from transforms.images.pixels import RGB, Decoded, Scratch, check_pixels
+
+
+def decode_jpeg(
+    data: bytes, *, max_pixels: int, min_side: int | None, scratch: Scratch | None
+) -> Decoded:
+    """Decodes a JPEG, upright, at full size or a fraction of it.
+
+    Args and errors are those of `transforms.images.decode.decode`.
+    """
+    header = jpeg_header.read_header(data)
+    width, height = header.width, header.height
+    check_pixels(width, height, max_pixels=max_pixels)
+    orientation = exif_orientation(header.exif)
+    reduction = _reduction(width, height, min_side, mirrored=orientation > 1)
+    pixels = _jpeg_pixels(
+        data,
+        header,
+        height=-(-height // reduction),
+        width=-(-width // reduction),
+        scratch=scratch,
+    )
+    if orientation > 4:
+        width, height = height, width
+    return Decoded(upright(pixels, orientation), width, height, "JPEG")
+
+
+def _reduction(width: int, height: int, min_side: int | None, *, mirrored: bool) -> int:
+    """The largest of 8, 4 and 2 that leaves `min_side` pixels, else 1.
+
+    A side that does not divide evenly ends in a partial pixel. Mirroring would bring it to the
+    front, where it would shift the picture; such a picture is not reduced so far.
+    """
+    if min_side is None:
+        return 1
+    for factor in (8, 4, 2):
+        even = width % factor == 0 and height % factor == 0
+        if min(width, height) >= factor * min_side and (even or not mirrored):
+            return factor
+    return 1
+
+
+def _jpeg_pixels(
+    data: bytes,
+    header: jpeg_header.Header,
+    *,
+    height: int,
+    width: int,
+    scratch: Scratch | None,
+) -> RGB:
+    """uint8[height, width, 3], or of full size if only Pillow can decode the file."""
+    cmyk = header.components == 4
+    channels = 4 if cmyk else 3
+    try:
+        pixels: RGB = simplejpeg.decode_jpeg(
+            data,
+            colorspace="CMYK" if cmyk else "RGB",
+            min_height=height,
+            min_width=width,
+            strict=True,
+            buffer=scratch.of(height * width * channels) if scratch else None,
+        )
+    except (ValueError, KeyError) as error:
+        _raise_if_damaged(error)
+        return rgb(load("JPEG", open_picture("JPEG", jpeg_header.without_metadata(data, header))))
+    return _rgb_from_cmyk(pixels, inverted=header.adobe) if cmyk else pixels
+
+
+_JPEG_DAMAGE = (
+    ("premature end", Reason.TRUNCATED),
+    ("bad huffman code", Reason.CORRUPT),
+    ("bad arithmetic code", Reason.CORRUPT),
+    ("instead of rst", Reason.CORRUPT),
+)
+"""Parts of libjpeg's messages (jerror.h) after which some pixels are made up.
+
+Its other complaints (bytes between two segments, odd scan parameters) leave the pixels whole, or
+are fatal to Pillow too: there Pillow decides.
+"""
+
+
+def _raise_if_damaged(error: Exception) -> None:
+    text = str(error).lower()
+    for part, reason in _JPEG_DAMAGE:
+        if part in text:
+            raise ImageError(reason, f"JPEG data are {reason.value} ({error})") from error
+
+
+def _rgb_from_cmyk(cmyk: RGB, *, inverted: bool) -> RGB:
+    """Adobe's programs store CMYK in JPEG inverted, and mark it so."""
+    if inverted:
+        cmyk = 255 - cmyk
+    return np.asarray(Image.fromarray(cmyk, "CMYK").convert("RGB"))

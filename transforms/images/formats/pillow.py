@@ -1,0 +1,246 @@
+"""All formats but JPEG to pixels, each by Pillow's reader of it."""
+
+from __future__ import annotations
+
+import io
+import logging
+import struct
+import warnings
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from transforms import sniff
+from transforms.failures import ImageError, Reason
+from transforms.images import limits
+from transforms.images.formats import tiff_strips
+from transforms.images.orientation import exif_orientation, upright
+from transforms.images.pixels import RGB, Decoded, check_pixels
+
+# What Pillow has to say comes back as an ImageError. Set once, here, because
+# `warnings.catch_warnings` around a call would change the filters of other threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
+
+
+def decode_by_pillow(kind: str, data: bytes, *, max_pixels: int) -> Decoded:
+    """Decodes the first picture of a file of a known format, upright and over white.
+
+    Raises:
+        ImageError: as `transforms.images.decode.decode` says.
+    """
+    if kind in sniff.SIZES:
+        check_pixels(*sniff.SIZES[kind](data), max_pixels=max_pixels)
+    image = open_picture(kind, _prepared(kind, data))
+    check_pixels(*image.size, max_pixels=max_pixels)
+    _check_work(image, len(data), max_pixels=max_pixels)
+    pixels = _tiff(image, data) if kind == "TIFF" else rgb(load(kind, image))
+    # After loading: in a PNG it may stand behind the pixels.
+    pixels = upright(pixels, _orientation(image))
+    return Decoded(pixels, pixels.shape[1], pixels.shape[0], kind)
+
+
+class _Tiff(TiffImagePlugin.TiffImageFile):
+    """Without what Pillow does at the end: read all metadata, further directories too."""
+
+    def load_end(self) -> None:
+        self._size = self.im.size  # as stored; Pillow swaps it where the picture lies on its side
+
+
+_READERS: dict[str, type[ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,  # of a multi-picture file (MPO) it reads the first
+    "PNG": PngImagePlugin.PngImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "TIFF": _Tiff,
+    "BMP": BmpImagePlugin.BmpImageFile,
+}
+
+
+def _prepared(kind: str, data: bytes) -> bytes:
+    """What Pillow's reader gets to see."""
+    if kind == "PNG":
+        return limits.png(data)
+    if kind == "GIF":
+        return limits.gif(data)
+    if kind == "WEBP":
+        limits.check_webp(data)
+    if kind == "TIFF":
+        limits.check_tiff(data)
+    return data
+
+
+def _check_work(image: ImageFile.ImageFile, size: int, *, max_pixels: int) -> None:
+    """Refuses what would cost more than so many pixels do."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        _check_tiff(image, size, max_pixels=max_pixels)
+    elif image.tile and image.tile[0].codec_name == "bmp_rle":
+        # A run-length code may ask for 255 rows more than there are.
+        limit = limits.MAX_RUN_LENGTH
+        check_pixels(image.width, image.height + 255, max_pixels=min(max_pixels, limit))
+        if size > limit:
+            raise ImageError(
+                Reason.TOO_COMPLEX, f"a BMP of {size} bytes with run lengths, the limit is {limit}"
+            )
+
+
+def _check_tiff(image: TiffImagePlugin.TiffImageFile, size: int, *, max_pixels: int) -> None:
+    """Refuses what libtiff would take time or memory for, or print complaints about.
+
+    Without compression libtiff is not used, and the lengths of the strips are often wrong.
+    """
+    tile = [
+        *_integers(image, TiffImagePlugin.TILEWIDTH),
+        *_integers(image, TiffImagePlugin.TILELENGTH),
+    ]
+    if len(tile) == 2 and all(step > 0 for step in tile):
+        width, height = (
+            -(-side // step) * step for side, step in zip(image.size, tile, strict=True)
+        )
+        check_pixels(width, height, max_pixels=max_pixels)
+    if _integers(image, TiffImagePlugin.COMPRESSION) in ([], [1]):
+        return
+    for offsets, lengths in (
+        (TiffImagePlugin.STRIPOFFSETS, TiffImagePlugin.STRIPBYTECOUNTS),
+        (TiffImagePlugin.TILEOFFSETS, TiffImagePlugin.TILEBYTECOUNTS),
+    ):
+        spans = zip(_integers(image, offsets), _integers(image, lengths), strict=False)
+        if any(start + length > size for start, length in spans):
+            raise ImageError(Reason.TRUNCATED, "TIFF data end before the pixels do")
+
+
+def _tiff(image: ImageFile.ImageFile, data: bytes) -> RGB:
+    """The pixels, or an error, where libtiff would hand out memory that it has not written to."""
+    assert isinstance(image, TiffImagePlugin.TiffImageFile)
+    compression = _integers(image, TiffImagePlugin.COMPRESSION)
+    if compression not in ([tiff_strips.GROUP_4], [tiff_strips.JPEG]):
+        return rgb(load("TIFF", image))
+    directory = {tag: found for tag in image.tag_v2 if (found := _integers(image, tag))}
+    if compression == [tiff_strips.JPEG]:
+        tiff_strips.check_jpegs(data, directory)
+        return rgb(load("TIFF", image))
+    taller, above = tiff_strips.with_white_above(data, directory)
+    return rgb(load("TIFF", open_picture("TIFF", taller)))[above:]
+
+
+def _integers(image: TiffImagePlugin.TiffImageFile, tag: int) -> list[int]:
+    """The values of a tag; those of another type, which only a damaged file has, are left out."""
+    try:
+        found = image.tag_v2.get(tag, ())
+    except _PILLOW_ERRORS as error:  # values are parsed when they are first asked for
+        raise _verdict("TIFF", error, ended=False) from error
+    values = found if isinstance(found, tuple) else (found,)
+    return [value for value in values if isinstance(value, int)]
+
+
+_PILLOW_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What its readers raise on data that are not as they expect."""
+
+
+_UNSUPPORTED = (
+    "cannot handle",
+    "not supported",
+    "unknown pixel mode",
+    "unknown raw mode",
+    "unsupported",
+)
+"""Parts of Pillow's messages that mean: a kind of picture that it does not know."""
+
+
+def open_picture(kind: str, data: bytes) -> ImageFile.ImageFile:
+    """Reads the header only."""
+    stream = io.BytesIO(data)
+    try:
+        return _READERS[kind](stream)
+    except Image.DecompressionBombError as error:
+        raise ImageError(Reason.TOO_MANY_PIXELS, str(error)) from error
+    except _PILLOW_ERRORS as error:
+        # The WebP reader always takes the whole file; its header says how long that should be.
+        ended = (
+            8 + int.from_bytes(data[4:8], "little") > len(data)
+            if kind == "WEBP"
+            else stream.tell() >= len(data)
+        )
+        raise _verdict(kind, error, ended=ended) from error
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    """EXIF orientation, 1 to 8."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        found = _integers(image, ExifTags.Base.Orientation)
+        return found[0] if found and 1 <= found[0] <= 8 else 1
+    return exif_orientation(image.info.get("exif"))
+
+
+def load(kind: str, image: ImageFile.ImageFile) -> ImageFile.ImageFile:
+    """Decodes the pixels, in place."""
+    try:
+        image.load()
+    except Image.DecompressionBombError as error:
+        raise ImageError(Reason.TOO_MANY_PIXELS, str(error)) from error
+    except _PILLOW_ERRORS as error:
+        raise _verdict(kind, error, ended=False) from error
+    return image
+
+
+def _verdict(kind: str, error: BaseException, *, ended: bool) -> ImageError:
+    text = str(error).lower()
+    if any(part in text for part in _UNSUPPORTED):
+        return ImageError(Reason.UNSUPPORTED, f"a kind of {kind} that is not supported ({error})")
+    if ended or "truncated" in text:
+        return ImageError(Reason.TRUNCATED, f"{kind} data end too early ({error})")
+    return ImageError(Reason.CORRUPT, f"{kind} data are corrupt ({error})")
+
+
+def rgb(image: ImageFile.ImageFile) -> RGB:
+    """Any of Pillow's modes to uint8[h, w, 3]."""
+    if image.mode.startswith("I;16"):
+        return _rgb_from_16_bits(image)
+    if image.mode in ("I", "F"):
+        raise ImageError(
+            Reason.UNSUPPORTED, f"{image.format} with 32 bits a sample has no known black and white"
+        )
+    try:
+        if image.has_transparency_data:
+            colour = image.convert("RGBA")
+            white = Image.new("RGB", image.size, "white")
+            white.paste(colour, mask=colour)
+            return np.asarray(white)
+        return np.asarray(image.convert("RGB"))
+    except _PILLOW_ERRORS as error:
+        raise _verdict(str(image.format), error, ended=False) from error
+
+
+def _rgb_from_16_bits(image: ImageFile.ImageFile) -> RGB:
+    """The high byte, as Pillow does for colour. Its own conversion of grey cuts off at 255."""
+    samples = np.array(image)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        samples[samples == transparent] = 0xFFFF
+    used = 16
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        used = 12 if _integers(image, TiffImagePlugin.BITSPERSAMPLE) == [12] else 16
+    grey = (samples >> (used - 8)).astype(np.uint8)
+    return np.repeat(grey[:, :, np.newaxis], 3, axis=2)

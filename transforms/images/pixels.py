@@ -1,0 +1,66 @@
+"""Pixels as decoders hand them on: arrays, memory to decode into, which way up they are."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from transforms.failures import ImageError, Reason
+
+RGB = npt.NDArray[np.uint8]
+"""uint8[height, width, 3]"""
+
+
+class Decoded(NamedTuple):
+    """A picture as an array.
+
+    Attributes:
+        pixels: uint8[h, w, 3], RGB, upright. A strided view if the picture was turned or mirrored.
+            h and w are height and width divided by 1, 2, 4 or 8, rounded up.
+        width: columns of the whole picture, upright.
+        height: rows of the whole picture, upright.
+        format: JPEG, PNG, WEBP, GIF, TIFF or BMP.
+    """
+
+    pixels: RGB
+    width: int
+    height: int
+    format: str
+
+
+class Scratch:
+    """Memory that one thread decodes into again and again.
+
+    Fresh memory for each picture has to be mapped and cleared by the kernel page by page, which
+    costs a fifth of the decoding.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = np.empty(0, np.uint8)
+
+    def of(self, size: int) -> npt.NDArray[np.uint8] | None:
+        """At least `size` bytes; None if they are too many to keep between pictures."""
+        if size > _MAX_SCRATCH:
+            return None
+        if len(self._buffer) < size:
+            self._buffer = np.empty(size, np.uint8)
+        return self._buffer
+
+
+_MAX_SCRATCH = 64 * 1024 * 1024
+"""Bytes: 22 megapixels in RGB."""
+
+
+def check_pixels(width: int, height: int, *, max_pixels: int) -> None:
+    """Refuses a picture before memory is spent on it.
+
+    Raises:
+        ImageError: too_many_pixels.
+    """
+    if width * height > max_pixels:
+        raise ImageError(
+            Reason.TOO_MANY_PIXELS,
+            f"{width} x {height} pixels are more than the limit of {max_pixels}",
+        )

@@ -1,0 +1,15 @@
+"""Names in the folder of a run."""
+
+from __future__ import annotations
+
+MANIFEST = "_MANIFEST.json"
+
+
+SUCCESS = "_SUCCESS"
+
+
+UNFINISHED = "_unfinished-"
+"""How the names of folders begin that hold what no run has finished."""
+
+HEAD_FOLDER = "head"
+"""Labels of a head, beside the rows that they were learned from."""
