@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from pipeline.models.tflite.architecture import Layer, architecture
 from pipeline.models.tflite.graph import PIXEL, Quantization, QuantizedLayer, build
 from pipeline.models.tflite.stand_in import stand_in
 from pipeline.models.tflite.two_head import two_head
+from transforms.errors import UserError
 from transforms.network import native
-from transforms.network.litert import LiteRtModel
+from transforms.network.litert import LiteRtModel, load_model
 from transforms.network.native import Layers, NativeModel, UnsuitableError
 
 Pictures = list[npt.NDArray[np.uint8]]
@@ -366,7 +367,7 @@ def test_arrays_of_another_type_are_a_mistake_of_the_program(fields: dict[str, A
 def test_sums_that_leave_32_bits_are_refused() -> None:
     layers = native.read_layers(two_head(stand_in()))
     for bias in (2**31 - 1, -(2**31)):
-        with pytest.raises(UnsuitableError, match=r"sums of up to 2,?1474"):
+        with pytest.raises(UnsuitableError, match=r"sums of up to 214\d{7}$"):
             NativeModel(_changed(layers, 5, bias=np.full(32, bias, np.int32)))
 
 
@@ -403,7 +404,9 @@ class _OffByOne:
         self._model = model
         self._head = head
 
-    def run(self, pixels: Pictures) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def run(
+        self, pixels: Sequence[npt.NDArray[np.uint8]]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         heads = self._model.run(pixels)
         heads[self._head][-1, -1] += np.float32(0.01)
         return heads
@@ -418,6 +421,25 @@ def test_a_network_that_runs_alike_is_taken_and_another_is_not() -> None:
     for head, name in enumerate(("logits", "features")):
         with pytest.raises(UnsuitableError, match=rf"^1 of \d+ {name} differ"):
             native.load(tflite, reference=_OffByOne(litert, head=head))
+
+
+@needs_kernel
+def test_the_kernel_can_be_chosen() -> None:
+    tflite = two_head(stand_in())
+    assert isinstance(load_model(tflite, kernel="python"), LiteRtModel)
+    assert isinstance(load_model(tflite, kernel="native"), NativeModel)
+    assert isinstance(load_model(tflite), NativeModel)
+
+
+def test_a_network_that_it_does_not_take_runs_in_litert() -> None:
+    other = flatbuffer.read(two_head(stand_in()))
+    other.subgraphs[0].operators[
+        0
+    ].builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.RELU_N1_TO_1
+    tflite = flatbuffer.write(other)
+    assert isinstance(load_model(tflite), LiteRtModel)
+    with pytest.raises(UserError, match=r"^kernel native: .*\. Use auto or python\.$"):
+        load_model(tflite, kernel="native")
 
 
 @pytest.mark.parametrize("size", [128, 224])
