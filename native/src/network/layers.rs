@@ -3,6 +3,9 @@
 /// No row, column or depth of the published networks comes near; keeps sizes far from overflow.
 const LARGEST: usize = 4096;
 
+/// Bytes of the largest map; twenty times as many as the largest of the published networks has.
+const LARGEST_MAP: usize = 1 << 24;
+
 /// Bytes of one row under a 3x3 filter over three colours.
 pub const STEM_BYTES: usize = 9;
 
@@ -84,11 +87,11 @@ impl Network {
         let [stem, pairs @ .., logits] = layers else {
             return Err(format!("{} layers", layers.len()));
         };
-        if size == 0 || size > LARGEST || pairs.is_empty() || pairs.len() % 2 != 0 {
+        if size == 0 || size > LARGEST || pairs.is_empty() || !pairs.len().is_multiple_of(2) {
             return Err(format!("{} layers for pictures of {size}", layers.len()));
         }
         stem.expect(false, 3)?;
-        if stem.channels != 3 || stem.depth % 8 != 0 || stem.stride != 2 {
+        if stem.channels != 3 || !stem.depth.is_multiple_of(8) || stem.stride != 2 {
             return Err(format!(
                 "a stem from {} to {}, stride {}",
                 stem.channels, stem.depth, stem.stride
@@ -96,14 +99,19 @@ impl Network {
         }
         let stem_window = stem.window(size)?;
         let (mut size, mut depth) = (stem_window.out_size, stem.depth);
+        expect_map(size, depth)?;
         let mut blocks = Vec::with_capacity(pairs.len() / 2);
         for pair in pairs.chunks_exact(2) {
-            if pair[0].channels != depth || pair[1].channels != depth || pair[1].depth % 8 != 0 {
+            if pair[0].channels != depth
+                || pair[1].channels != depth
+                || !pair[1].depth.is_multiple_of(8)
+            {
                 return Err(format!("a block that does not fit a depth of {depth}"));
             }
             let depthwise = pair[0].depthwise(size)?;
             blocks.push((depthwise, pair[1].pointwise()?));
             (size, depth) = (blocks[blocks.len() - 1].0.window.out_size, pair[1].depth);
+            expect_map(size, depth)?;
         }
         if logits.channels != depth {
             return Err(format!("logits from {} of {depth}", logits.channels));
@@ -115,6 +123,13 @@ impl Network {
             logits: logits.pointwise()?,
         })
     }
+}
+
+fn expect_map(size: usize, depth: usize) -> Result<(), String> {
+    if size * size * depth > LARGEST_MAP {
+        return Err(format!("a map of {size} * {size} * {depth} bytes"));
+    }
+    Ok(())
 }
 
 impl Source {
@@ -166,8 +181,9 @@ impl Source {
         self.expect(true, 3)?;
         let window = self.window(size)?;
         // Kernels take 16 bytes at once, so two columns of a map whose depth is an odd multiple of 8.
-        let halves = self.channels % 16 != 0;
-        if self.channels != self.depth || (halves && (self.stride != 1 || size % 2 != 0)) {
+        let halves = !self.channels.is_multiple_of(16);
+        if self.channels != self.depth || (halves && (self.stride != 1 || !size.is_multiple_of(2)))
+        {
             return Err(format!(
                 "depthwise from {} to {}, stride {}, {size} columns",
                 self.channels, self.depth, self.stride

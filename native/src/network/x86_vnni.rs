@@ -3,6 +3,9 @@
 //! Weights around zero need nine bits. All but a few fit into eight, and a weight that does not is
 //! split into two that do; the second one is added by an instruction of its own.
 
+// Registers are counted in three dimensions at once; iterators over one of them hide the others.
+#![allow(clippy::needless_range_loop)]
+
 use std::arch::x86_64::*;
 
 use super::layers::{Depthwise, Pointwise, Requantization, Window, STEM_BYTES, STEM_STEP};
@@ -150,7 +153,11 @@ impl Kernels for Vnni {
 
     fn pack_depthwise(&self, layer: &Depthwise) -> PackedDepthwise {
         let depth = layer.channels;
-        let period = if depth % LANES == 0 { depth } else { 2 * depth };
+        let period = if depth.is_multiple_of(LANES) {
+            depth
+        } else {
+            2 * depth
+        };
         let groups: Vec<Group> = (0..period)
             .step_by(LANES)
             .map(|first| {
@@ -357,7 +364,7 @@ fn tile<const M: usize, const N: usize>(
         }
     }
     let start = block * LANES;
-    if N < 4 && M % 4 == 0 && outputs == N * LANES {
+    if N < 4 && M.is_multiple_of(4) && outputs == N * LANES {
         // The rows of the target follow each other without a gap: whole vectors of codes.
         for (m, target) in target.chunks_exact_mut(BYTES).enumerate() {
             let sums = std::array::from_fn::<_, 4, _>(|i| sums[(4 * m + i) / N % M][i % N]);

@@ -221,6 +221,14 @@ def test_a_picture_gets_the_same_result_in_every_batch(level: str) -> None:
             np.testing.assert_array_equal(features[row], alone[row % 16][1][0])
 
 
+def test_litert_gives_the_same_in_the_batches_of_the_self_test_and_of_a_run() -> None:
+    tflite = two_head(stand_in())
+    pictures = native.made_pictures(128)
+    tested = LiteRtModel(tflite, batch_size=native.CHECKED_PICTURES).run(pictures)
+    for found, expected in zip(tested, LiteRtModel(tflite).run(pictures), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 @needs_kernel
 @each_level
 def test_mirror_images_are_taken_as_they_lie_in_memory(level: str) -> None:
@@ -372,7 +380,7 @@ def test_sums_that_leave_32_bits_are_refused() -> None:
 
 
 @needs_kernel
-@pytest.mark.parametrize("size", [0, 1, 2**62])
+@pytest.mark.parametrize("size", [0, 1, 4096, 2**62])
 def test_sizes_of_no_network_are_refused(size: int) -> None:
     layers = native.read_layers(two_head(stand_in()))._replace(size=size)
     with pytest.raises(UnsuitableError):
