@@ -1,10 +1,6 @@
-//! Compiled kernels of quantlabel. Everything here has an equal in Python that decides in doubt.
+//! The inner loops of quantlabel as a module for Python.
 
-use pyo3::prelude::*;
+pub mod network;
 
-mod network;
-
-#[pymodule]
-fn quantlabel_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<network::Network>()
-}
+#[cfg(feature = "python")]
+mod python;

@@ -334,6 +334,9 @@ def _dequantized(codes: bytes, quantization: Quantization) -> npt.NDArray[np.flo
 
 def _extension() -> Any:
     try:
-        return importlib.import_module("quantlabel_native")
+        extension = importlib.import_module("quantlabel_native")
     except ImportError as error:
         raise UnsuitableError(f"the compiled kernel is not installed ({error})") from error
+    if not hasattr(extension, "Network"):
+        raise UnsuitableError("the compiled kernel that is installed is of an older version")
+    return extension

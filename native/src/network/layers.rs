@@ -116,12 +116,7 @@ impl Network {
         if logits.channels != depth {
             return Err(format!("logits from {} of {depth}", logits.channels));
         }
-        Ok(Network {
-            stem: stem.matrix()?,
-            stem_window,
-            blocks,
-            logits: logits.pointwise()?,
-        })
+        Ok(Network { stem: stem.matrix()?, stem_window, blocks, logits: logits.pointwise()? })
     }
 }
 
@@ -205,10 +200,7 @@ impl Source {
     }
 
     fn requantization(&self) -> Requantization {
-        Requantization {
-            scale: self.scale,
-            zero_point: self.output_zero_point,
-        }
+        Requantization { scale: self.scale, zero_point: self.output_zero_point }
     }
 
     fn window(&self, size: usize) -> Result<Window, String> {

@@ -1,6 +1,6 @@
 //! A packed network and the order in which its layers run over pictures.
 
-use super::layers::{Depthwise, Network, Pointwise, Requantization, Window, STEM_STEP};
+use super::layers::{Depthwise, Network, Pointwise, Requantization, STEM_STEP, Window};
 
 /// Bytes between a depthwise layer and the 1x1 convolution behind it: they stay in the first cache.
 const STRIP_BYTES: usize = 8192;
@@ -163,9 +163,7 @@ impl<K: Kernels> Plan<K> {
         let bytes = 3 * window.size;
         let padded = picture_row_bytes(window);
         memory.picture_rows.fill(window.padding);
-        let targets = memory
-            .target
-            .chunks_exact_mut(window.out_size * self.stem_depth);
+        let targets = memory.target.chunks_exact_mut(window.out_size * self.stem_depth);
         for (row, target) in targets.take(window.out_size).enumerate() {
             let rows = memory.picture_rows.chunks_exact_mut(padded);
             for (tap, padded) in rows.enumerate() {
@@ -176,8 +174,7 @@ impl<K: Kernels> Plan<K> {
                 }
             }
             let under = [0, 1, 2].map(|tap| &memory.picture_rows[tap * padded..][..padded]);
-            self.kernels
-                .stem(&self.stem, under, target, &mut memory.scratch);
+            self.kernels.stem(&self.stem, under, target, &mut memory.scratch);
         }
     }
 
@@ -199,13 +196,11 @@ impl<K: Kernels> Plan<K> {
                     Some(from) => &source[from * row_bytes..][..row_bytes],
                     None => padding,
                 });
-                self.kernels
-                    .depthwise(&block.depthwise, under, target, &mut memory.scratch);
+                self.kernels.depthwise(&block.depthwise, under, target, &mut memory.scratch);
             }
             let outputs = window.out_size * block.pointwise.outputs;
             let target = &mut memory.target[first * outputs..][..rows * outputs];
-            self.kernels
-                .pointwise(&block.pointwise.packed, strip, target, &mut memory.scratch);
+            self.kernels.pointwise(&block.pointwise.packed, strip, target, &mut memory.scratch);
         }
     }
 }
@@ -222,16 +217,12 @@ impl<K: Kernels> Run for Plan<K> {
         let mut memory = self.memory();
         let mut features = vec![0; pictures.len() * self.logits.inputs];
         let mut logits = vec![0; pictures.len() * self.logits.outputs];
-        for (picture, row) in pictures
-            .iter()
-            .zip(features.chunks_exact_mut(self.logits.inputs))
-        {
+        for (picture, row) in pictures.iter().zip(features.chunks_exact_mut(self.logits.inputs)) {
             self.features(picture, &mut memory, row);
         }
         let some = features.chunks(LOGIT_ROWS * self.logits.inputs);
         for (source, target) in some.zip(logits.chunks_mut(LOGIT_ROWS * self.logits.outputs)) {
-            self.kernels
-                .pointwise(&self.logits.packed, source, target, &mut memory.scratch);
+            self.kernels.pointwise(&self.logits.packed, source, target, &mut memory.scratch);
         }
         (logits, features)
     }
@@ -250,9 +241,7 @@ impl<K: Kernels> Matrix<K> {
 impl Window {
     /// The row (or column) that comes in under a tap, or None where that is padding.
     pub fn source(&self, out: usize, tap: usize) -> Option<usize> {
-        (out * self.stride + tap)
-            .checked_sub(self.before)
-            .filter(|at| *at < self.size)
+        (out * self.stride + tap).checked_sub(self.before).filter(|at| *at < self.size)
     }
 }
 

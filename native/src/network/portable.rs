@@ -37,10 +37,7 @@ impl Kernels for Portable {
         for (row, target) in rows.zip(target.chunks_exact_mut(layer.outputs)) {
             let filters = layer.weights.chunks_exact(layer.inputs);
             for ((code, filter), bias) in target.iter_mut().zip(filters).zip(&layer.bias) {
-                let products = row
-                    .iter()
-                    .zip(filter)
-                    .map(|(x, w)| i32::from(*x) * i32::from(*w));
+                let products = row.iter().zip(filter).map(|(x, w)| i32::from(*x) * i32::from(*w));
                 *code = layer.requantization.code(bias + products.sum::<i32>());
             }
         }

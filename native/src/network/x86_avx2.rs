@@ -7,7 +7,7 @@
 
 use std::arch::x86_64::*;
 
-use super::layers::{Depthwise, Pointwise, Requantization, Window, STEM_BYTES, STEM_STEP};
+use super::layers::{Depthwise, Pointwise, Requantization, STEM_BYTES, STEM_STEP, Window};
 use super::plan::Kernels;
 
 /// Sums in a vector.
@@ -84,10 +84,7 @@ impl Kernels for Avx2 {
                     }
                 })
             });
-            (
-                weights,
-                std::array::from_fn(|lane| layer.bias[first + lane]),
-            )
+            (weights, std::array::from_fn(|lane| layer.bias[first + lane]))
         });
         PackedStem {
             outputs: layer.outputs,
@@ -111,9 +108,7 @@ impl Kernels for Avx2 {
             packed.bias.extend(bias);
             for input in (0..layer.inputs).step_by(2) {
                 for row in rows {
-                    packed
-                        .weights
-                        .extend(row.map_or([0, 0], |row| [row[input], row[input + 1]]));
+                    packed.weights.extend(row.map_or([0, 0], |row| [row[input], row[input + 1]]));
                 }
             }
         }
@@ -224,9 +219,7 @@ fn stem(layer: &PackedStem, source: &[u32], target: &mut [u8]) {
             let start = chunk * STEM_COLUMNS * STEM_STEP / 2;
             let end = start + (STEM_COLUMNS - 1) * STEM_STEP / 2 + STEM_PAIRS;
             let mut sums = [load(bias); STEM_COLUMNS];
-            for (rows, row) in weights
-                .chunks_exact(STEM_PAIRS)
-                .zip(source.chunks_exact(row_pairs))
+            for (rows, row) in weights.chunks_exact(STEM_PAIRS).zip(source.chunks_exact(row_pairs))
             {
                 let row = &row[start..end];
                 for (pair, weights) in rows.iter().enumerate() {
@@ -238,11 +231,7 @@ fn stem(layer: &PackedStem, source: &[u32], target: &mut [u8]) {
                 }
             }
             for (sum, target) in sums.iter().zip(target.chunks_exact_mut(layer.outputs)) {
-                store(
-                    *sum,
-                    layer.requantization,
-                    &mut target[number * LANES..][..LANES],
-                );
+                store(*sum, layer.requantization, &mut target[number * LANES..][..LANES]);
             }
         }
     }
@@ -277,10 +266,7 @@ fn tile<const M: usize>(layer: &PackedPointwise, block: usize, source: &[u32], t
     for input in 0..pairs {
         // SAFETY: a pair of inputs has 32 weights, and `input < pairs`.
         let columns = unsafe {
-            [
-                load_at(weights, 2 * BLOCK * input),
-                load_at(weights, 2 * BLOCK * input + BLOCK),
-            ]
+            [load_at(weights, 2 * BLOCK * input), load_at(weights, 2 * BLOCK * input + BLOCK)]
         };
         for m in 0..M {
             // SAFETY: `input < pairs`, and there are M rows of pairs.
@@ -372,14 +358,8 @@ fn depthwise(layer: &PackedDepthwise, upper: &[u32], lower: &[u32], target: &mut
                     _mm256_madd_epi16(load_at(under, 2 * depth), below[1]),
                 ]
             };
-            let sum = products
-                .iter()
-                .fold(bias, |sum, product| _mm256_add_epi32(sum, *product));
-            store(
-                sum,
-                layer.requantization,
-                &mut target[number * LANES..][..LANES],
-            );
+            let sum = products.iter().fold(bias, |sum, product| _mm256_add_epi32(sum, *product));
+            store(sum, layer.requantization, &mut target[number * LANES..][..LANES]);
         }
     }
 }
@@ -410,10 +390,7 @@ fn round(sums: __m256i, requantization: Requantization) -> __m256i {
 fn codes(whole: __m256i, requantization: Requantization) -> __m128i {
     let zero_point = _mm256_set1_epi16(i16::from(requantization.zero_point));
     let shifted = _mm256_adds_epi16(whole, zero_point);
-    _mm_packus_epi16(
-        _mm256_castsi256_si128(shifted),
-        _mm256_extracti128_si256(shifted, 1),
-    )
+    _mm_packus_epi16(_mm256_castsi256_si128(shifted), _mm256_extracti128_si256(shifted, 1))
 }
 
 /// The 32 bytes at the beginning of `from`.

@@ -8,7 +8,7 @@
 
 use std::arch::x86_64::*;
 
-use super::layers::{Depthwise, Pointwise, Requantization, Window, STEM_BYTES, STEM_STEP};
+use super::layers::{Depthwise, Pointwise, Requantization, STEM_BYTES, STEM_STEP, Window};
 use super::plan::{Kernels, STEM_MARGIN};
 
 /// Sums in a vector.
@@ -132,18 +132,12 @@ impl Kernels for Vnni {
             let start = packed.rest.len();
             for input in (0..layer.inputs).step_by(4) {
                 let [weights, rest] = split(|lane, byte| {
-                    let row = layer
-                        .weights
-                        .chunks_exact(layer.inputs)
-                        .nth(block * LANES + lane);
+                    let row = layer.weights.chunks_exact(layer.inputs).nth(block * LANES + lane);
                     row.map_or(0, |row| row[input + byte])
                 });
                 packed.weights.extend(weights);
                 if rest != [0; BYTES] {
-                    packed.rest.push(Rest {
-                        input,
-                        weights: rest,
-                    });
+                    packed.rest.push(Rest { input, weights: rest });
                 }
             }
             packed.rest_of.push(start..packed.rest.len());
@@ -153,11 +147,7 @@ impl Kernels for Vnni {
 
     fn pack_depthwise(&self, layer: &Depthwise) -> PackedDepthwise {
         let depth = layer.channels;
-        let period = if depth.is_multiple_of(LANES) {
-            depth
-        } else {
-            2 * depth
-        };
+        let period = if depth.is_multiple_of(LANES) { depth } else { 2 * depth };
         let groups: Vec<Group> = (0..period)
             .step_by(LANES)
             .map(|first| {
@@ -220,10 +210,8 @@ fn stem_products(weight: impl Fn(usize, usize) -> i16) -> Vec<StemProducts> {
         (if second { weight - first } else { first }) as i8
     };
     let wide = (0..STEM_BYTES).filter(|byte| (0..LANES).any(|lane| part(lane, *byte, true) != 0));
-    let taps: Vec<_> = (0..STEM_BYTES)
-        .map(|byte| (byte, false))
-        .chain(wide.map(|byte| (byte, true)))
-        .collect();
+    let taps: Vec<_> =
+        (0..STEM_BYTES).map(|byte| (byte, false)).chain(wide.map(|byte| (byte, true))).collect();
     let products = taps.chunks(4).map(|taps| StemProducts {
         bytes: std::array::from_fn(|at| {
             let column = at / (BYTES / 2);
@@ -374,10 +362,7 @@ fn tile<const M: usize, const N: usize>(
     }
     let valid = (outputs - start).min(N * LANES);
     for (sums, row) in sums.iter().zip(target.chunks_exact_mut(outputs)) {
-        store(
-            codes(*sums, layer.requantization),
-            &mut row[start..start + valid],
-        );
+        store(codes(*sums, layer.requantization), &mut row[start..start + valid]);
     }
 }
 
@@ -409,10 +394,7 @@ fn interleave(layer: &PackedDepthwise, rows: [&[u8]; 3], target: &mut [u32]) {
             _mm512_unpacklo_epi16(ab2, c2),
             _mm512_unpackhi_epi16(ab2, c2),
         ];
-        for (quad, target) in quads
-            .iter()
-            .zip(inner[at..at + BYTES].chunks_exact_mut(LANES))
-        {
+        for (quad, target) in quads.iter().zip(inner[at..at + BYTES].chunks_exact_mut(LANES)) {
             // SAFETY: `target` has 16 elements of four bytes.
             unsafe { _mm512_storeu_si512(target.as_mut_ptr().cast(), *quad) };
         }
@@ -515,16 +497,10 @@ fn columns<const N: usize, const R: usize>(
         }
         if N * R == 4 {
             let sums = std::array::from_fn::<_, 4, _>(|i| sums[i / N][i % N]);
-            store(
-                codes(sums, layer.requantization),
-                &mut target[first * LANES..][..BYTES],
-            );
+            store(codes(sums, layer.requantization), &mut target[first * LANES..][..BYTES]);
         } else {
             // R is 1: where there are more groups, their codes lie between those of two repeats.
-            store(
-                codes(sums[0], layer.requantization),
-                &mut target[first * LANES..][..N * LANES],
-            );
+            store(codes(sums[0], layer.requantization), &mut target[first * LANES..][..N * LANES]);
         }
     }
 }
@@ -543,10 +519,7 @@ fn codes<const N: usize>(sums: [__m512i; N], requantization: Requantization) -> 
     // Of fewer than four, some come twice.
     let low = _mm512_packs_epi32(whole[0], whole[1 % N]);
     let high = _mm512_packs_epi32(whole[2 % N], whole[3 % N]);
-    let (low, high) = (
-        _mm512_adds_epi16(low, zero_point),
-        _mm512_adds_epi16(high, zero_point),
-    );
+    let (low, high) = (_mm512_adds_epi16(low, zero_point), _mm512_adds_epi16(high, zero_point));
     // Packing works within quarters of a vector.
     _mm512_permutexvar_epi32(transposition(), _mm512_packus_epi16(low, high))
 }
