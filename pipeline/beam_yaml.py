@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
 from apache_beam.typehints import Optional
 
 from pipeline.models.load import load_network
+from transforms import beam_internals
 from transforms.errors import UsageError
 from transforms.images.load_and_preprocess import LoadAndPreprocess
 from transforms.images.preprocess import Method
@@ -50,12 +51,13 @@ _FAILURE: list[tuple[str, Any]] = [
 ]
 
 
+@beam_internals.yaml_source
 @dataclasses.dataclass(eq=False)
 class LabelImages(beam.PTransform):  # type: ignore[misc]
     """Labels pictures; has the outputs `predictions` and the one that `error_handling` names.
 
     Attributes:
-        inputs: folders, globs, manifests or files.
+        inputs: folders, globs, input lists or files.
         error_handling: `{"output": NAME}`, Beam YAML's own setting. It has to be there: a picture
             that cannot be labelled is a row there, and YAML insists that the output is used.
         model: name, path, gs:// or https:// of the network.
@@ -65,8 +67,6 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
     Raises:
         UsageError: `error_handling` is missing.
     """
-
-    _yaml_requires_inputs: ClassVar[bool] = False  # how Beam YAML is told that this is a source
 
     inputs: Sequence[str]
     error_handling: Mapping[str, str] | None = None

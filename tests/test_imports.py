@@ -9,11 +9,11 @@ import pkgutil
 import subprocess
 import sys
 import traceback
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.helpers.root import ROOT
+
 PACKAGES = ("pipeline", "transforms")
 
 
@@ -53,7 +53,7 @@ def main() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_every_module_can_be_imported_alone() -> None:
     done = subprocess.run(
-        [sys.executable, __file__],
+        [sys.executable, "-m", "tests.test_imports"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from transforms.images.preprocess import load, unit_range
     from transforms.inputs.read_images import ReadImages
     from transforms.network.classify_images import ClassifyImages
-    from transforms.records import Failure, Image, ImageRef, Model, Prediction
+    from transforms.records import Failure, Image, ImageRef, Network, Prediction
     from transforms.rows.write_rows import WriteFailures, WritePredictions
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
     "Image",
     "ImageRef",
     "LoadAndPreprocess",
-    "Model",
+    "Network",
     "Prediction",
     "ReadImages",
     "WriteFailures",
@@ -38,7 +38,7 @@ _HOMES = {
     "Image": "records",
     "ImageRef": "records",
     "LoadAndPreprocess": "images.load_and_preprocess",
-    "Model": "records",
+    "Network": "records",
     "Prediction": "records",
     "ReadImages": "inputs.read_images",
     "WriteFailures": "rows.write_rows",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from enum import Enum
+from enum import StrEnum
 
 from transforms.records import Failure, ImageRef
 
@@ -11,7 +11,7 @@ MAX_MESSAGE = 200
 """Characters of a message at most; what a decoder says of hostile data may be very long."""
 
 
-class Stage(str, Enum):
+class Stage(StrEnum):
     """Where a picture failed."""
 
     READ = "read"
@@ -19,16 +19,16 @@ class Stage(str, Enum):
     INFER = "infer"
 
 
-class Reason(str, Enum):
+class Reason(StrEnum):
     """Why a picture failed. The values are part of the output format: add to them, keep the old."""
 
     NOT_FOUND = "not_found"
     NOT_A_FILE = "not_a_file"
     PERMISSION_DENIED = "permission_denied"
     UNSUPPORTED_URI = "unsupported_uri"
-    BAD_MANIFEST_ROW = "bad_manifest_row"
+    BAD_LIST_ROW = "bad_manifest_row"
     TOO_LARGE_BYTES = "too_large_bytes"
-    DAMAGED_SHARD = "damaged_shard"
+    DAMAGED_ARCHIVE = "damaged_shard"
     NO_PICTURES = "no_pictures"
     NAME_TAKEN = "name_taken"
     IO_ERROR = "io_error"

@@ -14,19 +14,19 @@ Pixels = npt.NDArray[np.uint8]
 """uint8[size, size, 3], RGB, what the quantized network is fed."""
 
 
-ModelKind = Literal["tflite", "savedmodel"]
+NetworkKind = Literal["tflite", "savedmodel"]
 
 
 class ImageRef(NamedTuple):
     """One picture to label.
 
     Attributes:
-        uri: where it is, exactly as it was listed or as the manifest spells it (made absolute).
-        meta: a JSON object with the other columns of the manifest, or None.
+        uri: where it is, exactly as it was listed or as the input list spells it (made absolute).
+        meta: a JSON object with the other columns of the input list, or None.
         size: bytes of the encoded picture, or None while nobody has looked.
         version: what changes whenever the picture does, or None if it is not known: of a local file
             its modification time in nanoseconds, of an object in Cloud Storage its generation.
-        done: of a shard, uris of its members that have a row already.
+        done: of an archive, uris of its members that have a row already.
     """
 
     uri: str
@@ -137,7 +137,7 @@ Outcome = tuple[str, "int | str"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Model:
+class Network:
     """A network ready to run, with the identity that goes into everything a run writes.
 
     Attributes:
@@ -155,7 +155,7 @@ class Model:
     """
 
     name: str
-    kind: ModelKind
+    kind: NetworkKind
     sha256: str
     content: bytes = dataclasses.field(repr=False)
     input_size: int

@@ -18,10 +18,10 @@ class Counts(NamedTuple):
     """How far a run is.
 
     Attributes:
-        listed: pictures found so far and not done already; a shard is one until it is read.
+        listed: pictures found so far and not done already; an archive is one until it is read.
         labelled: of them.
         failed: of them.
-        unread: shards of pictures whose end is not reached: nobody knows how many they hold.
+        unread: archives whose end is not reached: nobody knows how many they hold.
     """
 
     listed: int
@@ -92,10 +92,10 @@ def _show_bar(
                     of=f"{counts.listed:,}{'+' if counts.unread else ''}",
                     completed=counts.done,
                     failed=counts.failed,
-                    left=_shards(counts),
+                    left=_archives(counts),
                 )
             else:
-                progress.update(task, of=f"{counts.listed:,}", left=_shards(counts))
+                progress.update(task, of=f"{counts.listed:,}", left=_archives(counts))
 
 
 def _show_lines(
@@ -112,20 +112,20 @@ def _show_lines(
 def progress_line(counts: Counts, *, seconds: float) -> str:
     """What a log shows of a run that has lasted for `seconds`.
 
-    How long it will take can be told only when every shard has been read.
+    How long it will take can be told only when every archive has been read.
     """
-    shards = _shards(counts)
+    archives = _archives(counts)
     if not counts.done:
-        return f"{counts.listed:,} pictures listed" + (f", {shards}" if shards else "")
+        return f"{counts.listed:,} pictures listed" + (f", {archives}" if archives else "")
     rate = counts.done / seconds
     left = max(counts.listed - counts.done, 0) / rate
     return (
-        f"{counts.done:,} of {counts.listed:,}{' or more' if shards else ''} pictures, "
-        f"{rate:,.0f}/s, {counts.failed:,} failed, {shards or f'{left:.0f} s left'}"
+        f"{counts.done:,} of {counts.listed:,}{' or more' if archives else ''} pictures, "
+        f"{rate:,.0f}/s, {counts.failed:,} failed, {archives or f'{left:.0f} s left'}"
     )
 
 
-def _shards(counts: Counts) -> str:
+def _archives(counts: Counts) -> str:
     """What is not known yet."""
-    some = "shard" if counts.unread == 1 else "shards"
+    some = "archive" if counts.unread == 1 else "archives"
     return f"{counts.unread:,} {some} to read" if counts.unread > 0 else ""

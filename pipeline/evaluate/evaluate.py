@@ -17,10 +17,8 @@ from pipeline.run.folder import ledger
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms._version import VERSION
 from transforms.errors import UserError
+from transforms.rows.names import EVALUATION_FILE
 from transforms.storage import files
-
-FILE = "evaluation/evaluation.json"
-"""In the folder of the run."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,14 +47,14 @@ class EvaluateOptions:
 
 
 def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
-    """Evaluates a run and writes `FILE` into its folder.
+    """Evaluates a run and writes `EVALUATION_FILE` into its folder.
 
     Args:
         options: what is compared.
         console: where progress is shown.
 
     Returns:
-        What was written, see docs/evaluation.md.
+        What was written, see docs/commands/evaluate.md.
 
     Raises:
         UserError: there is no finished run or it has no such labels, the truth cannot be read, says
@@ -85,7 +83,7 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
         **figures,
     }
     text = json.dumps(result, indent=2, ensure_ascii=False)
-    files.write_bytes(files.join(options.folder, FILE), f"{text}\n".encode())
+    files.write_bytes(files.join(options.folder, EVALUATION_FILE), f"{text}\n".encode())
     return result
 
 

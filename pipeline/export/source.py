@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.run.folder.finished import FinishedRun
-from transforms.inputs.archives.base import packing
+from transforms.inputs.archives.kinds import archive_of
 from transforms.storage import files
 
 
@@ -100,13 +100,8 @@ def rounded(score: float) -> float:
 
 
 def is_member(uri: str) -> bool:
-    """Whether the picture lies inside an archive, `shard#member`, where other tools cannot look."""
-    at = uri.find("#")
-    while at > 0:  # a file name may hold the sign as well
-        if packing(uri[:at]):
-            return True
-        at = uri.find("#", at + 1)
-    return False
+    """Whether the picture is inside an archive, `archive#member`, where other tools cannot look."""
+    return archive_of(uri) is not None
 
 
 def is_local_file(uri: str) -> bool:

@@ -1,6 +1,6 @@
 """Tables that a user hands in (truth, label maps): CSV, JSON lines or Parquet as named rows.
 
-Unlike the manifests of `label --input`, whose broken lines are failures of a run that goes on, a
+Unlike the input lists of `label --input`, whose broken lines are failures of a run that goes on, a
 line that cannot be read stops everything here: what it says would be missing without a trace.
 """
 

@@ -83,7 +83,7 @@ def _add_export(actions: Any) -> None:
     parser.add_argument(
         "--post-training",
         metavar="PATH",
-        help="quantize a float network by up to 200 pictures of this folder, glob or manifest",
+        help="quantize a float network by up to 200 pictures of this folder, glob or input list",
     )
     add_json(parser)
 
@@ -108,7 +108,7 @@ def _add_compare(actions: Any) -> None:
 
 def _model_export(arguments: argparse.Namespace) -> None:
     from pipeline.models.actions import export
-    from pipeline.models.float_module.options import ExportOptions
+    from pipeline.models.convert.options import ExportOptions
 
     options = ExportOptions(
         model=arguments.model,

@@ -11,7 +11,7 @@ from pipeline.models.load import load_network
 from transforms.network.classes import class_names
 from transforms.network.litert import LiteRtModel
 from transforms.network.ranking import BATCH_SIZE
-from transforms.records import Model
+from transforms.records import Network
 
 Array = npt.NDArray[np.float32]
 
@@ -26,7 +26,7 @@ class ImageModel:
 
     Attributes:
         name: how it was called.
-        sha256: what identifies it, see `transforms.records.Model`.
+        sha256: what identifies it, see `transforms.records.Network`.
         expected_image_size: (height, width) in pixels.
         labels: first name of each class, in the order of the logits. Some classes share it;
             `transforms.network.classes.class_names` has the synsets, which tell them apart.
@@ -38,7 +38,7 @@ class ImageModel:
         UserError: it is a SavedModel and tensorflow is not installed.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Network) -> None:
         self.name = model.name
         self.sha256 = model.sha256
         self.expected_image_size = (model.input_size, model.input_size)
@@ -97,7 +97,7 @@ def load_model(model: str, *, sha256: str | None = None) -> ImageModel:
     return ImageModel(load_network(model, sha256=sha256))
 
 
-def _runner(model: Model) -> _Run:
+def _runner(model: Network) -> _Run:
     """Logits and features of at most `BATCH_SIZE` images that were checked."""
     if model.kind == "savedmodel":
         from transforms.network.savedmodel import SavedModel

@@ -8,10 +8,10 @@ from pipeline.models.float_module import folder
 from pipeline.models.store.store import resolve
 from pipeline.models.tflite import two_head
 from transforms.errors import UserError
-from transforms.records import Model
+from transforms.records import Network
 
 
-def load_network(model: str, *, sha256: str | None = None) -> Model:
+def load_network(model: str, *, sha256: str | None = None) -> Network:
     """Finds a model, downloads it where necessary, and makes it ready to run.
 
     Args:

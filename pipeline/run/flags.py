@@ -19,9 +19,9 @@ def add_data(parser: argparse.ArgumentParser) -> Any:
         action="append",
         required=True,
         metavar="PATH",
-        help="folder (searched for pictures and shards, sub-folders included), glob in quotes (** "
-        "included), manifest (.txt, .csv, .jsonl or .parquet with a column uri), picture, or shard "
-        "of pictures (.tar, .tar.gz, .tgz, .tfrecord, .parquet with bytes); repeatable",
+        help="folder (searched for pictures and archives, sub-folders included), glob in quotes "
+        "(** included), input list (.txt, .csv, .jsonl or .parquet with a column uri), picture, or "
+        "archive of pictures (.tar, .tar.gz, .tgz, .tfrecord, .parquet with bytes); repeatable",
     )
     data.add_argument(
         "--image-key",

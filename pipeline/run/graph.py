@@ -17,7 +17,7 @@ from transforms.images.load_and_preprocess import LoadAndPreprocess
 from transforms.inputs.read_images import ReadImages
 from transforms.network.classify_images import ClassifyImages
 from transforms.network.label_map import LabelMap
-from transforms.records import Model
+from transforms.records import Network
 from transforms.rows.merge_pieces import MergePieces
 from transforms.rows.stage_rows import StageRows
 
@@ -26,7 +26,7 @@ def build(
     pipeline: beam.Pipeline,
     options: LabelOptions,
     *,
-    model: Model,
+    model: Network,
     label_map: LabelMap | None = None,
     identity: Mapping[str, Any],
     attempt: str,
@@ -76,10 +76,10 @@ def build(
     new = predictions | "Stage" >> StageRows(attempt, "predictions")
     new_failures = failures | "StageFailures" >> StageRows(attempt, "failures")
     merge = MergePieces(attempt, "predictions", options.format, _schema_metadata(identity))
-    shards = (new.pieces, earlier.predictions) | "Parts" >> beam.Flatten() | "Merge" >> merge
+    shards = (new.pieces, earlier.predictions) | "Pieces" >> beam.Flatten() | "Merge" >> merge
     failure_shards = (
         (new_failures.pieces, earlier.failures)
-        | "FailureParts" >> beam.Flatten()
+        | "FailurePieces" >> beam.Flatten()
         | "MergeFailures" >> MergePieces(attempt, "failures", "jsonl")
     )
     outcomes = (new.outcomes, new_failures.outcomes, earlier.outcomes)

@@ -24,10 +24,10 @@ from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 from transforms.failures import Reason
 from transforms.inputs import listing as sources
-from transforms.inputs.archives.base import packing
+from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import read_members
 from transforms.network.label_map import LabelMap
-from transforms.records import Failure, ImageRef, Model
+from transforms.records import Failure, ImageRef, Network
 from transforms.storage import files
 from transforms.storage.addresses import shown
 
@@ -108,13 +108,13 @@ def _require_a_picture(source: str, options: LabelOptions) -> None:
     first = next((item for item in listing if isinstance(item, (ImageRef, Failure))), None)
     if first is None:
         raise sources.nothing_matched(source)
-    if options.image_key is not None and isinstance(first, ImageRef) and packing(first.uri):
+    if options.image_key is not None and isinstance(first, ImageRef) and archive_kind(first.uri):
         _require_image_key(first, options)
 
 
-def _require_image_key(shard: ImageRef, options: LabelOptions) -> None:
+def _require_image_key(archive: ImageRef, options: LabelOptions) -> None:
     """Stops if the first records have no such picture: all the others would be failures too."""
-    members = read_members(shard, image_key=options.image_key, max_bytes=options.max_bytes)
+    members = read_members(archive, image_key=options.image_key, max_bytes=options.max_bytes)
     found = list(itertools.islice(members, _FIRST_RECORDS))
     members.close()
     without = [
@@ -131,7 +131,7 @@ def _label_map(options: LabelOptions) -> LabelMap | None:
     return load_label_map(options.label_map, threshold=options.label_threshold)
 
 
-def _identity(options: LabelOptions, model: Model, label_map: LabelMap | None) -> dict[str, Any]:
+def _identity(options: LabelOptions, model: Network, label_map: LabelMap | None) -> dict[str, Any]:
     return {
         "version": VERSION,
         "started": ledger.now(),
@@ -153,7 +153,7 @@ def _identity(options: LabelOptions, model: Model, label_map: LabelMap | None) -
 
 
 @contextlib.contextmanager
-def _in_a_file(model: Model) -> Iterator[Model]:
+def _in_a_file(model: Network) -> Iterator[Network]:
     """The model with its content in a file too, from which workers of this machine read it."""
     with contextlib.ExitStack() as closing:
         try:
@@ -188,17 +188,17 @@ def _kept_for_resume(attempt: str) -> Iterator[None]:
     try:
         yield
     except (UserError, KeyboardInterrupt) as error:
-        if not _has_parts(attempt):
+        if not _has_pieces(attempt):
             raise
         if isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt(_ADVICE) from error
         raise UserError(f"{error} ({_ADVICE})") from error
 
 
-def _has_parts(attempt: str) -> bool:
+def _has_pieces(attempt: str) -> bool:
     """Whether --resume can make use of an attempt; if not, it is deleted."""
     with contextlib.suppress(OSError):  # the storage may be what the run has failed with
-        if attempts.parts(attempt):
+        if attempts.pieces(attempt):
             return True
         files.delete_tree(attempt)
     return False

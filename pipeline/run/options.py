@@ -25,7 +25,7 @@ class LabelOptions(RunnerOptions):
     """What a run labels, with what, and where the rows go.
 
     Attributes:
-        inputs: folders, globs, manifests or files, at least one.
+        inputs: folders, globs, input lists or files, at least one.
         output: folder for the rows.
         format: one of `transforms.rows.formats.FORMATS`.
         model: name, path, gs:// or https:// of a quantized MobileNet V1 tflite, or the folder of a
@@ -40,7 +40,7 @@ class LabelOptions(RunnerOptions):
         max_failure_rate: share of the inputs, 0..1; a run with more failures has failed.
         max_pixels: pictures with more pixels are failures.
         max_bytes: files with more bytes are failures.
-        image_key: which part of packed inputs is the picture, see
+        image_key: which part of archives is the picture, see
             `transforms.inputs.archives.members`.
         overwrite: replace a finished run in `output`.
         resume: keep the rows in `output` that are right, label only what has none.

@@ -24,7 +24,7 @@ from transforms.images.loader_pool import Ahead, LoaderPool, cores
 from transforms.inputs.archives.members import Member
 from transforms.network.classify_images import model_handler
 from transforms.network.ranking import BATCH_SIZE
-from transforms.records import Failure, Image, ImageRef, Model, Pixels, Prediction
+from transforms.records import Failure, Image, ImageRef, Network, Pixels, Prediction
 from transforms.rows.formats import FORMATS, encoded
 from transforms.rows.schema import prediction_table
 
@@ -57,9 +57,9 @@ class Plan:
     """What a run would find and take.
 
     Attributes:
-        entries: pictures listed, a path that is listed twice counts twice; of shards an estimate.
-        shards: listed.
-        opened: shards whose beginning was read.
+        entries: pictures listed, a path that is listed twice counts twice; of archives an estimate.
+        archives: listed.
+        opened: archives whose beginning was read.
         skipped: files of folders without an image extension.
         unlisted: what could not be listed, each a failure of the run.
         listing_seconds: how long the listing took.
@@ -74,7 +74,7 @@ class Plan:
     """
 
     entries: int
-    shards: int
+    archives: int
     opened: int
     skipped: int
     unlisted: int
@@ -147,7 +147,7 @@ def plan(options: PlanOptions) -> Plan:
     trial = _try(sample.items, network, options.label)
     return Plan(
         entries=sample.pictures,
-        shards=sample.shards,
+        archives=sample.archives,
         opened=sample.opened,
         skipped=sample.skipped,
         unlisted=sample.unlisted,
@@ -172,7 +172,7 @@ class _Trial:
     cpu_seconds: float
 
 
-def _try(sample: Sequence[Sampled], network: Model, options: LabelOptions) -> _Trial:
+def _try(sample: Sequence[Sampled], network: Network, options: LabelOptions) -> _Trial:
     """The work of a run without Beam: a pool decodes while this thread runs the network."""
     loader = Loader(
         size=network.input_size,
@@ -246,11 +246,11 @@ def _lines(found: Plan) -> Iterator[tuple[str, str, str]]:
     n, sampled = f"{found.entries:,}", f"{found.sampled:,}"
     milliseconds = 1000 * found.cpu_seconds / found.sampled
     yield "pictures", n, f"listed in {found.listing_seconds:.1f} s; {found.skipped:,} files skipped"
-    if found.shards:
+    if found.archives:
         how = f"their pictures estimated from the size of {found.opened:,}"
-        yield "shards", f"{found.shards:,}", how
+        yield "archives", f"{found.archives:,}", how
     if found.unlisted:
-        yield "not listed", f"{found.unlisted:,}", "folders or manifest rows; each is a failure"
+        yield "not listed", f"{found.unlisted:,}", "folders or rows of lists; each is a failure"
     yield "tried", sampled, f"{found.encoded_bytes / found.sampled / 1000:,.0f} kB a picture"
     yield "failures", f"{found.failures:,}", _failure_arithmetic(found)
     yield (

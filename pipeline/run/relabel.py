@@ -11,7 +11,7 @@ from transforms.images.loader import Loader
 from transforms.images.pixels import Scratch
 from transforms.inputs.archives.members import Member, read_named
 from transforms.network.classify_images import model_handler
-from transforms.records import Failure, Image, ImageRef, Model, Prediction
+from transforms.records import Failure, Image, ImageRef, Network, Prediction
 
 
 class Relabeller:
@@ -50,10 +50,10 @@ class Relabeller:
         found = self._loader.read(ImageRef(uri), reserve=lambda _: None)
         return found if isinstance(found, Failure) else self._label(*found)
 
-    def members(self, shard: str, uris: Sequence[str]) -> Iterator[Prediction | Failure]:
-        """Reads and labels members of a shard, in one pass up to the last of them."""
+    def members(self, archive: str, uris: Sequence[str]) -> Iterator[Prediction | Failure]:
+        """Reads and labels members of an archive, in one pass up to the last of them."""
         found = read_named(
-            shard,
+            archive,
             [ImageRef(uri) for uri in uris],
             image_key=self._image_key,
             max_bytes=self._loader.max_bytes,
@@ -83,7 +83,7 @@ class Relabeller:
         return result
 
 
-def _network(model: str, *, expected: str) -> Model:
+def _network(model: str, *, expected: str) -> Network:
     network = load_network(model)
     if network.sha256 != expected:
         raise UserError(

@@ -1,4 +1,4 @@
-"""A sample of what a run would label, from a listing and from the beginnings of some shards."""
+"""A sample of what a run would label, from a listing and from the beginnings of some archives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Generic, TypeAlias, TypeVar
 
 from pipeline.run.options import LabelOptions
 from transforms.inputs import listing
-from transforms.inputs.archives.base import Skipped, packing
+from transforms.inputs.archives.base import Skipped
+from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import Member, read_members
 from transforms.records import Failure, ImageRef
 from transforms.storage import files
@@ -18,9 +19,9 @@ from transforms.storage import files
 SIZE = 200
 """Pictures tried at most: a second or two of work, and shares known to about 7 points."""
 
-_SHARDS = 8
+_ARCHIVES = 8
 _MEMBER_BYTES = 64 * 1024 * 1024
-"""Of members held, of all shards together."""
+"""Of members held, of all archives together."""
 
 _SEED = 0
 
@@ -33,17 +34,17 @@ class Sample:
     """What there is, and some of it.
 
     Attributes:
-        items: references of pictures, members of shards, and failures to read some.
-        pictures: listed, and estimated for the shards.
-        shards: listed.
-        opened: shards that were looked into.
+        items: references of pictures, members of archives, and failures to read some.
+        pictures: listed, and estimated for the archives.
+        archives: listed.
+        opened: archives that were looked into.
         skipped: files of folders without an image extension.
         unlisted: what could not be listed.
     """
 
     items: Sequence[Sampled]
     pictures: int
-    shards: int
+    archives: int
     opened: int
     skipped: int
     unlisted: int
@@ -74,7 +75,7 @@ def take_sample(options: LabelOptions) -> Sample:
         UserError: an input matches nothing.
     """
     pictures: Reservoir[ImageRef] = Reservoir(SIZE)
-    shards: Reservoir[ImageRef] = Reservoir(_SHARDS)
+    archives: Reservoir[ImageRef] = Reservoir(_ARCHIVES)
     skipped = unlisted = 0
     for source in options.inputs:
         files.require_access(source, what=listing.named(source))
@@ -82,22 +83,22 @@ def take_sample(options: LabelOptions) -> Sample:
         for item in listing.list_together(listing.parts(source, image_key=options.image_key)):
             found += not isinstance(item, Skipped)
             if isinstance(item, ImageRef):
-                (pictures if packing(item.uri) is None else shards).add(item)
+                (pictures if archive_kind(item.uri) is None else archives).add(item)
             elif isinstance(item, Failure):
                 unlisted += 1
             else:
                 skipped += 1
         if not found:
             raise listing.nothing_matched(source)
-    if not pictures.seen and not shards.seen:
+    if not pictures.seen and not archives.seen:
         raise listing.nothing_matched(" ".join(options.inputs))
-    looks = [_look_into(shard, options, share=len(shards.items)) for shard in shards.items]
-    members = round(sum(look.members for look in looks) * shards.seen / max(len(looks), 1))
+    looks = [_look_into(archive, options, share=len(archives.items)) for archive in archives.items]
+    members = round(sum(look.members for look in looks) * archives.seen / max(len(looks), 1))
     inside = [item for look in looks for item in look.items]
     return Sample(
         items=_mixed(pictures.items, inside, shares=(pictures.seen, members)),
         pictures=pictures.seen + members,
-        shards=shards.seen,
+        archives=archives.seen,
         opened=len(looks),
         skipped=skipped,
         unlisted=unlisted,
@@ -106,29 +107,29 @@ def take_sample(options: LabelOptions) -> Sample:
 
 @dataclasses.dataclass(frozen=True)
 class _Look:
-    """The beginning of a shard, and how many pictures the whole of it may hold."""
+    """The beginning of an archive, and how many pictures the whole of it may hold."""
 
     items: Sequence[Member | Failure]
     members: float
 
 
-def _look_into(shard: ImageRef, options: LabelOptions, *, share: int) -> _Look:
+def _look_into(archive: ImageRef, options: LabelOptions, *, share: int) -> _Look:
     items: list[Member | Failure] = []
     read = 0
-    for found in read_members(shard, image_key=options.image_key, max_bytes=options.max_bytes):
+    for found in read_members(archive, image_key=options.image_key, max_bytes=options.max_bytes):
         if isinstance(found, Skipped):
             continue
         items.append(found)
         read += len(found.data) if isinstance(found, Member) else 0
         if read and (len(items) >= SIZE // share or read > _MEMBER_BYTES // share):
-            return _Look(items, max(len(items), len(items) * _size(shard) / read))
+            return _Look(items, max(len(items), len(items) * _size(archive) / read))
     return _Look(items, len(items))
 
 
-def _size(shard: ImageRef) -> int:
-    if shard.size is not None:
-        return shard.size
-    with files.open_read(shard.uri) as file:
+def _size(archive: ImageRef) -> int:
+    if archive.size is not None:
+        return archive.size
+    with files.open_read(archive.uri) as file:
         return file.seek(0, os.SEEK_END)
 
 

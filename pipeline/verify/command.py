@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
         "--no-inputs",
         dest="inputs",
         action="store_false",
-        help="do not list the inputs again (shards of pictures are read whole for it)",
+        help="do not list the inputs again (archives are read whole for it)",
     )
     parser.add_argument(
         "--model",

@@ -12,15 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.verify.rows import Hashes, hashes_of
+from pipeline.verify.rows import Hashes
 from transforms.errors import UserError
 from transforms.failures import Reason
 from transforms.inputs import listing
-from transforms.inputs.archives.base import Skipped, packing
+from transforms.inputs.archives.base import Skipped
+from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import read_members
 from transforms.records import Failure, ImageRef
 from transforms.storage import files as storage
-from transforms.storage.addresses import text
+from transforms.storage.addresses import hashes_of, text
 
 _AT_ONCE = 1000
 """Pictures that are looked up at a time."""
@@ -28,7 +29,7 @@ _AT_ONCE = 1000
 _LOOKS_AT_ONCE = 32
 """Files that are asked at a time when they came to be there, some milliseconds each."""
 
-_OF_CONTENT = (Reason.BAD_MANIFEST_ROW, Reason.DAMAGED_SHARD, Reason.NO_PICTURES)
+_OF_CONTENT = (Reason.BAD_LIST_ROW, Reason.DAMAGED_ARCHIVE, Reason.NO_PICTURES)
 """Failures that were the same when the run met them; others may have come up since."""
 
 
@@ -37,7 +38,7 @@ class _Picture(NamedTuple):
 
     Attributes:
         uri: as rows spell it.
-        file: whose age counts: its own, that of its shard, or of the manifest that names it.
+        file: whose age counts: its own, that of its archive, or of the input list that names it.
     """
 
     uri: str
@@ -47,7 +48,7 @@ class _Picture(NamedTuple):
 class ListedAgain:
     """A second listing of a run's inputs, held against the uris of its rows.
 
-    Memory holds the hashes and a byte for each of them. Shards of pictures are read from their
+    Memory holds the hashes and a byte for each of them. Archives are read from their
     start to their end, as nothing else says what is in them.
 
     Args:
@@ -59,7 +60,7 @@ class ListedAgain:
         missing: pictures without a row that have been there since before the run.
         new: pictures without a row that came, or changed, after the run had begun.
         unlisted: inputs that cannot be listed now, and why.
-        unread: folders and shards in them that cannot be read now.
+        unread: folders and archives in them that cannot be read now.
     """
 
     def __init__(self, manifest: Mapping[str, Any], rows: Hashes) -> None:
@@ -120,16 +121,16 @@ class ListedAgain:
     def _pictures(self, source: str) -> Iterator[_Picture]:
         storage.require_access(source, what=listing.named(source))
         parts = listing.parts(source, image_key=self._image_key)
-        # A picture as old as the hills may have been added to a manifest a minute ago.
-        manifest = parts[0].path if listing.is_manifest(parts[0]) else None
+        # A picture as old as the hills may have been added to an input list a minute ago.
+        input_list = parts[0].path if listing.is_input_list(parts[0]) else None
         for item in listing.list_together(parts):
             if not isinstance(item, Skipped):
                 for uri in self._uris(item):
-                    yield _Picture(text(uri), manifest or item.uri)
+                    yield _Picture(text(uri), input_list or item.uri)
 
     def _uris(self, item: ImageRef | Failure) -> Iterator[str]:
         members: Iterable[Any] = [item]
-        if isinstance(item, ImageRef) and packing(item.uri) is not None:
+        if isinstance(item, ImageRef) and archive_kind(item.uri) is not None:
             members = read_members(item, image_key=self._image_key, max_bytes=self._max_bytes)
         for member in members:
             if isinstance(member, Failure):

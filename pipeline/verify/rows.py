@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 
 from transforms.failures import Reason, Stage
 from transforms.network.classes import class_names
+from transforms.storage.addresses import hashes_of
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -125,9 +125,3 @@ class Repeats:
         """The uris whose hashes are among `suspects`."""
         for at in np.flatnonzero(np.isin(hashes_of(uris), suspects)).tolist():
             yield uris[at]
-
-
-def hashes_of(uris: Sequence[str]) -> Hashes:
-    """A hash of each uri; among ten million two agree by a chance of 1 in 370,000."""
-    digests = b"".join(hashlib.blake2b(uri.encode(), digest_size=8).digest() for uri in uris)
-    return np.frombuffer(digests, np.uint64)

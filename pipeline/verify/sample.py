@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from pipeline.run.relabel import Relabeller
-from transforms.inputs.archives.members import named_shard
+from transforms.inputs.archives.members import named_archive
 from transforms.records import Failure, ImageRef, Prediction
 from transforms.rows.schema import prediction_table
 
@@ -73,13 +73,13 @@ def label_again(rows: pa.Table, relabel: Relabeller) -> Compared:
 def _labelled(uris: Sequence[str], relabel: Relabeller) -> Iterator[Prediction | Failure]:
     members: dict[str, list[str]] = collections.defaultdict(list)
     for uri in uris:
-        shard = named_shard(ImageRef(uri))
-        if shard is None:
+        archive = named_archive(ImageRef(uri))
+        if archive is None:
             yield relabel(uri)
         else:
-            members[shard].append(uri)
-    for shard, of_shard in members.items():
-        yield from relabel.members(shard, of_shard)
+            members[archive].append(uri)
+    for archive, of_shard in members.items():
+        yield from relabel.members(archive, of_shard)
 
 
 def _problems(row: pa.Table, result: Prediction | Failure) -> list[str] | None:

@@ -244,7 +244,7 @@ def _inputs(manifest: Mapping[str, Any], repeats: Repeats) -> Check:
         f"{listed.pictures:,} listed",
         f"{listed.new:,} without a row, newer than the run" if listed.new else "",
         f"{listed.gone:,} with a row are gone" if listed.gone and not listed.unlisted else "",
-        f"{listed.unread:,} folders or shards cannot be read now" if listed.unread else "",
+        f"{listed.unread:,} folders or archives cannot be read now" if listed.unread else "",
         *listed.unlisted,
     ]
     check.found = "; ".join(filter(None, found))

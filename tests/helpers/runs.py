@@ -50,7 +50,7 @@ def start_label(
     return subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
 
 
-def wait_for_parts(process: subprocess.Popen[str], out: Path) -> None:
+def wait_for_pieces(process: subprocess.Popen[str], out: Path) -> None:
     """Returns once a run has saved the first of its rows: from then on some are always there."""
     while not any(out.glob("_unfinished-*/predictions-*.arrow")):
         assert process.poll() is None

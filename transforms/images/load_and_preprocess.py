@@ -13,13 +13,20 @@ from transforms.bundles import in_window
 from transforms.images.loader import MAX_BYTES, MAX_PIXELS, Loader
 from transforms.images.loader_pool import Ahead, InFlight, LoaderPool
 from transforms.images.preprocess import Method
-from transforms.inputs.archives.base import Skipped, packing
-from transforms.inputs.archives.members import Member, named_shard, read_members, read_named, uri_of
+from transforms.inputs.archives.base import Skipped
+from transforms.inputs.archives.kinds import archive_kind
+from transforms.inputs.archives.members import (
+    Member,
+    named_archive,
+    read_members,
+    read_named,
+    uri_of,
+)
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage.addresses import text
 
 _WAITING_BYTES = 128 * 1024 * 1024
-"""Encoded members of shards in flight, at most; one more if it is larger than that."""
+"""Encoded members of archives in flight, at most; one more if it is larger than that."""
 
 _ROWS_A_TALLY = 256
 
@@ -34,8 +41,8 @@ class LoadResult(NamedTuple):
         images: PCollection[Image], pixels uint8[size, size, 3].
         failures: PCollection[Failure], stages read and decode.
         tally: PCollection[tuple[str, int]], partial sums to add to those of `ReadResult`. They
-            count the members of a shard, less one for the shard, which was listed as a picture, and
-            take it from the `unread`.
+            count the members of an archive, less one for the archive, which was listed as a
+            picture, and take it from the `unread`.
     """
 
     images: beam.PCollection[Image]
@@ -47,8 +54,8 @@ class LoadResult(NamedTuple):
 class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
     """Reads, decodes and resamples pictures. Every reference becomes one Image or one Failure.
 
-    A shard (`transforms.inputs.archives.base`) becomes one of them for each of its pictures: it is
-    read by one
+    An archive (`transforms.inputs.archives.base`) becomes one of them for each of its pictures: it
+    is read by one
     worker as a stream, so its bytes cross no shuffle and memory does not grow with its size.
 
     The input must be in the global window: pictures are read ahead of the element being processed.
@@ -59,7 +66,7 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         views: what `ClassifyImages` is told too, see `transforms.images.preprocess.VIEWS`.
         max_pixels: pictures with more are failures, told from the header.
         max_bytes: files with more are failures, told before they are read.
-        image_key: which part of a packed input is the picture, see
+        image_key: which part of an archive is the picture, see
             `transforms.inputs.archives.members`.
     """
 
@@ -100,17 +107,17 @@ class _Load(beam.DoFn):  # type: ignore[misc]
     def start_bundle(self) -> None:
         self._ahead.clear()
         self._named: list[ImageRef] = []
-        self._shard = ""
+        self._archive = ""
 
     def process(self, ref: ImageRef) -> Iterator[Any]:
-        shard = named_shard(ref)
-        if self._named and self._shard != shard:
+        archive = named_archive(ref)
+        if self._named and self._archive != archive:
             yield from self._load_named()
-        if shard is not None:
-            self._shard = shard
+        if archive is not None:
+            self._archive = archive
             self._named.append(ref)
-        elif packing(ref.uri) is not None:
-            yield from self._load_shard(ref)
+        elif archive_kind(ref.uri) is not None:
+            yield from self._load_archive(ref)
         else:
             yield from self._add(self._pool.submit(self._loader, ref))
 
@@ -118,7 +125,7 @@ class _Load(beam.DoFn):  # type: ignore[misc]
         """Members that were listed by their names: references that follow each other."""
         named, self._named = self._named, []
         for found in read_named(
-            self._shard, named, image_key=self._image_key, max_bytes=self._loader.max_bytes
+            self._archive, named, image_key=self._image_key, max_bytes=self._loader.max_bytes
         ):
             if isinstance(found, Failure):
                 yield _tagged(found)
@@ -127,10 +134,10 @@ class _Load(beam.DoFn):  # type: ignore[misc]
             else:
                 yield from self._add(self._pool.submit(self._loader, found))
 
-    def _load_shard(self, shard: ImageRef) -> Iterator[Any]:
-        members = read_members(shard, image_key=self._image_key, max_bytes=self._loader.max_bytes)
-        done = set(shard.done)
-        rows, skipped = -1, 0  # the shard was counted as a picture when it was listed
+    def _load_archive(self, archive: ImageRef) -> Iterator[Any]:
+        members = read_members(archive, image_key=self._image_key, max_bytes=self._loader.max_bytes)
+        done = set(archive.done)
+        rows, skipped = -1, 0  # the archive was counted as a picture when it was listed
         for found in members:
             if isinstance(found, Skipped):
                 skipped += 1

@@ -181,7 +181,7 @@ class LoaderPool:
         return InFlight(self._remote, functools.partial(self._fetch, loader, ref), idle=True)
 
     def submit_member(self, loader: Loader, member: Member) -> InFlight:
-        """Decodes a picture of a shard, whose bytes have been read."""
+        """Decodes a picture of an archive, whose bytes have been read."""
         decode = functools.partial(self._decode, loader, member.ref, member.data)
         return InFlight(self._local, decode, size=len(member.data))
 

@@ -40,10 +40,10 @@ def list_rows(path: str) -> Iterator[Listed]:
     for where, row in rows:
         uri = row.get("uri") if isinstance(row, Mapping) else None
         if isinstance(uri, str) and uri and _is_text(uri):
-            yield ImageRef(_absolute(uri, manifest=path), _meta(row))
+            yield ImageRef(_absolute(uri, input_list=path), _meta(row))
         else:
-            message = "the row of the manifest has no usable uri"
-            yield read_failure(f"{path}#{where}", Reason.BAD_MANIFEST_ROW, message)
+            message = "the row of the input list has no usable uri"
+            yield read_failure(f"{path}#{where}", Reason.BAD_LIST_ROW, message)
 
 
 def _is_text(uri: str) -> bool:
@@ -55,12 +55,12 @@ def _is_text(uri: str) -> bool:
     return True
 
 
-def _absolute(uri: str, *, manifest: str) -> str:
+def _absolute(uri: str, *, input_list: str) -> str:
     if "://" in uri:
         return shown(uri)
     if os.path.isabs(uri):
         return os.path.normpath(uri)
-    scheme, slashes, folder = os.path.dirname(manifest).rpartition("://")
+    scheme, slashes, folder = os.path.dirname(input_list).rpartition("://")
     return scheme + slashes + os.path.normpath(os.path.join(folder, uri))
 
 
@@ -114,6 +114,6 @@ def _require_uri(path: str, *, columns: list[str]) -> None:
     if "uri" not in columns:
         found = ", ".join(columns) or "nothing"
         raise UserError(
-            f"{path}: the manifest has no column 'uri' (found: {found}). "
+            f"{path}: the input list has no column 'uri' (found: {found}). "
             "Name the column that holds the pictures' paths 'uri'."
         )

@@ -1,4 +1,4 @@
-"""Inputs as a user writes them (folder, glob, manifest, file) turned into a stream of pictures.
+"""Inputs as a user writes them (folder, glob, input list, file) turned into a stream of pictures.
 
 Plain generators, no Beam: memory does not grow with the number of pictures.
 """
@@ -16,7 +16,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from transforms.errors import UserError
 from transforms.failures import ImageError, Reason, read_failure
 from transforms.inputs import remote
-from transforms.inputs.archives.base import IMAGE_EXTENSIONS, Listed, Skipped, packing
+from transforms.inputs.archives.base import IMAGE_EXTENSIONS, Listed, Skipped
+from transforms.inputs.archives.kinds import ARCHIVE_KINDS, PARQUET, archive_kind
 from transforms.inputs.archives.parquet import image_column, parquet_schema
 from transforms.inputs.input_lists import INPUT_LIST_EXTENSIONS, list_rows
 from transforms.inputs.remote import Part
@@ -35,21 +36,22 @@ def list_input(source: str, *, image_key: str | None = None) -> Iterator[Listed]
     """Lists what one `--input` stands for, a piece at a time and from its beginning.
 
     Args:
-        source: a folder (searched recursively for image extensions and shards), a manifest (.txt,
+        source: a folder (searched recursively for image extensions and archives), an input list
+            (.txt,
             .csv, .jsonl or .parquet with a `uri` column), a glob (`**` included) or a single file;
             on this machine, in Cloud Storage (gs://) or where else Beam can read. A path that
             exists as it is written wins over its reading as a glob.
         image_key: the column of Parquet files that holds pictures; a file with this column is a
-            shard even if it has a column `uri`.
+            archive even if it has a column `uri`.
 
     Yields:
-        An `ImageRef` a picture or shard (`transforms.inputs.archives.base`), a `Skipped` for each
+        An `ImageRef` a picture or archive (`transforms.inputs.archives.base`), a `Skipped` for each
         other file of a
         folder, and a `Failure` for whatever could not be listed (a folder without permission, a
-        broken line of a manifest).
+        broken line of an input list).
 
     Raises:
-        UserError: the source matches nothing, or a manifest has no `uri` column, or the storage
+        UserError: the source matches nothing, or an input list has no `uri` column, or the storage
             cannot be used.
     """
     return itertools.chain.from_iterable(
@@ -123,17 +125,17 @@ def _local_part(source: str) -> Part:
     raise nothing_matched(source)
 
 
-def is_manifest(part: Part) -> bool:
+def is_input_list(part: Part) -> bool:
     """Whether a part is a file that lists pictures.
 
     Raises:
         UserError: it is Parquet of another kind.
     """
-    return part.kind == "file" and _is_manifest(part.path, image_key=part.image_key)
+    return part.kind == "file" and _is_input_list(part.path, image_key=part.image_key)
 
 
 def _list_file(part: Part) -> Iterator[Listed]:
-    if is_manifest(part):
+    if is_input_list(part):
         return list_rows(part.path)
     return iter([ImageRef(part.path)])
 
@@ -153,20 +155,21 @@ def named(source: str) -> str:
 
 def nothing_matched(source: str) -> UserError:
     """The error for an input that yields no picture."""
+    archives = ", ".join(kind.extension for kind in ARCHIVE_KINDS)
     return UserError(
         f"{named(source)}: nothing matched. Expected a folder with pictures, a glob (in "
-        "quotes), a manifest (.txt, .csv, .jsonl, .parquet), a shard (.tar, .tfrecord, .parquet) "
-        "or a picture."
+        f"quotes), an input list (.txt, .csv, .jsonl, .parquet), an archive ({archives}) or a "
+        "picture."
     )
 
 
-def _is_manifest(path: str, *, image_key: str | None) -> bool:
-    """Parquet may be a shard of pictures or a manifest: its columns tell.
+def _is_input_list(path: str, *, image_key: str | None) -> bool:
+    """Parquet may be an archive of pictures or an input list: its columns tell.
 
     Raises:
         UserError: it is neither.
     """
-    if packing(path) != "parquet":
+    if archive_kind(path) is not PARQUET:
         return os.path.splitext(path)[1].lower() in INPUT_LIST_EXTENSIONS
     try:
         columns = parquet_schema(path)
@@ -176,16 +179,16 @@ def _is_manifest(path: str, *, image_key: str | None) -> bool:
     except ImageError as error:
         raise UserError(
             f"{path}: {error}. Expected Parquet with pictures in a column of bytes or of "
-            "struct<bytes, path>, or a manifest with a column 'uri'."
+            "struct<bytes, path>, or an input list with a column 'uri'."
         ) from error
     return False
 
 
 def _holds_pictures(path: str, *, image_key: str | None) -> bool:
-    """Whether a file of a folder is a picture or a shard; damaged Parquet is, so that it shows."""
-    if packing(path) != "parquet":
+    """Whether a file is a picture or an archive; damaged Parquet is, so that it shows."""
+    if archive_kind(path) is not PARQUET:
         extension = os.path.splitext(path)[1].lower()
-        return extension in IMAGE_EXTENSIONS or packing(path) is not None
+        return extension in IMAGE_EXTENSIONS or archive_kind(path) is not None
     try:
         image_column(parquet_schema(path), image_key=image_key)
     except ImageError as error:
@@ -239,7 +242,7 @@ def _rows(folder: str) -> frozenset[str]:
     """Names of the files that the manifest of a run in the folder lists."""
     try:
         with open(os.path.join(folder, MANIFEST), "rb") as file:
-            return frozenset(shard["name"] for shard in json.load(file)["files"])
+            return frozenset(archive["name"] for archive in json.load(file)["files"])
     except (OSError, ValueError, KeyError, TypeError):  # none, or somebody else's
         return frozenset()
 

@@ -1,4 +1,4 @@
-"""ReadImages: patterns and manifests to distinct picture references, spread over the workers."""
+"""ReadImages: patterns and input lists to distinct picture references, spread over the workers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import apache_beam as beam
 
 from transforms.bundles import in_window, pack, unpack
 from transforms.inputs import listing as sources
-from transforms.inputs.archives.base import packing, shard_of
-from transforms.inputs.archives.members import named_shard
+from transforms.inputs.archives.kinds import archive_kind, archive_of
+from transforms.inputs.archives.members import named_archive
 from transforms.inputs.remote import Part
 from transforms.records import Failure, ImageRef
 
@@ -36,11 +36,11 @@ class ReadResult(NamedTuple):
     """What `ReadImages` returns.
 
     Attributes:
-        refs: PCollection[ImageRef], each uri once; a shard is one of them.
+        refs: PCollection[ImageRef], each uri once; an archive is one of them.
         failures: PCollection[Failure], what could not be listed.
         tally: PCollection[tuple[str, int]], partial sums to add up per name: `entries` (pictures
             listed), `duplicates` (entries whose uri had been seen), `inputs` (refs and failures),
-            `skipped` (files of a folder without an image extension), `unread` (shards of pictures).
+            `skipped` (files of a folder without an image extension), `unread` (archives).
         listing: the part of `tally` that is complete before the first reference leaves.
     """
 
@@ -57,7 +57,7 @@ class ReadImages(beam.PTransform):  # type: ignore[misc]
     The grouping that finds repeated uris also breaks fusion, so no reshuffle has to follow.
 
     Attributes:
-        inputs: folders, globs, manifests or files, see `transforms.inputs.listing.list_input`.
+        inputs: folders, globs, input lists or files, see `transforms.inputs.listing.list_input`.
         image_key: which column of a Parquet file is the picture, see there.
     """
 
@@ -148,13 +148,13 @@ class _Pack(beam.DoFn):  # type: ignore[misc]
         yield from map(in_window, self._flush())
 
     def _flush(self) -> Iterator[Any]:
-        shards = 0
+        archives = 0
         for bucket, refs in self._buckets.items():
-            shards += sum(packing(uri) is not None for uri in refs)
+            archives += sum(archive_kind(uri) is not None for uri in refs)
             yield bucket, pack(ref.listed for ref in refs.values())
         yield beam.pvalue.TaggedOutput(_TALLY, ("entries", self._entries))
         yield beam.pvalue.TaggedOutput(_TALLY, ("duplicates", self._duplicates))
-        yield beam.pvalue.TaggedOutput(_TALLY, ("unread", shards))
+        yield beam.pvalue.TaggedOutput(_TALLY, ("unread", archives))
         self._clear()
 
 
@@ -167,8 +167,8 @@ class _Unpack(beam.DoFn):  # type: ignore[misc]
             entries += 1
             ref = ImageRef(*fields)
             refs[ref.uri] = _joined(refs[ref.uri], ref) if ref.uri in refs else ref
-        for uri in [uri for uri, ref in refs.items() if named_shard(ref) in refs]:
-            del refs[uri]  # it comes with its shard
+        for uri in [uri for uri, ref in refs.items() if named_archive(ref) in refs]:
+            del refs[uri]  # it comes with its archive
         yield from (refs[uri] for uri in sorted(refs))
         yield beam.pvalue.TaggedOutput(_TALLY, ("inputs", len(refs)))
         yield beam.pvalue.TaggedOutput(_TALLY, ("duplicates", entries - len(refs)))
@@ -184,8 +184,8 @@ def _joined(one: ImageRef, other: ImageRef) -> ImageRef:
 
 
 def unit_of(uri: str) -> int:
-    """The bucket of a picture. Members of a shard share that of the shard, and meet it there."""
-    return bucket_of(shard_of(uri) or uri)
+    """The bucket of a picture. Members of an archive share its bucket, and meet it there."""
+    return bucket_of(archive_of(uri) or uri)
 
 
 def bucket_of(key: str) -> int:

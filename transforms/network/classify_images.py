@@ -12,7 +12,7 @@ from apache_beam.ml.inference.base import RunInference
 from transforms.network.label_map import LabelMap
 from transforms.network.litert import LiteRtModelHandler
 from transforms.network.ranking import RankingHandler
-from transforms.records import Failure, Image, Model, Prediction
+from transforms.records import Failure, Image, Network, Prediction
 
 _FAILURES = "failures"
 
@@ -43,7 +43,7 @@ class ClassifyImages(beam.PTransform):  # type: ignore[misc]
         label_map: labels of one's own that predictions get besides.
     """
 
-    model: Model
+    model: Network
     top_k: int = 5
     views: int = 1
     temperature: float = 1.0
@@ -75,7 +75,7 @@ class _Split(beam.DoFn):  # type: ignore[misc]
 
 
 def model_handler(
-    model: Model,
+    model: Network,
     *,
     top_k: int = 5,
     views: int = 1,

@@ -12,7 +12,7 @@ from apache_beam.ml.inference.base import ModelHandler
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.network.classes import class_names
 from transforms.network.label_map import LabelMap
-from transforms.records import Failure, Image, Model, Prediction
+from transforms.records import Failure, Image, Network, Prediction
 
 BATCH_SIZE = 64
 """Pictures a pass. Throughput grows up to 64 and is flat beyond, one thread, 128x128."""
@@ -43,7 +43,7 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
 
     def __init__(
         self,
-        model: Model,
+        model: Network,
         *,
         top_k: int = 5,
         views: int = 1,

@@ -1,4 +1,4 @@
-"""CarryRows: rows that stay, file by file: a file as it is, or the wanted rows as new parts."""
+"""CarryRows: rows that stay, file by file: a file as it is, or the wanted rows as new pieces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from transforms.bundles import unpack
 from transforms.resume.check_files import Stored
 from transforms.rows.shards import Piece, row_groups
-from transforms.rows.stage_rows import write_part
+from transforms.rows.stage_rows import stage_piece
 
 REWRITTEN = ("uri", "size", "version", "meta")
 """Columns that say which picture a row is about; the rest follows from its content."""
@@ -35,7 +35,7 @@ class CarryRows(beam.PTransform):  # type: ignore[misc]
     pack of [row, None or the new values of `REWRITTEN`]).
 
     Attributes:
-        folder: where new parts go.
+        folder: where new pieces go.
     """
 
     folder: str
@@ -77,7 +77,7 @@ class _Carry(beam.DoFn):  # type: ignore[misc]
             yield stored.piece
             return
         for table in row_groups(chosen(stored.tables(), wanted)):
-            yield write_part(self._folder, stored.kind, [table.sort_by("uri")])
+            yield stage_piece(self._folder, stored.kind, [table.sort_by("uri")])
 
 
 def _row(wanted: Sequence[Any]) -> int:

@@ -25,7 +25,7 @@ class Found(NamedTuple):
         kind: of its rows, predictions or failures.
         folder: where it is.
         name: of the file.
-        shard: what a manifest says of it, or None of a part that no manifest knows.
+        shard: what a manifest says of it, or None of a piece that no manifest knows.
     """
 
     kind: str
@@ -60,7 +60,7 @@ class CheckFiles(beam.DoFn):  # type: ignore[misc]
     def process(self, found: Found) -> Iterator[Any]:
         """Reads one file, a megabyte at a time."""
         path = files.join(found.folder, found.name)
-        shard = _shard_of_part(found, path) if found.shard is None else _intact(found.shard, path)
+        shard = _shard_of_piece(found, path) if found.shard is None else _intact(found.shard, path)
         if shard is None:
             yield beam.pvalue.TaggedOutput(DISCARDED, path)
         else:
@@ -74,7 +74,7 @@ def _intact(shard: Shard, path: str) -> Shard | None:
         return None
 
 
-def _shard_of_part(found: Found, path: str) -> Shard | None:
+def _shard_of_piece(found: Found, path: str) -> Shard | None:
     try:
         rows = sum(table.num_rows for table in _tables(found.kind, path, ["uri"]))
     except UserError:  # the writer was killed before the footer

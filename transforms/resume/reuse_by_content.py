@@ -10,11 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.bundles import Packs, in_window, unpack
-from transforms.inputs.archives.base import packing
+from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.read_images import bucket_of
 from transforms.records import ImageRef
 from transforms.resume.check_files import Stored
@@ -34,7 +33,7 @@ class ReuseByContent(beam.PTransform):  # type: ignore[misc]
 
     Every picture is read, a megabyte at a time, and hashed; one with the sha256 of a stored
     prediction gets that row, with its own uri, size, version and meta. Those that cannot be read,
-    and shards of pictures, are passed on.
+    and archives, are passed on.
 
     Takes a dict with `refs`: PCollection[ImageRef], and `stored`: PCollection[Stored].
 
@@ -97,10 +96,10 @@ class _Hash(beam.DoFn):  # type: ignore[misc]
 def hashed(ref: ImageRef, *, max_bytes: int) -> tuple[ImageRef, str | None]:
     """The reference with size and version as they were read, and the sha256.
 
-    The reference comes back as it was, with None, if it is a shard, cannot be read or is larger
+    The reference comes back as it was, with None, if it is an archive, cannot be read or is larger
     than `max_bytes`: whoever labels it will say so.
     """
-    if packing(ref.uri) is not None:
+    if archive_kind(ref.uri) is not None:
         return ref, None
     sha256, size = hashlib.sha256(), 0
     try:
@@ -134,7 +133,7 @@ class _ReadDigests(beam.DoFn):  # type: ignore[misc]
                 at += 1
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        yield from map(GlobalWindows.windowed_value, self._packs.flush())
+        yield from map(in_window, self._packs.flush())
 
 
 class _Match(KeepRows):

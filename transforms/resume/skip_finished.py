@@ -15,11 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms.bundles import Packs, unpack
-from transforms.inputs.archives.base import packing, shard_of
+from transforms.bundles import Packs, in_window, unpack
+from transforms.inputs.archives.kinds import archive_kind, archive_of
 from transforms.inputs.read_images import unit_of
 from transforms.records import ImageRef, Outcome
 from transforms.resume.check_files import Stored
@@ -42,7 +41,7 @@ _UNKNOWN: Look = (-1, None)
 """Equal to no stored row."""
 
 _MEMBER = -2
-"""The size of a member, which its shard does not tell from outside."""
+"""The size of a member, which its archive does not tell from outside."""
 
 
 class Skipped(NamedTuple):
@@ -100,8 +99,9 @@ class SkipFinished(beam.PTransform):  # type: ignore[misc]
     Takes a dict with `refs`: PCollection[ImageRef], each uri once, and `stored`:
     PCollection[Stored].
 
-    A member of a shard has a row if one is stored for it and for the version that the shard has,
-    and if its `meta` holds what the listing says. How many members there are only the shard itself
+    A member of an archive has a row if one is stored for it and for the version that the archive
+    has, and if its `meta` holds what the listing says. How many members there are only the archive
+    itself
     knows: it is passed on, with the uris of those that are `done`.
 
     Attributes:
@@ -133,7 +133,7 @@ class _PackRefs(beam.DoFn):  # type: ignore[misc]
         yield from self._packs.add(unit_of(text(ref.uri)), ref.listed)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        yield from map(GlobalWindows.windowed_value, self._packs.flush())
+        yield from map(in_window, self._packs.flush())
 
 
 class _ReadKeys(beam.DoFn):  # type: ignore[misc]
@@ -147,7 +147,7 @@ class _ReadKeys(beam.DoFn):  # type: ignore[misc]
             yield from self._packs.add(unit_of(uri), [uri, *row])
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        yield from map(GlobalWindows.windowed_value, self._packs.flush())
+        yield from map(in_window, self._packs.flush())
 
 
 def stored_rows(stored: Stored) -> Iterator[tuple[str, StoredRow]]:
@@ -194,7 +194,7 @@ class KeepRows(beam.DoFn):  # type: ignore[misc]
         outputs += [(OUTCOMES, item) for item in self._outcomes.items()]
         outputs.append((TALLY, ("reused", sum(self._outcomes.values()))))
         for tag, value in outputs:
-            yield beam.pvalue.TaggedOutput(tag, GlobalWindows.windowed_value(value))
+            yield in_window(beam.pvalue.TaggedOutput(tag, value))
 
 
 class _Match(KeepRows):
@@ -219,24 +219,24 @@ class _Match(KeepRows):
             uri = text(ref.uri)
             if ref.uri not in looks:
                 yield ref
-            elif packing(ref.uri) is not None:
+            elif archive_kind(ref.uri) is not None:
                 rows = {member: stored[member] for member in members[uri]}
-                yield from self._shard(ref, looks[ref.uri], rows)
+                yield from self._archive(ref, looks[ref.uri], rows)
             else:
                 yield from self._picture(ref, looks[ref.uri], stored[uri])
 
     def _stored(
         self, packs: Iterable[bytes]
     ) -> tuple[dict[str, list[StoredRow]], dict[str, set[str]]]:
-        """Rows by uri, and uris of members by their shard."""
+        """Rows by uri, and uris of members by their archive."""
         stored: dict[str, list[StoredRow]] = collections.defaultdict(list)
         members: dict[str, set[str]] = collections.defaultdict(set)
         for uri, *rest in unpack(packs):
             row = StoredRow(*rest)
             if not (self._retry_failures and row.retryable):
                 stored[uri].append(row)
-                if shard := shard_of(uri):
-                    members[shard].add(uri)
+                if archive := archive_of(uri):
+                    members[archive].add(uri)
         return stored, members
 
     def _picture(self, ref: ImageRef, look: Look, stored: list[StoredRow]) -> Iterator[Any]:
@@ -244,27 +244,27 @@ class _Match(KeepRows):
         found = _row_of(look, stored)
         if found is None:
             yield ref
-        elif shard_of(ref.uri) is None:
+        elif archive_of(ref.uri) is None:
             yield from self._keep(found, _changes(ref, found))
         elif _says(ref.meta, found.meta):
             yield from self._keep(found, None)
         else:
             yield ref
 
-    def _shard(
-        self, shard: ImageRef, look: Look, stored: dict[str, list[StoredRow]]
+    def _archive(
+        self, archive: ImageRef, look: Look, stored: dict[str, list[StoredRow]]
     ) -> Iterator[Any]:
-        """Keeps the rows of a shard's members, and passes it on for the others."""
+        """Keeps the rows of an archive's members, and passes it on for the others."""
         done = []
         version = look[1]
         for uri, rows in sorted(stored.items()):
             found = _row_of((_MEMBER, version), rows) if version is not None else None
-            if found and _says(shard.meta, found.meta):
+            if found and _says(archive.meta, found.meta):
                 done.append(uri)
                 yield from self._keep(found, None)
         for name in ("entries", "inputs"):
             yield beam.pvalue.TaggedOutput(TALLY, (name, len(done)))
-        yield shard._replace(done=done)
+        yield archive._replace(done=done)
 
     def _keep(self, row: StoredRow, changes: list[Any] | None) -> Iterator[Any]:
         return self.keep((row.kind, row.outcome), row.path, row.row, changes)
@@ -292,7 +292,7 @@ def _row_of(look: Look, rows: Sequence[StoredRow]) -> StoredRow | None:
 
 
 def _file_of(ref: ImageRef) -> str:
-    return shard_of(ref.uri) or ref.uri
+    return archive_of(ref.uri) or ref.uri
 
 
 def _look_at(file: str) -> Look:
@@ -316,7 +316,7 @@ def _look_at_object(uri: str) -> Look:
 
 
 def _says(listed: str | None, stored: str | None) -> bool:
-    """Whether the `meta` of a member's row holds what the listing says; the shard adds to it."""
+    """Whether the `meta` of a member's row holds what the listing says; the archive adds to it."""
     there = json.loads(stored or "{}")
     return all(there.get(name) == value for name, value in json.loads(listed or "{}").items())
 

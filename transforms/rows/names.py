@@ -13,3 +13,8 @@ UNFINISHED = "_unfinished-"
 
 HEAD_FOLDER = "head"
 """Labels of a head, beside the rows that they were learned from."""
+
+EVALUATION_FILE = "evaluation/evaluation.json"
+
+GROUPS_FILE = "duplicates/groups.parquet"
+DUPLICATES_FILE = "duplicates/summary.json"

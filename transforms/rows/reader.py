@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from transforms.errors import UserError
 from transforms.rows.formats import FEATURE_KEYS, FORMATS
 from transforms.rows.schema import FAILURE_SCHEMA, prediction_schema
-from transforms.rows.shards import PARTS
+from transforms.rows.shards import PIECES
 from transforms.rows.tfrecord import DamagedRecordError, example_class, records
 from transforms.storage import files
 
@@ -51,7 +51,7 @@ def read_predictions(
     format = _format(path)
     if format == "parquet":
         return _parquet_tables(path, columns, rows)
-    if format == PARTS:
+    if format == PIECES:
         return _arrow_tables(path, columns)
     lines = _jsonl_rows(path) if format == "jsonl" else _tfrecord_rows(path, format=format)
     return _tables(path, _chunks(lines, rows), columns)
@@ -59,7 +59,7 @@ def read_predictions(
 
 def read_failures(path: str, *, rows: int = ROWS_PER_TABLE) -> Iterator[pa.Table]:
     """The rows of one shard of failures, as `read_predictions` does it, with `FAILURE_SCHEMA`."""
-    if _format(path) == PARTS:
+    if _format(path) == PIECES:
         yield from _arrow_tables(path, None)
         return
     for chunk in _chunks(_jsonl_rows(path), rows):
@@ -67,7 +67,7 @@ def read_failures(path: str, *, rows: int = ROWS_PER_TABLE) -> Iterator[pa.Table
 
 
 def _format(path: str) -> str:
-    for name in (PARTS, *sorted(FORMATS, key=len, reverse=True)):
+    for name in (PIECES, *sorted(FORMATS, key=len, reverse=True)):
         if path.endswith(f".{name}"):
             return name
     raise UserError(f"{path}: expected a file whose name ends in one of {', '.join(FORMATS)}")

@@ -13,16 +13,16 @@ from transforms.rows.formats import FORMATS, ROWS_PER_BATCH, ArrowShard, encoded
 from transforms.storage import files
 
 ROWS_PER_GROUP = 10_000
-"""Rows of a Parquet row group and of a part: 12 MB of Arrow memory."""
+"""Rows of a Parquet row group and of a piece: 12 MB of Arrow memory."""
 
 ROWS_PER_SHARD = 100_000
 """Rows of a shard at most."""
 
 
-PARTS = "arrow"
+PIECES = "arrow"
 """The format of what is not finished, and the extension of its files."""
 
-_WRITERS = {**FORMATS, PARTS: ArrowShard}
+_WRITERS = {**FORMATS, PIECES: ArrowShard}
 
 
 class Shard(NamedTuple):
@@ -68,8 +68,8 @@ def write_piece(
     Args:
         folder: where to, made if it does not exist.
         name: of the file.
-        tables: its rows, sorted; in Parquet each table is one row group, in parts one batch.
-        format: a key of `transforms.rows.formats.FORMATS`, or `PARTS`.
+        tables: its rows, sorted; in Parquet each table is one row group, in pieces one batch.
+        format: a key of `transforms.rows.formats.FORMATS`, or `PIECES`.
     """
     rows = 0
     with contextlib.ExitStack() as closing:

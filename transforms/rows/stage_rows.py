@@ -1,4 +1,4 @@
-"""StageRows: rows to sorted parts that survive whatever happens to the run that wrote them."""
+"""StageRows: rows to sorted pieces that survive whatever happens to the run that wrote them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from transforms.records import Outcome
 from transforms.rows.memory import give_back
 from transforms.rows.merge_pieces import merged
 from transforms.rows.schema import failure_table, prediction_table
-from transforms.rows.shards import PARTS, ROWS_PER_GROUP, Piece, batches, write_piece
+from transforms.rows.shards import PIECES, ROWS_PER_GROUP, Piece, batches, write_piece
 from transforms.storage import files
 
 CHECKPOINT_SECONDS = 10.0
@@ -28,7 +28,7 @@ _ROWS_AS_OBJECTS = 1_000
 """Rows held as Python objects, 3 KB each, before they become Arrow memory, 1.2 KB each."""
 
 _ROWS_MERGED = 250
-"""Rows of each table that are looked at together when a part is written."""
+"""Rows of each table that are looked at together when a piece is written."""
 
 _TABLES: dict[str, Callable[[Sequence[Any]], pa.Table]] = {
     "predictions": prediction_table,
@@ -47,9 +47,9 @@ class Staged(NamedTuple):
     """What `StageRows` returns.
 
     Attributes:
-        pieces: PCollection[Piece], the parts.
+        pieces: PCollection[Piece], the pieces.
         outcomes: PCollection[tuple[Outcome, int]], partial sums over the rows as they came, so that
-            a row lost on its way into a part shows.
+            a row lost on its way into a piece shows.
     """
 
     pieces: beam.PCollection[Piece]
@@ -58,16 +58,16 @@ class Staged(NamedTuple):
 
 @dataclasses.dataclass(eq=False)
 class StageRows(beam.PTransform):  # type: ignore[misc]
-    """Writes rows to parts of 10,000, sorted by uri.
+    """Writes rows to pieces of 10,000, sorted by uri.
 
     Parts are Arrow files whatever the output will be: they end in a footer, so that one which was
     cut off is told from a complete one, and their batches are small, so that a merge of many holds
-    little of each. A bundle that is slow to fill its part saves what it has every
+    little of each. A bundle that is slow to fill its piece saves what it has every
     ten seconds, each time replacing what it saved before; such a copy is not part of the result and
     is only of use to a later run, should this one die.
 
     Attributes:
-        folder: where the parts go.
+        folder: where the pieces go.
         kind: of the rows, predictions or failures.
     """
 
@@ -89,9 +89,9 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
     def start_bundle(self) -> None:
         self._outcomes: collections.Counter[int | str] = collections.Counter()
         self._saved: Piece | None = None
-        self._begin_part()
+        self._begin_piece()
 
-    def _begin_part(self) -> None:
+    def _begin_piece(self) -> None:
         self._rows: list[Any] = []
         self._tables: list[pa.Table] = []
         self._held = 0
@@ -103,14 +103,14 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
         if len(self._rows) >= _ROWS_AS_OBJECTS:
             self._to_arrow()
         if self._held >= ROWS_PER_GROUP:
-            yield self._close_part()
+            yield self._close_piece()
         elif time.monotonic() >= self._due:
             self._save()
             self._due = time.monotonic() + CHECKPOINT_SECONDS
 
     def finish_bundle(self) -> Iterator[Any]:
         if self._rows or self._tables:
-            yield in_window(self._close_part())
+            yield in_window(self._close_piece())
         for outcome, count in self._outcomes.items():
             yield in_window(beam.pvalue.TaggedOutput(_OUTCOME, ((self._kind, outcome), count)))
 
@@ -120,29 +120,29 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
             self._held += len(self._rows)
             self._rows = []
 
-    def _close_part(self) -> Piece:
-        part = self._save()
+    def _close_piece(self) -> Piece:
+        piece = self._save()
         self._saved = None
-        self._begin_part()
-        return part
+        self._begin_piece()
+        return piece
 
     def _save(self) -> Piece:
         """Writes all rows that are held, and only then forgets the copy of fewer."""
         self._to_arrow()
-        older, self._saved = self._saved, write_part(self._folder, self._kind, self._tables)
+        older, self._saved = self._saved, stage_piece(self._folder, self._kind, self._tables)
         if older is not None:
             files.delete([older.path])
         give_back()
         return self._saved
 
 
-def write_part(folder: str, kind: str, tables: Sequence[pa.Table]) -> Piece:
-    """Writes tables, each sorted by uri, as one part with a name of its own.
+def stage_piece(folder: str, kind: str, tables: Sequence[pa.Table]) -> Piece:
+    """Writes tables, each sorted by uri, as one piece with a name of its own.
 
     They are merged a few rows at a time: sorting all of them at once would take their memory twice.
     """
     rows = batches(merged([_slices(table) for table in tables]))
-    return write_piece(folder, f"{kind}-{uuid.uuid4().hex}.{PARTS}", rows, format=PARTS)
+    return write_piece(folder, f"{kind}-{uuid.uuid4().hex}.{PIECES}", rows, format=PIECES)
 
 
 def _slices(table: pa.Table) -> Iterator[pa.Table]:

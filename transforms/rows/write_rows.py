@@ -36,7 +36,7 @@ class WritePredictions(beam.PTransform):  # type: ignore[misc]
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def expand(self, predictions: beam.PCollection[Prediction]) -> beam.PCollection[Shard]:
-        """Builds the graph: parts bundle by bundle, merged to shards, published together."""
+        """Builds the graph: pieces bundle by bundle, merged to shards, published together."""
         return predictions | _WriteShards(self.folder, "predictions", self.format, self.metadata)
 
 
@@ -51,7 +51,7 @@ class WriteFailures(beam.PTransform):  # type: ignore[misc]
     folder: str
 
     def expand(self, failures: beam.PCollection[Failure]) -> beam.PCollection[Shard]:
-        """Builds the graph: parts bundle by bundle, merged to shards, published together."""
+        """Builds the graph: pieces bundle by bundle, merged to shards, published together."""
         return failures | _WriteShards(self.folder, "failures", "jsonl", {})
 
 

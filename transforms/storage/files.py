@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Protocol, cast
 
 from transforms.errors import UserError
-from transforms.storage import files, local
+from transforms.storage import local
 from transforms.storage.content import Content, Reserve
 
 
@@ -243,7 +243,7 @@ def digest(path: str) -> tuple[int, str]:
         FileNotFoundError: there is none.
     """
     sha256, size = hashlib.sha256(), 0
-    with files.open_read(path) as file:
+    with open_read(path) as file:
         while chunk := file.read(_CHUNK):
             sha256.update(chunk)
             size += len(chunk)

@@ -190,7 +190,7 @@ def parse(uri: str) -> Location:
     bucket, _, name = uri.removeprefix("gs://").partition("/")
     try:
         uri.encode()
-    except UnicodeEncodeError:  # a manifest that is not UTF-8
+    except UnicodeEncodeError:  # an input list that is not UTF-8
         raise FileNotFoundError(errno.ENOENT, "names in Cloud Storage are UTF-8", uri) from None
     if not bucket:
         raise FileNotFoundError(errno.ENOENT, "expected gs://BUCKET/OBJECT", uri)

@@ -9,10 +9,10 @@ from typing import Any
 from pipeline.models.float_module import folder, savedmodel
 from transforms.errors import UserError
 from transforms.network.classes import class_names
-from transforms.records import Model
+from transforms.records import Network
 
 
-def load(path: Path, *, sha256: str | None = None) -> Model:
+def load(path: Path, *, sha256: str | None = None) -> Network:
     """Packs a SavedModel so that it can travel, after a look at its signatures.
 
     Args:
@@ -35,7 +35,7 @@ def load(path: Path, *, sha256: str | None = None) -> Model:
             f"{path}: it has {classes} classes, expected {len(class_names())}, the background and "
             "those of ILSVRC-2012"
         )
-    return Model(
+    return Network(
         name=path.resolve().name,
         kind="savedmodel",
         sha256=found,

@@ -14,7 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from pipeline.models.tflite import flatbuffer
 from transforms.errors import UserError
 from transforms.network.classes import class_names
-from transforms.records import Model
+from transforms.records import Network
 
 FEATURES: Final = "Logits/AvgPool_1a/AvgPool"
 LOGITS: Final = "Logits/Conv2d_1c_1x1/BiasAdd"
@@ -54,7 +54,7 @@ def two_head(tflite: bytes) -> bytes:
     return flatbuffer.write(model)
 
 
-def load(tflite: bytes, *, name: str) -> Model:
+def load(tflite: bytes, *, name: str) -> Network:
     """Makes a model ready to run from a file as it was published or given.
 
     Args:
@@ -76,7 +76,7 @@ def load(tflite: bytes, *, name: str) -> Model:
             f"model {name}: it has {classes} classes, expected {len(class_names())}, the "
             f"background and those of ILSVRC-2012. {_EXPECTED}"
         )
-    return Model(
+    return Network(
         name=name,
         kind="tflite",
         sha256=hashlib.sha256(tflite).hexdigest(),

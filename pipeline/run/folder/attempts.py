@@ -1,11 +1,11 @@
 """Attempts at a run: what a run writes before it is finished, and what becomes of it.
 
     OUTPUT/_unfinished-<id>/_RUN.json              which run this is
-                            predictions-<id>.arrow     parts, complete from their first moment on
+                            predictions-<id>.arrow     pieces, complete from their first moment on
                             merged-<id>.<format>       shards before they have their names
                             _COMMIT.json           all is written; what remains is to give names
 
-An attempt that dies without `_COMMIT.json` has changed nothing in the output folder, and its parts
+An attempt that dies without `_COMMIT.json` has changed nothing in the output folder, and its pieces
 are there for `--resume`. One that dies with it is finished by the next run: each step can be done
 twice.
 """
@@ -23,14 +23,14 @@ from transforms.errors import UserError
 from transforms.resume.check_files import Found
 from transforms.rows.names import MANIFEST, SUCCESS, UNFINISHED
 from transforms.rows.publish import Move, delete_markers, delete_stale, publish
-from transforms.rows.shards import PARTS, Shard
+from transforms.rows.shards import PIECES, Shard
 from transforms.storage import files
 
 KINDS = ("predictions", "failures")
 
 _RUN = "_RUN.json"
 _COMMIT = "_COMMIT.json"
-_PART = re.compile(rf"(predictions|failures)-[0-9a-f]{{32}}\.{PARTS}")
+_PIECE = re.compile(rf"(predictions|failures)-[0-9a-f]{{32}}\.{PIECES}")
 
 
 def begin(folder: str, identity: Mapping[str, Any]) -> str:
@@ -45,9 +45,9 @@ def unfinished(folder: str) -> list[str]:
     return [files.join(folder, name) for name in files.folders(folder, prefix=UNFINISHED)]
 
 
-def parts(attempt: str) -> list[str]:
+def pieces(attempt: str) -> list[str]:
     """Names of the files with rows that an attempt has written, damaged ones included."""
-    return [name for name in files.names(attempt) if _PART.fullmatch(name)]
+    return [name for name in files.names(attempt) if _PIECE.fullmatch(name)]
 
 
 def discard(folder: str, *, but: str | None = None) -> None:
@@ -117,7 +117,7 @@ def stored_files(folder: str, *, attempt: str, identity: Mapping[str, Any]) -> I
             yield from _shards(folder, manifest)
     for other, run in _others(folder):
         if other != attempt and not differences(run, identity):
-            for name in parts(other):
+            for name in pieces(other):
                 yield Found(name.split("-")[0], other, name)
 
 

@@ -55,7 +55,7 @@ def read_manifest(folder: str) -> dict[str, Any]:
 
 def now() -> str:
     """The time in UTC, ISO 8601 to the millisecond."""
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 @dataclasses.dataclass(eq=False)

@@ -26,7 +26,7 @@ from pipeline.run.folder.finished import open_run
 from tests.helpers.cloud import BUCKET, Cloud, Fault
 from tests.helpers.encoded import encoded, waves
 from tests.helpers.pictures import make_pictures
-from tests.helpers.runs import copy_pictures, start_label, wait_for_parts
+from tests.helpers.runs import copy_pictures, start_label, wait_for_pieces
 
 pytestmark = pytest.mark.slow
 
@@ -141,14 +141,14 @@ def test_killed_at_twenty_random_moments(collection: Collection, tmp_path: Path)
 def test_a_worker_process_is_killed(collection: Collection, tmp_path: Path, name: str) -> None:
     """The worker itself, and the shell that Beam starts it from.
 
-    Fails without `notice_deaths` (sh) and without its `explanation` (python).
+    Fails without the handler of `runners.workers` (sh) and without its `explanation` (python).
     """
     run = start_label(
         *(collection.photos, tmp_path / "out", collection.model),
         *("--direct_running_mode=multi_processing", "--direct_num_workers=2"),
         saved_every=0.05,
     )
-    wait_for_parts(run, tmp_path / "out")
+    wait_for_pieces(run, tmp_path / "out")
     workers = [pid for pid in descendants(run.pid) if _name(pid).startswith(name)]
     os.kill(workers[0], signal.SIGKILL)
     assert "a worker process has died" in _finish(run, status=1)
@@ -200,7 +200,7 @@ def test_a_folder_that_turns_read_only(collection: Collection, tmp_path: Path, s
     out = tmp_path / "out"
     run = start_label(collection.photos, out, collection.model, saved_every=0.05)
     if saved:
-        wait_for_parts(run, out)
+        wait_for_pieces(run, out)
     else:
         _wait_for_attempt(run, out)
     with _read_only(out):
@@ -298,7 +298,7 @@ def test_a_model_that_changed_before_the_run_is_resumed(
     model = tmp_path / "model.tflite"
     shutil.copy(collection.model, model)
     run = start_label(collection.photos, tmp_path / "out", model, saved_every=0.05)
-    wait_for_parts(run, tmp_path / "out")
+    wait_for_pieces(run, tmp_path / "out")
     _kill(run)
     model.write_bytes(stand_in(seed=7))
     again = start_label(collection.photos, tmp_path / "out", model, "--resume")

@@ -1,4 +1,4 @@
-"""Labelling runs over shards, end to end, through the command line."""
+"""Labelling runs over archives, end to end, through the command line."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ import pytest
 from pipeline.cli import main
 from pipeline.console.progress_bar import Counts
 from pipeline.run.runners import progress
-from tests.helpers.archives import write_parquet, write_tar, write_tfrecord
+from tests.helpers.archives import write_archive, write_parquet, write_tar, write_tfrecord
 from tests.helpers.cloud import Cloud
 from transforms.images.loader import Loader
+from transforms.inputs.archives.kinds import ARCHIVE_KINDS, ArchiveKind
 from transforms.records import ImageRef
 from transforms.storage import files
 
@@ -56,9 +57,9 @@ def _contents(photos: Path) -> list[bytes]:
 
 
 @pytest.fixture
-def shards(photos: Path, tmp_path: Path) -> Path:
-    """A folder with three shards of the pictures 0 to 2, 3 to 5 and 6 to 8, and picture 9."""
-    folder = tmp_path / "shards"
+def archives(photos: Path, tmp_path: Path) -> Path:
+    """A folder with three archives of the pictures 0 to 2, 3 to 5 and 6 to 8, and picture 9."""
+    folder = tmp_path / "archives"
     folder.mkdir()
     pictures = _contents(photos)
     tar = [
@@ -84,52 +85,52 @@ def _members(folder: Path) -> list[str]:
 
 
 def test_a_folder_of_shards_gives_the_rows_of_loose_files(
-    photos: Path, shards: Path, stand_in_file: Path, tmp_path: Path
+    photos: Path, archives: Path, stand_in_file: Path, tmp_path: Path
 ) -> None:
-    (shards / "notes.md").write_bytes(b"x")
-    write_parquet(shards / "truth.parquet", {"uri": ["9.jpg"], "n": [9]})
-    manifest = _label(tmp_path / "packed", stand_in_file, "--input", shards)
+    (archives / "notes.md").write_bytes(b"x")
+    write_parquet(archives / "truth.parquet", {"uri": ["9.jpg"], "n": [9]})
+    manifest = _label(tmp_path / "packed", stand_in_file, "--input", archives)
     assert _counts(manifest) == [11, 10, 1, 0, 3]
-    assert _failures(tmp_path / "packed") == [(f"{shards}/a.tar#empty.jpg", "empty")]
+    assert _failures(tmp_path / "packed") == [(f"{archives}/a.tar#empty.jpg", "empty")]
     _label(tmp_path / "loose", stand_in_file, "--input", photos)
     packed, loose = _rows(tmp_path / "packed"), _rows(tmp_path / "loose")
-    assert set(packed) == set(_members(shards))
+    assert set(packed) == set(_members(archives))
     same = ("sha256", "width", "class_id", "top_scores", "embedding", "size")
-    for member, (_, row) in zip(_members(shards), sorted(loose.items()), strict=True):
+    for member, (_, row) in zip(_members(archives), sorted(loose.items()), strict=True):
         assert [packed[member][name] for name in same] == [row[name] for name in same]
-    assert packed[f"{shards}/a.tar#2.jpg"]["meta"] == '{"cls": 2}'
-    assert packed[f"{shards}/c.parquet#2"]["meta"] == '{"n": 8}'
-    version = str((shards / "a.tar").stat().st_mtime_ns)
-    assert packed[f"{shards}/a.tar#2.jpg"]["version"] == version
+    assert packed[f"{archives}/a.tar#2.jpg"]["meta"] == '{"cls": 2}'
+    assert packed[f"{archives}/c.parquet#2"]["meta"] == '{"n": 8}'
+    version = str((archives / "a.tar").stat().st_mtime_ns)
+    assert packed[f"{archives}/a.tar#2.jpg"]["version"] == version
 
 
 def test_a_shard_is_read_once_however_often_it_is_named(
-    shards: Path, stand_in_file: Path, tmp_path: Path
+    archives: Path, stand_in_file: Path, tmp_path: Path
 ) -> None:
-    listing = shards / "list.csv"
+    listing = archives / "list.csv"
     listing.write_text("uri,split\na.tar,train\nc.parquet,test\n9.jpg,test\n", "utf-8")
-    inputs = ["--input", listing, "--input", f"{shards}/*.tar", "--input", shards / "c.parquet"]
+    inputs = ["--input", listing, "--input", f"{archives}/*.tar", "--input", archives / "c.parquet"]
     manifest = _label(tmp_path / "out", stand_in_file, *inputs)
     assert _counts(manifest) == [8, 7, 1, 2, 1]
     metas = {uri: json.loads(row["meta"]) for uri, row in _rows(tmp_path / "out").items()}
-    assert metas[f"{shards}/9.jpg"] == {"split": "test"}
-    assert set(metas) == {uri for uri in _members(shards) if "tfrecord" not in uri}
+    assert metas[f"{archives}/9.jpg"] == {"split": "test"}
+    assert set(metas) == {uri for uri in _members(archives) if "tfrecord" not in uri}
 
 
 def test_damaged_shards_cost_one_row_each(
-    shards: Path, stand_in_file: Path, tmp_path: Path
+    archives: Path, stand_in_file: Path, tmp_path: Path
 ) -> None:
-    tar, records = shards / "a.tar", shards / "b.tfrecord-00000-of-00001"
+    tar, records = archives / "a.tar", archives / "b.tfrecord-00000-of-00001"
     content = tar.read_bytes()
     tar.write_bytes(content[: content.index(b"1.jpg") + 600])
     flipped = bytearray(records.read_bytes())
     flipped[200] ^= 1
     records.write_bytes(flipped)
-    (shards / "c.parquet").write_bytes(b"no parquet")
-    manifest = _label(tmp_path / "out", stand_in_file, "--input", shards)
+    (archives / "c.parquet").write_bytes(b"no parquet")
+    manifest = _label(tmp_path / "out", stand_in_file, "--input", archives)
     assert _counts(manifest) == [7, 4, 3, 0, 0]
     assert manifest["failures_by_reason"] == {"damaged_shard": 3}
-    damaged = [str(tar), f"{records}#0", f"{shards}/c.parquet"]
+    damaged = [str(tar), f"{records}#0", f"{archives}/c.parquet"]
     assert _failures(tmp_path / "out") == [(uri, "damaged_shard") for uri in damaged]
 
 
@@ -155,9 +156,9 @@ def test_image_key_chooses_what_is_the_picture(
 
 
 def test_no_shard_is_left_to_be_read_at_the_end(
-    shards: Path, stand_in_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archives: Path, stand_in_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (shards / "broken.parquet").write_bytes(b"no parquet")
+    (archives / "broken.parquet").write_bytes(b"no parquet")
     seen: list[Counts] = []
 
     @contextlib.contextmanager
@@ -169,18 +170,20 @@ def test_no_shard_is_left_to_be_read_at_the_end(
         shutil.rmtree(folder)
 
     monkeypatch.setattr(progress, "reports", reports)
-    named = _list(shards / "list.jsonl", [{"uri": "a.tar"}, {"uri": "c.parquet"}])
-    inputs = ["--input", shards, "--input", named]
+    named = _list(archives / "list.jsonl", [{"uri": "a.tar"}, {"uri": "c.parquet"}])
+    inputs = ["--input", archives, "--input", named]
     _label(tmp_path / "out", stand_in_file, *inputs)
-    (shards / "c.parquet").touch()
+    (archives / "c.parquet").touch()
     _label(tmp_path / "out", stand_in_file, *inputs, "--resume")
     assert seen == [Counts(12, 10, 2), Counts(4, 3, 1)]
 
 
-def test_two_processes_read_shards_alike(shards: Path, stand_in_file: Path, tmp_path: Path) -> None:
+def test_two_processes_read_shards_alike(
+    archives: Path, stand_in_file: Path, tmp_path: Path
+) -> None:
     flags = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
-    one = _label(tmp_path / "one", stand_in_file, "--input", shards)
-    two = _label(tmp_path / "two", stand_in_file, "--input", shards, *flags)
+    one = _label(tmp_path / "one", stand_in_file, "--input", archives)
+    two = _label(tmp_path / "two", stand_in_file, "--input", archives, *flags)
     assert _counts(one) == _counts(two) == [11, 10, 1, 0, 1]
     assert _rows(tmp_path / "one") == _rows(tmp_path / "two")
 
@@ -213,35 +216,35 @@ def test_nothing_is_extracted(photos: Path, stand_in_file: Path, tmp_path: Path)
 
 
 def test_a_resumed_run_doubles_nothing_of_shards_that_are_damaged(
-    shards: Path, stand_in_file: Path, tmp_path: Path
+    archives: Path, stand_in_file: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    (shards / "c.parquet").write_bytes(b"no parquet")
-    first = _label(out, stand_in_file, "--input", shards)
+    (archives / "c.parquet").write_bytes(b"no parquet")
+    first = _label(out, stand_in_file, "--input", archives)
     rows, failures = _rows(out), _failures(out)
-    again = _label(out, stand_in_file, "--input", shards, "--resume")
+    again = _label(out, stand_in_file, "--input", archives, "--resume")
     assert _counts(first) == _counts(again) == [9, 7, 2, 0, 1]
     assert (_rows(out), _failures(out)) == (rows, failures)
-    assert again["reused"] == 8  # not that of the broken shard: it may have been mended
+    assert again["reused"] == 8  # not that of the broken archive: it may have been mended
 
 
 def test_shards_in_a_bucket_give_the_rows_of_those_on_disk(
-    cloud: Cloud, shards: Path, stand_in_file: Path, tmp_path: Path
+    cloud: Cloud, archives: Path, stand_in_file: Path, tmp_path: Path
 ) -> None:
-    whole = (shards / "a.tar").read_bytes()
-    (shards / "cut.tar").write_bytes(whole[: whole.index(b"1.jpg") + 600])
-    for path in shards.iterdir():
-        cloud.put(f"shards/{path.name}", path.read_bytes())
-    local = _label(tmp_path / "local", stand_in_file, "--input", shards)
-    remote = _label(tmp_path / "remote", stand_in_file, "--input", "gs://bkt/shards")
+    whole = (archives / "a.tar").read_bytes()
+    (archives / "cut.tar").write_bytes(whole[: whole.index(b"1.jpg") + 600])
+    for path in archives.iterdir():
+        cloud.put(f"archives/{path.name}", path.read_bytes())
+    local = _label(tmp_path / "local", stand_in_file, "--input", archives)
+    remote = _label(tmp_path / "remote", stand_in_file, "--input", "gs://bkt/archives")
     assert _counts(local) == _counts(remote) == [13, 11, 2, 0, 1]
     expected = {uri.replace(str(tmp_path), "gs://bkt") for uri in _rows(tmp_path / "local")}
     rows = _rows(tmp_path / "remote")
     assert set(rows) == expected
     assert {row["version"] for uri, row in rows.items() if "a.tar#" in uri} == {
-        cloud.generation("shards/a.tar")
+        cloud.generation("archives/a.tar")
     }
-    assert ("gs://bkt/shards/cut.tar", "damaged_shard") in _failures(tmp_path / "remote")
+    assert ("gs://bkt/archives/cut.tar", "damaged_shard") in _failures(tmp_path / "remote")
 
 
 # ---- going on, and members by their names ---------------------------------------------------
@@ -261,20 +264,38 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return uris
 
 
+@pytest.mark.parametrize("kind", ARCHIVE_KINDS, ids=lambda kind: kind.extension)
+def test_every_kind_is_labelled_resumed_and_verified(
+    kind: ArchiveKind, photos: Path, stand_in_file: Path, tmp_path: Path, decoded: list[str]
+) -> None:
+    archive, output = tmp_path / "in" / f"x{kind.extension}", tmp_path / "out"
+    archive.parent.mkdir()
+    write_archive(archive, {path.name: path.read_bytes() for path in sorted(photos.iterdir())})
+    manifest = _label(output, stand_in_file, "--input", archive.parent)
+    assert _counts(manifest) == [10, 10, 0, 0, 0]
+    assert len(decoded) == 10
+    decoded.clear()
+    (tmp_path / "in" / "new.jpg").write_bytes((photos / "000000.jpg").read_bytes())
+    manifest = _label(output, stand_in_file, "--input", archive.parent, "--resume")
+    assert (_counts(manifest), manifest["reused"]) == ([11, 11, 0, 0, 0], 10)
+    assert decoded == [str(tmp_path / "in" / "new.jpg")]
+    assert main(["verify", str(output), "--sample", "11"]) == 0
+
+
 def _list(path: Path, rows: list[dict[str, Any]]) -> Path:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     return path
 
 
 def test_members_that_have_a_row_are_not_decoded_again(
-    shards: Path, stand_in_file: Path, tmp_path: Path, decoded: list[str]
+    archives: Path, stand_in_file: Path, tmp_path: Path, decoded: list[str]
 ) -> None:
     out = tmp_path / "out"
-    first = _label(out, stand_in_file, "--input", shards)
+    first = _label(out, stand_in_file, "--input", archives)
     before = _rows(out), _failures(out)
-    assert sorted(decoded) == sorted([*_members(shards), f"{shards}/a.tar#empty.jpg"])
+    assert sorted(decoded) == sorted([*_members(archives), f"{archives}/a.tar#empty.jpg"])
     decoded.clear()
-    again = _label(out, stand_in_file, "--input", shards, "--resume")
+    again = _label(out, stand_in_file, "--input", archives, "--resume")
     assert decoded == []
     assert (_rows(out), _failures(out)) == before
     assert _counts(again) == _counts(first) == [11, 10, 1, 0, 1]
@@ -282,33 +303,33 @@ def test_members_that_have_a_row_are_not_decoded_again(
 
 
 def test_only_the_members_without_a_row_are_decoded(
-    shards: Path, stand_in_file: Path, tmp_path: Path, decoded: list[str]
+    archives: Path, stand_in_file: Path, tmp_path: Path, decoded: list[str]
 ) -> None:
-    some = _members(shards)[::2]
+    some = _members(archives)[::2]
     out, whole = tmp_path / "out", tmp_path / "whole"
     _label(
         out, stand_in_file, "--input", _list(tmp_path / "some.jsonl", [{"uri": u} for u in some])
     )
     assert sorted(decoded) == sorted(some)
     decoded.clear()
-    counts = _counts(_label(out, stand_in_file, "--input", shards, "--resume"))
-    rest = {*_members(shards), f"{shards}/a.tar#empty.jpg"} - set(some)
+    counts = _counts(_label(out, stand_in_file, "--input", archives, "--resume"))
+    rest = {*_members(archives), f"{archives}/a.tar#empty.jpg"} - set(some)
     assert sorted(decoded) == sorted(rest)
-    assert counts == _counts(_label(whole, stand_in_file, "--input", shards))
+    assert counts == _counts(_label(whole, stand_in_file, "--input", archives))
     assert (_rows(out), _failures(out)) == (_rows(whole), _failures(whole))
 
 
 def test_a_shard_that_has_changed_is_labelled_anew(
-    photos: Path, shards: Path, stand_in_file: Path, tmp_path: Path, decoded: list[str]
+    photos: Path, archives: Path, stand_in_file: Path, tmp_path: Path, decoded: list[str]
 ) -> None:
     out = tmp_path / "out"
-    _label(out, stand_in_file, "--input", shards)
+    _label(out, stand_in_file, "--input", archives)
     decoded.clear()
     write_tar(
-        shards / "a.tar", [("0.jpg", _contents(photos)[9]), ("new.jpg", _contents(photos)[1])]
+        archives / "a.tar", [("0.jpg", _contents(photos)[9]), ("new.jpg", _contents(photos)[1])]
     )
-    again = _label(out, stand_in_file, "--input", shards, "--resume")
-    assert sorted(decoded) == [f"{shards}/a.tar#0.jpg", f"{shards}/a.tar#new.jpg"]
+    again = _label(out, stand_in_file, "--input", archives, "--resume")
+    assert sorted(decoded) == [f"{archives}/a.tar#0.jpg", f"{archives}/a.tar#new.jpg"]
     assert _counts(again) == [9, 9, 0, 0, 0]
     digests = {uri.rpartition("/")[2]: row["sha256"] for uri, row in _rows(out).items()}
     assert digests["a.tar#0.jpg"] == digests["9.jpg"]
@@ -316,20 +337,25 @@ def test_a_shard_that_has_changed_is_labelled_anew(
 
 @pytest.mark.parametrize(("listed", "members"), [("a.tar#1.jpg", 1), ("a.tar", 4)])
 def test_what_a_listing_says_anew_needs_new_rows(
-    listed: str, members: int, shards: Path, stand_in_file: Path, tmp_path: Path, decoded: list[str]
+    listed: str,
+    members: int,
+    archives: Path,
+    stand_in_file: Path,
+    tmp_path: Path,
+    decoded: list[str],
 ) -> None:
     out = tmp_path / "out"
     for who, count in (("ann", members), ("ann", 0), ("bob", members)):
-        row = {"uri": f"{shards}/{listed}", "who": who}
+        row = {"uri": f"{archives}/{listed}", "who": who}
         decoded.clear()
         manifest = _list(tmp_path / "list.jsonl", [row])
         _label(out, stand_in_file, "--input", manifest, "--resume")
         assert len(decoded) == count
-        assert json.loads(_rows(out)[f"{shards}/a.tar#1.jpg"]["meta"]) == {"who": who, "cls": 1}
+        assert json.loads(_rows(out)[f"{archives}/a.tar#1.jpg"]["meta"]) == {"who": who, "cls": 1}
 
 
 def test_members_can_be_listed_by_their_names(
-    shards: Path, stand_in_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archives: Path, stand_in_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
     open_versioned = files.open_versioned
@@ -339,7 +365,7 @@ def test_members_can_be_listed_by_their_names(
         return open_versioned(path)
 
     monkeypatch.setattr(files, "open_versioned", noted)
-    listed = [*_members(shards)[::-1], f"{shards}/a.tar#9.jpg", f"{shards}/b.tar#x.jpg"]
+    listed = [*_members(archives)[::-1], f"{archives}/a.tar#9.jpg", f"{archives}/b.tar#x.jpg"]
     rows = [{"uri": uri, "n": number} for number, uri in enumerate(listed)]
     counts = _counts(
         _label(tmp_path / "named", stand_in_file, "--input", _list(tmp_path / "l.jsonl", rows))
@@ -347,7 +373,7 @@ def test_members_can_be_listed_by_their_names(
     assert counts == [12, 10, 2, 0, 0]
     assert sorted(opened) == ["a.tar", "b.tar", "b.tfrecord-00000-of-00001", "c.parquet"]
     assert [reason for _, reason in _failures(tmp_path / "named")] == ["not_found", "not_found"]
-    _label(tmp_path / "whole", stand_in_file, "--input", shards)
+    _label(tmp_path / "whole", stand_in_file, "--input", archives)
     found, whole = _rows(tmp_path / "named"), _rows(tmp_path / "whole")
     for number, uri in enumerate(listed[:10]):
         meta = {"n": number, **json.loads(whole[uri].pop("meta") or "{}")}
@@ -356,33 +382,35 @@ def test_members_can_be_listed_by_their_names(
 
 
 def test_a_member_that_is_listed_beside_its_shard_is_a_repetition(
-    shards: Path, stand_in_file: Path, tmp_path: Path
+    archives: Path, stand_in_file: Path, tmp_path: Path
 ) -> None:
-    listed = _list(tmp_path / "list.jsonl", [{"uri": uri} for uri in _members(shards)])
-    inputs = "--input", shards, "--input", listed
+    listed = _list(tmp_path / "list.jsonl", [{"uri": uri} for uri in _members(archives)])
+    inputs = "--input", archives, "--input", listed
     assert _counts(_label(tmp_path / "out", stand_in_file, *inputs)) == [11, 10, 1, 10, 1]
 
 
 def test_members_of_a_damaged_shard_share_its_reason(
-    shards: Path, stand_in_file: Path, tmp_path: Path
+    archives: Path, stand_in_file: Path, tmp_path: Path
 ) -> None:
-    content = (shards / "a.tar").read_bytes()
-    (shards / "a.tar").write_bytes(content[: len(content) // 3])
-    listed = _list(tmp_path / "list.jsonl", [{"uri": uri} for uri in _members(shards)])
+    content = (archives / "a.tar").read_bytes()
+    (archives / "a.tar").write_bytes(content[: len(content) // 3])
+    listed = _list(tmp_path / "list.jsonl", [{"uri": uri} for uri in _members(archives)])
     _label(tmp_path / "out", stand_in_file, "--input", listed)
     lost = _failures(tmp_path / "out")
     assert lost
     assert {reason for _, reason in lost} == {"damaged_shard"}
-    assert sorted([*_rows(tmp_path / "out"), *(uri for uri, _ in lost)]) == sorted(_members(shards))
+    assert sorted([*_rows(tmp_path / "out"), *(uri for uri, _ in lost)]) == sorted(
+        _members(archives)
+    )
 
 
 def test_a_file_whose_name_looks_like_a_member_is_a_file(
-    photos: Path, shards: Path, stand_in_file: Path, tmp_path: Path
+    photos: Path, archives: Path, stand_in_file: Path, tmp_path: Path
 ) -> None:
-    picture = shards / "a.tar#0.jpg"
+    picture = archives / "a.tar#0.jpg"
     picture.write_bytes(_contents(photos)[9])
     listed = _list(
-        tmp_path / "list.jsonl", [{"uri": f"{shards}/{name}"} for name in ("9.jpg", picture.name)]
+        tmp_path / "list.jsonl", [{"uri": f"{archives}/{name}"} for name in ("9.jpg", picture.name)]
     )
     _label(tmp_path / "out", stand_in_file, "--input", listed)
     digests = {row["sha256"] for row in _rows(tmp_path / "out").values()}
@@ -390,13 +418,13 @@ def test_a_file_whose_name_looks_like_a_member_is_a_file(
 
 
 def test_files_beside_the_shard_that_their_names_begin_with_are_files(
-    photos: Path, shards: Path, stand_in_file: Path, tmp_path: Path, cloud: Cloud
+    photos: Path, archives: Path, stand_in_file: Path, tmp_path: Path, cloud: Cloud
 ) -> None:
     picture = _contents(photos)[9]
-    (shards / "a.tar#mine.jpg").write_bytes(picture)
-    cloud.put("s/a.tar", (shards / "a.tar").read_bytes())
+    (archives / "a.tar#mine.jpg").write_bytes(picture)
+    cloud.put("s/a.tar", (archives / "a.tar").read_bytes())
     cloud.put("s/a.tar#mine.jpg", picture)
-    for source, count in ((str(shards), 11), ("gs://bkt/s", 4)):
+    for source, count in ((str(archives), 11), ("gs://bkt/s", 4)):
         out = tmp_path / f"out{count}"
         assert _counts(_label(out, stand_in_file, "--input", source))[1:4] == [count, 1, 0]
         assert _failures(out) == [(f"{source}/a.tar#empty.jpg", "empty")]
@@ -404,9 +432,9 @@ def test_files_beside_the_shard_that_their_names_begin_with_are_files(
 
 
 def test_members_and_objects_with_such_names_in_a_bucket(
-    photos: Path, shards: Path, stand_in_file: Path, tmp_path: Path, cloud: Cloud
+    photos: Path, archives: Path, stand_in_file: Path, tmp_path: Path, cloud: Cloud
 ) -> None:
-    cloud.put("s/a.tar", (shards / "a.tar").read_bytes())
+    cloud.put("s/a.tar", (archives / "a.tar").read_bytes())
     cloud.put("s/b.tar#0.jpg", _contents(photos)[9])
     names = ["a.tar#0.jpg", "a.tar#2.jpg", "b.tar#0.jpg", "b.tar#1.jpg"]
     listed = _list(tmp_path / "l.jsonl", [{"uri": f"gs://bkt/s/{name}"} for name in names])
@@ -440,13 +468,13 @@ def test_rows_in_a_bucket_of_pictures_are_not_taken_for_pictures(
     photos: Path, stand_in_file: Path, tmp_path: Path, cloud: Cloud
 ) -> None:
     _label(tmp_path / "out", stand_in_file, "--input", photos, "--format", "tfrecord")
-    (shard,) = (tmp_path / "out").glob("*.tfrecord")
+    (archive,) = (tmp_path / "out").glob("*.tfrecord")
     cloud.put("photos/a.jpg", (photos / "000000.jpg").read_bytes())
-    cloud.put(f"photos/labels/{shard.name}", shard.read_bytes())
+    cloud.put(f"photos/labels/{archive.name}", archive.read_bytes())
     counts = _counts(_label(tmp_path / "again", stand_in_file, "--input", "gs://bkt/photos"))
     assert counts == [2, 1, 1, 0, 10]
     assert _failures(tmp_path / "again") == [
-        (f"gs://bkt/photos/labels/{shard.name}", "no_pictures")
+        (f"gs://bkt/photos/labels/{archive.name}", "no_pictures")
     ]
 
 

@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import tensorflow as tf
 
 from pipeline.cli import main
 from tests.conftest import unprivileged
@@ -196,6 +195,8 @@ def test_manifest_columns_reach_predictions_and_failures(
 def test_three_formats_hold_the_same_rows(
     photos: Path, stand_in_file: Path, tmp_path: Path
 ) -> None:
+    import tensorflow as tf
+
     for format in ("parquet", "tfrecord", "jsonl"):
         out = tmp_path / format
         arguments = ["--input", photos, "--output", out, "--model", stand_in_file]

@@ -14,9 +14,9 @@ from pipeline.cli import main
 from pipeline.models.load import load_network
 from pipeline.run import launch
 from pipeline.run.options import LabelOptions
-from tests.helpers.runs import start_label, wait_for_parts
+from tests.helpers.runs import start_label, wait_for_pieces
 from transforms.errors import UserError
-from transforms.records import Model
+from transforms.records import Network
 
 
 def test_an_output_that_cannot_be_written_is_one_line(
@@ -45,7 +45,7 @@ def test_an_interrupted_run_says_how_to_go_on(
 ) -> None:
     out = tmp_path / "out"
     process = start_label(photos, out, stand_in_file, copies=2_000, saved_every=0.1)
-    wait_for_parts(process, out)
+    wait_for_pieces(process, out)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -72,7 +72,7 @@ def test_only_workers_of_this_machine_get_the_model_as_a_file(
 ) -> None:
     found = []
 
-    def note(*_: Any, model: Model, **__: Any) -> None:
+    def note(*_: Any, model: Network, **__: Any) -> None:
         found.append((model.path, pickle.loads(pickle.dumps(model)).read()))
         raise UserError("seen enough")
 

@@ -14,7 +14,7 @@ from transforms.images.loader_pool import cores
 
 PLAN = Plan(
     entries=40_000_000,
-    shards=0,
+    archives=0,
     opened=0,
     skipped=5,
     unlisted=0,
@@ -79,7 +79,7 @@ def test_pictures_of_shards_are_estimated(
     photos: Path, stand_in_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     contents = [path.read_bytes() for path in sorted(photos.iterdir())]
-    folder = tmp_path / "shards"
+    folder = tmp_path / "archives"
     folder.mkdir()
     small = [(f"{n}.jpg", contents[n]) for n in range(10)]
     write_tar(folder / "small.tar", [*small, ("empty.jpg", b""), ("notes.md", b"x")])
@@ -88,9 +88,9 @@ def test_pictures_of_shards_are_estimated(
     words = ["plan", "--input", str(folder), "--model", str(stand_in_file)]
     assert main([*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["shards"], found["opened"]) == (2, 2)
+    assert (found["archives"], found["opened"]) == (2, 2)
     assert 612 <= found["entries"] <= 1000  # headers and padding weigh much with small pictures
-    assert found["sampled"] == 111  # the small shard and 100 members of the large one
+    assert found["sampled"] == 111  # the small archive and 100 members of the large one
     assert found["failures_by_reason"] == {"empty": 1}
     assert main(words) == 0
     assert "their pictures estimated from the size of 2" in capsys.readouterr().out

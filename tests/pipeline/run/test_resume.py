@@ -16,7 +16,7 @@ from pipeline.cli import main
 from pipeline.run.folder import attempts
 from pipeline.run.folder.finished import open_run
 from tests.helpers.pictures import make_pictures
-from tests.helpers.runs import start_label, wait_for_parts
+from tests.helpers.runs import start_label, wait_for_pieces
 from transforms.rows.publish import publish
 from transforms.storage import local
 
@@ -178,12 +178,12 @@ def test_an_older_finished_run_stays_until_the_new_one_is_complete(run: Run) -> 
     process = start_label(
         run.photos, run.out, run._model, "--overwrite", copies=2_000, saved_every=0.1
     )
-    wait_for_parts(process, run.out)
+    wait_for_pieces(process, run.out)
     process.kill()
     process.wait()
     assert run.rows() == before
     (attempt,) = run.out.glob("_unfinished-*")
-    assert attempts.parts(str(attempt))
+    assert attempts.pieces(str(attempt))
     assert run.label("--resume") == 0
     assert run.manifest["reused"] > 12
     assert len(run.rows()) + len(run.failures()) == run.manifest["inputs"] == 2_012

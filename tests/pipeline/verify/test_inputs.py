@@ -14,7 +14,7 @@ from pipeline.cli import main
 from pipeline.verify.inputs import ListedAgain
 from pipeline.verify.rows import Repeats
 from tests.conftest import unprivileged
-from tests.helpers.archives import write_shard, write_tar
+from tests.helpers.archives import write_archive, write_tar
 from tests.helpers.cloud import Cloud
 from tests.helpers.forged import forge, lose
 from tests.helpers.pictures import make_pictures
@@ -201,19 +201,19 @@ def _listed_without_privilege(run: Run, source: Path) -> ListedAgain:
 @pytest.mark.parametrize("kind", ["tar", "tfrecord", "parquet"])
 def test_members_of_shards_are_counted(run: Run, tmp_path: Path, kind: str) -> None:
     pictures = {path.name: path.read_bytes() for path in sorted(run.photos.iterdir())}
-    shard = tmp_path / f"shards/a.{kind}"
-    shard.parent.mkdir()
-    write_shard(shard, pictures)
-    run.label(shard.parent)
+    archive = tmp_path / f"archives/a.{kind}"
+    archive.parent.mkdir()
+    write_archive(archive, pictures)
+    run.label(archive.parent)
     assert run.inputs()["counts"] == _counts()
     rows = [uri for uri in _uris(run) if "#" in uri]
     assert len(rows) == 5
     lose(run.out, rows[3])
     found = run.inputs()
     assert found["problems"] == [
-        f"{rows[3]} has no row, and {shard} has not changed since before the run"
+        f"{rows[3]} has no row, and {archive} has not changed since before the run"
     ]
-    os.truncate(shard, 100)
+    os.truncate(archive, 100)
     assert run.inputs()["count"] == 0  # whatever is in it now
 
 
@@ -223,11 +223,11 @@ def _uris(run: Run) -> list[str]:
 
 
 def test_a_damaged_shard_must_have_its_failure(run: Run, tmp_path: Path) -> None:
-    shard = tmp_path / "cut.tar"
-    write_tar(shard, [(path.name, path.read_bytes()) for path in sorted(run.photos.iterdir())])
-    content = shard.read_bytes()
-    shard.write_bytes(content[: content.index(b"000004.jpg") + 700])
-    run.label(shard)
+    archive = tmp_path / "cut.tar"
+    write_tar(archive, [(path.name, path.read_bytes()) for path in sorted(run.photos.iterdir())])
+    content = archive.read_bytes()
+    archive.write_bytes(content[: content.index(b"000004.jpg") + 700])
+    run.label(archive)
     assert run.inputs()["counts"] == _counts()
     _lose_failures(run)
     assert run.missing() == ["cut.tar"]

@@ -34,7 +34,7 @@ _DIRTY = {"MALLOC_PERTURB_": "85", "PYTHONMALLOC": "malloc"}
 
 
 def _answers(*arguments: str, memory: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What `tests.helpers.fuzz` says of each file. One that kills it or keeps it busy fails the test."""
+    """What `tests.helpers.fuzz` says of each file; one that kills or stalls it fails the test."""
     command = [sys.executable, "-X", "faulthandler", "-m", "tests.helpers.fuzz", *arguments]
     process = subprocess.Popen(
         command,

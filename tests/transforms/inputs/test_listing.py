@@ -143,7 +143,7 @@ def test_csv_manifest_carries_its_other_columns(tmp_path: Path) -> None:
         f"{manifest}#line 4",
         "read",
         "bad_manifest_row",
-        "the row of the manifest has no usable uri",
+        "the row of the input list has no usable uri",
         False,
     )
 

@@ -19,11 +19,11 @@ from pipeline.models.tflite.two_head import load
 from transforms.network.classify_images import ClassifyImages
 from transforms.network.litert import LiteRtModel, LiteRtModelHandler
 from transforms.network.ranking import BATCH_SIZE, mean_logits, softmax, top_classes
-from transforms.records import Failure, Image, ImageRef, Model, Prediction
+from transforms.records import Failure, Image, ImageRef, Network, Prediction
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
+def model() -> Network:
     return load(stand_in(), name="stand-in")
 
 
@@ -40,7 +40,7 @@ def _image(number: int, pixels: npt.NDArray[np.uint8]) -> Image:
     )
 
 
-def test_a_picture_gets_the_same_result_in_every_batch(model: Model) -> None:
+def test_a_picture_gets_the_same_result_in_every_batch(model: Network) -> None:
     pixels = _pixels(70)
     runner = LiteRtModel(model.content)
     logits, features = runner.run(pixels[:BATCH_SIZE])
@@ -53,7 +53,7 @@ def test_a_picture_gets_the_same_result_in_every_batch(model: Model) -> None:
         np.testing.assert_array_equal(again[1], features[10 : 10 + size])
 
 
-def test_threads_do_not_disturb_each_other(model: Model) -> None:
+def test_threads_do_not_disturb_each_other(model: Network) -> None:
     runner = LiteRtModel(model.content, batch_size=8)
     batches = [_pixels(8, seed=seed) for seed in range(8)]
     alone = [runner.run(batch) for batch in batches]
@@ -71,7 +71,7 @@ def test_threads_do_not_disturb_each_other(model: Model) -> None:
         list(pool.map(repeat, range(4)))
 
 
-def test_the_model_can_be_shared_and_the_handler_shipped(model: Model) -> None:
+def test_the_model_can_be_shared_and_the_handler_shipped(model: Network) -> None:
     handler = LiteRtModelHandler(model)
     loaded = handler.load_model()
     assert weakref.ref(loaded)() is loaded
@@ -79,7 +79,7 @@ def test_the_model_can_be_shared_and_the_handler_shipped(model: Model) -> None:
     assert copy.run_inference([_image(0, _pixels(1)[0])], copy.load_model())[0].uri == "/0.jpg"
 
 
-def test_a_model_in_a_file_is_shipped_without_its_content(model: Model, tmp_path: Path) -> None:
+def test_a_model_in_a_file_is_shipped_without_its_content(model: Network, tmp_path: Path) -> None:
     path = tmp_path / "model"
     path.write_bytes(model.content)
     handler = LiteRtModelHandler(dataclasses.replace(model, path=str(path)))
@@ -89,17 +89,17 @@ def test_a_model_in_a_file_is_shipped_without_its_content(model: Model, tmp_path
     np.testing.assert_array_equal(logits, LiteRtModel(model.content).run(_pixels(1))[0])
 
 
-def test_bytes_of_a_batch_are_its_pixels(model: Model) -> None:
+def test_bytes_of_a_batch_are_its_pixels(model: Network) -> None:
     batch = [_image(number, pixels) for number, pixels in enumerate(_pixels(3))]
     assert LiteRtModelHandler(model).get_num_bytes(batch) == 3 * 128 * 128 * 3
 
 
-def test_batches_are_full(model: Model) -> None:
+def test_batches_are_full(model: Network) -> None:
     kwargs = LiteRtModelHandler(model).batch_elements_kwargs()
     assert (kwargs["min_batch_size"], kwargs["max_batch_size"]) == (64, 64)
 
 
-def test_prediction_fields_agree_with_the_logits(model: Model) -> None:
+def test_prediction_fields_agree_with_the_logits(model: Network) -> None:
     pixels = _pixels(1)
     handler = LiteRtModelHandler(model, top_k=3)
     (row,) = handler.run_inference([_image(7, pixels[0])], handler.load_model())
@@ -117,7 +117,7 @@ def test_prediction_fields_agree_with_the_logits(model: Model) -> None:
     assert (row.width, row.height, row.format) == (500, 375, "JPEG")
 
 
-def test_one_bad_image_does_not_take_its_batch_along(model: Model) -> None:
+def test_one_bad_image_does_not_take_its_batch_along(model: Network) -> None:
     batch = [_image(number, pixels) for number, pixels in enumerate(_pixels(5))]
     batch[2] = _image(2, np.zeros((64, 64, 3), np.uint8))
     handler = LiteRtModelHandler(model)
@@ -135,7 +135,7 @@ def test_one_bad_image_does_not_take_its_batch_along(model: Model) -> None:
     assert (failed.stage, failed.reason) == ("infer", "inference_error")
 
 
-def test_transform_gives_a_row_an_image(model: Model) -> None:
+def test_transform_gives_a_row_an_image(model: Network) -> None:
     images = [_image(number, pixels) for number, pixels in enumerate(_pixels(70))]
     images.append(_image(70, np.zeros((64, 64, 3), np.uint8)))
 
@@ -156,7 +156,7 @@ def test_equal_logits_rank_by_class_id() -> None:
     assert top_classes(logits, k=3).tolist() == [[1, 3, 2], [0, 1, 2]]
 
 
-def test_several_views_are_averaged(model: Model) -> None:
+def test_several_views_are_averaged(model: Network) -> None:
     usual, closer = _pixels(64), _pixels(64, seed=1)
     runner = LiteRtModel(model.content)
     two = [runner.run(usual), runner.run([pixels[:, ::-1] for pixels in usual])]
@@ -176,7 +176,7 @@ def test_several_views_are_averaged(model: Model) -> None:
             assert row.embedding.dtype == np.float32
 
 
-def test_a_picture_and_its_mirror_image_are_one_to_two_views(model: Model) -> None:
+def test_a_picture_and_its_mirror_image_are_one_to_two_views(model: Network) -> None:
     (pixels,) = _pixels(1)
     handler = LiteRtModelHandler(model, views=2)
     batch = [_image(0, pixels), _image(1, np.ascontiguousarray(pixels[:, ::-1]))]
@@ -188,7 +188,7 @@ def test_a_picture_and_its_mirror_image_are_one_to_two_views(model: Model) -> No
 
 
 @pytest.mark.parametrize("views", [1, 2])
-def test_a_temperature_changes_scores_but_not_their_order(model: Model, views: int) -> None:
+def test_a_temperature_changes_scores_but_not_their_order(model: Network, views: int) -> None:
     batch = [_image(0, _pixels(1)[0])]
     rows = {}
     for temperature in (1.0, 2.0):

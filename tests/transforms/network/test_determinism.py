@@ -17,7 +17,7 @@ import transforms.rows.stage_rows
 from pipeline.cli import main
 from pipeline.models.load import load_network
 from tests.helpers.pictures import make_pictures
-from tests.helpers.runs import start_label, wait_for_parts
+from tests.helpers.runs import start_label, wait_for_pieces
 from transforms.network.litert import LiteRtModel
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -116,7 +116,7 @@ def test_a_killed_and_resumed_run_gives_the_same_shard(
 ) -> None:
     out = tmp_path / "out"
     process = start_label(pictures, out, stand_in_file, saved_every=0.02)
-    wait_for_parts(process, out)
+    wait_for_pieces(process, out)
     process.kill()
     process.wait()
     table, failures = _label(pictures, out, stand_in_file, "--resume")

@@ -16,7 +16,7 @@ from transforms.rows.formats import ArrowShard
 from transforms.rows.merge_pieces import _Plan, groups, merged
 from transforms.rows.schema import prediction_table
 from transforms.rows.shards import Piece, Shard, row_groups, write_piece
-from transforms.rows.stage_rows import write_part
+from transforms.rows.stage_rows import stage_piece
 
 
 def _stream(uris: Sequence[str], *, rows: int) -> Iterator[pa.Table]:
@@ -86,7 +86,7 @@ def test_rows_of_a_part_are_not_copied_at_once(
         uris.extend(table.column("uri").to_pylist())
 
     monkeypatch.setattr(ArrowShard, "write", write)
-    write_part(str(tmp_path), "predictions", tables)
+    stage_piece(str(tmp_path), "predictions", tables)
     assert uris == [prediction(number).uri for number in range(4_000)]
     assert max(held) < sum(table.nbytes for table in tables) / 2
 
@@ -96,7 +96,7 @@ import os, sys
 from tests.helpers.rows import prediction
 from transforms.rows.formats import ParquetShard
 from transforms.rows.merge_pieces import _Merge
-from transforms.rows.stage_rows import write_part
+from transforms.rows.stage_rows import stage_piece
 from transforms.rows.schema import prediction_table
 
 def held():
@@ -109,7 +109,7 @@ def write(shard, table):
 written, ParquetShard.write = ParquetShard.write, write
 print(*held())
 rows = [[prediction(30 * row + part) for row in range(500)] for part in range(30)]
-parts = [write_part(sys.argv[1], "predictions", [prediction_table(some)]) for some in rows]
+parts = [stage_piece(sys.argv[1], "predictions", [prediction_table(some)]) for some in rows]
 print(*held())
 list(_Merge(sys.argv[1], "predictions", "parquet", {}).process((0, [parts])))
 print(*held())

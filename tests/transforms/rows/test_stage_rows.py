@@ -15,7 +15,7 @@ from pipeline.cli import main
 from pipeline.run.folder.ledger import read_manifest
 from tests.helpers.rows import failed, prediction
 from transforms.rows.shards import Piece
-from transforms.rows.stage_rows import StageRows, write_part
+from transforms.rows.stage_rows import StageRows, stage_piece
 
 SAME_CLASS = 1001
 
@@ -47,9 +47,9 @@ def test_a_row_lost_on_its_way_into_a_part_fails_the_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def losing(folder: str, kind: str, tables: Sequence[pa.Table]) -> Piece:
-        return write_part(folder, kind, [table.slice(1) for table in tables])
+        return stage_piece(folder, kind, [table.slice(1) for table in tables])
 
-    monkeypatch.setattr(transforms.rows.stage_rows, "write_part", losing)
+    monkeypatch.setattr(transforms.rows.stage_rows, "stage_piece", losing)
     words = ["label", "--quiet", "--input", str(photos), "--model", str(stand_in_file)]
     assert main([*words, "--output", str(tmp_path / "out")]) == 1
     assert "the ledger does not add up" in capsys.readouterr().err

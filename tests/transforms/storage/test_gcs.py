@@ -278,7 +278,9 @@ def test_a_server_that_is_down_costs_seconds_and_not_minutes(
 
 def test_missing_credentials_are_found_at_once(tmp_path: Path) -> None:
     """In a process of its own, as google-auth reads its environment once."""
-    code = "from transforms import storage; storage.require_access('gs://bkt/a', what='--input x')"
+    code = (
+        "from transforms.storage import files; files.require_access('gs://bkt/a', what='--input x')"
+    )
     hidden = {"STORAGE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS"}
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     address = f"127.0.0.1:{closed_port()}"  # no metadata server either

@@ -1,17 +1,17 @@
-"""What packed inputs of every kind share: how they are told, and what they are taken apart into.
+"""What archives of every kind share: what they are taken apart into, and how they are read.
 
-A shard is one file that holds many pictures: a tar archive (WebDataset), a TFRecord of
+An archive is one file that holds many pictures: a tar archive (WebDataset), a TFRecord of
 tf.train.Example, or Parquet with a column of bytes. It is read as a stream, and nothing of it is
 ever extracted to disk: a member's name is only a name.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
-import re
 import zlib
 from collections.abc import Mapping
-from typing import IO, Any, Literal, NamedTuple, TypeAlias
+from typing import IO, Any, NamedTuple, TypeAlias
 
 from transforms.failures import ImageError, Reason
 from transforms.records import Failure, ImageRef
@@ -19,22 +19,12 @@ from transforms.records import Failure, ImageRef
 MAX_META = 65_536
 """Characters of a text and values of a list that go into `meta`; what is longer is left out."""
 
-Packing = Literal["tar", "tfrecord", "parquet"]
-
-_NAMES: tuple[tuple[Packing, re.Pattern[str]], ...] = (
-    ("tar", re.compile(r"\.(tar|tar\.gz|tgz)$", re.IGNORECASE)),
-    # tensorflow_datasets counts after the extension, TF-Slim has no extension at all.
-    ("tfrecord", re.compile(r"\.tfrecords?(-\d+-of-\d+)?(\.gz)?$", re.IGNORECASE)),
-    ("tfrecord", re.compile(r"/[^/.]*-\d{5}-of-\d{5}$")),
-    ("parquet", re.compile(r"\.parquet$", re.IGNORECASE)),
-)
-
 
 class Entry(NamedTuple):
-    """One picture of a shard, or what stands where one should be.
+    """One picture of an archive, or what stands where one should be.
 
     Attributes:
-        name: unique within the shard.
+        name: unique within the archive.
         content: the encoded picture, or why it cannot be had.
         size: bytes of the encoded picture, None if it is not known.
         meta: what comes along with it: siblings, other features, other columns.
@@ -46,29 +36,24 @@ class Entry(NamedTuple):
     meta: Mapping[str, Any]
 
 
-def packing(uri: str) -> Packing | None:
-    """How a file is packed, by its name; None for a picture."""
-    return next((kind for kind, name in _NAMES if name.search(uri)), None)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a reader has to know besides the bytes of the archive.
 
+    Attributes:
+        zipped: whether the whole file is compressed with gzip.
+        image_key: the feature or column that holds the encoded picture, None for the usual one.
+        max_bytes: pictures with more are failures and are not held in memory.
+    """
 
-def shard_of(uri: str) -> str | None:
-    """The shard in the uri of a member, `shard#member`; None if it names none."""
-    at = uri.find("#")
-    while at >= 0:
-        if packing(uri[:at]) is not None:
-            return uri[:at]
-        at = uri.find("#", at + 1)
-    return None
-
-
-def is_zipped(uri: str) -> bool:
-    """Whether a tar or TFRecord file is compressed, by its name."""
-    return uri.lower().endswith((".gz", ".tgz"))
+    zipped: bool = False
+    image_key: str | None = None
+    max_bytes: int
 
 
 def damaged(message: str) -> ImageError:
-    """The error that ends the reading of a shard."""
-    return ImageError(Reason.DAMAGED_SHARD, message)
+    """The error that ends the reading of an archive."""
+    return ImageError(Reason.DAMAGED_ARCHIVE, message)
 
 
 def too_large(size: int, *, limit: int) -> ImageError:
@@ -76,7 +61,7 @@ def too_large(size: int, *, limit: int) -> ImageError:
     return ImageError(Reason.TOO_LARGE_BYTES, f"{size} bytes, the limit is {limit}")
 
 
-class ShardStream:
+class ArchiveStream:
     """A file that is read once from its start, unzipped on the way if need be.
 
     Whatever can be read before a break is handed out before the break is reported.
@@ -126,7 +111,7 @@ IMAGE_EXTENSIONS = frozenset(
         *[".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".dib"],
     ]
 )
-"""What a folder is searched for. Globs and manifests take every file that they name."""
+"""What a folder is searched for. Globs and input lists take every file that they name."""
 
 
 class Skipped(NamedTuple):

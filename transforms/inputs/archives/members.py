@@ -1,4 +1,4 @@
-"""The members of a packed input, each a reference `shard#member` with its bytes."""
+"""The members of an archive, each a reference `archive#member` with its bytes."""
 
 from __future__ import annotations
 
@@ -8,27 +8,18 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import IO, NamedTuple, TypeAlias
 
 from transforms.failures import ImageError, Reason, Stage, failure
-from transforms.inputs.archives.base import (
-    Entry,
-    ShardStream,
-    Skipped,
-    is_zipped,
-    packing,
-    shard_of,
-)
-from transforms.inputs.archives.parquet import parquet_entries
-from transforms.inputs.archives.tar import tar_entries
-from transforms.inputs.archives.tfrecord import tfrecord_entries
+from transforms.inputs.archives.base import Entry, Reading, Skipped
+from transforms.inputs.archives.kinds import archive_kind, archive_of, is_zipped
 from transforms.inputs.meta import meta_json
 from transforms.records import Failure, ImageRef
 from transforms.storage import files
 
 
 class Member(NamedTuple):
-    """A picture of a shard.
+    """A picture of an archive.
 
     Attributes:
-        ref: uri `shard#member`, its own size, the shard's version.
+        ref: uri `archive#member`, its own size, the archive's version.
         data: the encoded picture.
     """
 
@@ -40,45 +31,45 @@ Found: TypeAlias = "Member | Skipped | Failure"
 
 
 def read_members(
-    shard: ImageRef, *, image_key: str | None, max_bytes: int
+    archive: ImageRef, *, image_key: str | None, max_bytes: int
 ) -> Generator[Found, None, None]:
-    """Reads a shard from its start to its end, one member in memory at a time.
+    """Reads an archive from its start to its end, one member in memory at a time.
 
     Args:
-        shard: a file for which `transforms.inputs.archives.base.packing` is not None.
+        archive: a file for which `transforms.inputs.archives.kinds.archive_kind` is not None.
         image_key: feature of a TFRecord or column of Parquet that holds the encoded picture; None
             for `image/encoded` and for the only column of bytes.
         max_bytes: members with more are failures and are not held in memory.
 
     Yields:
         A Member or a Failure a picture, a Skipped for each other file of an archive, and one
-        Failure with the shard's own uri if it is damaged, cannot be read, or holds no picture.
+        Failure with the archive's own uri if it is damaged, cannot be read, or holds no picture.
     """
     pictures = 0
     try:
-        file, version = _open(shard.uri)
-        shard = shard._replace(version=version)
+        file, version = _open(archive.uri)
+        archive = archive._replace(version=version)
         with file:
-            for entry in _entries(file, shard.uri, image_key=image_key, max_bytes=max_bytes):
+            for entry in _entries(file, archive.uri, image_key=image_key, max_bytes=max_bytes):
                 pictures += isinstance(entry, Entry)
-                yield _found(shard, entry) if isinstance(entry, Entry) else entry
+                yield _found(archive, entry) if isinstance(entry, Entry) else entry
         if not pictures:
-            raise ImageError(Reason.NO_PICTURES, "the shard is intact and holds no picture")
+            raise ImageError(Reason.NO_PICTURES, "the archive is intact and holds no picture")
     except ImageError as error:
         # Without size and version: they would pass for those of a picture that has its row.
-        yield failure(ImageRef(shard.uri, shard.meta), Stage.READ, error)
+        yield failure(ImageRef(archive.uri, archive.meta), Stage.READ, error)
 
 
-def named_shard(ref: ImageRef) -> str | None:
-    """The shard of a member that was listed by its name. A file of that very name is no member.
+def named_archive(ref: ImageRef) -> str | None:
+    """The archive of a member that was listed by its name. A file of that very name is no member.
 
     Only the listing of a folder tells versions, and it lists files.
     """
-    shard = shard_of(ref.uri)
-    if shard is None:
+    archive = archive_of(ref.uri)
+    if archive is None:
         return None
     is_file = ref.version is not None or (files.is_local(ref.uri) and os.path.lexists(ref.uri))
-    return None if is_file else shard
+    return None if is_file else archive
 
 
 def uri_of(found: Member | Failure) -> str:
@@ -87,28 +78,28 @@ def uri_of(found: Member | Failure) -> str:
 
 
 def read_named(
-    shard: str, refs: Sequence[ImageRef], *, image_key: str | None, max_bytes: int
+    archive: str, refs: Sequence[ImageRef], *, image_key: str | None, max_bytes: int
 ) -> Iterator[Member | Failure | ImageRef]:
-    """Reads some members of a shard, in one pass that ends with the last of them.
+    """Reads some members of an archive, in one pass that ends with the last of them.
 
     Args:
-        shard: which one.
+        archive: which one.
         refs: its members, each once.
         image_key: as in `read_members`.
         max_bytes: as in `read_members`.
 
     Yields:
         A Member or a Failure for each reference. The references themselves, if there is no such
-        shard: then they may be objects that only look like members.
+        archive: then they may be objects that only look like members.
     """
     wanted = {ref.uri: ref for ref in refs}
     broken: Failure | None = None
-    members = read_members(ImageRef(shard), image_key=image_key, max_bytes=max_bytes)
+    members = read_members(ImageRef(archive), image_key=image_key, max_bytes=max_bytes)
     while wanted and (found := next(members, None)) is not None:
         if isinstance(found, Skipped):
             continue
         uri = uri_of(found)
-        if uri == shard and isinstance(found, Failure):
+        if uri == archive and isinstance(found, Failure):
             broken = found
         elif uri in wanted:
             yield _as_listed(found, wanted.pop(uri))
@@ -132,10 +123,10 @@ def _as_listed(found: Member | Failure, listed: ImageRef) -> Member | Failure:
 
 
 def _lost(ref: ImageRef, broken: Failure | None) -> Failure:
-    """A member that was not found in its shard, which may be `broken`."""
+    """A member that was not found in its archive, which may be `broken`."""
     if broken is not None:
         return broken._replace(uri=ref.uri, meta=ref.meta)
-    message = f"{shard_of(ref.uri)} has no such member"
+    message = f"{archive_of(ref.uri)} has no such member"
     return failure(ref, Stage.READ, ImageError(Reason.NOT_FOUND, message))
 
 
@@ -149,21 +140,19 @@ def _open(uri: str) -> tuple[IO[bytes], str | None]:
 def _entries(
     file: IO[bytes], uri: str, *, image_key: str | None, max_bytes: int
 ) -> Iterator[Entry | Skipped]:
-    kind = packing(uri)
-    if kind == "parquet":
-        return parquet_entries(file, image_key=image_key, max_bytes=max_bytes)
-    stream = ShardStream(file, zipped=is_zipped(uri))
-    if kind == "tar":
-        return tar_entries(stream, max_bytes=max_bytes)
-    return tfrecord_entries(stream, image_key=image_key, max_bytes=max_bytes)
+    kind = archive_kind(uri)
+    if kind is None:
+        raise ValueError(f"{uri} is no archive by its name")
+    how = Reading(zipped=is_zipped(uri), image_key=image_key, max_bytes=max_bytes)
+    return kind.entries(file, how)
 
 
-def _found(shard: ImageRef, entry: Entry) -> Member | Failure:
+def _found(archive: ImageRef, entry: Entry) -> Member | Failure:
     ref = ImageRef(
-        uri=f"{shard.uri}#{entry.name}",
-        meta=meta_json({**json.loads(shard.meta or "{}"), **entry.meta}),
+        uri=f"{archive.uri}#{entry.name}",
+        meta=meta_json({**json.loads(archive.meta or "{}"), **entry.meta}),
         size=entry.size,
-        version=shard.version,
+        version=archive.version,
     )
     if isinstance(entry.content, ImageError):
         return failure(ref, Stage.READ, entry.content)

@@ -13,8 +13,9 @@ from transforms.failures import ImageError, Reason
 from transforms.inputs.archives.base import (
     IMAGE_EXTENSIONS,
     MAX_META,
+    ArchiveStream,
     Entry,
-    ShardStream,
+    Reading,
     Skipped,
     damaged,
     too_large,
@@ -40,15 +41,15 @@ _EXTENDED = (
 )
 
 
-def tar_entries(stream: ShardStream, *, max_bytes: int) -> Iterator[Entry | Skipped]:
+def tar_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped]:
     """The pictures of an archive, told by their extension.
 
     As in WebDataset, files that follow each other and have the same path up to the first dot of
     their name are one sample: its `.cls`, `.json` and `.txt` become the meta of its pictures.
 
     Args:
-        stream: of the archive.
-        max_bytes: members with more are not read.
+        file: the archive, at its start.
+        how: see there; a tar archive has no `image_key`.
 
     Yields:
         An Entry a picture, a Skipped for each other file.
@@ -56,7 +57,7 @@ def tar_entries(stream: ShardStream, *, max_bytes: int) -> Iterator[Entry | Skip
     Raises:
         ImageError: the archive is damaged, or storage failed; after all that came before.
     """
-    archive = _Archive(stream)
+    archive = _Archive(ArchiveStream(file, zipped=how.zipped))
     sample = _Sample()
     names: set[str] = set()
     try:
@@ -65,7 +66,9 @@ def tar_entries(stream: ShardStream, *, max_bytes: int) -> Iterator[Entry | Skip
                 yield from sample.finish()
                 sample = _Sample(_key(member.name))
             if _extension(member.name) in IMAGE_EXTENSIONS:
-                yield from sample.add_picture(_entry(archive, member, names, max_bytes=max_bytes))
+                yield from sample.add_picture(
+                    _entry(archive, member, names, max_bytes=how.max_bytes)
+                )
             elif _describes(member):
                 sample.add_sibling(member, archive.content(member))
             else:
@@ -96,7 +99,7 @@ class _Header(tarfile.TarInfo):
 class _Archive:
     """An archive that is read forward only and remembers where it is."""
 
-    def __init__(self, stream: ShardStream) -> None:
+    def __init__(self, stream: ArchiveStream) -> None:
         self._stream = stream
         self._position = 0
 
@@ -141,7 +144,7 @@ class _Archive:
 
     def explained(self, error: Exception) -> ImageError:
         """The error with the place where it happened."""
-        if isinstance(error, ImageError) and error.reason is not Reason.DAMAGED_SHARD:
+        if isinstance(error, ImageError) and error.reason is not Reason.DAMAGED_ARCHIVE:
             return error
         return damaged(f"the archive breaks at byte {self._position}: {error}")
 

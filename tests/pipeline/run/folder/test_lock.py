@@ -15,7 +15,7 @@ import pytest
 from pipeline.cli import main
 from pipeline.run.folder import lock
 from tests.helpers.cloud import Cloud
-from tests.helpers.runs import start_label, wait_for_parts
+from tests.helpers.runs import start_label, wait_for_pieces
 from transforms.errors import UserError
 
 THERE: dict[str, Any] = {"host": "elsewhere", "pid": 7, "started": "2026-01-02T03:04:05.000+00:00"}
@@ -39,7 +39,7 @@ def test_the_second_run_is_told_of_the_first(
 ) -> None:
     out = tmp_path / "out"
     process = start_label(photos, out, stand_in_file, copies=3_000, saved_every=0.1)
-    wait_for_parts(process, out)
+    wait_for_pieces(process, out)
     process.send_signal(signal.SIGSTOP)  # no sign of life, but alive
     started = json.loads((out / "_RUNNING.json").read_bytes())["started"]
     words = ["label", "--quiet", "--input", str(photos), "--output", str(out)]
@@ -106,9 +106,9 @@ def test_a_job_elsewhere_outlives_its_launcher(tmp_path: Path) -> None:
 _HOLD = """\
 import sys
 from pipeline import lock
-from transforms import storage
+from transforms.storage import files
 from transforms.errors import UserError
-storage.exists("gs://bkt/out/x")  # has connected
+files.exists("gs://bkt/out/x")  # has connected
 print("ready", flush=True)
 sys.stdin.readline()
 try:

@@ -161,7 +161,7 @@ def test_a_head_is_applied_there_as_here(
 
 _IMPATIENT = """
 import sys
-import pipeline.run.runners.dataflow, pipeline.run.runners.progress
+import pipeline.console.progress_bar, pipeline.run.runners.dataflow
 from pipeline.cli import main
 pipeline.run.runners.dataflow._ASK_SECONDS = pipeline.console.progress_bar._LINE_SECONDS = 0.2
 sys.exit(main(sys.argv[1:]))

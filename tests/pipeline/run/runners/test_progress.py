@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from pipeline.console import progress_bar
 from pipeline.console.progress_bar import Counts, progress_line, shown
 from pipeline.run.runners import progress
 from pipeline.run.runners.progress import CountPictures, read_counts
@@ -46,10 +47,10 @@ def test_shards_are_pictures_of_which_nobody_knows_how_many(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("counts", "expected"),
     [
-        (Counts(42, 0, 0, unread=2), "42 pictures listed, 2 shards to read"),
+        (Counts(42, 0, 0, unread=2), "42 pictures listed, 2 archives to read"),
         (
             Counts(1500, 990, 10, unread=1),
-            "1,000 of 1,500 or more pictures, 50/s, 10 failed, 1 shard to read",
+            "1,000 of 1,500 or more pictures, 50/s, 10 failed, 1 archive to read",
         ),
         (Counts(1500, 0, 0), "1,500 pictures listed"),
         (Counts(1500, 990, 10), "1,000 of 1,500 pictures, 50/s, 10 failed, 10 s left"),
@@ -82,7 +83,7 @@ def test_the_bar_knows_no_end_before_the_last_shard_is_read(tmp_path: Path) -> N
             pass
         before = terminal.file.getvalue()
         _count(tmp_path, "listed", [("entries", 1000), ("unread", -1)])
-    assert "1 shard to read" in before
+    assert "1 archive to read" in before
     assert not re.search(r"--:--|\d:\d\d", before)  # no time, known or not
     assert "2,000/4,000 " in terminal.file.getvalue().removeprefix(before)
 
@@ -90,7 +91,7 @@ def test_the_bar_knows_no_end_before_the_last_shard_is_read(tmp_path: Path) -> N
 def test_elsewhere_there_are_lines_and_no_bar(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.01)
+    monkeypatch.setattr(progress_bar, "_LINE_SECONDS", 0.01)
     log = Console(file=io.StringIO(), width=120)
     assert isinstance(log.file, io.StringIO)
     _count(tmp_path, "listed", [("entries", 3000)])

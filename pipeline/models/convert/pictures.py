@@ -17,7 +17,7 @@ def pictures(source: str, *, size: int) -> Iterator[Pixels]:
     """Pixels uint8[size, size, 3] of everything that can be decoded, preprocessed as by default.
 
     Args:
-        source: A folder, glob, manifest or picture, as of `quantlabel label --input`.
+        source: A folder, glob, input list or picture, as of `quantlabel label --input`.
         size: Rows and columns.
 
     Raises:
