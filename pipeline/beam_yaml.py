@@ -11,15 +11,15 @@ import numpy as np
 from apache_beam.typehints import Optional
 
 from pipeline.models.load import load_network
+from pipeline.models.names import DEFAULT
 from transforms import beam_internals
 from transforms.errors import UsageError
 from transforms.images.load_and_preprocess import LoadAndPreprocess
-from transforms.images.preprocess import Method
+from transforms.images.settings import Method, Preprocessing
 from transforms.inputs.read_images import ReadImages
 from transforms.network.classify_images import ClassifyImages
+from transforms.network.scoring import Scoring
 from transforms.records import Failure, Prediction
-
-_MODEL = "mobilenet_v1_0.25_128_quant"
 
 _PREDICTION: list[tuple[str, Any]] = [
     ("uri", str),
@@ -70,9 +70,9 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
 
     inputs: Sequence[str]
     error_handling: Mapping[str, str] | None = None
-    model: str = _MODEL
-    preprocess: Method = "eval"
-    top_k: int = 5
+    model: str = DEFAULT
+    preprocess: Method = Preprocessing.method
+    top_k: int = Scoring.top_k
 
     def __post_init__(self) -> None:
         """Checks what is given; touches no file."""

@@ -32,8 +32,8 @@ class Source:
     @functools.cached_property
     def own_labels(self) -> list[str] | None:
         """The user's labels, of a run with `--label-map`."""
-        label_map = self.run.manifest.get("label_map")
-        return list(label_map["labels"]) if label_map else None
+        label_map = self.run.manifest.label_map
+        return list(label_map.labels) if label_map else None
 
     @functools.cached_property
     def choices(self) -> Sequence[str]:

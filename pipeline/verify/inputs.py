@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import datetime
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.run.folder.manifest import Manifest
 from pipeline.verify.rows import Hashes
 from transforms.errors import UserError
 from transforms.failures import Reason
@@ -63,12 +64,12 @@ class ListedAgain:
         unread: folders and archives in them that cannot be read now.
     """
 
-    def __init__(self, manifest: Mapping[str, Any], rows: Hashes) -> None:
-        options = manifest["options"]
-        self._inputs: list[str] = options["inputs"]
-        self._image_key: str | None = options.get("image_key")
-        self._max_bytes: int = options["max_bytes"]
-        self._began = began(manifest)
+    def __init__(self, manifest: Manifest, rows: Hashes) -> None:
+        options = manifest.options
+        self._inputs = options.inputs
+        self._image_key = options.image_key
+        self._max_bytes = options.max_bytes
+        self._began = datetime.datetime.fromisoformat(manifest.started).timestamp()
         self._rows = rows
         self._seen: npt.NDArray[np.bool_] = np.zeros(len(rows), np.bool_)
         self.pictures = self.missing = self.new = self.unread = 0
@@ -151,12 +152,3 @@ def _changed(path: str) -> float | None:
     with contextlib.suppress(OSError):  # nobody can tell
         return storage.changed(path)
     return None
-
-
-def began(manifest: Mapping[str, Any]) -> float:
-    """When a run began, in seconds since 1970 UTC.
-
-    Raises:
-        KeyError, TypeError, ValueError: the manifest does not say.
-    """
-    return datetime.datetime.fromisoformat(manifest["started"]).timestamp()

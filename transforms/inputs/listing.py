@@ -25,6 +25,7 @@ from transforms.records import ImageRef
 from transforms.rows.names import MANIFEST, UNFINISHED
 from transforms.storage import files
 from transforms.storage.addresses import shown
+from transforms.storage.files import absolute
 
 PARTS_AT_ONCE = 16
 """Parts of an input that one process lists at a time."""
@@ -102,16 +103,6 @@ def list_together(parts: Sequence[Part]) -> Iterator[Listed]:
                 elif following := next(waiting, None):
                     proceed(list_part(following))
                 yield from page
-
-
-def absolute(source: str) -> str:
-    """An input as it reads from any folder; what is no relative path stays as it is."""
-    if not files.is_local(source) or os.path.isabs(source):
-        return source
-    is_pattern = glob.has_magic(source) and not os.path.lexists(source)
-    # Brackets in the names of the folders above are no part of the pattern.
-    above = glob.escape(os.getcwd()) if is_pattern else os.getcwd()
-    return os.path.normpath(os.path.join(above, source))
 
 
 def _local_part(source: str) -> Part:

@@ -7,10 +7,6 @@ import dataclasses
 import difflib
 from typing import Any, NoReturn
 
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions
-
-from transforms import beam_internals
 from transforms.errors import UsageError
 
 LOCAL_RUNNERS = ("direct", "fnapi")
@@ -50,6 +46,11 @@ def beam_options(options: RunnerOptions) -> Any:
         UsageError: a flag that neither this program nor Beam knows (Beam alone would ignore it), or
             one that is known to lose data, or a value that Beam refuses.
     """
+    from apache_beam.io.filesystems import FileSystems  # heavy, and `--help` needs this module
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from transforms import beam_internals
+
     parser = _BeamParser(add_help=False, allow_abbrev=False)
     flags_of_beam = beam_internals.flags(parser)
     known, unknown = parser.parse_known_args(list(options.beam_args))

@@ -22,6 +22,7 @@ from transforms.errors import UserError
 from transforms.network.classify_images import model_handler
 from transforms.network.litert import LiteRtModel
 from transforms.network.savedmodel import SavedModel, SavedModelHandler
+from transforms.network.scoring import Scoring
 from transforms.records import Failure, Image, ImageRef
 
 
@@ -51,7 +52,7 @@ def test_a_run_gives_the_rows_of_the_tflite(
 
 
 def test_the_handler_travels_with_the_model(saved_model: Path) -> None:
-    handler = model_handler(load_network(str(saved_model)), top_k=3)
+    handler = model_handler(load_network(str(saved_model)), Scoring(top_k=3))
     assert isinstance(handler, SavedModelHandler)
     travelled = pickle.dumps(handler)
     assert len(travelled) < 1_500_000  # of 2.7 MB: the weights have 255 values a layer
@@ -66,7 +67,7 @@ def test_the_handler_travels_with_the_model(saved_model: Path) -> None:
 
 
 def test_a_picture_of_another_size_is_one_failure(saved_model: Path) -> None:
-    handler = model_handler(load_network(str(saved_model)), top_k=5)
+    handler = model_handler(load_network(str(saved_model)), Scoring(top_k=5))
     model = handler.load_model()
     pixels = [*block_pictures(1), *block_pictures(1, size=160)]
     batch = [Image(ImageRef(f"/{n}.jpg"), "", 5, 5, "JPEG", p) for n, p in enumerate(pixels)]
