@@ -8,6 +8,7 @@ mod jpeg_huffman;
 mod jpeg_idct;
 mod jpeg_plane;
 mod jpeg_scan;
+pub mod network;
 mod simd;
 pub mod taps;
 

@@ -15,15 +15,15 @@ from transforms.errors import UsageError
 from transforms.images.settings import KERNELS, Kernel, Preprocessing
 from transforms.records import Pixels
 
-_INTERFACE = 1
+_INTERFACE = 2
 """What this version of quantlabel can talk to; a module left from another one is passed over."""
 
 try:
     import quantlabel_native
 except ImportError:
-    _load_jpeg = None
+    extension = None
 else:
-    _load_jpeg = quantlabel_native.load_jpeg if quantlabel_native.INTERFACE == _INTERFACE else None
+    extension = quantlabel_native if quantlabel_native.INTERFACE == _INTERFACE else None
 
 
 class Taken(NamedTuple):
@@ -42,7 +42,7 @@ class Taken(NamedTuple):
 
 def is_available() -> bool:
     """Whether the kernel is installed, and of the right version."""
-    return _load_jpeg is not None
+    return extension is not None
 
 
 def check_kernel(kernel: Kernel) -> None:
@@ -62,9 +62,9 @@ def check_kernel(kernel: Kernel) -> None:
 
 def load_jpeg(data: bytes, how: Preprocessing) -> Taken | None:
     """Decodes and preprocesses a JPEG, without the GIL; None if it is not one for the kernel."""
-    if _load_jpeg is None:
+    if extension is None:
         return None
-    found = _load_jpeg(
+    found = extension.load_jpeg(
         data, size=how.size, method=how.method, views=how.views, max_pixels=how.max_pixels
     )
     if found is None:

@@ -195,7 +195,7 @@ def test_kernels_have_names() -> None:
 def test_a_kernel_that_is_missing_is_no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(waves(30, 50), "JPEG")
     expected = load(data).pixels
-    monkeypatch.setattr(native, "_load_jpeg", None)
+    monkeypatch.setattr(native, "extension", None)
     assert not native.is_available()
     native.check_kernel("auto")
     with pytest.raises(UsageError, match="the compiled kernel is not installed"):
