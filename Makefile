@@ -127,5 +127,5 @@ $(VENV)/.label-studio: $(VENV)/.created tests/helpers/label_studio_requirements.
 $(VENV)/.dev: $(VENV)/.created setup.py requirements.txt
 	@echo "Installing everything that the tests need, TensorFlow included (some minutes) ..."
 	@$(PIP) install --use-pep517 --requirement requirements.txt
-	@if command -v cargo >/dev/null; then $(MAKE) --no-print-directory native; fi
+	@! command -v cargo >/dev/null || $(MAKE) --no-print-directory native || echo "Without the compiled kernel: Rust could not build it."
 	@touch $@ $(VENV)/.runtime $(VENV)/.pictures
