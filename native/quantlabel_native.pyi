@@ -14,7 +14,6 @@ class Network:
     def level(self) -> str: ...
     def run(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> tuple[bytes, bytes]: ...
 
-
 def load_jpeg(
     data: bytes,
     *,
