@@ -47,9 +47,11 @@ def build(
     read = pipeline | "Read" >> ReadImages(options.inputs, image_key=options.image_key)
     earlier = read.refs | "Earlier" >> EarlierRows(options, identity=identity, attempt=attempt)
     loaded = earlier.refs | "Load" >> LoadAndPreprocess(
-        identity.preprocess, image_key=options.image_key
+        identity.preprocess, image_key=options.image_key, kernel=options.kernel
     )
-    classified = loaded.images | "Classify" >> ClassifyImages(model, identity.scoring)
+    classified = loaded.images | "Classify" >> ClassifyImages(
+        model, identity.scoring, kernel=options.kernel
+    )
     predictions = classified.predictions
     failures = (read.failures, loaded.failures, classified.failures) | "Failures" >> beam.Flatten()
     if not options.is_local or progress_folder is not None:

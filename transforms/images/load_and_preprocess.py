@@ -22,6 +22,7 @@ from transforms.inputs.archives.members import (
     read_named,
     uri_of,
 )
+from transforms.kernel import Kernel, check_kernel
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage.addresses import text
 
@@ -63,6 +64,7 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         how: method, size and so on.
         image_key: which part of an archive is the picture, see
             `transforms.inputs.archives.members`.
+        kernel: what decodes JPEG; the pixels do not depend on it.
         changed: fields of `how` that shall be others: `LoadAndPreprocess(size=160)`. The same
             `views` must be told to `ClassifyImages`.
     """
@@ -72,17 +74,19 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         how: Preprocessing = Preprocessing(),
         *,
         image_key: str | None = None,
+        kernel: Kernel = "auto",
         **changed: Any,
     ) -> None:
         super().__init__()
         self.how = dataclasses.replace(how, **changed)
         self.image_key = image_key
+        self.kernel = kernel
 
     def expand(self, refs: beam.PCollection[ImageRef]) -> LoadResult:
         """Builds the graph: one ParDo with three outputs."""
         if not refs.windowing.is_default():
             raise ValueError("LoadAndPreprocess expects its input in the global window")
-        load = beam.ParDo(_Load(Loader(self.how), self.image_key))
+        load = beam.ParDo(_Load(Loader(self.how, self.kernel), self.image_key))
         loaded = refs | "Load" >> load.with_outputs(_FAILURES, _TALLY, main="images")
         return LoadResult(loaded.images, loaded[_FAILURES], loaded[_TALLY])
 
@@ -94,6 +98,7 @@ class _Load(beam.DoFn):  # type: ignore[misc]
         self._shared = Shared()
 
     def setup(self) -> None:
+        check_kernel(self._loader.kernel)
         self._pool: LoaderPool = self._shared.acquire(LoaderPool)
         self._ahead = Ahead()
 

@@ -9,6 +9,7 @@ from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.images.pixels import Scratch
 from transforms.images.preprocess import load
 from transforms.images.settings import Preprocessing
+from transforms.kernel import Kernel
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage import files
 from transforms.storage.content import Content, Reserve
@@ -16,9 +17,15 @@ from transforms.storage.content import Content, Reserve
 
 @dataclasses.dataclass(frozen=True)
 class Loader:
-    """The pure part: one reference to one Image or Failure. See `LoadAndPreprocess`."""
+    """The pure part: one reference to one Image or Failure. See `LoadAndPreprocess`.
+
+    Attributes:
+        how: method, size and so on.
+        kernel: what decodes JPEG.
+    """
 
     how: Preprocessing
+    kernel: Kernel = "auto"
 
     def read(
         self, ref: ImageRef, *, reserve: Reserve = lambda _: None
@@ -41,7 +48,9 @@ class Loader:
     def decode(self, ref: ImageRef, data: bytes, *, scratch: Scratch) -> Image | Failure:
         """Decodes and resamples what `read` has read."""
         try:
-            pixels, width, height, encoding = load(data, self.how, scratch=scratch)
+            pixels, width, height, encoding = load(
+                data, self.how, scratch=scratch, kernel=self.kernel
+            )
         except ImageError as error:
             return failure(ref, Stage.DECODE, error)
         return Image(ref, hashlib.sha256(data).hexdigest(), width, height, encoding, pixels)

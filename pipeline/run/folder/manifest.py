@@ -62,6 +62,7 @@ class Identity:
             among the options.
         label_map: or None.
         options: as `LabelOptions.for_manifest` has them.
+        kernel: what decoded and ran the network, for people; empty if a service chose.
     """
 
     form: int = FORM
@@ -72,6 +73,7 @@ class Identity:
     preprocess: Preprocessing
     label_map: LabelMap | None
     options: LabelOptions
+    kernel: str = ""
 
     def __post_init__(self) -> None:
         """Checks what types do not say."""
