@@ -16,11 +16,11 @@ import pandas
 import pytest
 from pycocotools.coco import COCO
 
+from deploy.emulator import Cloud
 from pipeline.cli import main
 from pipeline.export import label_studio
 from pipeline.export.image_folder import safe_name
 from pipeline.export.source import is_member, unique_names
-from tests.helpers.cloud import Cloud
 from tests.helpers.finished_runs import plausible, some_failures, write_run
 from tests.helpers.label_studio import validated
 from tests.helpers.pictures import make_pictures

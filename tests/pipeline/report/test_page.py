@@ -15,13 +15,13 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
+from deploy.emulator import Cloud
 from pipeline.cli import main
 from pipeline.report.charts import bars
 from pipeline.report.duplicates import identical
 from pipeline.report.selection import select
 from pipeline.report.survey import survey
 from tests.helpers.browser import chromium, complaints, open_page, texts
-from tests.helpers.cloud import Cloud
 from tests.helpers.finished_runs import plausible, some_failures, write_run
 from tests.helpers.pictures import make_pictures
 from tests.helpers.rows import failed, labelled, prediction

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.helpers.cloud import BUCKET, Cloud
+from deploy.emulator import BUCKET, Cloud
 from tests.helpers.http_server import closed_port
 from tests.helpers.root import ROOT
 from transforms.errors import UserError

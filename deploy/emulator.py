@@ -26,8 +26,6 @@ from gcp_storage_emulator.server import create_server
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-from tests.helpers.http_server import closed_port
-
 BUCKET = "bkt"
 
 _STALL_S = 70.0
@@ -53,7 +51,7 @@ class Fault:
 
 
 class Cloud:
-    """The server that tests talk to.
+    """The server that tests and benchmarks talk to.
 
     Attributes:
         url: of the proxy.
@@ -137,7 +135,7 @@ class Cloud:
 @contextlib.contextmanager
 def run_cloud() -> Iterator[Cloud]:
     """Runs emulator and proxy; there is one empty bucket."""
-    emulator_port = closed_port()
+    emulator_port = _free_port()
     emulator = create_server("127.0.0.1", emulator_port, in_memory=True, default_bucket=BUCKET)
     emulator.start()
 
@@ -161,6 +159,13 @@ def run_cloud() -> Iterator[Cloud]:
         finally:
             httpd.shutdown()
             emulator.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class _Server(ThreadingHTTPServer):
