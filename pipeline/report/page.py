@@ -25,6 +25,7 @@ from pipeline.report.own_labels import OwnLabels, own_labels
 from pipeline.report.selection import Selection
 from pipeline.report.survey import MEGAPIXEL_BINS, SCORE_BINS, Survey
 from pipeline.report.thumbnails import Thumbnail
+from transforms.inputs.kinds import counts_of, in_words
 
 _BARS = 20
 _TOP = 3
@@ -228,11 +229,16 @@ def _identity(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("quantlabel", manifest["version"]),
         ("started", manifest["started"]),
         ("finished", manifest["finished"]),
-        ("skipped files", f"{manifest['skipped']:,}"),
+        ("skipped files", _skipped(manifest)),
         ("paths listed twice", f"{manifest['duplicates']:,}"),
     ]
     given = {name: value for name, value in manifest["options"].items() if value not in (None, [])}
     return lines + [(f"option {name}", _option(value)) for name, value in given.items()]
+
+
+def _skipped(manifest: Mapping[str, Any]) -> str:
+    kinds = in_words(counts_of(manifest))
+    return f"{manifest['skipped']:,}" + (f": {kinds}" if kinds else "")
 
 
 def _option(value: Any) -> str:

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from transforms.inputs.kinds import counts_of, in_words
+
 _LABELS_SHOWN = 5
 
 
@@ -37,7 +39,7 @@ def _lines(manifest: Mapping[str, Any], folder: str) -> list[tuple[str, str]]:
         ("labelled", f"{manifest['predictions']:,}"),
         ("failed", _failed(manifest)),
         ("kept", _if_any(manifest["reused"], "of these, from an earlier run")),
-        ("skipped", _if_any(manifest["skipped"], "without an image extension")),
+        ("skipped", _if_any(manifest["skipped"], in_words(counts_of(manifest)))),
         ("repeated", _if_any(manifest["duplicates"], "listed before")),
         ("most frequent", _labels(manifest)),
         ("time", _time(seconds, done=pictures - manifest["reused"])),
@@ -66,7 +68,7 @@ def _failed(manifest: Mapping[str, Any]) -> str:
 
 
 def _if_any(count: int, what: str) -> str:
-    return f"{count:,} ({what})" if count else ""
+    return (f"{count:,} ({what})" if what else f"{count:,}") if count else ""
 
 
 def _labels(manifest: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from transforms.failures import Reason
 from transforms.inputs import listing
 from transforms.inputs.archives.base import Skipped, archive_kind
 from transforms.inputs.archives.members import read_members
+from transforms.inputs.kinds import Tally
 from transforms.records import Failure, ImageRef
 from transforms.storage import files as storage
 from transforms.storage.addresses import text
@@ -60,6 +61,7 @@ class ListedAgain:
         new: pictures without a row that came, or changed, after the run had begun.
         unlisted: inputs that cannot be listed now, and why.
         unread: folders and archives in them that cannot be read now.
+        skipped: what is no input.
     """
 
     def __init__(self, manifest: Mapping[str, Any], rows: Hashes) -> None:
@@ -72,6 +74,7 @@ class ListedAgain:
         self._seen: npt.NDArray[np.bool_] = np.zeros(len(rows), np.bool_)
         self.pictures = self.missing = self.new = self.unread = 0
         self.unlisted: list[str] = []
+        self.skipped = Tally()
 
     @property
     def gone(self) -> int:
@@ -123,9 +126,11 @@ class ListedAgain:
         # A picture as old as the hills may have been added to an input list a minute ago.
         input_list = parts[0].path if listing.is_input_list(parts[0]) else None
         for item in listing.list_together(parts):
-            if not isinstance(item, Skipped):
-                for uri in self._uris(item):
-                    yield _Picture(text(uri), input_list or item.uri)
+            if isinstance(item, Skipped):
+                self.skipped.add(item)
+                continue
+            for uri in self._uris(item):
+                yield _Picture(text(uri), input_list or item.uri)
 
     def _uris(self, item: ImageRef | Failure) -> Iterator[str]:
         members: Iterable[Any] = [item]
@@ -134,7 +139,9 @@ class ListedAgain:
         for member in members:
             if isinstance(member, Failure):
                 yield from self._uri_of_failure(member, of=item.uri)
-            elif not isinstance(member, Skipped):
+            elif isinstance(member, Skipped):
+                self.skipped.add(member._replace(path=f"{item.uri}#{member.path}"))
+            else:
                 yield member.uri if isinstance(member, ImageRef) else member.ref.uri
 
     def _uri_of_failure(self, failure: Failure, *, of: str) -> Iterator[str]:

@@ -23,6 +23,7 @@ from pipeline.verify.inputs import ListedAgain, began
 from pipeline.verify.rows import Repeats, failure_problems, prediction_problems
 from pipeline.verify.sample import Sample, label_again
 from transforms.errors import UserError
+from transforms.inputs.kinds import in_words
 from transforms.rows.names import MANIFEST, SUCCESS
 from transforms.rows.reader import read_failures, read_predictions
 from transforms.rows.shards import Shard
@@ -240,11 +241,13 @@ def _inputs(manifest: Mapping[str, Any], repeats: Repeats) -> Check:
     check.counts = {
         name: getattr(listed, name) for name in ("pictures", "missing", "new", "gone", "unread")
     }
+    skipped = in_words(listed.skipped.counts)
     found = [
         f"{listed.pictures:,} listed",
         f"{listed.new:,} without a row, newer than the run" if listed.new else "",
         f"{listed.gone:,} with a row are gone" if listed.gone and not listed.unlisted else "",
         f"{listed.unread:,} folders or archives cannot be read now" if listed.unread else "",
+        f"{listed.skipped.total:,} skipped ({skipped})" if skipped else "",
         *listed.unlisted,
     ]
     check.found = "; ".join(filter(None, found))

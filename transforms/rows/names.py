@@ -13,3 +13,12 @@ UNFINISHED = "_unfinished-"
 
 HEAD_FOLDER = "head"
 """Labels of a head, beside the rows that they were learned from."""
+
+EXPORT_FOLDER = "export"
+EXPORTS = frozenset(
+    ["label-studio", "fiftyone", "huggingface", "coco-classification", "csv", "imagefolder"]
+)
+"""Folders in the export folder of a run, one a format."""
+
+MARKER = "_QUANTLABEL.json"
+"""In every folder that a command derives from a run: what in it is ours and never input."""

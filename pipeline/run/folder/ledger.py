@@ -13,6 +13,7 @@ import apache_beam as beam
 
 from pipeline.run.folder import attempts
 from transforms.errors import UserError
+from transforms.inputs.kinds import Count, by_kind
 from transforms.network.classes import class_names
 from transforms.records import Outcome
 from transforms.rows.names import MANIFEST as MANIFEST
@@ -85,6 +86,7 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
         failures: list[Piece],
         tally: dict[str, int],
         outcomes: dict[Outcome, int],
+        skipped: dict[str, Count],
         discarded: list[str],
     ) -> Iterator[dict[str, Any]]:
         """Writes the manifest, once (a retry writes the same counts again).
@@ -96,7 +98,12 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
             *final_names(predictions, kind="predictions", format=self.format),
             *final_names(failures, kind="failures", format="jsonl"),
         ]
-        manifest = {**self.identity, **_ledger(moves, tally, outcomes), "discarded": discarded}
+        manifest = {
+            **self.identity,
+            **_ledger(moves, tally, outcomes),
+            "skipped_by_kind": by_kind(skipped),
+            "discarded": discarded,
+        }
         problem = _problem(manifest, tally, outcomes, self.max_failure_rate)
         if problem:
             manifest.update(status="failed", error=problem)

@@ -130,9 +130,15 @@ IMAGE_EXTENSIONS = frozenset(
 
 
 class Skipped(NamedTuple):
-    """A file of a folder or archive that is no picture: by its extension, or a result of ours."""
+    """A file of a folder or archive that is no input, or a folder that is not entered.
+
+    Attributes:
+        path: of it; within an archive its name there.
+        kind: why, see `transforms.inputs.kinds`.
+    """
 
     path: str
+    kind: str = "other"
 
 
 Listed: TypeAlias = "ImageRef | Skipped | Failure"

@@ -11,14 +11,15 @@ from typing import IO, Any, cast
 
 from transforms.failures import ImageError, Reason
 from transforms.inputs.archives.base import (
-    IMAGE_EXTENSIONS,
     MAX_META,
     ArchiveStream,
     Entry,
     Skipped,
+    archive_kind,
     damaged,
     too_large,
 )
+from transforms.inputs.kinds import HIDDEN, OTHER, require_read, skip_kind
 
 SIBLINGS = frozenset([".cls", ".json", ".txt"])
 """Extensions of files that describe the picture of the same name."""
@@ -28,8 +29,9 @@ _HELD_BYTES = 64 * 1024 * 1024
 
 _READ_BYTES = 64 * 1024
 _MAX_HEADER = 1024 * 1024
-_DAMAGE = (tarfile.TarError, ValueError, OverflowError)
-"""What `tarfile` raises for hostile headers, besides its own errors."""
+_DAMAGE = (tarfile.TarError, ValueError, OverflowError, LookupError, RecursionError)
+"""What `tarfile` raises for hostile headers, besides its own errors: for numbers and texts, and for
+headers that announce headers that announce headers."""
 
 _EXTENDED = (
     tarfile.XHDTYPE,
@@ -41,7 +43,7 @@ _EXTENDED = (
 
 
 def tar_entries(stream: ArchiveStream, *, max_bytes: int) -> Iterator[Entry | Skipped]:
-    """The pictures of an archive, told by their extension.
+    """The pictures of an archive, told by their extension, and what else a user may have meant.
 
     As in WebDataset, files that follow each other and have the same path up to the first dot of
     their name are one sample: its `.cls`, `.json` and `.txt` become the meta of its pictures.
@@ -64,12 +66,13 @@ def tar_entries(stream: ArchiveStream, *, max_bytes: int) -> Iterator[Entry | Sk
             if _key(member.name) != sample.key:
                 yield from sample.finish()
                 sample = _Sample(_key(member.name))
-            if _extension(member.name) in IMAGE_EXTENSIONS:
+            kind = skip_kind(member.name)
+            if kind is None:
                 yield from sample.add_picture(_entry(archive, member, names, max_bytes=max_bytes))
-            elif _describes(member):
+            elif kind != HIDDEN and _describes(member):
                 sample.add_sibling(member, archive.content(member))
             else:
-                yield Skipped(member.name)
+                yield Skipped(member.name, kind)
     except (ImageError, *_DAMAGE) as error:
         yield from sample.finish()
         raise archive.explained(error) from error
@@ -174,7 +177,8 @@ class _Sample:
         """Hands out the rest: the pictures, or the siblings of none."""
         yield from self._release()
         if not self.has_picture:
-            yield from map(Skipped, self.siblings)
+            for name in self.siblings:
+                yield Skipped(name, skip_kind(name) or OTHER)
 
     def _release(self) -> Iterator[Entry]:
         for entry in self.pictures:
@@ -191,6 +195,13 @@ def _entry(archive: _Archive, member: tarfile.TarInfo, names: set[str], *, max_b
         link = f"a link to {member.linkname}; links are not followed" if member.linkname else ""
         error = ImageError(Reason.NOT_A_FILE, link or "not a regular file")
         return Entry(member.name, error, None, {})
+    try:
+        require_read(member.name)
+        if archive_kind(f"/{member.name}") is not None:
+            what = "an archive within an archive is not read"
+            raise ImageError(Reason.UNSUPPORTED_FORMAT, what)
+    except ImageError as refused:
+        return Entry(member.name, refused, member.size, {})
     if member.size > max_bytes:
         return Entry(member.name, too_large(member.size, limit=max_bytes), member.size, {})
     return Entry(member.name, archive.content(member), member.size, {})

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.run.folder.ledger import FinishRun, check_writable, read_manifest
 from transforms.errors import UserError
+from transforms.inputs.kinds import Count
 from transforms.rows.shards import Piece, Shard
 
 ROWS = {
@@ -40,6 +41,7 @@ def _finish(folder: Path, *, limit: float = 1.0, **changed: Any) -> dict[str, An
     sides: dict[str, Any] = {
         "predictions": _pieces(folder, "predictions"),
         "failures": _pieces(folder, "failures"),
+        "skipped": {"text": Count(3, "/p/a.csv"), "hidden": Count(2, "/p/.DS_Store")},
         "discarded": [],
         **BALANCED,
         **changed,
@@ -77,6 +79,10 @@ def test_a_balanced_ledger_ends_in_success(tmp_path: Path) -> None:
         "failures_by_reason": {"truncated": 2},
         "duplicates": 1,
         "skipped": 5,
+        "skipped_by_kind": {
+            "text": {"count": 3, "example": "/p/a.csv"},
+            "hidden": {"count": 2, "example": "/p/.DS_Store"},
+        },
         "reused": 3,
         "discarded": [],
         "most_frequent_labels": [

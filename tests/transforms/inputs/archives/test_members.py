@@ -22,7 +22,7 @@ A, B, C = (letter * size for letter, size in ((b"a", 700), (b"b", 1024), (b"c", 
 
 
 def _read(path: Path, *, image_key: str | None = None, meta: str | None = None) -> list[Any]:
-    """What an archive holds: (member, bytes), (member or "", reason), or the name of what is skipped.
+    """What an archive holds: (member, bytes), (member or "", reason), or what is skipped.
 
     Members with more than 2,000 bytes are too large.
     """
