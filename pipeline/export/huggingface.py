@@ -108,7 +108,10 @@ def _schema(source: Source) -> pa.Schema:
         own = {"mapped_label": _class_label(source.own_labels), "mapped_score": _value("float32")}
         features.update(own)
         fields += [("mapped_label", pa.int64()), ("mapped_score", pa.float32())]
-    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    metadata = {
+        "huggingface": json.dumps({"info": {"features": features}}),
+        "quantlabel.version": source.run.manifest["version"],
+    }
     return pa.schema(fields, metadata=metadata)
 
 

@@ -193,55 +193,68 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _csv_rows(path: str) -> Iterator[_Row]:
     with _open_text(path, newline="") as stream:
-        records = _records(stream)
+        records = _Records(stream)
         _, header = next(records, (1, []))
         if isinstance(header, str):
             raise UserError(f"{path}: the first line of the input list cannot be read: {header}")
         _require_columns(path, header)
+        records.width = len(header)
         for number, cells in records:
             where = f"line {number}"
             if isinstance(cells, str):
                 yield _Row(where, None, cells)
-            elif len(cells) != len(header):
-                problem = f"{len(cells)} cells, but the header has {len(header)}"
-                yield _Row(where, None, problem)
             else:
                 yield _Row(where, dict(zip(header, cells, strict=True)))
 
 
-def _records(stream: IO[str]) -> Iterator[tuple[int, list[str] | str]]:
+class _Records:
     """Records of CSV with the number of their first line, or what is wrong with that line.
 
     A quote that is not closed would take the lines that follow it for its cell. Where the strict
-    reader cannot tell records apart, the first line of the doubtful one is wrong, and reading goes
-    on with the next line: a line more or less may be refused, but none is lost.
+    reader cannot tell records apart, or makes one of several lines with too many or too few cells,
+    the first line is wrong and reading goes on with the next: a line more or less may be refused,
+    but none is lost.
+
+    Attributes:
+        width: cells of a record, None before the header is known.
     """
-    csv.field_size_limit(MAX_CELL)
-    lines = _lines(stream)
-    waiting: collections.deque[tuple[int, str | None]] = collections.deque()
-    taken: list[tuple[int, str | None]] = []
 
-    def feed() -> Iterator[str]:
-        while (item := waiting.popleft() if waiting else next(lines, None)) is not None:
-            taken.append(item)
-            if item[1] is None:
-                raise csv.Error(_too_long(item[0]).problem)
-            yield item[1]
+    def __init__(self, stream: IO[str]) -> None:
+        self.width: int | None = None
+        self._lines = _lines(stream)
+        self._again: collections.deque[tuple[int, str | None]] = collections.deque()
+        self._taken: list[tuple[int, str | None]] = []
+        csv.field_size_limit(MAX_CELL)
+        self._reader = csv.reader(self._feed(), strict=True)
 
-    reader = csv.reader(feed(), strict=True)
-    while True:
-        taken.clear()
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            yield taken[0][0], f"the quotes of the row cannot be told apart: {error}"
-            waiting.extendleft(reversed(taken[1:]))
-            reader = csv.reader(feed(), strict=True)
-            continue
-        if cells is None:
-            return
-        if cells:  # an empty line is no record
-            yield taken[0][0], cells
+    def _feed(self) -> Iterator[str]:
+        while item := self._again.popleft() if self._again else next(self._lines, None):
+            self._taken.append(item)
+            number, line = item
+            if line is None:
+                raise csv.Error(_too_long(number).problem)
+            yield line
+
+    def __iter__(self) -> _Records:
+        return self
+
+    def __next__(self) -> tuple[int, list[str] | str]:
+        while True:
+            self._taken.clear()
+            try:
+                cells = next(self._reader)
+            except csv.Error as error:
+                return self._refused(f"the quotes of the row cannot be told apart: {error}")
+            if self.width is not None and cells and len(cells) != self.width:
+                return self._refused(f"{len(cells)} cells, but the header has {self.width}")
+            if cells:  # an empty line is no record
+                return self._taken[0][0], cells
+
+    def _refused(self, problem: str) -> tuple[int, str]:
+        (number, _), *rest = self._taken
+        self._again.extendleft(reversed(rest))
+        self._reader = csv.reader(self._feed(), strict=True)
+        return number, problem
 
 
 # ---- Parquet ------------------------------------------------------------------------------------

@@ -20,13 +20,16 @@ from pipeline.cli import main
 from pipeline.export import label_studio
 from pipeline.export.image_folder import safe_name
 from pipeline.export.source import is_member, unique_names
+from pipeline.export.write import FORMATS
 from tests.helpers.cloud import Cloud
 from tests.helpers.finished_runs import plausible, some_failures, write_run
 from tests.helpers.label_studio import validated
 from tests.helpers.pictures import make_pictures
 from tests.helpers.rows import prediction
+from transforms.inputs.archives.base import Skipped
+from transforms.inputs.listing import list_input
 from transforms.network.classes import class_names
-from transforms.records import Prediction
+from transforms.records import ImageRef, Prediction
 
 NAMES = ("a b#c é.jpg", 'it\'s "<b>" 😀+%20&.jpg', "plain")
 """Of the local pictures; the last has no extension."""
@@ -496,3 +499,16 @@ def test_members_of_archives_are_told_from_odd_names() -> None:
     assert not is_member("/a/b#c.jpg")
     assert not is_member("/a/b.tar/c.jpg")
     assert not is_member("/a/b.tar")
+
+
+@pytest.mark.parametrize("to", [*FORMATS])
+def test_an_export_is_no_input_wherever_it_is_moved(run: Path, tmp_path: Path, to: str) -> None:
+    """Seen failing without the marker in `imagefolder` and the metadata of `huggingface`."""
+    _export(run, to)
+    (run / "export" / to).rename(tmp_path / "moved")
+    mine = tmp_path / "moved/mine.jpg"
+    mine.write_bytes(b"x")
+    listed = list_input(str(tmp_path / "moved"))
+    assert [item for item in listed if not isinstance(item, Skipped)] == [
+        ImageRef(str(mine), None, 1, str(mine.stat().st_mtime_ns))
+    ]
