@@ -11,6 +11,7 @@ from transforms.errors import UserError
 from transforms.inputs.archives.base import IMAGE_EXTENSIONS
 from transforms.rows.marker import mark
 from transforms.storage import files
+from transforms.storage.addresses import name_of
 
 _MAX_NAME = 200
 """Bytes of a link's name without number and extension; file systems allow 255 in all."""
@@ -42,7 +43,7 @@ def write_image_folder(source: Source, folder: str) -> Counts:
             target = os.path.join(folder, folders[label])
             os.makedirs(target, exist_ok=True)
             link = f"{number:09d}-{_file_name(row['uri'], row['format'])}"
-            os.symlink(os.path.abspath(row["uri"]), os.path.join(target, link))
+            os.symlink(os.path.abspath(name_of(row["uri"])), os.path.join(target, link))
             rows += 1
     mark(folder, command="export", entries=files.names(folder))
     return Counts(rows, number - rows)

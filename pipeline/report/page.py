@@ -26,6 +26,7 @@ from pipeline.report.selection import Selection
 from pipeline.report.survey import MEGAPIXEL_BINS, SCORE_BINS, Survey
 from pipeline.report.thumbnails import Thumbnail
 from transforms.inputs.kinds import counts_of, in_words
+from transforms.storage.addresses import name_of
 
 _BARS = 20
 _TOP = 3
@@ -293,4 +294,5 @@ def _score(score: Any) -> float:
 
 def _link(uri: str) -> str:
     """Where a browser on this machine finds the picture; nowhere if it is not a local file."""
-    return f"file://{urllib.parse.quote(uri)}" if os.path.isfile(uri) else ""
+    path = name_of(uri)
+    return f"file://{urllib.parse.quote(os.fsencode(path))}" if os.path.isfile(path) else ""

@@ -13,7 +13,7 @@ from transforms.images.loader import MAX_BYTES, MAX_PIXELS
 from transforms.images.preprocess import METHODS, VIEWS, Method
 from transforms.inputs.listing import absolute
 from transforms.rows.formats import FORMATS
-from transforms.storage.addresses import shown, text, without_secrets
+from transforms.storage.addresses import is_utf8, shown, text, without_secrets
 
 ReuseBy = Literal["uri", "sha256"]
 
@@ -79,8 +79,7 @@ class LabelOptions(RunnerOptions):
         require(bool(self.inputs) and all(self.inputs), "--input", "a path", self.inputs)
         require(bool(self.output), "--output", "a folder", self.output)
         # Parquet's readers could not open what is in it.
-        utf8 = self.output == text(self.output)
-        require(utf8, "--output", "a folder whose path is valid UTF-8", self.output)
+        require(is_utf8(self.output), "--output", "a folder whose path is valid UTF-8", self.output)
         require(self.format in FORMATS, "--format", f"one of {', '.join(FORMATS)}", self.format)
         require(
             self.preprocess in METHODS,

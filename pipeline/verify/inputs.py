@@ -21,7 +21,7 @@ from transforms.inputs.archives.members import read_members
 from transforms.inputs.kinds import Tally
 from transforms.records import Failure, ImageRef
 from transforms.storage import files as storage
-from transforms.storage.addresses import text
+from transforms.storage.addresses import name_of, text
 
 _AT_ONCE = 1000
 """Pictures that are looked up at a time."""
@@ -66,7 +66,7 @@ class ListedAgain:
 
     def __init__(self, manifest: Mapping[str, Any], rows: Hashes) -> None:
         options = manifest["options"]
-        self._inputs: list[str] = options["inputs"]
+        self._inputs = [name_of(source) for source in options["inputs"]]
         self._image_key: str | None = options.get("image_key")
         self._max_bytes: int = options["max_bytes"]
         self._began = began(manifest)

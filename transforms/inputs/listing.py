@@ -16,12 +16,7 @@ from transforms.errors import UserError
 from transforms.failures import ImageError
 from transforms.inputs import remote
 from transforms.inputs.archives.base import Listed, Skipped, archive_kind
-from transforms.inputs.archives.parquet import (
-    image_column,
-    parquet_content,
-    parquet_schema,
-    picture_columns,
-)
+from transforms.inputs.archives.parquet import image_column, parquet_content, parquet_schema
 from transforms.inputs.folders import list_folder, list_glob
 from transforms.inputs.input_lists import INPUT_LIST_EXTENSIONS, list_rows
 from transforms.inputs.kinds import HIDDEN, NO_PICTURES, RESULTS, Count, in_words, skip_kind
@@ -187,8 +182,7 @@ def _is_input_list(path: str, *, image_key: str | None) -> bool:
         columns = parquet_schema(path)
         if "uri" in columns.names and (image_key is None or image_key not in columns.names):
             return True
-        if not picture_columns(columns, image_key=image_key):
-            image_column(columns, image_key=image_key)  # says what there is
+        image_column(columns, image_key=image_key)
     except ImageError as error:
         raise UserError(
             f"{path}: {error}. Expected Parquet with pictures in a column of bytes or of "

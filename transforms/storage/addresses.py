@@ -67,6 +67,33 @@ def without_secrets(words: Iterable[str]) -> Iterator[str]:
         hidden = secret and not equals
 
 
+_ESCAPE = re.compile(r"\\x(5c|[89a-f][0-9a-f])")
+
+
 def text(name: str) -> str:
-    r"""A file name as valid Unicode: bytes that are not UTF-8 appear as `\xNN`."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    r"""A file name as valid Unicode: bytes that are not UTF-8 appear as `\xNN`.
+
+    A name in which `\xNN` stands literally gets `\x5c` for its backslash, so no two names become
+    one. Every other name stays as it is.
+    """
+    escaped = _ESCAPE.sub(r"\\x5cx\1", name)
+    return escaped.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def name_of(text: str) -> str:
+    """The reverse of `text`: the name that the system knows."""
+    return _ESCAPE.sub(_unescaped, text)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    byte = int(found[1], 16)
+    return "\\" if byte == ord("\\") else chr(0xDC00 + byte)  # as `surrogateescape` has it
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a name can be written down as it is, by programs that know nothing of `text`."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

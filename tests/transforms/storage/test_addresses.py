@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from transforms.storage.addresses import shown, without_credentials
+from transforms.storage.addresses import name_of, shown, text, without_credentials
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,19 @@ def test_uris_that_differ_in_a_credential_alone_stay_apart() -> None:
 )
 def test_messages_show_a_url_without_its_secrets(url: str, expected: str) -> None:
     assert shown(url) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("caf\u00e9.jpg", "caf\u00e9.jpg"),
+        ("caf\udce9.jpg", r"caf\xe9.jpg"),
+        (r"caf\xe9.jpg", r"caf\x5cxe9.jpg"),
+        (r"caf\x5cxe9.jpg", r"caf\x5cx5cxe9.jpg"),
+        ("\udcff\\x80", r"\xff\x5cx80"),
+        (r"C:\xEb\x5D\n\\x7f", r"C:\xEb\x5D\n\\x7f"),
+    ],
+)
+def test_two_names_are_two_texts_and_each_leads_back(name: str, expected: str) -> None:
+    assert text(name) == expected
+    assert name_of(expected) == name
