@@ -19,6 +19,7 @@ from pipeline.console.checks import require, require_run
 from pipeline.explore.near_duplicates import COLUMNS, THRESHOLD, Groups, find_groups
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms._version import VERSION
+from transforms.rows.marker import mark_files
 from transforms.storage import files
 
 FOLDER = "duplicates"
@@ -76,6 +77,7 @@ def duplicates(options: DuplicatesOptions) -> tuple[dict[str, Any], pa.Table]:
         pq.write_table(table, file, compression="zstd")
     text = json.dumps(summary, indent=2, ensure_ascii=False)
     files.write_bytes(files.join(options.folder, SUMMARY_FILE), f"{text}\n".encode())
+    mark_files(options.folder, GROUPS_FILE, SUMMARY_FILE, command="duplicates")
     return summary, table
 
 

@@ -9,7 +9,6 @@ from pathlib import PurePosixPath
 from pipeline.export.source import Counts, Source, is_local_file, unique_names
 from transforms.errors import UserError
 from transforms.inputs.archives.base import IMAGE_EXTENSIONS
-from transforms.rows.marker import mark
 from transforms.storage import files
 from transforms.storage.addresses import name_of
 
@@ -45,7 +44,6 @@ def write_image_folder(source: Source, folder: str) -> Counts:
             link = f"{number:09d}-{_file_name(row['uri'], row['format'])}"
             os.symlink(os.path.abspath(name_of(row["uri"])), os.path.join(target, link))
             rows += 1
-    mark(folder, command="export", entries=files.names(folder))
     return Counts(rows, number - rows)
 
 

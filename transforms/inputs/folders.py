@@ -15,7 +15,14 @@ from transforms.failures import Reason, read_failure
 from transforms.inputs.archives.base import Listed, Skipped
 from transforms.inputs.kinds import HIDDEN, LINKED_AGAIN, RESULTS, is_hidden_folder
 from transforms.records import ImageRef
-from transforms.rows.names import EXPORT_FOLDER, EXPORTS, MANIFEST, MARKER, SUCCESS, UNFINISHED
+from transforms.rows.names import (
+    EXPORT_FOLDER,
+    EXPORTS,
+    MANIFEST,
+    MARKER,
+    OF_A_RUN,
+    UNFINISHED,
+)
 from transforms.storage import local
 
 _MOST_VISITS = 16
@@ -26,6 +33,7 @@ _MANIFEST_BYTES = 64 * 1024 * 1024
 """Of a manifest at most: half a million shards. A larger file of that name is somebody else's."""
 
 _SHARD = re.compile(r"[a-z]+-\d+-of-\d+\.")
+_ROWS = re.compile(r"(predictions|failures)-\d{5}-of-\d{5}\.")
 _ATTEMPT = re.compile(rf"{UNFINISHED}[0-9a-f]{{12}}")
 
 _Kind: TypeAlias = "Callable[[str], str | None]"
@@ -173,6 +181,13 @@ def _with_status(entry: os.DirEntry[str]) -> ImageRef:
 # ---- what our own commands wrote --------------------------------------------------------------
 
 
+def is_result(uri: str) -> bool:
+    """Whether an object is of a run, by its name alone: in a bucket no manifest is read for it."""
+    *folders, name = uri.split("/")
+    unfinished = any(map(_ATTEMPT.fullmatch, folders))
+    return unfinished or name in (MARKER, *OF_A_RUN) or _ROWS.match(name) is not None
+
+
 def _results(folder: str) -> frozenset[str]:
     """Names in a folder that a command of ours wrote, as its manifest or its marker lists them.
 
@@ -193,7 +208,7 @@ def _rows(folder: str) -> frozenset[str]:
         return frozenset()
     # A manifest of somebody else's may list pictures.
     ours = [name for name in names if isinstance(name, str) and _SHARD.match(name)]
-    return frozenset([MANIFEST, SUCCESS, *ours]) if ours else frozenset()
+    return OF_A_RUN.union(ours) if ours else frozenset()
 
 
 def _marked(folder: str) -> frozenset[str]:

@@ -17,7 +17,7 @@ from transforms.failures import ImageError
 from transforms.inputs import remote
 from transforms.inputs.archives.base import Listed, Skipped, archive_kind
 from transforms.inputs.archives.parquet import image_column, parquet_content, parquet_schema
-from transforms.inputs.folders import list_folder, list_glob
+from transforms.inputs.folders import is_result, list_folder, list_glob
 from transforms.inputs.input_lists import INPUT_LIST_EXTENSIONS, list_rows
 from transforms.inputs.kinds import HIDDEN, NO_PICTURES, RESULTS, Count, in_words, skip_kind
 from transforms.inputs.remote import Part
@@ -144,7 +144,14 @@ def _list_remote_folder(part: Part) -> Iterator[Listed]:
         if ref.uri.endswith("/"):  # what consoles make to show an empty folder
             continue
         below = ref.uri.removeprefix(part.path)
-        kind = _kind_in_folder(ref.uri, below, image_key=part.image_key)
+        known = RESULTS if is_result(f"/{below}") else None
+        kind = known or _kind_in_folder(ref.uri, below, image_key=part.image_key)
+        yield ref if kind is None else Skipped(ref.uri, kind)
+
+
+def _list_remote_glob(part: Part) -> Iterator[Listed]:
+    for ref in remote.refs(part):
+        kind = RESULTS if is_result(ref.uri) else _kind_in_glob(ref.uri, image_key=part.image_key)
         yield ref if kind is None else Skipped(ref.uri, kind)
 
 
@@ -160,9 +167,7 @@ def nothing_matched(source: str, *, skipped: Mapping[str, Count] | None = None) 
         source: the input.
         skipped: what there was instead.
     """
-    found = (
-        f"no picture among what it holds ({in_words(skipped)})" if skipped else "nothing matched"
-    )
+    found = f"no picture, but {in_words(skipped)}" if skipped else "nothing matched"
     return UserError(
         f"{named(source)}: {found}. Expected a folder with pictures, a glob (in "
         "quotes), an input list (.txt, .csv, .jsonl, .parquet), an archive (.tar, .tfrecord, "
@@ -237,5 +242,5 @@ _LISTINGS: Mapping[str, Callable[[Part], Iterator[Listed]]] = {
     "local glob": _list_local_glob,
     "file": _list_file,
     "remote folder": _list_remote_folder,
-    "remote glob": remote.refs,
+    "remote glob": _list_remote_glob,
 }

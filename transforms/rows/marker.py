@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Iterable
 
 from transforms._version import VERSION
@@ -20,3 +21,15 @@ def mark(folder: str, *, command: str, entries: Iterable[str]) -> None:
     """
     content = {"quantlabel": VERSION, "command": command, "entries": sorted(entries)}
     files.write_bytes(files.join(folder, MARKER), json.dumps(content, indent=2).encode())
+
+
+def mark_files(run: str, *paths: str, command: str) -> None:
+    """Marks files that a command has written into one folder of a run.
+
+    Args:
+        run: the run's folder.
+        paths: of the files below it, all in the same folder.
+        command: which wrote them.
+    """
+    folder = files.join(run, posixpath.dirname(paths[0]))
+    mark(folder, command=command, entries=map(posixpath.basename, paths))

@@ -8,6 +8,9 @@ MANIFEST = "_MANIFEST.json"
 SUCCESS = "_SUCCESS"
 
 
+OF_A_RUN = frozenset([MANIFEST, SUCCESS, "_RUNNING.json"])
+"""Files of a run beside its rows."""
+
 UNFINISHED = "_unfinished-"
 """How the names of folders begin that hold what no run has finished."""
 

@@ -225,7 +225,7 @@ def test_tasks_come_in_files_in_order_of_doubt(
     uris = [task["data"]["uri"] for tasks in files for task in tasks]
     assert uris == [row.uri for row in sorted(rows, key=lambda row: row.score)]
     names = sorted(path.name for path in (tmp_path / "labels/export/label-studio").iterdir())
-    assert names[:2] == ["config.xml", "tasks-00000-of-00008.json"]
+    assert names[:3] == ["_QUANTLABEL.json", "config.xml", "tasks-00000-of-00008.json"]
 
 
 def test_fiftyone_finds_every_picture(run: Path) -> None:
@@ -425,6 +425,7 @@ def test_an_export_replaces_the_last_and_touches_nothing_else(run: Path) -> None
     _export(run, "imagefolder")
     _export(run, "imagefolder")  # over the links of before, whose pictures stay
     assert sorted(path.name for path in (run / "export/csv").iterdir()) == [
+        "_QUANTLABEL.json",
         "failures.csv",
         "predictions.csv",
     ]
