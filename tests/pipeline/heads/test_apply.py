@@ -20,6 +20,7 @@ from tests.helpers.finished_runs import write_run
 from tests.helpers.head_runs import MODEL, NAMES, head_rows
 from transforms.errors import UserError
 
+WRITTEN = ("_MANIFEST.json", "_QUANTLABEL.json", "_SUCCESS", "head.npz")
 SHARDS = ["predictions-00000-of-00002.parquet", "predictions-00001-of-00002.parquet"]
 
 
