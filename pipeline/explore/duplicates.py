@@ -20,11 +20,8 @@ from pipeline.explore.near_duplicates import COLUMNS, THRESHOLD, Groups, find_gr
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms._version import VERSION
 from transforms.rows.marker import mark_files
+from transforms.rows.names import DUPLICATES_FILE, GROUPS_FILE
 from transforms.storage import files
-
-FOLDER = "duplicates"
-GROUPS_FILE = f"{FOLDER}/groups.parquet"
-SUMMARY_FILE = f"{FOLDER}/summary.json"
 
 _SHOWN = 10
 _DESCRIBED = ("uri", "sha256", "width", "height", "size", "label")
@@ -59,7 +56,7 @@ def duplicates(options: DuplicatesOptions) -> tuple[dict[str, Any], pa.Table]:
         options: which run.
 
     Returns:
-        The summary, as it is written to `SUMMARY_FILE`, and the table of `GROUPS_FILE`: a row for
+        The summary, as in `DUPLICATES_FILE`, and the table of `GROUPS_FILE`: a row for
         each picture of a group, the one to keep first.
 
     Raises:
@@ -68,7 +65,7 @@ def duplicates(options: DuplicatesOptions) -> tuple[dict[str, Any], pa.Table]:
     run = open_run(options.folder)
     groups = find_groups(
         lambda: run.predictions(columns=COLUMNS),
-        count=run.manifest["predictions"],
+        count=run.manifest.predictions,
         threshold=options.threshold,
     )
     table = _described(run, groups)
@@ -76,8 +73,8 @@ def duplicates(options: DuplicatesOptions) -> tuple[dict[str, Any], pa.Table]:
     with files.create(files.join(options.folder, GROUPS_FILE)) as file:
         pq.write_table(table, file, compression="zstd")
     text = json.dumps(summary, indent=2, ensure_ascii=False)
-    files.write_bytes(files.join(options.folder, SUMMARY_FILE), f"{text}\n".encode())
-    mark_files(options.folder, GROUPS_FILE, SUMMARY_FILE, command="duplicates")
+    files.write_bytes(files.join(options.folder, DUPLICATES_FILE), f"{text}\n".encode())
+    mark_files(options.folder, GROUPS_FILE, DUPLICATES_FILE, command="duplicates")
     return summary, table
 
 
@@ -125,15 +122,15 @@ def _summary(
 ) -> dict[str, Any]:
     return {
         "version": VERSION,
-        "run": {"started": run.manifest["started"]},
+        "run": {"started": run.manifest.started},
         "threshold": options.threshold,
         "pictures": len(groups.group),
         "groups": int(groups.group.max(initial=-1)) + 1,
         "in_groups": table.num_rows,
         "identical": int(groups.identical.sum()),
         "could_go": table.num_rows - int(groups.group.max(initial=-1)) - 1,
-        "model": run.manifest["model"],
-        "preprocess": run.manifest["preprocess"],
+        "model": run.manifest.model.as_dict(),
+        "preprocess": run.manifest.preprocess.as_dict(),
     }
 
 

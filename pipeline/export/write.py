@@ -83,7 +83,7 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
         **dataclasses.asdict(counts),
         "version": VERSION,
         "exported": now(),
-        "run": {name: run.manifest[name] for name in ("started", "model", "preprocess")},
+        "run": run.manifest.cited(),
     }
     mark(folder, command="export", entries=files.names(folder))
     above = files.join(run.folder, EXPORT_FOLDER)

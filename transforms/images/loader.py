@@ -8,25 +8,19 @@ import hashlib
 from transforms.errors import MissingExtraError
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.images.pixels import Scratch
-from transforms.images.preprocess import Method, load
-from transforms.inputs.kinds import named_by, require_read
+from transforms.images.preprocess import load
+from transforms.images.settings import Preprocessing
+from transforms.inputs.file_types import named_by, require_read
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage import files
 from transforms.storage.content import Content, Reserve
-
-MAX_PIXELS = 100_000_000
-MAX_BYTES = 256 * 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
 class Loader:
     """The pure part: one reference to one Image or Failure. See `LoadAndPreprocess`."""
 
-    size: int
-    method: Method
-    views: int
-    max_pixels: int
-    max_bytes: int
+    how: Preprocessing
 
     def read(
         self, ref: ImageRef, *, reserve: Reserve = lambda _: None
@@ -42,7 +36,7 @@ class Loader:
         """
         try:
             require_read(ref.uri)
-            data, version = read_bytes(ref.uri, max_bytes=self.max_bytes, reserve=reserve)
+            data, version = read_bytes(ref.uri, max_bytes=self.how.max_bytes, reserve=reserve)
         except ImageError as error:
             return failure(ref, Stage.READ, error)
         return ref._replace(size=len(data), version=version), data
@@ -50,14 +44,7 @@ class Loader:
     def decode(self, ref: ImageRef, data: bytes, *, scratch: Scratch) -> Image | Failure:
         """Decodes and resamples what `read` has read."""
         try:
-            pixels, width, height, encoding = load(
-                data,
-                size=self.size,
-                method=self.method,
-                views=self.views,
-                max_pixels=self.max_pixels,
-                scratch=scratch,
-            )
+            pixels, width, height, encoding = load(data, self.how, scratch=scratch)
         except ImageError as error:
             return failure(ref, Stage.DECODE, named_by(ref.uri, error))
         return Image(ref, hashlib.sha256(data).hexdigest(), width, height, encoding, pixels)

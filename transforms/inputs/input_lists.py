@@ -21,8 +21,8 @@ from transforms.errors import UserError
 from transforms.failures import ImageError, Reason, read_failure
 from transforms.inputs.archives.base import Listed
 from transforms.inputs.archives.parquet import PARQUET_ERRORS, columns_of, open_parquet
-from transforms.inputs.archives.values import rows_of
 from transforms.inputs.meta import meta_json
+from transforms.inputs.values import rows_of
 from transforms.records import ImageRef
 from transforms.storage import files
 from transforms.storage.addresses import without_credentials

@@ -15,15 +15,18 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from transforms.errors import UserError
 from transforms.failures import ImageError
 from transforms.inputs import remote
-from transforms.inputs.archives.base import Listed, Skipped, archive_kind
+from transforms.inputs.archives.base import Listed, Skipped
+from transforms.inputs.archives.kinds import ARCHIVE_KINDS, PARQUET, archive_kind
 from transforms.inputs.archives.parquet import image_column, parquet_content, parquet_schema
+from transforms.inputs.file_types import skip_kind
 from transforms.inputs.folders import is_result, list_folder, list_glob
 from transforms.inputs.input_lists import INPUT_LIST_EXTENSIONS, list_rows
-from transforms.inputs.kinds import HIDDEN, NO_PICTURES, RESULTS, Count, in_words, skip_kind
 from transforms.inputs.remote import Part
+from transforms.inputs.skips import HIDDEN, NO_PICTURES, RESULTS, Count, in_words
 from transforms.records import ImageRef
 from transforms.storage import files
 from transforms.storage.addresses import shown
+from transforms.storage.files import absolute
 
 PARTS_AT_ONCE = 16
 """Parts of an input that one process lists at a time."""
@@ -103,16 +106,6 @@ def list_together(parts: Sequence[Part]) -> Iterator[Listed]:
                 yield from page
 
 
-def absolute(source: str) -> str:
-    """An input as it reads from any folder; what is no relative path stays as it is."""
-    if not files.is_local(source) or os.path.isabs(source):
-        return source
-    is_pattern = glob.has_magic(source) and not os.path.lexists(source)
-    # Brackets in the names of the folders above are no part of the pattern.
-    above = glob.escape(os.getcwd()) if is_pattern else os.getcwd()
-    return os.path.normpath(os.path.join(above, source))
-
-
 def _local_part(source: str) -> Part:
     path = os.path.normpath(absolute(source))
     if os.path.isdir(path):
@@ -168,10 +161,10 @@ def nothing_matched(source: str, *, skipped: Mapping[str, Count] | None = None) 
         skipped: what there was instead.
     """
     found = f"no picture, but {in_words(skipped)}" if skipped else "nothing matched"
+    archives = ", ".join(kind.extension for kind in ARCHIVE_KINDS)
     return UserError(
-        f"{named(source)}: {found}. Expected a folder with pictures, a glob (in "
-        "quotes), an input list (.txt, .csv, .jsonl, .parquet), an archive (.tar, .tfrecord, "
-        ".parquet) or a picture."
+        f"{named(source)}: {found}. Expected a folder with pictures, a glob (in quotes), an input "
+        f"list (.txt, .csv, .jsonl, .parquet), an archive ({archives}) or a picture."
     )
 
 
@@ -181,7 +174,7 @@ def _is_input_list(path: str, *, image_key: str | None) -> bool:
     Raises:
         UserError: it is neither.
     """
-    if archive_kind(path) != "parquet":
+    if archive_kind(path) is not PARQUET:
         return os.path.splitext(path)[1].lower() in INPUT_LIST_EXTENSIONS
     try:
         columns = parquet_schema(path)
@@ -205,7 +198,7 @@ def _kind_in_folder(path: str, below: str, *, image_key: str | None) -> str | No
         image_key: as in `list_input`.
     """
     kind = skip_kind(below)
-    if kind is not None or archive_kind(path) != "parquet":
+    if kind is not None or archive_kind(path) is not PARQUET:
         return kind
     return _kind_of_parquet(path, image_key=image_key)
 

@@ -11,10 +11,10 @@ import apache_beam as beam
 
 from transforms.bundles import in_window, pack, unpack
 from transforms.inputs import listing as sources
-from transforms.inputs.archives.base import archive_kind, archive_of
+from transforms.inputs.archives.kinds import archive_kind, archive_of
 from transforms.inputs.archives.members import named_archive
-from transforms.inputs.kinds import Count, Tally
 from transforms.inputs.remote import Part
+from transforms.inputs.skips import Count, Tally
 from transforms.records import Failure, ImageRef
 
 BUCKETS = 4096
@@ -45,7 +45,7 @@ class ReadResult(NamedTuple):
             `skipped` (what is no input), `unread` (archives).
         listing: the part of `tally` that is complete before the first reference leaves.
         skipped: PCollection[tuple[str, Count]], partial counts of what was skipped, by kind, see
-            `transforms.inputs.kinds`.
+            `transforms.inputs.skips`.
     """
 
     refs: beam.PCollection[ImageRef]

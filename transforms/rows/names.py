@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+FORMAT_NAMES = ("parquet", "tfrecord", "tfrecord.gz", "jsonl")
+"""Keys of `transforms.rows.formats.FORMATS`, for those that must not import Arrow."""
+
 MANIFEST = "_MANIFEST.json"
 
 
@@ -25,3 +28,7 @@ EXPORTS = frozenset(
 
 MARKER = "_QUANTLABEL.json"
 """In every folder that a command derives from a run: what in it is ours and never input."""
+EVALUATION_FILE = "evaluation/evaluation.json"
+
+GROUPS_FILE = "duplicates/groups.parquet"
+DUPLICATES_FILE = "duplicates/summary.json"

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from transforms.failures import ImageError, Reason
-from transforms.inputs.archives.base import MAX_META, Entry, damaged, too_large
-from transforms.inputs.archives.values import rows_of
+from transforms.inputs.archives.base import MAX_META, Entry, Reading, damaged, too_large
+from transforms.inputs.values import rows_of
 from transforms.sniff import is_known
 from transforms.storage import files
 
@@ -150,21 +150,20 @@ def looks_like_pictures(parquet: pq.ParquetFile, column: str) -> bool:
     return not contents or any(map(is_known, contents))
 
 
-def parquet_entries(file: IO[bytes], *, image_key: str | None, max_bytes: int) -> Iterator[Entry]:
+def parquet_entries(file: IO[bytes], how: Reading) -> Iterator[Entry]:
     """An Entry a row, named by its number from 0; the columns that hold no bytes are its meta.
 
     Args:
         file: that can seek.
-        image_key: as in `image_column`.
-        max_bytes: pictures with more are not handed out.
+        how: see there; `image_key` as in `image_column`.
 
     Raises:
         ImageError: the file is damaged (row groups that are not are read all the same), holds no
             pictures, or storage failed.
     """
     parquet = open_parquet(file)
-    column = image_column(columns_of(parquet), image_key=image_key)
-    if image_key is None and not looks_like_pictures(parquet, column):
+    column = image_column(columns_of(parquet), image_key=how.image_key)
+    if how.image_key is None and not looks_like_pictures(parquet, column):
         raise ImageError(
             Reason.NO_PICTURES,
             f"the bytes in the column {column!r} are no pictures; --image-key {column} reads them "
@@ -176,7 +175,7 @@ def parquet_entries(file: IO[bytes], *, image_key: str | None, max_bytes: int) -
         number = first
         try:
             for batch in _batches(parquet, group, column):
-                for row in _rows(batch, column, max_bytes=max_bytes):
+                for row in _rows(batch, column, max_bytes=how.max_bytes):
                     yield row._replace(name=str(number))
                     number += 1
         except PARQUET_ERRORS as error:

@@ -14,12 +14,12 @@ from transforms.inputs.archives.base import (
     MAX_META,
     ArchiveStream,
     Entry,
+    Reading,
     Skipped,
-    archive_kind,
     damaged,
     too_large,
 )
-from transforms.inputs.kinds import HIDDEN, OTHER, require_read, skip_kind
+from transforms.inputs.skips import HIDDEN
 
 SIBLINGS = frozenset([".cls", ".json", ".txt"])
 """Extensions of files that describe the picture of the same name."""
@@ -42,15 +42,15 @@ _EXTENDED = (
 )
 
 
-def tar_entries(stream: ArchiveStream, *, max_bytes: int) -> Iterator[Entry | Skipped]:
-    """The pictures of an archive, told by their extension, and what else a user may have meant.
+def tar_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped]:
+    """The pictures of an archive, and what else a user may have meant, told by their names.
 
     As in WebDataset, files that follow each other and have the same path up to the first dot of
     their name are one sample: its `.cls`, `.json` and `.txt` become the meta of its pictures.
 
     Args:
-        stream: of the archive.
-        max_bytes: members with more are not read.
+        file: the archive, at its start.
+        how: see there; a tar archive has no `image_key`.
 
     Yields:
         An Entry a picture, a Skipped for each other file.
@@ -58,7 +58,7 @@ def tar_entries(stream: ArchiveStream, *, max_bytes: int) -> Iterator[Entry | Sk
     Raises:
         ImageError: the archive is damaged, or storage failed; after all that came before.
     """
-    archive = _Archive(stream)
+    archive = _Archive(ArchiveStream(file, zipped=how.zipped))
     sample = _Sample()
     names: set[str] = set()
     try:
@@ -66,11 +66,12 @@ def tar_entries(stream: ArchiveStream, *, max_bytes: int) -> Iterator[Entry | Sk
             if _key(member.name) != sample.key:
                 yield from sample.finish()
                 sample = _Sample(_key(member.name))
-            kind = skip_kind(member.name)
-            if kind is None:
-                yield from sample.add_picture(_entry(archive, member, names, max_bytes=max_bytes))
+            kind = how.kind_of(member.name)
+            if not isinstance(kind, str):
+                entry = _entry(archive, member, names, refused=kind, max_bytes=how.max_bytes)
+                yield from sample.add_picture(entry)
             elif kind != HIDDEN and _describes(member):
-                sample.add_sibling(member, archive.content(member))
+                sample.add_sibling(Skipped(member.name, kind), archive.content(member))
             else:
                 yield Skipped(member.name, kind)
     except (ImageError, *_DAMAGE) as error:
@@ -155,7 +156,7 @@ class _Sample:
 
     key: str | None = None
     pictures: list[Entry] = dataclasses.field(default_factory=list)
-    siblings: list[str] = dataclasses.field(default_factory=list)
+    siblings: list[Skipped] = dataclasses.field(default_factory=list)
     meta: dict[str, Any] = dataclasses.field(default_factory=dict)
     held: int = 0
     has_picture: bool = False
@@ -168,17 +169,16 @@ class _Sample:
         if self.held > _HELD_BYTES:
             yield from self._release()
 
-    def add_sibling(self, member: tarfile.TarInfo, content: bytes) -> None:
+    def add_sibling(self, member: Skipped, content: bytes) -> None:
         """Keeps what a sibling says."""
-        self.siblings.append(member.name)
-        self.meta[posixpath.basename(member.name).partition(".")[2]] = _value(member.name, content)
+        self.siblings.append(member)
+        self.meta[posixpath.basename(member.path).partition(".")[2]] = _value(member.path, content)
 
     def finish(self) -> Iterator[Entry | Skipped]:
         """Hands out the rest: the pictures, or the siblings of none."""
         yield from self._release()
         if not self.has_picture:
-            for name in self.siblings:
-                yield Skipped(name, skip_kind(name) or OTHER)
+            yield from self.siblings
 
     def _release(self) -> Iterator[Entry]:
         for entry in self.pictures:
@@ -186,7 +186,14 @@ class _Sample:
         self.pictures, self.held = [], 0
 
 
-def _entry(archive: _Archive, member: tarfile.TarInfo, names: set[str], *, max_bytes: int) -> Entry:
+def _entry(
+    archive: _Archive,
+    member: tarfile.TarInfo,
+    names: set[str],
+    *,
+    refused: ImageError | None,
+    max_bytes: int,
+) -> Entry:
     if member.name in names:
         error = ImageError(Reason.NAME_TAKEN, "an earlier member has this name; rename one of them")
         return Entry(f"{member.name}@{member.offset}", error, member.size, {})
@@ -195,12 +202,7 @@ def _entry(archive: _Archive, member: tarfile.TarInfo, names: set[str], *, max_b
         link = f"a link to {member.linkname}; links are not followed" if member.linkname else ""
         error = ImageError(Reason.NOT_A_FILE, link or "not a regular file")
         return Entry(member.name, error, None, {})
-    try:
-        require_read(member.name)
-        if archive_kind(f"/{member.name}") is not None:
-            what = "an archive within an archive is not read"
-            raise ImageError(Reason.UNSUPPORTED_FORMAT, what)
-    except ImageError as refused:
+    if refused is not None:
         return Entry(member.name, refused, member.size, {})
     if member.size > max_bytes:
         return Entry(member.name, too_large(member.size, limit=max_bytes), member.size, {})

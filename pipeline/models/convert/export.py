@@ -1,0 +1,81 @@
+"""Converts between the formats of a network: whatever holds one -> SavedModel or tflite."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from pathlib import Path
+from typing import Any
+
+from pipeline.models.convert import post_training
+from pipeline.models.convert.options import ExportOptions
+from pipeline.models.convert.pictures import pictures
+from pipeline.models.float_module import folder, savedmodel
+from pipeline.models.float_module.float_network import FloatNetwork
+from pipeline.models.float_module.source import read_network
+from pipeline.models.float_module.tflite import to_tflite
+from transforms.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        path: Folder or file.
+        sha256: Of the file, or over all files of the folder
+            (`pipeline.models.float_module.folder.sha256`).
+        size: Bytes.
+        seconds: That reading, converting and writing took.
+    """
+
+    path: str
+    sha256: str
+    size: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values that `json.dumps` takes."""
+        return dataclasses.asdict(self)
+
+
+def export(options: ExportOptions) -> Exported:
+    """Converts a network and writes it.
+
+    Raises:
+        UserError: The source cannot be had or does not fit, or the output cannot be written.
+    """
+    start = time.perf_counter()
+    network = read_network(options.model, size=options.size)
+    output = Path(options.output).expanduser()
+    if options.to == "savedmodel":
+        mapping = options.input_range or network.input_range
+        savedmodel.save(dataclasses.replace(network, input_range=mapping), output)
+        identity = folder.sha256(output), folder.size(output)
+    else:
+        tflite = _tflite(network, options)
+        _write(output, tflite)
+        identity = hashlib.sha256(tflite).hexdigest(), len(tflite)
+    return Exported(str(output), *identity, time.perf_counter() - start)
+
+
+def _tflite(network: FloatNetwork, options: ExportOptions) -> bytes:
+    if options.post_training is not None:
+        return post_training.quantize(network, pictures(options.post_training, size=network.size))
+    if not network.is_quantized:
+        raise UserError(
+            f"{options.model} has no quantization ranges, it was not trained for it; add "
+            "--post-training FOLDER with representative pictures"
+        )
+    return to_tflite(network)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise UserError(
+            f"--output {path}: cannot be written: {error.strerror}. Name a file in a folder that "
+            "exists and that you may write to."
+        ) from error

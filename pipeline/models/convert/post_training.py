@@ -1,0 +1,91 @@
+"""Quantizes a plain float network after its training, as its publisher recommends for TensorFlow 2.
+
+The scales of the activations come from a sample of pictures, those of the weights are one for each
+channel: with one for a whole tensor, the way of networks quantized in training, nothing would be
+left of a network that was not trained for it. TensorFlow's own converter does it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from pipeline.models.float_module.float_network import FloatNetwork
+from pipeline.models.float_module.graph import FloatModule
+from pipeline.models.tflite import flatbuffer, two_head
+from pipeline.models.tflite.graph import PIXEL
+from transforms.records import Pixels
+
+PICTURES: Final = 200
+"""At most; TensorFlow's guide suggests a hundred to five hundred."""
+
+
+def quantize(network: FloatNetwork, pictures: Iterable[Pixels]) -> bytes:
+    """Converts a network, whose own ranges, if any, are not looked at.
+
+    Args:
+        network: To quantize.
+        pictures: A representative sample, uint8[size, size, 3] each; the first `PICTURES` of it.
+
+    Returns:
+        A tflite file: input uint8[n, size, size, 3] as of the published files, outputs
+        uint8[n, 1, 1, 1001] logits and uint8[n, 1, 1, k] features; within, int8.
+
+    Raises:
+        UserError: The converter fails.
+    """
+    module = FloatModule(network.without_ranges())
+    spec = tf.TensorSpec([None, network.size, network.size, 3], tf.float32, "input")
+
+    def heads(pixels: Any) -> dict[str, Any]:
+        found = module.layers(pixels, None)
+        return {"logits": found["logits"], "features": found["features"]}
+
+    function = tf.function(heads, input_signature=[spec]).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.representative_dataset = _representative(pictures)
+    converter.inference_input_type = converter.inference_output_type = tf.uint8
+    return _named(converter.convert())
+
+
+def _representative(
+    pictures: Iterable[Pixels],
+) -> Callable[[], Iterator[list[npt.NDArray[np.float32]]]]:
+    """Batches of one picture, in the values that the tflite makes of its bytes.
+
+    Two pixels of the first become black and white, so that the scale of the input is the published
+    one, 1/128: the bytes are fed as they are.
+    """
+
+    def batches() -> Iterator[list[npt.NDArray[np.float32]]]:
+        for number, picture in enumerate(itertools.islice(pictures, PICTURES)):
+            values = picture.copy()
+            if not number:
+                values[0, 0], values[0, 1] = 0, 255
+            steps = values[np.newaxis].astype(np.float32) - np.float32(PIXEL.zero_point)
+            yield [steps * np.float32(PIXEL.scale)]
+
+    return batches
+
+
+def _named(tflite: bytes) -> bytes:
+    """Gives the input and the heads their published names, by which everything here finds them."""
+    model = flatbuffer.read(tflite)
+    graph = model.subgraphs[0]
+    for number, tensor in enumerate(graph.tensors):
+        tensor.name = f"tensor_{number}"  # the converter's are long, and some end like a head's
+    heads = {"logits": two_head.LOGITS, "features": two_head.FEATURES}
+    names = {int(graph.inputs[0]): "input"}
+    for output in model.signatureDefs[0].outputs:
+        names[output.tensorIndex] = f"MobilenetV1/{heads[output.name.decode()]}"
+    for index, name in names.items():
+        graph.tensors[index].name = name
+    model.description = "quantlabel export, quantized after training"
+    return two_head.two_head(flatbuffer.write(model))
