@@ -31,7 +31,7 @@ from transforms.inputs.archives.members import read_members, uri_of
 from transforms.inputs.input_lists import list_rows
 from transforms.inputs.listing import list_input
 from transforms.records import Failure, ImageRef
-from transforms.storage import gcs_read
+from transforms.storage import gcs, gcs_read
 from transforms.storage.addresses import text
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -332,7 +332,13 @@ def test_answers_of_anything(count: int, answers: list[bytes]) -> None:
         answers.append(b"HTTP/1.1 %b\r\n%bConnection: close\r\n\r\n%b" % (status, headers, body))
         with contextlib.suppress(OSError):
             gcs_read.read("gs://bkt/a", max_bytes=99, patience_s=0.01)
+        with contextlib.suppress(OSError):
+            gcs.find("gs://bkt/a", patience_s=0.01)
+        with contextlib.suppress(OSError):
+            next(gcs.pages("gs://bkt/a", patience_s=0.01), None)
 
     status = st.sampled_from([b"200 OK", b"206 x", b"404", b"503 x", b"999 x", b"x"])
-    bodies = st.sampled_from([b"", b"abc", b"abcdef", b"{}", b'{"size": []}'])
+    bodies = st.sampled_from(
+        [b"", b"abc", b"abcdef", b"{}", b'{"size": []}', b"[]", b'{"items": 3}', b'{"items": [3]}']
+    )
     _check(count, st.tuples(status, _HEADERS, bodies), holds)
