@@ -16,6 +16,8 @@ from pipeline.export.targets import TARGETS
 from pipeline.run.folder.finished import open_run
 from pipeline.run.folder.ledger import now
 from transforms._version import VERSION
+from transforms.rows.marker import mark
+from transforms.rows.names import EXPORT_FOLDER
 from transforms.storage import files
 
 
@@ -55,7 +57,7 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
             written there.
     """
     run = open_run(options.folder)
-    folder = files.join(run.folder, f"export/{options.to}")
+    folder = files.join(run.folder, f"{EXPORT_FOLDER}/{options.to}")
     ledger = f"{folder}.json"
     files.delete([ledger])
     files.delete_tree(folder)
@@ -69,6 +71,9 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
         "exported": now(),
         "run": run.manifest.cited(),
     }
+    mark(folder, command="export", entries=files.names(folder))
+    above = files.join(run.folder, EXPORT_FOLDER)
+    mark(above, command="export", entries=[*TARGETS, *(f"{name}.json" for name in TARGETS)])
     files.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
     return summary
 

@@ -22,6 +22,7 @@ from pipeline.verify.options import VerifyOptions
 from pipeline.verify.rows import Repeats, failure_problems, prediction_problems
 from pipeline.verify.sample import Sample, label_again
 from transforms.errors import UserError
+from transforms.inputs.skips import in_words
 from transforms.rows.kinds import ANY_KIND, RowKind
 from transforms.rows.names import MANIFEST, SUCCESS
 from transforms.rows.reader import read_rows
@@ -206,11 +207,13 @@ def _inputs(manifest: Manifest, repeats: Repeats) -> Check:
     check.counts = {
         name: getattr(listed, name) for name in ("pictures", "missing", "new", "gone", "unread")
     }
+    skipped = in_words(listed.skipped.counts)
     found = [
         f"{listed.pictures:,} listed",
         f"{listed.new:,} without a row, newer than the run" if listed.new else "",
         f"{listed.gone:,} with a row are gone" if listed.gone and not listed.unlisted else "",
         f"{listed.unread:,} folders or archives cannot be read now" if listed.unread else "",
+        f"{listed.skipped.total:,} skipped ({skipped})" if skipped else "",
         *listed.unlisted,
     ]
     check.found = "; ".join(filter(None, found))

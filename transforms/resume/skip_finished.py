@@ -313,11 +313,11 @@ def _look_at(file: str) -> Look:
 def _look_at_object(uri: str) -> Look:
     if not files.is_gcs(uri):
         return _UNKNOWN
-    from transforms.storage import gcs
-
     try:
+        from transforms.storage import gcs
+
         found = gcs.find(uri)
-    except OSError:  # reading it will tell why
+    except (ImportError, OSError):  # reading it will tell why
         return _UNKNOWN
     return _ABSENT if found is None else (found.size, found.version)
 
