@@ -64,11 +64,12 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
     model = load_network(options.model, sha256=options.sha256)
     identity = _identity(options, model, label_map)
     service = None if options.is_local else options.runner
-    with lock.held(options.output, started=identity["started"], runner=service):
+    attempt = attempts.new(options.output)
+    with lock.held(options.output, attempt=attempt, started=identity["started"], runner=service):
         if options.resume or not options.overwrite:
-            attempts.recover(options.output)
+            attempts.recover(options.output, by=attempt, replace=options.overwrite)
         ledger.check_writable(options.output, replace=replace)
-        attempt = _begin(options, identity)
+        _begin(attempt, options, identity)
         watched = console if options.is_local else None
         with (
             progress.reports(console=watched) as progress_folder,
@@ -92,13 +93,13 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
         return ledger.read_manifest(options.output)
 
 
-def _begin(options: LabelOptions, identity: Mapping[str, Any]) -> str:
+def _begin(attempt: str, options: LabelOptions, identity: Mapping[str, Any]) -> None:
     """Decides on what earlier runs left, and makes the folder of this one's attempt."""
     if not options.resume:
         attempts.discard(options.output)
     elif not options.overwrite:
         attempts.require_same(options.output, identity)
-    return attempts.begin(options.output, identity)
+    attempts.begin(attempt, identity)
 
 
 def _require_a_picture(source: str, options: LabelOptions) -> None:

@@ -26,7 +26,7 @@ def copy_pictures(folder: Path, *, count: int) -> None:
 
 def start_label(
     photos: Path,
-    out: Path,
+    out: Path | str,
     model: Path,
     *flags: object,
     copies: int = 0,

@@ -31,6 +31,7 @@ __all__ = [
     "create",
     "delete",
     "delete_tree",
+    "delete_version",
     "exists",
     "find",
     "folders",
@@ -62,8 +63,8 @@ class Object(NamedTuple):
 # ---- listing --------------------------------------------------------------------------------
 
 
-def find(uri: str, *, patience_s: float = PATIENCE_S) -> Object | None:
-    """The object of this name, or None; a bucket that does not exist has none either."""
+def find(uri: str, *, patience_s: float = PATIENCE_S) -> tuple[int, str] | None:
+    """Bytes and generation of an object; None if there is none, as in a bucket that is missing."""
     _, name = parse(uri)
     if not name:
         return None
@@ -72,7 +73,7 @@ def find(uri: str, *, patience_s: float = PATIENCE_S) -> Object | None:
             item = described(uri, patience_s)
     except FileNotFoundError:
         return None
-    return Object(name, int(item.size), str(item.generation))
+    return int(item.size), str(item.generation)
 
 
 def exists(path: str) -> bool:
@@ -262,6 +263,13 @@ def delete(paths: Sequence[str]) -> None:
 def _delete(path: str) -> None:
     with translated(path), contextlib.suppress(NotFound):
         blob(path).delete(retry=_writing_retry(), timeout=WAIT)
+
+
+def delete_version(path: str, *, version: str | None) -> None:
+    """Deletes an object if its generation is still `version`."""
+    with translated(path), contextlib.suppress(NotFound, PreconditionFailed):
+        match = int(version or 0)
+        blob(path).delete(if_generation_match=match, retry=_writing_retry(), timeout=WAIT)
 
 
 def delete_tree(folder: str) -> None:

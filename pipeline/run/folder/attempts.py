@@ -19,10 +19,17 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pipeline.run.folder import owner
 from transforms.errors import UserError
 from transforms.resume.check_files import Found
 from transforms.rows.names import MANIFEST, SUCCESS, UNFINISHED
-from transforms.rows.publish import Move, delete_markers, delete_stale, publish
+from transforms.rows.publish import (
+    Move,
+    delete_markers,
+    delete_stale,
+    publish,
+    require_sources,
+)
 from transforms.rows.shards import PIECES, Shard
 from transforms.storage import files
 
@@ -33,11 +40,14 @@ _COMMIT = "_COMMIT.json"
 _PIECE = re.compile(rf"(predictions|failures)-[0-9a-f]{{32}}\.{PIECES}")
 
 
-def begin(folder: str, identity: Mapping[str, Any]) -> str:
-    """Makes an attempt; returns its folder."""
-    attempt = files.join(folder, f"{UNFINISHED}{uuid.uuid4().hex[:12]}")
+def new(folder: str) -> str:
+    """Where an attempt will be, which is nowhere else."""
+    return files.join(folder, f"{UNFINISHED}{uuid.uuid4().hex[:12]}")
+
+
+def begin(attempt: str, identity: Mapping[str, Any]) -> None:
+    """Makes an attempt."""
     files.write_bytes(files.join(attempt, _RUN), as_json(identity))
-    return attempt
 
 
 def unfinished(folder: str) -> list[str]:
@@ -58,32 +68,69 @@ def discard(folder: str, *, but: str | None = None) -> None:
 
 
 def commit(folder: str, attempt: str, manifest: Mapping[str, Any], moves: Sequence[Move]) -> None:
-    """Makes an attempt the result. From the first byte on it is one, whatever happens."""
-    record = {"manifest": manifest, "moves": moves}
-    files.write_bytes(files.join(attempt, _COMMIT), as_json(record))
-    _finish(folder, attempt)
+    """Makes an attempt the result. From the first byte on it is one, whatever happens.
 
-
-def recover(folder: str) -> None:
-    """Finishes the attempt that died while it gave its files their names, if there is one.
+    Does nothing if it has been made the result already: services run a last step again whose answer
+    got lost.
 
     Raises:
-        UserError: some of its files have vanished meanwhile.
+        UserError: another run has the folder, or has finished in it.
+    """
+    if not files.exists(files.join(attempt, _RUN)):
+        if not _is_published(folder, manifest):
+            raise _discarded(folder)
+        return
+    owner.renew(folder, attempt)
+    record = {"manifest": manifest, "moves": moves}
+    files.write_bytes(files.join(attempt, _COMMIT), as_json(record))
+    _finish(folder, attempt, by=attempt)
+
+
+def _is_published(folder: str, manifest: Mapping[str, Any]) -> bool:
+    """Whether the folder holds this very result."""
+    same = ("started", "status", "files")
+    return any(
+        [there.get(name) for name in same] == [manifest.get(name) for name in same]
+        for there in _manifests(folder)
+    )
+
+
+def recover(folder: str, *, by: str, replace: bool) -> None:
+    """Finishes the attempt that died while it gave its files their names, if there is one.
+
+    One whose files are gone can not be finished. It is forgotten if that costs nothing: a run has
+    finished in the folder, or is to be replaced.
+
+    Args:
+        folder: of the outputs.
+        by: attempt of the run that does it.
+        replace: whether that run replaces what is there.
+
+    Raises:
+        UserError: some of its files have vanished meanwhile, or another run has the folder.
     """
     for attempt in unfinished(folder):
-        if _COMMIT in files.names(attempt):
-            try:
-                _finish(folder, attempt)
-            except UserError as error:
+        if _COMMIT not in files.names(attempt):
+            continue
+        try:
+            require_sources(folder, _moves(_record(attempt)))
+        except UserError as error:
+            if not (replace or files.exists(files.join(folder, SUCCESS))):
                 raise UserError(f"{error} --overwrite begins anew.") from error
+            files.delete([files.join(attempt, _COMMIT)])  # its pieces may still be of use
+        else:
+            _finish(folder, attempt, by=by)
 
 
-def _finish(folder: str, attempt: str) -> None:
-    record = json.loads(files.read_bytes(files.join(attempt, _COMMIT)))
-    manifest = record["manifest"]
-    moves = [Move(source, Shard(*shard)) for source, shard in record["moves"]]
+def _finish(folder: str, attempt: str, *, by: str) -> None:
+    """Each step can be done twice; none is done in a folder that is no longer `by`'s."""
+    record = _record(attempt)
+    manifest, moves = record["manifest"], _moves(record)
+    require_sources(folder, moves)
+    _require_own(folder, attempt, by=by)
     delete_markers(folder)
     publish(folder, moves)
+    _require_own(folder, attempt, by=by)  # moving may have taken long
     for kind in KINDS:
         delete_stale(folder, kind=kind, current=[move.shard for move in moves])
     content = as_json(manifest)
@@ -92,6 +139,37 @@ def _finish(folder: str, attempt: str) -> None:
         files.write_bytes(files.join(folder, SUCCESS), success(content))
     discard(folder, but=attempt)  # the record goes last: until then it can be read again
     files.delete_tree(attempt)
+
+
+def _require_own(folder: str, attempt: str, *, by: str) -> None:
+    owner.renew(folder, by)
+    if not files.exists(files.join(attempt, _COMMIT)):
+        raise _discarded(folder)
+
+
+def _discarded(folder: str) -> UserError:
+    return UserError(
+        f"--output {folder}: another run has discarded what this one had not finished. Nothing of "
+        "it was published."
+    )
+
+
+def _record(attempt: str) -> dict[str, Any]:
+    return _read_json(files.join(attempt, _COMMIT))
+
+
+def _moves(record: Mapping[str, Any]) -> list[Move]:
+    return [Move(source, Shard(*shard)) for source, shard in record["moves"]]
+
+
+def _read_json(path: str) -> dict[str, Any]:
+    try:
+        content = json.loads(files.read_bytes(path))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: damaged ({error}). Delete its folder, and run again.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: damaged (no object). Delete its folder, and run again.")
+    return content
 
 
 def as_json(content: Mapping[str, Any]) -> bytes:
@@ -178,7 +256,7 @@ def _others(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The attempts in a folder and what they say of themselves."""
     for attempt in unfinished(folder):
         if _RUN in files.names(attempt):  # else it is half made or half deleted
-            yield attempt, json.loads(files.read_bytes(files.join(attempt, _RUN)))
+            yield attempt, _read_json(files.join(attempt, _RUN))
 
 
 def _shards(folder: str, manifest: Mapping[str, Any]) -> Iterator[Found]:
