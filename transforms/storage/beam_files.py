@@ -194,3 +194,12 @@ def delete_tree(folder: str) -> None:
     if found := match(posixpath.join(folder, "**")):
         with _beam(folder) as beam:
             beam.delete([path for path, _ in found])
+
+
+def replace_tree(new: str, old: str) -> None:
+    """Deletes the files of one folder and moves those of another into it."""
+    delete_tree(old)
+    inside = posixpath.join(new, "")
+    found = [path for path, _ in match(f"{inside}**")]
+    if found:
+        move([(path, posixpath.join(old, path[len(inside) :])) for path in found])

@@ -30,6 +30,7 @@ class _Files(Protocol):
     def move(self, pairs: Sequence[tuple[str, str]]) -> None: ...
     def delete(self, paths: Sequence[str]) -> None: ...
     def delete_tree(self, folder: str) -> None: ...
+    def replace_tree(self, new: str, old: str) -> None: ...
 
 
 class _Versioned(Protocol):
@@ -259,6 +260,14 @@ def delete(paths: Sequence[str]) -> None:
 def delete_tree(folder: str) -> None:
     """Deletes a folder and what it holds, if it is there."""
     _files(folder).delete_tree(folder)
+
+
+def replace_tree(new: str, old: str) -> None:
+    """Puts a folder in the place of another, which need not exist.
+
+    On this machine whoever looks sees the one or the other. In a bucket objects come one by one.
+    """
+    _files(new).replace_tree(new, old)
 
 
 _CHUNK = 1024 * 1024

@@ -42,6 +42,7 @@ __all__ = [
     "pages",
     "read",
     "read_bytes",
+    "replace_tree",
     "require_access",
 ]
 
@@ -278,6 +279,16 @@ def delete_tree(folder: str) -> None:
     bucket = parse(prefix).bucket
     for page in pages(prefix):
         delete([f"gs://{bucket}/{item.name}" for item in page.objects])
+
+
+def replace_tree(new: str, old: str) -> None:
+    """Deletes the objects of one folder and moves those of another into it."""
+    delete_tree(old)
+    bucket, prefix = parse(f"{new.rstrip('/')}/")
+    found = [item.name for page in pages(f"gs://{bucket}/{prefix}") for item in page.objects]
+    pairs = [(f"gs://{bucket}/{name}", f"{old}/{name[len(prefix) :]}") for name in found]
+    if pairs:
+        move(pairs)
 
 
 def _writing_retry() -> Any:
