@@ -53,6 +53,15 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
     if options.is_dataflow:
         paths = [("--input", path) for path in options.inputs] + [("--output", options.output)]
         dataflow.prepare(flags, paths=paths, command=_EXAMPLE)
+    if console is not None:
+        for source in without_versions(options):
+            console.print(
+                f"--resume keeps no row of {source}: its storage tells no version of a file, so "
+                "all pictures there are labelled again",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
     runs_on = runner.create(options)
     output = f"--output {shown(options.output)}"
     files.require_access(options.output, what=output)
@@ -91,6 +100,13 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
                 return None
             _run(pipeline, options, started=identity["started"], console=console)
         return ledger.read_manifest(options.output)
+
+
+def without_versions(options: LabelOptions) -> list[str]:
+    """Inputs of a resumed run whose pictures cannot be told from changed ones."""
+    if not options.resume:
+        return []
+    return [shown(source) for source in options.inputs if not files.tells_versions(source)]
 
 
 def _begin(attempt: str, options: LabelOptions, identity: Mapping[str, Any]) -> None:

@@ -32,6 +32,7 @@ def start_label(
     copies: int = 0,
     saved_every: float = 10.0,
     before: str = "",
+    stdout: int | None = None,
 ) -> subprocess.Popen[str]:
     """Starts `quantlabel label`.
 
@@ -43,11 +44,14 @@ def start_label(
         copies: pictures to add to the folder first.
         saved_every: seconds between checkpoints.
         before: Python code that the process runs first.
+        stdout: as for `subprocess.Popen`.
     """
     copy_pictures(photos, count=copies)
     words = ["label", "--quiet", "--input", photos, "--output", out, "--model", model, *flags]
     command = [sys.executable, "-c", before + _PROGRAM, saved_every, *words]
-    return subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        list(map(str, command)), stdout=stdout, stderr=subprocess.PIPE, text=True
+    )
 
 
 def wait_for_pieces(process: subprocess.Popen[str], out: Path) -> None:

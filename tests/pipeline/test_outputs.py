@@ -196,7 +196,7 @@ def test_in_a_bucket_an_export_that_fails_leaves_the_old_one_whole(
         files.write_bytes(f"{place}/predictions.csv", b"half")
         raise ConnectionError(104, "Connection reset by peer")
 
-    monkeypatch.setitem(write.FORMATS, "csv", fails)  # type: ignore[arg-type]
+    monkeypatch.setitem(write.FORMATS, "csv", fails)
     capsys.readouterr()
     assert main(["export", folder, "--to", "csv"]) == 1
     assert capsys.readouterr().err == "quantlabel: Connection reset by peer\n"

@@ -1,8 +1,18 @@
-"""Worker processes of this machine: when one dies the run fails, where Beam may wait for ever."""
+"""Worker processes of this machine: when one dies the run fails, where Beam may wait for ever.
+
+And when the run is interrupted they end, where Beam would wait until each has done its bundle.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shlex
+import signal
+import sys
+import tempfile
 import threading
+import time
 from typing import Any
 
 from apache_beam.portability import python_urns
@@ -39,6 +49,12 @@ class _Handler(SubprocessSdkWorkerHandler):  # type: ignore[misc]
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._closing = threading.Event()
+        # Beam keeps the process to itself, and a shell before it.
+        descriptor, self._pid_file = tempfile.mkstemp(prefix="quantlabel-worker-")
+        os.close(descriptor)
+        noted = f"echo $$ >{shlex.quote(self._pid_file)}; exec ".encode()
+        given: bytes = arguments[0]
+        self._worker_command_line = noted + given
 
     def start_worker(self) -> None:
         super().start_worker()
@@ -53,4 +69,22 @@ class _Handler(SubprocessSdkWorkerHandler):  # type: ignore[misc]
 
     def close(self) -> None:
         self._closing.set()
-        super().close()
+        try:
+            super().close()
+        finally:
+            os.unlink(self._pid_file)
+
+    def stop_worker(self) -> None:
+        if isinstance(sys.exc_info()[1], KeyboardInterrupt):
+            self._terminate()
+        super().stop_worker()
+
+    def _terminate(self) -> None:
+        while self.worker_thread.is_alive():
+            with open(self._pid_file, "rb") as file:
+                pid = file.read().strip()
+            if pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGTERM)
+                return
+            time.sleep(_INTERVAL_S)  # the shell has not begun
