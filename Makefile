@@ -1,7 +1,7 @@
 # Everything that a newcomer needs: `make demo` and `make test` build .venv from nothing.
 
-# Interpreters to try, in this order; the first that is 3.10 to 3.12 and can make a venv is taken.
-PYTHON ?= python3 python3.11 python3.12 python3.10
+# Interpreters to try, in this order; the first that is 3.11 to 3.14 and can make a venv is taken.
+PYTHON ?= python3 python3.13 python3.12 python3.11 python3.14
 # The demo's pictures (a folder, a glob or a manifest) and model (a name, a path or a URL).
 IMAGES ?=
 MODEL ?=
@@ -13,7 +13,7 @@ quoted = '$(subst ','\'',$(1))'
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-cluster pictures lint audit bench format clean
+.PHONY: help demo test test-slow test-cluster pictures docs lint audit bench format clean
 # A target that failed half way must not look finished.
 .DELETE_ON_ERROR:
 
@@ -35,7 +35,10 @@ test-cluster: $(VENV)/.dev ## Run the tests on a real cluster
 pictures: $(VENV)/.dev ## Draw docs/pictures again, by the tests that look at them
 	@QUANTLABEL_PICTURES=docs/pictures $(BIN)/python -m pytest tests/docs/test_gallery.py
 
-lint: $(VENV)/.dev ## Check style, types and who imports whom
+docs: $(VENV)/.dev ## Build the pages of docs/ as a site, docs/_build/html
+	@$(BIN)/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+
+lint: $(VENV)/.dev docs ## Check style, types, who imports whom, and build the pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -54,13 +57,13 @@ format: $(VENV)/.dev ## Put the code into the project's style
 	$(BIN)/ruff format .
 
 clean: ## Remove the environment, caches and what the demo wrote
-	rm -rf $(VENV) build dist quantlabel.egg-info demo-output benchmark-output .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist docs/_build quantlabel.egg-info demo-output benchmark-output .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The interpreters are run, not only looked up: a version manager puts names on the path that fail.
 $(VENV)/.created:
 	@for python in $(PYTHON); do \
-	    if "$$python" -c 'import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
+	    if "$$python" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
 	        >/dev/null 2>&1; then \
 	        echo "Creating $(VENV) with $$("$$python" --version)"; \
 	        "$$python" -m venv --clear $(VENV) && touch $@; \
@@ -68,8 +71,8 @@ $(VENV)/.created:
 	    fi; \
 	done; \
 	echo "No usable Python among: $(PYTHON)." >&2; \
-	echo "quantlabel needs Python 3.10, 3.11 or 3.12 with its venv module (Debian: python3-venv)." >&2; \
-	echo "Name one that you have: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; \
+	echo "quantlabel needs Python 3.11 to 3.14 with its venv module (Debian: python3-venv)." >&2; \
+	echo "Name one that you have: make $(MAKECMDGOALS) PYTHON=/path/to/python3.13" >&2; \
 	exit 1
 
 $(VENV)/.runtime: $(VENV)/.created setup.py

@@ -44,15 +44,16 @@ def add(commands: Any) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from pipeline.evaluate.evaluate import FILE, EvaluateOptions, evaluate
+    from pipeline.evaluate.evaluate import EvaluateOptions, evaluate
     from pipeline.evaluate.tables import print_evaluation
+    from transforms.rows.names import EVALUATION_FILE
     from transforms.storage import files
 
     options = EvaluateOptions(
         folder=arguments.folder, truth=arguments.truth, labels=arguments.labels
     )
     result = evaluate(options, console=Console(stderr=True))
-    path = files.join(arguments.folder, FILE)
+    path = files.join(arguments.folder, EVALUATION_FILE)
     show(
         arguments,
         result,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.evaluate.calibration import ScoreCounts, TemperatureFit
+from pipeline.evaluate.confusion import class_figures, confused
 from pipeline.evaluate.given_labels import Labels
 from pipeline.evaluate.shares import share
 from pipeline.labels.truth import Truth
@@ -17,7 +18,7 @@ from pipeline.labels.vocabularies import UNKNOWN
 
 _TOP = 5
 _EXAMPLES = 20
-_PAIRS = 50
+_MISTAKES = 50
 
 Ids = npt.NDArray[np.int64]
 
@@ -83,7 +84,7 @@ class Evaluation:
         return self._examples
 
     def result(self) -> dict[str, Any] | None:
-        """All figures, as plain values: see docs/evaluation.md. None if no row has a truth."""
+        """All figures as plain values, see docs/commands/evaluate.md; None without a truth."""
         answered, failures = int(self._pairs.sum()), int(self._failed.sum())
         rows = answered + int(self._unanswered.sum())
         if not rows + failures:
@@ -106,37 +107,25 @@ class Evaluation:
             "answered": share(answered, rows + failures),
             "precision": share(hits, answered) if answered else None,
             "classes": self._class_figures(),
-            "confused": self._confused(),
+            "confused": list(confused(self._pairs, self._labels.names, most=_MISTAKES)),
             "calibration": self._calibration(),
             "coverage": self._scores.coverage(of=rows + failures),
         }
 
     def _class_figures(self) -> list[dict[str, Any]]:
-        hits, unanswered = self._pairs.diagonal(), self._unanswered
-        predicted, true = self._pairs.sum(0), self._pairs.sum(1) + unanswered + self._failed
+        figures = class_figures(self._pairs, missed=self._unanswered + self._failed)
         return [
             {
                 **self._labels.names[at],
-                "truth": int(true[at]),
-                "predicted": int(predicted[at]),
-                "unanswered": int(unanswered[at]),
-                "hits": int(hits[at]),
-                "precision": _ratio(hits[at], predicted[at]),
-                "recall": _ratio(hits[at], true[at]),
+                "truth": of.truth,
+                "predicted": of.predicted,
+                "unanswered": int(self._unanswered[at]),
+                "hits": of.hits,
+                "precision": of.precision,
+                "recall": of.recall,
             }
-            for at in np.flatnonzero(true + predicted).tolist()
-        ]
-
-    def _confused(self) -> list[dict[str, Any]]:
-        """The most frequent mistakes, equal ones in order of the classes."""
-        names = self._labels.names
-        wrong = self._pairs - np.diag(self._pairs.diagonal())
-        order = np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]
-        pairs = zip(*np.unravel_index(order, wrong.shape), strict=True)
-        return [
-            {"truth": names[true], "predicted": names[said], "rows": int(wrong[true, said])}
-            for true, said in pairs
-            if wrong[true, said]
+            for at, of in enumerate(figures)
+            if of.truth + of.predicted
         ]
 
     def _calibration(self) -> dict[str, Any] | None:
@@ -197,7 +186,3 @@ def _matrix(lists: pa.ChunkedArray) -> npt.NDArray[Any]:
     """Lists of one length as [n, k]."""
     values: npt.NDArray[Any] = lists.combine_chunks().flatten().to_numpy()
     return values.reshape(len(lists), -1)
-
-
-def _ratio(part: np.int64, whole: np.int64) -> float | None:
-    return float(part / whole) if whole else None

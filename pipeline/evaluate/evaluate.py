@@ -17,10 +17,8 @@ from pipeline.run.folder import ledger
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms._version import VERSION
 from transforms.errors import UserError
+from transforms.rows.names import EVALUATION_FILE
 from transforms.storage import files
-
-FILE = "evaluation/evaluation.json"
-"""In the folder of the run."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,14 +47,14 @@ class EvaluateOptions:
 
 
 def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
-    """Evaluates a run and writes `FILE` into its folder.
+    """Evaluates a run and writes `EVALUATION_FILE` into its folder.
 
     Args:
         options: what is compared.
         console: where progress is shown.
 
     Returns:
-        What was written, see docs/evaluation.md.
+        What was written, see docs/commands/evaluate.md.
 
     Raises:
         UserError: there is no finished run or it has no such labels, the truth cannot be read, says
@@ -67,7 +65,7 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
     evaluation = Evaluation(
         load_truth(options.truth, labels.vocabulary),
         labels,
-        temperature=run.manifest["options"].get("temperature", 1.0),
+        temperature=run.manifest.options.temperature,
     )
     _read(run, labels, evaluation, console=console)
     figures = evaluation.result()
@@ -81,11 +79,11 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
         "evaluated": ledger.now(),
         "truth": options.truth,
         "fitted_on": labels.fitted_on,
-        "run": {name: run.manifest[name] for name in ("started", "model", "preprocess")},
+        "run": run.manifest.cited(),
         **figures,
     }
     text = json.dumps(result, indent=2, ensure_ascii=False)
-    files.write_bytes(files.join(options.folder, FILE), f"{text}\n".encode())
+    files.write_bytes(files.join(options.folder, EVALUATION_FILE), f"{text}\n".encode())
     return result
 
 
@@ -99,7 +97,7 @@ def _help(truth: str, labels: Labels) -> str:
 
 def _read(run: FinishedRun, labels: Labels, evaluation: Evaluation, *, console: Console) -> None:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("rows", total=run.manifest["inputs"])
+        task = progress.add_task("rows", total=run.manifest.inputs)
         for table in labels.tables():
             evaluation.add_predictions(table)
             progress.advance(task, table.num_rows)

@@ -19,11 +19,8 @@ from pipeline.console.checks import require, require_run
 from pipeline.explore.near_duplicates import COLUMNS, THRESHOLD, Groups, find_groups
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms._version import VERSION
+from transforms.rows.names import DUPLICATES_FILE, GROUPS_FILE
 from transforms.storage import files
-
-FOLDER = "duplicates"
-GROUPS_FILE = f"{FOLDER}/groups.parquet"
-SUMMARY_FILE = f"{FOLDER}/summary.json"
 
 _SHOWN = 10
 _DESCRIBED = ("uri", "sha256", "width", "height", "size", "label")
@@ -58,7 +55,7 @@ def duplicates(options: DuplicatesOptions) -> tuple[dict[str, Any], pa.Table]:
         options: which run.
 
     Returns:
-        The summary, as it is written to `SUMMARY_FILE`, and the table of `GROUPS_FILE`: a row for
+        The summary, as in `DUPLICATES_FILE`, and the table of `GROUPS_FILE`: a row for
         each picture of a group, the one to keep first.
 
     Raises:
@@ -67,7 +64,7 @@ def duplicates(options: DuplicatesOptions) -> tuple[dict[str, Any], pa.Table]:
     run = open_run(options.folder)
     groups = find_groups(
         lambda: run.predictions(columns=COLUMNS),
-        count=run.manifest["predictions"],
+        count=run.manifest.predictions,
         threshold=options.threshold,
     )
     table = _described(run, groups)
@@ -75,7 +72,7 @@ def duplicates(options: DuplicatesOptions) -> tuple[dict[str, Any], pa.Table]:
     with files.create(files.join(options.folder, GROUPS_FILE)) as file:
         pq.write_table(table, file, compression="zstd")
     text = json.dumps(summary, indent=2, ensure_ascii=False)
-    files.write_bytes(files.join(options.folder, SUMMARY_FILE), f"{text}\n".encode())
+    files.write_bytes(files.join(options.folder, DUPLICATES_FILE), f"{text}\n".encode())
     return summary, table
 
 
@@ -123,15 +120,15 @@ def _summary(
 ) -> dict[str, Any]:
     return {
         "version": VERSION,
-        "run": {"started": run.manifest["started"]},
+        "run": {"started": run.manifest.started},
         "threshold": options.threshold,
         "pictures": len(groups.group),
         "groups": int(groups.group.max(initial=-1)) + 1,
         "in_groups": table.num_rows,
         "identical": int(groups.identical.sum()),
         "could_go": table.num_rows - int(groups.group.max(initial=-1)) - 1,
-        "model": run.manifest["model"],
-        "preprocess": run.manifest["preprocess"],
+        "model": run.manifest.model.as_dict(),
+        "preprocess": run.manifest.preprocess.as_dict(),
     }
 
 

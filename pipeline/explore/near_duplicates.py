@@ -21,7 +21,7 @@ from pipeline.explore.vectors import Vectors, unit_vectors
 from transforms.errors import UserError
 
 THRESHOLD = 0.95
-"""Cosine from which on two pictures count as nearly the same, see docs/duplicates.md."""
+"""Cosine from which on two pictures count as nearly the same, see docs/commands/duplicates.md."""
 
 COLUMNS = ("sha256", "embedding")
 

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.console.checks import require, require_run, require_truth
 from pipeline.evaluate.calibration import ScoreCounts
+from pipeline.evaluate.confusion import class_figures, confused
 from pipeline.evaluate.shares import share
 from pipeline.heads.head import FILE, Head, Vectors, embeddings, vectors_of, write_head
 from pipeline.labels.truth import Truth, load_truth
@@ -28,7 +29,8 @@ from transforms.storage import files
 
 _FOLDS = 5
 _EXAMPLES = 20
-_PAIRS = 20
+_MISTAKES = 20
+_FIGURES = ("truth", "predicted", "precision", "recall")
 
 _INVERSE_PENALTY = 0.1
 """scikit-learn's C. Of 0.001 to 100 it did best, in accuracy and likelihood, at telling dogs, other
@@ -114,7 +116,7 @@ def fit(options: FitOptions, *, console: Console) -> dict[str, Any]:
 
 
 def _examples(run: FinishedRun, truth: Truth, progress: Progress) -> _Examples:
-    task = progress.add_task("rows", total=run.manifest["predictions"])
+    task = progress.add_task("rows", total=run.manifest.predictions)
     vectors, numbers = [], []
     for table in run.predictions(columns=("uri", "embedding")):
         found = truth.classes(table["uri"].to_pylist())
@@ -186,8 +188,11 @@ def _cross_validated(
         "accuracy": share(int(right.sum()), len(numbers)),
         "largest_label": share(int(counts.max()), len(numbers)),
         "calibration_error": calibration.error(),
-        "by_label": _label_figures(pairs, labels),
-        "confused": _confused(pairs, labels),
+        "by_label": [
+            {"label": label, **{name: getattr(of, name) for name in _FIGURES}}
+            for label, of in zip(labels, class_figures(pairs), strict=True)
+        ],
+        "confused": list(confused(pairs, labels, most=_MISTAKES)),
     }
 
 
@@ -195,28 +200,3 @@ def _folds(numbers: npt.NDArray[np.intp], folds: int) -> Iterator[Any]:
     """Positions of the other folds and of the fold, with every label in each."""
     split = StratifiedKFold(folds, shuffle=True, random_state=0)
     return split.split(np.zeros(len(numbers)), numbers)  # type: ignore[no-any-return]
-
-
-def _label_figures(pairs: npt.NDArray[np.int64], labels: Sequence[str]) -> list[dict[str, Any]]:
-    true, predicted, hits = pairs.sum(1), pairs.sum(0), pairs.diagonal()
-    return [
-        {
-            "label": label,
-            "truth": int(true[at]),
-            "predicted": int(predicted[at]),
-            "precision": float(hits[at] / predicted[at]) if predicted[at] else None,
-            "recall": float(hits[at] / true[at]),
-        }
-        for at, label in enumerate(labels)
-    ]
-
-
-def _confused(pairs: npt.NDArray[np.int64], labels: Sequence[str]) -> list[dict[str, Any]]:
-    wrong = pairs - np.diag(pairs.diagonal())
-    order = np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]
-    places = (divmod(int(at), len(labels)) for at in order)
-    return [
-        {"truth": labels[true], "predicted": labels[said], "rows": int(wrong[true, said])}
-        for true, said in places
-        if wrong[true, said]
-    ]

@@ -55,7 +55,7 @@ class Head:
         Raises:
             UserError: the run's model or preprocessing is another one.
         """
-        size = run.manifest["model"]["feature_size"]
+        size = run.manifest.model.feature_size
         if len(self.weights) != size:
             raise UserError(
                 f"{run.folder}: the head takes vectors of {len(self.weights)} numbers, those of "
@@ -77,8 +77,8 @@ _VECTORS = {"model", "kind", "preprocess"}
 
 def vectors_of(run: FinishedRun) -> dict[str, Any]:
     """What decides the feature vectors of a run: those of other runs compare if it is the same."""
-    model, preprocess = run.manifest["model"], run.manifest["preprocess"]
-    return {"model": model["sha256"], "kind": model["kind"], "preprocess": dict(preprocess)}
+    model, preprocess = run.manifest.model, run.manifest.preprocess
+    return {"model": model.sha256, "kind": model.kind, "preprocess": preprocess.as_dict()}
 
 
 def embeddings(table: pa.Table) -> Vectors:

@@ -22,9 +22,9 @@ from pipeline.models.tflite.stand_in import stand_in
 from transforms.errors import UserError
 
 if TYPE_CHECKING:
-    from pipeline.models.float_module.compare import Comparison
+    from pipeline.models.convert.compare import Comparison
+    from pipeline.models.convert.options import ExportOptions
     from pipeline.models.float_module.describe import ModuleInfo
-    from pipeline.models.float_module.options import ExportOptions
 
 
 def fetch(model: str, *, sha256: str | None) -> None:
@@ -63,7 +63,7 @@ def export(options: ExportOptions, *, as_json: bool, verbose: bool) -> None:
         UserError: it cannot be converted or written, or tensorflow is not installed.
     """
     with _tensorflow(f"converting {options.model}", verbose=verbose):
-        from pipeline.models.float_module.export import export as convert
+        from pipeline.models.convert.export import export as convert
 
         done = convert(options)
     if as_json:
@@ -86,9 +86,9 @@ def compare(a: str, b: str, *, source: str, as_json: bool, verbose: bool) -> Non
         UserError: one cannot be had, or they are of different kinds, or tensorflow is missing.
     """
     with _tensorflow(f"comparing {a} with {b}", verbose=verbose):
-        from pipeline.models.float_module import compare as comparison
-        from pipeline.models.float_module.pictures import pictures
-        from pipeline.models.float_module.taps import tapped
+        from pipeline.models.convert import compare as comparison
+        from pipeline.models.convert.pictures import pictures
+        from pipeline.models.convert.taps import tapped
 
         left, right = tapped(a), tapped(b)
         found = comparison.compare(left, right, pictures(source, size=left.size))

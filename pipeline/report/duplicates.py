@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.explore.duplicates import GROUPS_FILE, SUMMARY_FILE
 from pipeline.report.survey import Survey, hash_numbers
 from pipeline.run.folder.finished import FinishedRun
+from transforms.rows.names import DUPLICATES_FILE, GROUPS_FILE
 from transforms.storage import files
 
 GROUPS = 24
@@ -84,11 +84,11 @@ def near_identical(run: FinishedRun, tables: Callable[[], Iterable[pa.Table]]) -
         run: the run.
         tables: reads the run's predictions with `survey.COLUMNS`.
     """
-    path = files.join(run.folder, SUMMARY_FILE)
+    path = files.join(run.folder, DUPLICATES_FILE)
     if not files.exists(path):
         return None
     summary = orjson.loads(files.read_bytes(path))
-    if summary["run"]["started"] != run.manifest["started"]:
+    if summary["run"]["started"] != run.manifest.started:
         return None  # of a run that was here before
     with files.open_read(files.join(run.folder, GROUPS_FILE)) as file:
         table = pq.read_table(file, columns=["group", "uri"])

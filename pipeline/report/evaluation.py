@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 from markupsafe import Markup
 
-from pipeline.evaluate import evaluate
 from pipeline.report import charts
 from pipeline.run.folder.finished import FinishedRun
+from transforms.rows.names import EVALUATION_FILE
 from transforms.storage import files
 
 
@@ -34,11 +34,11 @@ class EvaluationPart:
 
 def evaluation_part(run: FinishedRun) -> EvaluationPart | None:
     """The section, or None if this very run has not been evaluated."""
-    path = files.join(run.folder, evaluate.FILE)
+    path = files.join(run.folder, EVALUATION_FILE)
     if not files.exists(path):
         return None
     result = orjson.loads(files.read_bytes(path))
-    if result["run"]["started"] != run.manifest["started"]:
+    if result["run"]["started"] != run.manifest.started:
         return None  # of a run that was here before
     return EvaluationPart(
         caption=f"{result['rows']['with_truth']:,} pictures compared with {result['truth']}.",

@@ -73,7 +73,7 @@ def test_a_run_that_is_asked_to_end_saves_what_it_has(
     words = ["label", "--quiet", "--input", str(photos), "--output", str(out), "--resume"]
     assert main([*words, "--model", str(stand_in_file)]) == 0
     manifest = open_run(str(out)).manifest
-    assert (manifest["inputs"], manifest["reused"]) == (510, len(set(saved)))
+    assert (manifest.inputs, manifest.reused) == (510, len(set(saved)))
 
 
 def test_worker_processes_end_with_the_run(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+FORMAT_NAMES = ("parquet", "tfrecord", "tfrecord.gz", "jsonl")
+"""Keys of `transforms.rows.formats.FORMATS`, for those that must not import Arrow."""
+
 MANIFEST = "_MANIFEST.json"
 
 
@@ -13,3 +16,8 @@ UNFINISHED = "_unfinished-"
 
 HEAD_FOLDER = "head"
 """Labels of a head, beside the rows that they were learned from."""
+
+EVALUATION_FILE = "evaluation/evaluation.json"
+
+GROUPS_FILE = "duplicates/groups.parquet"
+DUPLICATES_FILE = "duplicates/summary.json"

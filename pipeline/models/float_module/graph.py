@@ -67,7 +67,7 @@ class _Convolution(tf.Module):  # type: ignore[misc]
         return x if self.layer.is_logits else tf.nn.relu6(x)
 
 
-class Network(tf.Module):  # type: ignore[misc]
+class FloatModule(tf.Module):  # type: ignore[misc]
     """A MobileNet V1 in float.
 
     Args:

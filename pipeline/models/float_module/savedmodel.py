@@ -14,7 +14,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from pipeline.models.float_module.float_network import FloatNetwork
 from pipeline.models.float_module.folder import SAVED_MODEL
-from pipeline.models.float_module.graph import Network
+from pipeline.models.float_module.graph import FloatModule
 from pipeline.models.float_module.variables import Variables
 from transforms.errors import UserError
 
@@ -34,7 +34,7 @@ def save(network: FloatNetwork, folder: Path) -> None:
         UserError: The folder exists already or cannot be written.
     """
     with new_folder(folder) as temporary:
-        module = Network(network)
+        module = FloatModule(network)
         signatures = _signatures(module, network.size)
         with _quiet():
             tf.saved_model.save(module, str(temporary), signatures=signatures)
@@ -134,7 +134,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         ) from error
 
 
-def _signatures(module: Network, size: int) -> dict[str, Any]:
+def _signatures(module: FloatModule, size: int) -> dict[str, Any]:
     spec = tf.TensorSpec([None, size, size, 3], tf.float32, "images")
 
     def image_classification(images: Any) -> dict[str, Any]:

@@ -20,7 +20,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.run.folder import ledger, owner
+from pipeline.run.folder import owner
+from pipeline.run.folder.manifest import read_manifest
 from pipeline.run.folder.owner import NAME as NAME
 from transforms.errors import UserError
 from transforms.storage import files
@@ -202,10 +203,9 @@ def _is_silent(path: str, there: Mapping[str, Any]) -> bool:
 
 def _has_finished(folder: str, there: Mapping[str, Any]) -> bool:
     try:
-        manifest = ledger.read_manifest(folder)
-    except (FileNotFoundError, ValueError):
+        return read_manifest(folder).started == str(there["started"])
+    except (FileNotFoundError, UserError):
         return False
-    return bool(manifest["started"] == there["started"])
 
 
 def _busy(folder: str, path: str, there: Mapping[str, Any]) -> UserError:

@@ -265,7 +265,7 @@ def _opened(folder: Path) -> dict[str, Any]:
     """What FiftyOne makes of an export."""
     python = os.environ.get("QUANTLABEL_FIFTYONE")
     if not python:
-        pytest.skip("QUANTLABEL_FIFTYONE names no Python that has fiftyone; see docs/export.md")
+        pytest.skip("no Python with fiftyone (QUANTLABEL_FIFTYONE); see docs/commands/export.md")
     _export(folder, "fiftyone")
     done = subprocess.run(
         [python, "-c", _OPEN, str(folder / "export/fiftyone")],

@@ -220,7 +220,7 @@ def test_finished_objects_are_not_read_again(
     bucket.put("photos/000003.jpg", (photos / "000004.jpg").read_bytes())
     assert _label(*words, "--resume") == 0
     assert _pictures_read(caplog) == ["000003.jpg"]
-    assert open_run("s3://bkt/o").manifest["reused"] == 9
+    assert open_run("s3://bkt/o").manifest.reused == 9
 
 
 def test_only_who_knows_the_version_writes_or_deletes(bucket: Bucket) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.models.float_module.graph import Network
-from pipeline.models.float_module.taps import TappedNetwork, TappedTflite
+from pipeline.models.convert.taps import TappedNetwork, TappedTflite
+from pipeline.models.float_module.graph import FloatModule
 from pipeline.models.float_module.tflite import from_tflite
 from pipeline.models.tflite.architecture import MULTIPLIERS, SIZES
 from pipeline.models.tflite.stand_in import stand_in
@@ -47,7 +47,7 @@ def _assert_equal(tflite: bytes, pictures: np.ndarray) -> None:
 
 def test_without_ranges_nothing_is_rounded() -> None:
     network = from_tflite(stand_in()).without_ranges()
-    logits, features = Network(network).heads(unit_range(block_pictures(2)))
+    logits, features = FloatModule(network).heads(unit_range(block_pictures(2)))
     assert (logits.shape, features.shape) == ((2, 1001), (2, 256))
     for values, step in ((logits, 0.13), (features, 6 / 255)):
         steps = values.numpy() / step
@@ -56,7 +56,7 @@ def test_without_ranges_nothing_is_rounded() -> None:
 
 def test_the_mapping_of_the_module_is_another() -> None:
     network = dataclasses.replace(from_tflite(stand_in()), input_range="unit")
-    module = Network(network)
+    module = FloatModule(network)
     images = np.array([0, 1 / 255, 128 / 255, 1], np.float32).reshape(4, 1, 1, 1)
     fed, scale = module._preprocessed(np.broadcast_to(images, (4, 128, 128, 3)))
     assert scale == pytest.approx(2.001 / 255)
@@ -65,6 +65,6 @@ def test_the_mapping_of_the_module_is_another() -> None:
 
 
 def test_an_image_of_another_size_is_refused() -> None:
-    module = Network(from_tflite(stand_in()))
+    module = FloatModule(from_tflite(stand_in()))
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match=r"shape .*128,128,3"):
         module.heads(np.zeros((1, 96, 96, 3), np.float32))

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from pipeline.cli import main
 from pipeline.models.float_module.float_network import Range
-from pipeline.models.float_module.graph import Network
+from pipeline.models.float_module.graph import FloatModule
 from pipeline.models.float_module.source import read_network
 from pipeline.models.float_module.tflite import to_tflite
 from tests.helpers.pictures import block_pictures
@@ -132,7 +132,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_float_checkpoint_gives_the_answers_of_its_graph(trained: Path) -> None:
     network = read_network(str(trained / "float.ckpt"), size=128)
     assert not network.is_quantized
-    logits, features = Network(network).heads(IMAGES)
+    logits, features = FloatModule(network).heads(IMAGES)
     expected = np.load(trained / "float.ckpt.npz")
     np.testing.assert_allclose(logits, expected["logits"], atol=2e-4)
     np.testing.assert_allclose(features, expected["features"], atol=2e-4)
@@ -147,11 +147,11 @@ def test_a_quantized_checkpoint_gives_nearly_the_answers_of_its_graph(trained: P
     assert network.layers[0].output_range == Range(0, 5.875)
     assert network.layers[0].weight_range == Range(-0.875, 1.0)
     assert network.layers[-1].output_range == Range(-9.5, 12.25)
-    logits, features = Network(network).heads(IMAGES)
+    logits, features = FloatModule(network).heads(IMAGES)
     expected = np.load(trained / f"{NAME}.npz")
     assert np.abs(logits - expected["logits"]).mean() < 21.75 / 255  # a step
     assert np.abs(features - expected["features"]).mean() < 5.875 / 255
-    without = Network(network.without_ranges()).heads(IMAGES)
+    without = FloatModule(network.without_ranges()).heads(IMAGES)
     assert np.abs(without[1] - expected["features"]).mean() > 2 * 5.875 / 255
 
 

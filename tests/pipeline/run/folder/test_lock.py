@@ -16,6 +16,7 @@ import pytest
 from pipeline.cli import main
 from pipeline.run.folder import lock
 from tests.helpers.cloud import BUCKET, Cloud
+from tests.helpers.finished_runs import manifest_json
 from tests.helpers.runs import start_label, wait_for_pieces
 from transforms.errors import UserError
 from transforms.storage import files
@@ -104,7 +105,8 @@ def test_a_job_elsewhere_outlives_its_launcher(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="as a job on DataflowRunner, host elsewhere") as raised:
         _held(tmp_path)
     assert f"delete {path}" in str(raised.value)
-    (tmp_path / "_MANIFEST.json").write_text(json.dumps({"started": THERE["started"]}), "utf-8")
+    finished = manifest_json(started=THERE["started"])
+    (tmp_path / "_MANIFEST.json").write_text(json.dumps(finished), "utf-8")
     _held(tmp_path)
 
 

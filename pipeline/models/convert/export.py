@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipeline.models.float_module import folder, post_training, savedmodel
+from pipeline.models.convert import post_training
+from pipeline.models.convert.options import ExportOptions
+from pipeline.models.convert.pictures import pictures
+from pipeline.models.float_module import folder, savedmodel
 from pipeline.models.float_module.float_network import FloatNetwork
-from pipeline.models.float_module.options import ExportOptions
-from pipeline.models.float_module.pictures import pictures
 from pipeline.models.float_module.source import read_network
 from pipeline.models.float_module.tflite import to_tflite
 from transforms.errors import UserError

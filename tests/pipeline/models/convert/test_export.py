@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline.cli import main
-from pipeline.models.float_module import post_training
-from pipeline.models.float_module.options import ExportOptions
+from pipeline.models.convert import post_training
+from pipeline.models.convert.options import ExportOptions
 from pipeline.models.float_module.source import read_network
 from pipeline.models.tflite.info import describe
 from pipeline.models.tflite.stand_in import stand_in

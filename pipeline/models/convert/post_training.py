@@ -16,7 +16,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from pipeline.models.float_module.float_network import FloatNetwork
-from pipeline.models.float_module.graph import Network
+from pipeline.models.float_module.graph import FloatModule
 from pipeline.models.tflite import flatbuffer, two_head
 from pipeline.models.tflite.graph import PIXEL
 from transforms.records import Pixels
@@ -39,7 +39,7 @@ def quantize(network: FloatNetwork, pictures: Iterable[Pixels]) -> bytes:
     Raises:
         UserError: The converter fails.
     """
-    module = Network(network.without_ranges())
+    module = FloatModule(network.without_ranges())
     spec = tf.TensorSpec([None, network.size, network.size, 3], tf.float32, "input")
 
     def heads(pixels: Any) -> dict[str, Any]:

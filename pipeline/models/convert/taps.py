@@ -13,7 +13,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from pipeline.models.float_module import folder
 from pipeline.models.float_module.float_network import FloatNetwork, dequantize
-from pipeline.models.float_module.graph import Network, activation_names
+from pipeline.models.float_module.graph import FloatModule, activation_names
 from pipeline.models.float_module.source import read_network
 from pipeline.models.store.store import resolve
 from pipeline.models.tflite import flatbuffer
@@ -123,7 +123,7 @@ class TappedNetwork:
         self.depth = network.layers[-1].layer.channels
         self.steps: Mapping[str, float] = _steps(network)
         spec = tf.TensorSpec([None, network.size, network.size, 3], tf.float32)
-        self._function = tf.function(Network(network).activations, input_signature=[spec])
+        self._function = tf.function(FloatModule(network).activations, input_signature=[spec])
 
     def run(self, pixels: npt.NDArray[np.uint8]) -> Activations:
         """See `Tapped`."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.models.float_module.taps import Tapped
+from pipeline.models.convert.taps import Tapped
 from transforms.errors import UserError
 from transforms.network.ranking import top_classes
 from transforms.records import Pixels

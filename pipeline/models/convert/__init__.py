@@ -1,0 +1,1 @@
+"""From one format of a network to another, and where two networks differ."""
