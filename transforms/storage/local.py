@@ -161,13 +161,16 @@ def exists(path: str) -> bool:
 
 
 def changed(path: str) -> float | None:
-    """When a file was written, renamed or linked last, whichever was later."""
+    """When a file was written, renamed or linked last, whichever was later.
+
+    The time that people see and set (mtime) may be any, in the future too. That of the system's own
+    record (ctime) moves with each of these, and nobody can set it.
+    """
     times: list[float] = []
     for look in (os.lstat, os.stat):
         # ValueError: a NUL character in the name. A dangling link has a time of its own.
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
-            status = look(path)
-            times += [status.st_mtime, status.st_ctime]
+            times.append(look(path).st_ctime)
     return max(times, default=None)
 
 

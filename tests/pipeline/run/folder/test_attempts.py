@@ -25,7 +25,7 @@ def finishes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Finish]]:
     calls: list[Finish] = []
     process = FinishRun.process
 
-    def noted(self: FinishRun, *words: Any, **sides: Any) -> Iterator[dict[str, Any]]:
+    def noted(self: FinishRun, *words: Any, **sides: Any) -> Iterator[Any]:
         calls.append(lambda: list(process(self, *words, **sides)))
         yield from process(self, *words, **sides)
 
@@ -116,6 +116,25 @@ def test_a_run_that_loses_its_folder_while_it_names_files_deletes_nothing(
     assert run.label() == 1
     assert {name: run.content()[name] for name in later} == later
     assert "_SUCCESS" not in run.content()
+
+
+def test_a_run_whose_files_vanish_before_they_have_names_costs_no_finished_run(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.label() == 0
+    before = run.content()
+    commit = attempts.commit
+
+    def late(folder: str, attempt: str, *words: Any) -> None:
+        for path in Path(attempt).glob("merged-*"):
+            path.unlink()
+        commit(folder, attempt, *words)
+
+    monkeypatch.setattr(attempts, "commit", late)
+    (run.out.parent / "photos/000003.jpg").unlink()
+    assert run.label("--overwrite") == 1
+    assert "were written and then vanished" in capsys.readouterr().err
+    assert run.content() == before
 
 
 @pytest.mark.parametrize(("words", "status"), [((), 1), (("--resume",), 0), (("--overwrite",), 0)])
