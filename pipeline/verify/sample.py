@@ -16,7 +16,6 @@ from transforms.failures import Reason, Stage
 from transforms.inputs.archives.members import named_archive
 from transforms.records import Failure, ImageRef, Prediction
 from transforms.rows.schema import prediction_table
-from transforms.storage.addresses import name_of
 
 _COMPARED = [name for name in Prediction._fields if name not in ("uri", "meta")]
 
@@ -74,18 +73,15 @@ def label_again(rows: pa.Table, relabel: Relabeller) -> Compared:
         rows: of predictions.
         relabel: labels as the run did.
     """
-    uris = [name_of(uri) for uri in rows.column("uri").to_pylist()]
+    uris: list[str] = rows.column("uri").to_pylist()
     now = {result.uri: result for result in _labelled(uris, relabel)}
     compared = Compared(0, [], [], [], [])
     for at, uri in enumerate(uris):
         row, result = rows.slice(at, 1), now[uri]
-        same = _is_same(row, result)
-        if isinstance(result, Prediction) and (same or _value(row, "sha256") == result.sha256):
+        problems = _problems(row, result)
+        if problems is not None:
+            compared.problems.extend(problems)
             compared = compared._replace(pictures=compared.pictures + 1)
-            compared.problems.extend(_problems(row, result))
-        elif same and isinstance(result, Failure):
-            compared = compared._replace(pictures=compared.pictures + 1)
-            compared.problems.append(f"{uri}: cannot be labelled now: {result.reason}")
         elif isinstance(result, Failure) and result.reason == Reason.NOT_FOUND:
             compared.gone.append(uri)
         elif isinstance(result, Failure) and result.stage == Stage.READ:
@@ -111,18 +107,21 @@ def _value(row: pa.Table, name: str) -> Any:
     return row.column(name)[0].as_py()
 
 
-def _is_same(row: pa.Table, result: Prediction | Failure) -> bool:
-    """Whether the storage takes the picture for that of the row."""
-    return (result.size, result.version) == (_value(row, "size"), _value(row, "version"))
+def _problems(row: pa.Table, result: Prediction | Failure) -> list[str] | None:
+    """What is wrong with a row; None if another picture is there now, or none.
 
-
-def _problems(row: pa.Table, result: Prediction) -> list[str]:
-    """What is wrong with a row; that the same content lies there anew is not."""
+    That the same content lies there anew is no problem, and no reason not to compare.
+    """
+    uri = _value(row, "uri")
+    same = (result.size, result.version) == (_value(row, "size"), _value(row, "version"))
+    if isinstance(result, Failure):
+        return [f"{uri}: cannot be labelled now: {result.reason}"] if same else None
+    if not same and result.sha256 != _value(row, "sha256"):
+        return None
     now = prediction_table([result])
     wrong = [
         name
         for name in _COMPARED
         if name != "version" and not row.column(name).equals(now.column(name))
     ]
-    uri = _value(row, "uri")
     return [f"{uri}: labelled again, it differs in {', '.join(wrong)}"] if wrong else []

@@ -253,28 +253,13 @@ def _relabelled(options: VerifyOptions, manifest: Manifest, sample: Sample) -> C
     check.done = result.pictures > 0
     check.named = {"gone": result.gone, "changed": result.changed, "unread": result.unread}
     check.counts = {name: len(uris) for name, uris in check.named.items()}
-    found = [
-        f"{result.pictures} pictures, every column compared",
-        *(
-            f"{len(uris)} {_NOT_COMPARED[name]}: {_some(uris)}"
-            for name, uris in check.named.items()
-            if uris
-        ),
-    ]
+    found = [f"{result.pictures} pictures, every column compared"]
+    found += [f"{len(uris)} {_WHY[name]}" for name, uris in check.named.items() if uris]
     check.found = "; ".join(found)
     return check
 
 
-_NOT_COMPARED = {
-    "gone": "are gone",
-    "changed": "have changed",
-    "unread": "cannot be read now",
-}
-
-
-def _some(uris: list[str]) -> str:
-    more = len(uris) - _NAMED
-    return ", ".join(uris[:_NAMED]) + (f" and {more} more (--json names all)" if more > 0 else "")
+_WHY = {"gone": "are gone", "changed": "have changed", "unread": "cannot be read now"}
 
 
 def _result(check: Check) -> str:
@@ -292,7 +277,15 @@ def print_checks(checks: list[Check], *, console: Console) -> None:
         table.add_row(check.name, _result(check), escape(check.found))
     console.print(table)
     for check in checks:
+        for name, uris in check.named.items():
+            for line in _some(uris):
+                console.print(f"{check.name}: {name}: {line}", markup=False, soft_wrap=True)
         for problem in check.problems:
             console.print(f"{check.name}: {problem}", style="red", markup=False, soft_wrap=True)
         if check.count > len(check.problems):
             console.print(f"{check.name}: and {check.count - len(check.problems):,} more")
+
+
+def _some(uris: list[str]) -> list[str]:
+    more = len(uris) - _NAMED
+    return uris[:_NAMED] + ([f"and {more:,} more, which --json names"] if more > 0 else [])

@@ -95,6 +95,26 @@ def test_worker_processes_end_with_the_run(
     assert [pid for pid in workers if Path(f"/proc/{pid}").exists()] == []
 
 
+def test_worker_processes_that_have_just_begun_end_too(
+    photos: Path, stand_in_file: Path, tmp_path: Path, temporary: Path
+) -> None:
+    run = start_label(
+        *(photos, tmp_path / "out", stand_in_file),
+        *("--direct_running_mode=multi_processing", "--direct_num_workers=2"),
+    )
+    while len(workers := descendants(run.pid)) < 2:
+        assert run.poll() is None
+        time.sleep(0.01)
+    run.terminate()
+    try:
+        _, said = run.communicate(timeout=120)
+    finally:
+        run.kill()
+    assert (run.returncode, said) == (143, "quantlabel: interrupted; nothing was finished\n")
+    assert list(temporary.iterdir()) == list((tmp_path / "out").iterdir()) == []
+    assert [pid for pid in workers if Path(f"/proc/{pid}").exists()] == []
+
+
 _SLOW_TO_END = """
 import sys, time, pipeline.run.launch
 
