@@ -76,6 +76,7 @@ def _run(argv: Sequence[str] | None, received: Sequence[int]) -> int:
         print(f"quantlabel: {error}", file=sys.stderr)
         return error.exit_status
     arguments.beam_args = tuple(others)
+    arguments.owns_process = argv is None
     _set_verbosity(arguments.verbose)
     command: Callable[[argparse.Namespace], None] = arguments.command
     try:

@@ -5,34 +5,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from rich.console import Console
 
 from pipeline.console.checks import require, require_run
-from pipeline.export.coco import write_coco
-from pipeline.export.csv_table import write_csv
-from pipeline.export.fiftyone import write_fiftyone
-from pipeline.export.huggingface import write_huggingface
-from pipeline.export.image_folder import write_image_folder
-from pipeline.export.label_studio import write_label_studio
-from pipeline.export.source import Counts, Source, open_source
+from pipeline.export.source import open_source
+from pipeline.export.targets import TARGETS
 from pipeline.run.folder.finished import open_run
 from pipeline.run.folder.ledger import now
 from transforms._version import VERSION
-from transforms.rows.names import UNFINISHED
+from transforms.rows.marker import mark
+from transforms.rows.names import EXPORT_FOLDER, UNFINISHED
 from transforms.storage import files
-
-FORMATS: Mapping[str, Callable[[Source, str], Counts]] = {
-    "label-studio": write_label_studio,
-    "fiftyone": write_fiftyone,
-    "huggingface": write_huggingface,
-    "coco-classification": write_coco,
-    "csv": write_csv,
-    "imagefolder": write_image_folder,
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +28,7 @@ class ExportOptions:
 
     Attributes:
         folder: of a finished run, local or remote.
-        to: one of `FORMATS`.
+        to: one of `TARGETS`.
 
     Raises:
         UsageError: a value that cannot work.
@@ -53,7 +40,7 @@ class ExportOptions:
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
         require_run(self.folder)
-        require(self.to in FORMATS, "--to", f"one of {', '.join(FORMATS)}", self.to)
+        require(self.to in TARGETS, "--to", f"one of {', '.join(TARGETS)}", self.to)
 
 
 def export(options: ExportOptions, *, console: Console | None = None) -> dict[str, Any]:
@@ -73,7 +60,7 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
     """
     run = open_run(options.folder)
     source = open_source(run)
-    place = files.join(run.folder, "export")
+    place = files.join(run.folder, EXPORT_FOLDER)
     folder = files.join(place, options.to)
     ledger = f"{folder}.json"
     prefix = f"{UNFINISHED}{options.to}-"
@@ -82,7 +69,8 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
     staging = files.join(place, f"{prefix}{uuid.uuid4().hex[:12]}")
     try:
         with _sign_of_life(options, console):
-            counts = FORMATS[options.to](source, staging)
+            counts = TARGETS[options.to].load()(source, staging)
+        mark(staging, command="export", entries=files.names(staging))
         if not files.is_local(place):  # where its files appear one by one
             files.delete([ledger])
         files.replace_tree(staging, folder)
@@ -98,6 +86,7 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
         "exported": now(),
         "run": run.manifest.cited(),
     }
+    mark(place, command="export", entries=[*TARGETS, *(f"{name}.json" for name in TARGETS)])
     files.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
     return summary
 
@@ -115,15 +104,6 @@ def print_export(summary: Mapping[str, Any], *, console: Console) -> None:
     console.print(f"{summary['rows']:,} pictures exported to {summary['format']}", markup=False)
     if summary["left_out"]:
         console.print(
-            f"{summary['left_out']:,} left out: {_CANNOT_OPEN[summary['format']]}", markup=False
+            f"{summary['left_out']:,} left out: {TARGETS[summary['format']].left_out}", markup=False
         )
     console.print(summary["folder"], markup=False, soft_wrap=True)
-
-
-_INSIDE_ARCHIVES = "they are inside archives, where it cannot look"
-_NOT_FILES = "they are not files of this machine, or are inside archives"
-_CANNOT_OPEN = {
-    "label-studio": _INSIDE_ARCHIVES,
-    "fiftyone": f"{_NOT_FILES}, or do not have the extension of a picture",
-    "imagefolder": f"{_NOT_FILES}, or have no label of the label map",
-}

@@ -72,9 +72,9 @@ def find(uri: str, *, patience_s: float = PATIENCE_S) -> tuple[int, str] | None:
     try:
         with translated(uri):
             item = described(uri, patience_s)
+            return int(item.size), str(item.generation)
     except FileNotFoundError:
         return None
-    return int(item.size), str(item.generation)
 
 
 def exists(path: str) -> bool:
@@ -135,10 +135,11 @@ def pages(
     while True:
         with translated(uri):
             page = next(answers, None)
-        if page is None:
-            return
-        objects = [Object(item.name, int(item.size), str(item.generation)) for item in page]
-        yield Page(objects, list(page.prefixes))
+            if page is None:
+                return
+            objects = [Object(item.name, int(item.size), str(item.generation)) for item in page]
+            prefixes = list(page.prefixes)
+        yield Page(objects, prefixes)
 
 
 def names(folder: str) -> list[str]:

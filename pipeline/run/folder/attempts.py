@@ -25,6 +25,7 @@ from pipeline.run.options import CHANGE_ROWS
 from transforms.errors import UserError
 from transforms.network.label_map import LabelMap
 from transforms.resume.check_files import Found
+from transforms.rows.kinds import ANY_KIND, RowKind, kind_of
 from transforms.rows.names import MANIFEST, SUCCESS, UNFINISHED
 from transforms.rows.publish import (
     Move,
@@ -36,13 +37,11 @@ from transforms.rows.publish import (
 from transforms.rows.shards import PIECES
 from transforms.storage import files
 
-KINDS = ("predictions", "failures")
-
 _RUN = "_RUN.json"
 _COMMIT = "_COMMIT.json"
 _CURE = "Delete its folder, and run again."
 
-_PIECE = re.compile(rf"(predictions|failures)-[0-9a-f]{{32}}\.{PIECES}")
+_PIECE = re.compile(rf"({ANY_KIND})-[0-9a-f]{{32}}\.{PIECES}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +143,7 @@ def _finish(folder: str, attempt: str, *, by: str) -> None:
     delete_markers(folder)
     publish(folder, moves)
     _require_own(folder, attempt, by=by)  # moving may have taken long
-    for kind in KINDS:
+    for kind in RowKind:
         delete_stale(folder, kind=kind, current=[move.shard for move in moves])
     content = as_json(manifest.as_dict())
     files.write_bytes(files.join(folder, MANIFEST), content)
@@ -191,7 +190,7 @@ def stored_files(folder: str, *, attempt: str, identity: Identity) -> Iterator[F
     for other, run in _others(folder):
         if other != attempt and not differences(run, identity):
             for name in pieces(other):
-                yield Found(name.split("-")[0], other, name)
+                yield Found(kind_of(name), other, name)
 
 
 def require_same(folder: str, identity: Identity) -> None:
@@ -247,4 +246,4 @@ def _others(folder: str) -> Iterator[tuple[str, Identity]]:
 
 def _shards(folder: str, manifest: Manifest) -> Iterator[Found]:
     for shard in manifest.files:
-        yield Found(shard.name.split("-")[0], folder, shard.name, shard)
+        yield Found(shard.kind, folder, shard.name, shard)
