@@ -70,7 +70,7 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
     try:
         with _sign_of_life(options, console):
             counts = TARGETS[options.to].load()(source, staging)
-            mark(staging, command="export", entries=files.names(staging))
+        mark(staging, command="export", entries=files.names(staging))
         if not files.is_local(place):  # where its files appear one by one
             files.delete([ledger])
         files.replace_tree(staging, folder)

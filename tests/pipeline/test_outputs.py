@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import main
-from pipeline.export import csv_table
-from pipeline.export.targets import TARGETS
+from pipeline.export.targets import TARGETS, ExportTarget
 from tests.conftest import unprivileged
 from tests.helpers.cloud import Cloud
 from tests.helpers.finished_runs import plausible, some_failures, write_run
@@ -125,7 +124,7 @@ def test_who_looks_while_an_export_is_replaced_sees_all_of_it(run: Path) -> None
         watcher.join()
     assert wrong == []
     assert _content(run / "export/csv") == before
-    assert sorted(os.listdir(run / "export")) == ["csv", "csv.json"]
+    assert sorted(os.listdir(run / "export")) == ["_QUANTLABEL.json", "csv", "csv.json"]
 
 
 @pytest.mark.parametrize("swaps", [True, False])
@@ -153,7 +152,7 @@ def test_an_export_that_was_killed_is_cleared_away_by_the_next(run: Path) -> Non
     left.parent.mkdir(parents=True)
     left.write_text("half", "utf-8")
     assert main(["export", str(run), "--to", "csv"]) == 0
-    assert sorted(os.listdir(run / "export")) == ["csv", "csv.json"]
+    assert sorted(os.listdir(run / "export")) == ["_QUANTLABEL.json", "csv", "csv.json"]
 
 
 def _upload(cloud: Cloud, run: Path) -> str:
@@ -180,7 +179,9 @@ def test_in_a_bucket_the_marker_goes_first_and_comes_last(cloud: Cloud, run: Pat
     assert "/upload/" in changes[-1]
     assert max(touched) < len(changes) - 1
     assert cloud.names("labels/export/") == [
+        "labels/export/_QUANTLABEL.json",
         "labels/export/csv.json",
+        "labels/export/csv/_QUANTLABEL.json",
         "labels/export/csv/failures.csv",
         "labels/export/csv/predictions.csv",
     ]
@@ -197,7 +198,7 @@ def test_in_a_bucket_an_export_that_fails_leaves_the_old_one_whole(
         files.write_bytes(f"{place}/predictions.csv", b"half")
         raise ConnectionError(104, "Connection reset by peer")
 
-    monkeypatch.setattr(csv_table, "write_csv", fails)
+    monkeypatch.setattr(ExportTarget, "load", lambda _: fails)
     capsys.readouterr()
     assert main(["export", folder, "--to", "csv"]) == 1
     assert capsys.readouterr().err == "quantlabel: Connection reset by peer\n"

@@ -35,7 +35,7 @@ _MANIFEST_BYTES = 64 * 1024 * 1024
 
 _SHARD = re.compile(r"[a-z]+-\d+-of-\d+\.")
 _ROWS = re.compile(r"(predictions|failures)-\d{5}-of-\d{5}\.")
-_ATTEMPT = re.compile(rf"{UNFINISHED}[0-9a-f]{{12}}")
+_ATTEMPT = re.compile(rf"{UNFINISHED}([a-z-]+-)?[0-9a-f]{{12}}")
 
 _Kind: TypeAlias = "Callable[[str], str | None]"
 

@@ -18,6 +18,7 @@ import apache_beam as beam
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.bundles import Packs, in_window, unpack
+from transforms.errors import UserError
 from transforms.inputs.archives.kinds import archive_kind, archive_of
 from transforms.inputs.read_images import unit_of
 from transforms.records import ImageRef
@@ -315,7 +316,7 @@ def _look_at_object(uri: str) -> Look:
         return _UNKNOWN
     try:
         found = files.find(uri)
-    except (ImportError, OSError):  # reading it will tell why
+    except (ImportError, OSError, UserError):  # reading it will tell why
         return _UNKNOWN
     return _ABSENT if found is None else found
 
