@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.export.source import Counts, Source, is_member
+from transforms.rows.kinds import RowKind
 from transforms.rows.reader import read_predictions
 from transforms.storage import files
 from transforms.storage.addresses import is_utf8, name_of
@@ -51,7 +52,7 @@ def write_huggingface(source: Source, folder: str) -> Counts:
     """
     schema = _schema(source)
     rows = 0
-    shards = source.run.shards("predictions")
+    shards = source.run.shards(RowKind.PREDICTION)
     for number, shard in enumerate(shards):
         name = f"data/train-{number:05d}-of-{len(shards):05d}.parquet"
         with (

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from pipeline.labels import tables
 from pipeline.labels.vocabularies import UNKNOWN, Vocabulary
 from transforms.errors import UserError
+from transforms.hashes import hashes_of
 from transforms.storage import files
-from transforms.storage.addresses import hashes_of, is_utf8, text
+from transforms.storage.addresses import is_utf8, text
 
 FOLDERS = "folders"
 """What `--truth` is told so that the folders' names count."""

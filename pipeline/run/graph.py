@@ -20,6 +20,7 @@ from transforms.inputs.read_images import ReadImages
 from transforms.inputs.skips import joined
 from transforms.network.classify_images import ClassifyImages
 from transforms.records import Network
+from transforms.rows.kinds import RowKind
 from transforms.rows.merge_pieces import MergePieces
 from transforms.rows.stage_rows import StageRows
 
@@ -62,14 +63,16 @@ def build(
             _ = tally | f"Count {name}" >> _count("listed", progress_folder)
         predictions |= "Count labelled" >> _count("labelled", progress_folder)
         failures |= "Count failed" >> _count("failed", progress_folder)
-    new = predictions | "Stage" >> StageRows(attempt, "predictions")
-    new_failures = failures | "StageFailures" >> StageRows(attempt, "failures")
-    merge = MergePieces(attempt, "predictions", options.format, _schema_metadata(identity))
+    new = predictions | "Stage" >> StageRows(attempt, RowKind.PREDICTION)
+    new_failures = failures | "StageFailures" >> StageRows(attempt, RowKind.FAILURE)
+    metadata = _schema_metadata(identity)
+    merge = MergePieces(attempt, RowKind.PREDICTION, options.format, metadata)
+    merge_failures = MergePieces(attempt, RowKind.FAILURE, RowKind.FAILURE.default_format)
     shards = (new.pieces, earlier.predictions) | "Pieces" >> beam.Flatten() | "Merge" >> merge
     failure_shards = (
         (new_failures.pieces, earlier.failures)
         | "FailurePieces" >> beam.Flatten()
-        | "MergeFailures" >> MergePieces(attempt, "failures", "jsonl")
+        | "MergeFailures" >> merge_failures
     )
     outcomes = (new.outcomes, new_failures.outcomes, earlier.outcomes)
     _ = (

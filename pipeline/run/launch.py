@@ -31,7 +31,7 @@ from transforms.inputs.skips import Tally
 from transforms.network.label_map import LabelMap
 from transforms.records import Failure, ImageRef, Network
 from transforms.storage import files
-from transforms.storage.addresses import shown
+from transforms.storage.addresses import shown, text
 
 _EXAMPLE = "label --input=gs://BUCKET/photos --output=gs://BUCKET/labels"
 
@@ -143,7 +143,7 @@ def _identity(options: LabelOptions, model: Network, label_map: LabelMap | None)
         version=VERSION,
         started=ledger.now(),
         model=Model(
-            name=model.name,
+            name=text(model.name),
             kind=model.kind,
             sha256=model.sha256,
             input_size=model.input_size,

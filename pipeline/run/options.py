@@ -155,7 +155,8 @@ class LabelOptions(RunnerOptions):
         )
         require(self.max_pixels > 0, "--max-pixels", "a positive number", self.max_pixels)
         require(self.max_bytes > 0, "--max-bytes", "a positive number", self.max_bytes)
-        require(self.image_key != "", "--image-key", "a name", self.image_key)
+        named = self.image_key is None or self.image_key == text(self.image_key) != ""
+        require(named, "--image-key", "a name in UTF-8", self.image_key)
 
     def preprocessing(self, *, size: int) -> Preprocessing:
         """How the pictures are loaded, for a network with an input of `size` x `size` pixels."""
@@ -176,6 +177,12 @@ class LabelOptions(RunnerOptions):
             label_map=label_map,
         )
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the run happens on this machine and all that its flags name is there."""
+        paths = (*self.inputs, self.output, self.model, self.label_map or "")
+        return self.is_local and not any("://" in path for path in paths)
+
     def for_manifest(self) -> LabelOptions:
         """The same with absolute paths and without secrets (`transforms.storage.addresses`)."""
         from transforms.storage.files import absolute
@@ -185,7 +192,7 @@ class LabelOptions(RunnerOptions):
             inputs=tuple(text(shown(absolute(source))) for source in self.inputs),
             model=text(shown(self.model)),
             label_map=self.label_map and text(self.label_map),
-            beam_args=tuple(without_secrets(self.beam_args)),
+            beam_args=tuple(map(text, without_secrets(self.beam_args))),
         )
 
 

@@ -16,6 +16,7 @@ from pipeline.run.folder.manifest import Manifest
 from pipeline.verify.rows import Hashes
 from transforms.errors import UserError
 from transforms.failures import Reason
+from transforms.hashes import hashes_of
 from transforms.inputs import listing
 from transforms.inputs.archives.base import Skipped
 from transforms.inputs.archives.kinds import archive_kind
@@ -23,7 +24,7 @@ from transforms.inputs.archives.members import read_members
 from transforms.inputs.skips import Tally
 from transforms.records import Failure, ImageRef
 from transforms.storage import files as storage
-from transforms.storage.addresses import hashes_of, name_of, text
+from transforms.storage.addresses import name_of, text
 
 _AT_ONCE = 1000
 """Pictures that are looked up at a time."""

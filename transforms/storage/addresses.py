@@ -6,9 +6,6 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 
-import numpy as np
-import numpy.typing as npt
-
 _USER = re.compile(r"(?<=://)[^/]*@")
 _SECRET = re.compile(
     r"([?&;#])([^=&;#]*(?:auth|cred|key|pass|policy|pwd|secret|session|sig|token)[^=&;#]*)=([^&;#]*)",
@@ -100,9 +97,3 @@ def is_utf8(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def hashes_of(names: Iterable[str]) -> npt.NDArray[np.uint64]:
-    """A hash of each uri or name; among ten million two agree by a chance of 1 in 370,000."""
-    digests = (hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names)
-    return np.frombuffer(b"".join(digests), np.uint64)

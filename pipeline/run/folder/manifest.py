@@ -18,6 +18,7 @@ from transforms.inputs.skips import Count
 from transforms.network.label_map import LabelMap
 from transforms.network.scoring import Scoring
 from transforms.records import NetworkKind
+from transforms.rows.kinds import ANY_KIND
 from transforms.rows.names import MANIFEST
 from transforms.rows.shards import Shard
 from transforms.storage import files
@@ -30,7 +31,7 @@ _CURE = "Put back the file that was there, or label again with --overwrite."
 
 _T = TypeVar("_T")
 
-_SHARD = re.compile(r"(predictions|failures)-[^/]+")
+_SHARD = re.compile(rf"({ANY_KIND})-[^/]+")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

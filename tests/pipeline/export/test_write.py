@@ -20,7 +20,7 @@ from pipeline.cli import main
 from pipeline.export import label_studio
 from pipeline.export.image_folder import safe_name
 from pipeline.export.source import is_member, unique_names
-from pipeline.export.write import FORMATS
+from pipeline.export.targets import TARGETS
 from tests.helpers.cloud import Cloud
 from tests.helpers.finished_runs import plausible, some_failures, write_run
 from tests.helpers.label_studio import validated
@@ -502,7 +502,7 @@ def test_members_of_archives_are_told_from_odd_names() -> None:
     assert not is_member("/a/b.tar")
 
 
-@pytest.mark.parametrize("to", [*FORMATS])
+@pytest.mark.parametrize("to", [*TARGETS])
 def test_an_export_is_no_input_wherever_it_is_moved(run: Path, tmp_path: Path, to: str) -> None:
     """Seen failing without the marker in `imagefolder` and the metadata of `huggingface`."""
     _export(run, to)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
-from pipeline.export.write import FORMATS
+from pipeline.export.targets import TARGETS
 
 NAMES = {b"a.jpg": "a.jpg", b"caf\xe9.jpg": r"caf\xe9.jpg", rb"caf\xe9.jpg": r"caf\x5cxe9.jpg"}
 """Names of files, and how rows spell them."""
@@ -47,7 +47,7 @@ def test_two_files_are_two_rows_that_lead_back_to_them(
         assert f"file://{urllib.parse.quote(path)}" in page
 
 
-@pytest.mark.parametrize("to", [*FORMATS])
+@pytest.mark.parametrize("to", [*TARGETS])
 def test_every_export_takes_them_or_says_what_it_left_out(run: Path, to: str) -> None:
     assert main(["export", str(run), "--to", to]) == 0
     ledger = json.loads((run / f"export/{to}.json").read_bytes())

@@ -23,6 +23,7 @@ MAX_SCANNED_PIXELS = 2_500_000_000
 _EOI, _SOS = 0xD9, 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
+_LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
 _WITHOUT_CONTENT = frozenset([0x01, *range(0xD0, 0xD8)])
 _WITH_CONTENT = frozenset([*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE])
 _EXIF, _ADOBE = 0xE1, 0xEE
@@ -45,6 +46,7 @@ class Header:
         exif: content of the first EXIF segment.
         metadata: from where to where the segments are that say nothing of the pixels.
         buffered: whether a decoder has to read all scans before it knows a pixel.
+        lossless: whether the samples are predicted rather than transformed.
     """
 
     width: int = 0
@@ -54,6 +56,7 @@ class Header:
     exif: bytes | None = None
     metadata: list[tuple[int, int]] = dataclasses.field(default_factory=list)
     buffered: bool = False
+    lossless: bool = False
 
 
 def read_header(data: bytes) -> Header:
@@ -108,6 +111,7 @@ def _read_segment(header: Header, marker: int, content: bytes) -> None:
     if marker in _FRAMES:
         _read_frame(header, content)
         header.buffered = marker in _PROGRESSIVE
+        header.lossless = marker in _LOSSLESS
     elif marker == _ADOBE:
         header.adobe |= content.startswith(b"Adobe")
     elif marker == _EXIF and header.exif is None and content.startswith(b"Exif\0\0"):

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import posixpath
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
 from transforms.failures import ImageError, Reason
@@ -83,10 +83,23 @@ def tar_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped]:
 class _Header(tarfile.TarInfo):
     """A header; damage is an error, where `tarfile` would take it for the end of the archive."""
 
+    checked = False
+
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
+        return cls._checked(super().frombuf, buf, encoding, errors)
+
+    @classmethod
+    def _frombuf(cls, buf: bytes | bytearray, *arguments: Any, **options: Any) -> _Header:
+        """What newer patch releases of Python call instead, Debian's 3.13.5 among them."""
+        return cls._checked(super()._frombuf, buf, *arguments, **options)  # type: ignore[misc]
+
+    @classmethod
+    def _checked(
+        cls, parse: Callable[..., Any], buf: bytes | bytearray, *arguments: Any, **options: Any
+    ) -> _Header:
         try:
-            header = super().frombuf(buf, encoding, errors)
+            header: _Header = parse(buf, *arguments, **options)
         except tarfile.HeaderError as error:
             if len(buf) == tarfile.BLOCKSIZE and not any(buf):
                 raise  # the mark that ends an archive
@@ -94,6 +107,7 @@ class _Header(tarfile.TarInfo):
             raise tarfile.ReadError(what) from error
         if header.type in _EXTENDED and header.size > _MAX_HEADER:
             raise tarfile.ReadError(f"a header of {header.size} bytes")
+        header.checked = True
         return header
 
 
@@ -114,7 +128,9 @@ class _Archive:
             encoding="utf-8",
             errors="surrogateescape",
         ) as self._tar:
-            while member := self._tar.next():
+            while member := cast("_Header | None", self._tar.next()):
+                if not member.checked:  # then damage would be lost without a word
+                    raise RuntimeError("tarfile of this Python reads headers in a way not known")
                 # Else the headers of a whole archive are held.
                 self._tar.members.clear()  # type: ignore[attr-defined]
                 if not member.isdir():
