@@ -115,10 +115,10 @@ def skip_kind(path: str) -> str | None:
     lower = name.lower()
     if any(map(is_hidden_folder, folders)) or name.startswith("._") or lower in _SYSTEM_FILES:
         return HIDDEN
-    if archive_kind(path) is not None or _unread(lower) is not None:
-        return None
     extension = os.path.splitext(lower)[1]
     if extension in IMAGE_EXTENSIONS or extension in _UNREAD_PICTURES:
+        return None
+    if archive_kind(path) is not None or _unread(lower) is not None:
         return None
     if name.startswith("."):
         return HIDDEN
