@@ -18,3 +18,10 @@ class UsageError(UserError):
     """A command line or an option that cannot be carried out, found before any I/O."""
 
     exit_status = 2
+
+
+class MissingExtraError(UserError):
+    """A package that one kind of storage needs is not installed.
+
+    An input there stops the run before it starts; one row of an input list costs that row.
+    """

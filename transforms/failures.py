@@ -26,6 +26,7 @@ class Reason(StrEnum):
     NOT_A_FILE = "not_a_file"
     PERMISSION_DENIED = "permission_denied"
     UNSUPPORTED_URI = "unsupported_uri"
+    UNSUPPORTED_FORMAT = "unsupported_format"
     BAD_LIST_ROW = "bad_manifest_row"
     TOO_LARGE_BYTES = "too_large_bytes"
     DAMAGED_ARCHIVE = "damaged_shard"
@@ -63,6 +64,8 @@ class Reason(StrEnum):
 
 _ERRNOS = {
     errno.EFBIG: Reason.TOO_LARGE_BYTES,
+    errno.ELOOP: Reason.NOT_FOUND,  # a link that leads to itself
+    errno.ENAMETOOLONG: Reason.NOT_FOUND,
     errno.EPROTONOSUPPORT: Reason.UNSUPPORTED_URI,
 }
 

@@ -27,6 +27,7 @@ from pipeline.explore.vectors import Vectors, unit_vectors
 from pipeline.export.label_studio_config import NONE_OF_THESE, image_address, labelling_config
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms.errors import UsageError
+from transforms.rows.marker import mark_files
 from transforms.storage import files
 
 FILE = "review/review.csv"
@@ -71,6 +72,7 @@ def review(options: ReviewOptions) -> list[dict[str, Any]]:
     names = own.labels if own else sorted({n for row in rows for n in row["choices"].split("|")})
     config = labelling_config([*names, NONE_OF_THESE]).encode()
     files.write_bytes(files.join(options.folder, CONFIG_FILE), config)
+    mark_files(options.folder, FILE, CONFIG_FILE, command="review")
     return rows
 
 

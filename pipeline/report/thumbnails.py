@@ -16,6 +16,7 @@ from transforms.failures import ImageError
 from transforms.images.decode import decode
 from transforms.images.loader import read_bytes
 from transforms.images.loader_pool import cores
+from transforms.storage.addresses import name_of
 
 SIDE = 176
 """Pixels of the longer side: about 6 kB of JPEG."""
@@ -63,7 +64,7 @@ def thumbnails(
 
 def _thumbnail(uri: str, sha256: str, *, max_bytes: int, max_pixels: int) -> Thumbnail:
     try:
-        data = read_bytes(uri, max_bytes=max_bytes).data
+        data = read_bytes(name_of(uri), max_bytes=max_bytes).data
         if hashlib.sha256(data).hexdigest() != sha256:
             return Thumbnail(missing="changed since it was labelled")
         pixels = decode(data, max_pixels=max_pixels, min_side=SIDE).pixels

@@ -13,7 +13,7 @@ from transforms.errors import UsageError
 from transforms.images.settings import METHODS, VIEWS, Method, Preprocessing
 from transforms.network.scoring import Scoring
 from transforms.rows.names import FORMAT_NAMES
-from transforms.storage.addresses import shown, text, without_secrets
+from transforms.storage.addresses import is_utf8, shown, text, without_secrets
 
 if TYPE_CHECKING:
     from transforms.network.label_map import LabelMap
@@ -114,8 +114,7 @@ class LabelOptions(RunnerOptions):
         require(bool(self.inputs) and all(self.inputs), "--input", "a path", self.inputs)
         require(bool(self.output), "--output", "a folder", self.output)
         # Parquet's readers could not open what is in it.
-        utf8 = self.output == text(self.output)
-        require(utf8, "--output", "a folder whose path is valid UTF-8", self.output)
+        require(is_utf8(self.output), "--output", "a folder whose path is valid UTF-8", self.output)
         require(
             self.format in FORMAT_NAMES,
             "--format",

@@ -20,13 +20,16 @@ from pipeline.cli import main
 from pipeline.export import label_studio
 from pipeline.export.image_folder import safe_name
 from pipeline.export.source import is_member, unique_names
+from pipeline.export.targets import TARGETS
 from tests.helpers.cloud import Cloud
 from tests.helpers.finished_runs import plausible, some_failures, write_run
 from tests.helpers.label_studio import validated
 from tests.helpers.pictures import make_pictures
 from tests.helpers.rows import prediction
+from transforms.inputs.archives.base import Skipped
+from transforms.inputs.listing import list_input
 from transforms.network.classes import class_names
-from transforms.records import Prediction
+from transforms.records import ImageRef, Prediction
 
 NAMES = ("a b#c é.jpg", 'it\'s "<b>" 😀+%20&.jpg', "plain")
 """Of the local pictures; the last has no extension."""
@@ -222,7 +225,7 @@ def test_tasks_come_in_files_in_order_of_doubt(
     uris = [task["data"]["uri"] for tasks in files for task in tasks]
     assert uris == [row.uri for row in sorted(rows, key=lambda row: row.score)]
     names = sorted(path.name for path in (tmp_path / "labels/export/label-studio").iterdir())
-    assert names[:2] == ["config.xml", "tasks-00000-of-00008.json"]
+    assert names[:3] == ["_QUANTLABEL.json", "config.xml", "tasks-00000-of-00008.json"]
 
 
 def test_fiftyone_finds_every_picture(run: Path) -> None:
@@ -422,6 +425,7 @@ def test_an_export_replaces_the_last_and_touches_nothing_else(run: Path) -> None
     _export(run, "imagefolder")
     _export(run, "imagefolder")  # over the links of before, whose pictures stay
     assert sorted(path.name for path in (run / "export/csv").iterdir()) == [
+        "_QUANTLABEL.json",
         "failures.csv",
         "predictions.csv",
     ]
@@ -496,3 +500,16 @@ def test_members_of_archives_are_told_from_odd_names() -> None:
     assert not is_member("/a/b#c.jpg")
     assert not is_member("/a/b.tar/c.jpg")
     assert not is_member("/a/b.tar")
+
+
+@pytest.mark.parametrize("to", [*TARGETS])
+def test_an_export_is_no_input_wherever_it_is_moved(run: Path, tmp_path: Path, to: str) -> None:
+    """Seen failing without the marker in `imagefolder` and the metadata of `huggingface`."""
+    _export(run, to)
+    (run / "export" / to).rename(tmp_path / "moved")
+    mine = tmp_path / "moved/mine.jpg"
+    mine.write_bytes(b"x")
+    listed = list_input(str(tmp_path / "moved"))
+    assert [item for item in listed if not isinstance(item, Skipped)] == [
+        ImageRef(str(mine), None, 1, str(mine.stat().st_mtime_ns))
+    ]
