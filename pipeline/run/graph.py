@@ -12,6 +12,7 @@ from apache_beam.pvalue import AsDict, AsList
 from pipeline.run.folder.ledger import FinishRun
 from pipeline.run.options import LabelOptions
 from pipeline.run.resume import EarlierRows
+from pipeline.run.runners.options import processes
 from pipeline.run.runners.progress import CountPictures, Kind, MeterPictures
 from transforms.images.load_and_preprocess import LoadAndPreprocess
 from transforms.inputs.read_images import ReadImages
@@ -53,6 +54,8 @@ def build(
         max_pixels=options.max_pixels,
         max_bytes=options.max_bytes,
         image_key=options.image_key,
+        memory=options.memory,
+        processes=processes(options, pipeline.options),
     )
     classified = loaded.images | "Classify" >> ClassifyImages(
         model,

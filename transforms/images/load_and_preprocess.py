@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -67,6 +68,9 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         max_bytes: files with more are failures, told before they are read.
         image_key: which part of an archive is the picture, see
             `transforms.inputs.archives.members`.
+        memory: bytes that the pictures of a process may take, encoded and decoded; None for
+            `transforms.images.machine.default_budget`. A picture that costs more is decoded alone.
+        processes: that share a machine, for that default; None for one for each processor.
     """
 
     size: int = 128
@@ -75,6 +79,8 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
     max_pixels: int = MAX_PIXELS
     max_bytes: int = MAX_BYTES
     image_key: str | None = None
+    memory: int | None = None
+    processes: int | None = 1
 
     def expand(self, refs: beam.PCollection[ImageRef]) -> LoadResult:
         """Builds the graph: one ParDo with three outputs."""
@@ -87,20 +93,30 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
             max_pixels=self.max_pixels,
             max_bytes=self.max_bytes,
         )
-        loaded = refs | "Load" >> beam.ParDo(_Load(loader, self.image_key)).with_outputs(
-            _FAILURES, _TALLY, main="images"
-        )
+        loaded = refs | "Load" >> beam.ParDo(
+            _Load(loader, self.image_key, self.memory, self.processes)
+        ).with_outputs(_FAILURES, _TALLY, main="images")
         return LoadResult(loaded.images, loaded[_FAILURES], loaded[_TALLY])
 
 
 class _Load(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, loader: Loader, image_key: str | None) -> None:
+    def __init__(
+        self,
+        loader: Loader,
+        image_key: str | None,
+        memory: int | None,
+        processes: int | None,
+    ) -> None:
         self._loader = loader
         self._image_key = image_key
+        self._memory = memory
+        self._processes = processes
         self._shared = Shared()
 
     def setup(self) -> None:
-        self._pool: LoaderPool = self._shared.acquire(LoaderPool)
+        self._pool: LoaderPool = self._shared.acquire(
+            functools.partial(LoaderPool, memory=self._memory, processes=self._processes)
+        )
         self._ahead = Ahead()
 
     def start_bundle(self) -> None:

@@ -44,8 +44,15 @@ class Loader:
             return failure(ref, Stage.READ, error)
         return ref._replace(size=len(data), version=version), data
 
-    def decode(self, ref: ImageRef, data: bytes, *, scratch: Scratch) -> Image | Failure:
-        """Decodes and resamples what `read` has read."""
+    def decode(
+        self,
+        ref: ImageRef,
+        data: bytes,
+        *,
+        scratch: Scratch,
+        reserve: Reserve = lambda _: None,
+    ) -> Image | Failure:
+        """Decodes and resamples what `read` has read; the arguments are those of `load`."""
         try:
             pixels, width, height, encoding = load(
                 data,
@@ -54,6 +61,7 @@ class Loader:
                 views=self.views,
                 max_pixels=self.max_pixels,
                 scratch=scratch,
+                reserve=reserve,
             )
         except ImageError as error:
             return failure(ref, Stage.DECODE, error)

@@ -18,6 +18,7 @@ from transforms.errors import UsageError
 from transforms.images.decode import decode
 from transforms.images.pixels import RGB, Scratch
 from transforms.records import Pixels
+from transforms.storage.content import Reserve
 
 Method = Literal["eval", "slim", "stretch", "stretch-nearest"]
 """How a picture becomes a square:
@@ -75,6 +76,7 @@ def load(
     views: int = 1,
     max_pixels: int = 100_000_000,
     scratch: Scratch | None = None,
+    reserve: Reserve = lambda _: None,
 ) -> Loaded:
     """Decodes and preprocesses one picture. Very large JPEGs are decoded at a reduced size.
 
@@ -85,11 +87,18 @@ def load(
         views: see `VIEWS`; the picture is decoded once. Four need a method that crops.
         max_pixels: a picture with more is refused before memory is spent on it.
         scratch: memory that a thread keeps from picture to picture; the result never lies in it.
+        reserve: as in `transforms.images.decode.decode`.
 
     Raises:
         ImageError: the picture cannot be decoded, see `transforms.images.decode.decode`.
     """
-    picture = decode(data, max_pixels=max_pixels, min_side=min_side(size, method), scratch=scratch)
+    picture = decode(
+        data,
+        max_pixels=max_pixels,
+        min_side=min_side(size, method),
+        scratch=scratch,
+        reserve=reserve,
+    )
     whole = picture.width, picture.height
     pixels = preprocess(picture.pixels, size=size, method=method, whole=whole)
     if views == 4:
@@ -240,6 +249,8 @@ def _legacy_bilinear(pixels: RGB, rows: _Taps, columns: _Samples) -> Pixels:
     are equal on all of its golden pictures.
     """
     band = pixels[:, columns.first : columns.last + 1]
+    if band.shape[1] > _WIDE:
+        band, columns = _only_needed(band, columns)
     size = len(rows.weight)
     both = band[np.concatenate([rows.lower, rows.upper])].reshape(2 * size, -1).astype(np.float32)
     lines = _lerp(both[:size], both[size:], rows.weight[:, None])
@@ -247,6 +258,21 @@ def _legacy_bilinear(pixels: RGB, rows: _Taps, columns: _Samples) -> Pixels:
     lower = lines.take(columns.lower, axis=1, mode="clip")
     upper = lines.take(columns.upper, axis=1, mode="clip")
     return _lerp(lower, upper, columns.weight).astype(np.uint8).reshape(size, -1, 3)
+
+
+_WIDE = 65_536
+"""Columns: more than a JPEG can have. The rows above would take 250 MB, and with a picture of one
+row and 100 million columns more than any machine has."""
+
+
+def _only_needed(band: RGB, columns: _Samples) -> tuple[RGB, _Samples]:
+    """The columns that are read, next to each other, and where each of them is then."""
+    needed = np.unique(np.concatenate([columns.lower, columns.upper]) // 3)
+    lower, upper = (
+        np.searchsorted(needed, places // 3) * 3 + places % 3
+        for places in (columns.lower, columns.upper)
+    )
+    return band[:, needed], columns._replace(lower=lower, upper=upper)
 
 
 def _lerp(

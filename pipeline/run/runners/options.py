@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 
 from transforms.errors import UsageError
 
@@ -73,6 +73,21 @@ def beam_options(options: RunnerOptions) -> Any:
     )
     FileSystems.set_options(flags)  # those of S3 are needed before there is a pipeline
     return flags
+
+
+def processes(options: RunnerOptions, flags: PipelineOptions) -> int | None:
+    """How many processes of a run share one machine. None: one for each processor, as on Dataflow.
+
+    Args:
+        options: of the command.
+        flags: for Beam.
+    """
+    if not options.is_local:
+        return None
+    direct = flags.view_as(DirectOptions)
+    if direct.direct_running_mode != "multi_processing":
+        return 1
+    return direct.direct_num_workers or None  # 0 stands for all processors
 
 
 class _BeamParser(argparse.ArgumentParser):

@@ -16,7 +16,7 @@ _INTERVAL_S = 0.1
 
 _DIED = (
     "a worker process has died, as happens when memory is short. Try fewer workers "
-    "(--direct_num_workers) or a smaller --max-pixels"
+    "(--direct_num_workers) or a smaller --memory"
 )
 
 _CLOSED = "Channel closed prematurely"
