@@ -15,6 +15,7 @@ from transforms.inputs.archives.base import Listed
 from transforms.inputs.archives.parquet import open_parquet
 from transforms.inputs.meta import meta_json
 from transforms.records import ImageRef
+from transforms.rows.spreadsheet import from_cell
 from transforms.storage import files
 from transforms.storage.addresses import shown
 
@@ -85,7 +86,13 @@ def _csv_rows(path: str) -> Iterator[tuple[str, Any]]:
         rows = csv.DictReader(lines, restkey="more")
         _require_uri(path, columns=list(rows.fieldnames or ()))
         for row in rows:
-            yield f"line {rows.line_num}", row
+            yield f"line {rows.line_num}", dict(_cells(row))
+
+
+def _cells(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The row without what exports put before text that looks like a formula."""
+    for name, value in row.items():
+        yield name, from_cell(value) if name != "uri" and isinstance(value, str) else value
 
 
 def _jsonl_rows(path: str) -> Iterator[tuple[str, Any]]:
