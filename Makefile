@@ -1,7 +1,7 @@
 # Everything that a newcomer needs: `make demo` and `make test` build .venv from nothing.
 
-# Interpreters to try, in this order; the first that is 3.10 to 3.12 and can make a venv is taken.
-PYTHON ?= python3 python3.11 python3.12 python3.10
+# Interpreters to try, in this order; the first that is 3.11 to 3.14 and can make a venv is taken.
+PYTHON ?= python3 python3.13 python3.12 python3.11 python3.14
 # The demo's pictures (a folder, a glob or a manifest) and model (a name, a path or a URL).
 IMAGES ?=
 MODEL ?=
@@ -63,7 +63,7 @@ clean: ## Remove the environment, caches and what the demo wrote
 # The interpreters are run, not only looked up: a version manager puts names on the path that fail.
 $(VENV)/.created:
 	@for python in $(PYTHON); do \
-	    if "$$python" -c 'import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
+	    if "$$python" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
 	        >/dev/null 2>&1; then \
 	        echo "Creating $(VENV) with $$("$$python" --version)"; \
 	        "$$python" -m venv --clear $(VENV) && touch $@; \
@@ -71,8 +71,8 @@ $(VENV)/.created:
 	    fi; \
 	done; \
 	echo "No usable Python among: $(PYTHON)." >&2; \
-	echo "quantlabel needs Python 3.10, 3.11 or 3.12 with its venv module (Debian: python3-venv)." >&2; \
-	echo "Name one that you have: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; \
+	echo "quantlabel needs Python 3.11 to 3.14 with its venv module (Debian: python3-venv)." >&2; \
+	echo "Name one that you have: make $(MAKECMDGOALS) PYTHON=/path/to/python3.13" >&2; \
 	exit 1
 
 $(VENV)/.runtime: $(VENV)/.created setup.py

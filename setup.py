@@ -73,22 +73,22 @@ EXTRAS = {
     "analysis": ["faiss-cpu>=1.10,<2", "scikit-learn>=1.5,<2", "scipy>=1.13,<2"],
     # What Beam YAML needs to start, without the JavaScript and old pandas of Beam's own extra.
     "yaml": ["docstring-parser>=0.15,<1", "jsonschema>=4,<5"],
-    # The float module only; a labelling run never imports it.
-    "tensorflow": ["tensorflow>=2.21,<2.22"],
+    # The float module only; a labelling run never imports it. It has no wheel for Python 3.14.
+    "tensorflow": ['tensorflow>=2.21,<2.22; python_version < "3.14"'],
     # What `make bench` measures against, and the photographs it takes if it is given none.
     "bench": [
         "daft>=0.7,<0.8",
         "ray[data]>=2.50,<3",
         "scikit-image>=0.25,<0.27",
-        "tensorflow>=2.21,<2.22",
+        'tensorflow>=2.21,<2.22; python_version < "3.14"',
         # Beam's TensorFlow handler imports tensorflow_hub, and that pkg_resources.
         "setuptools>=77,<82",
-        "tensorflow-hub>=0.16.1,<0.17",
-        "tf-keras>=2.21,<2.22",
+        'tensorflow-hub>=0.16.1,<0.17; python_version < "3.14"',
+        'tf-keras>=2.21,<2.22; python_version < "3.14"',
     ],
     "dev": [
         # Independent readers of what the writers write.
-        "duckdb>=1.2,<2",
+        "duckdb>=1.2,<3",
         "pandas>=2.2.3,<4",
         "polars>=1.20,<3",
         # Cloud Storage without a network; the tests start it themselves.
@@ -130,14 +130,15 @@ setup(
         "Intended Audience :: Science/Research",
         "Operating System :: POSIX :: Linux",
         "Operating System :: MacOS",
-        "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3.14",
         "Topic :: Scientific/Engineering :: Image Recognition",
         "Typing :: Typed",
     ],
-    # Beam 2.77 and tensorflow have wheels for these; 3.13 is left out until it is tested.
-    python_requires=">=3.10,<3.13",
+    # Those that are maintained and that everything but tensorflow has wheels for.
+    python_requires=">=3.11,<3.15",
     packages=find_packages(
         include=["pipeline", "pipeline.*", "quantlabel", "transforms", "transforms.*"]
     ),

@@ -19,9 +19,10 @@ import numpy as np
 
 from pipeline.models.tflite.two_head import load
 from transforms.images.decode import decode
-from transforms.images.loader import MAX_BYTES, read_bytes
+from transforms.images.loader import read_bytes
 from transforms.images.pixels import Scratch
 from transforms.images.preprocess import min_side, preprocess
+from transforms.images.settings import MAX_BYTES
 from transforms.inputs import listing
 from transforms.network.litert import LiteRtModelHandler
 from transforms.network.ranking import BATCH_SIZE

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
 from apache_beam.typehints import Optional
 
 from pipeline.models.load import load_network
+from pipeline.models.names import DEFAULT
+from transforms import beam_internals
 from transforms.errors import UsageError
 from transforms.images.load_and_preprocess import LoadAndPreprocess
-from transforms.images.preprocess import Method
+from transforms.images.settings import Method, Preprocessing
 from transforms.inputs.read_images import ReadImages
 from transforms.network.classify_images import ClassifyImages
+from transforms.network.scoring import Scoring
 from transforms.records import Failure, Prediction
-
-_MODEL = "mobilenet_v1_0.25_128_quant"
 
 _PREDICTION: list[tuple[str, Any]] = [
     ("uri", str),
@@ -50,6 +51,7 @@ _FAILURE: list[tuple[str, Any]] = [
 ]
 
 
+@beam_internals.yaml_source
 @dataclasses.dataclass(eq=False)
 class LabelImages(beam.PTransform):  # type: ignore[misc]
     """Labels pictures; has the outputs `predictions` and the one that `error_handling` names.
@@ -66,13 +68,11 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
         UsageError: `error_handling` is missing.
     """
 
-    _yaml_requires_inputs: ClassVar[bool] = False  # how Beam YAML is told that this is a source
-
     inputs: Sequence[str]
     error_handling: Mapping[str, str] | None = None
-    model: str = _MODEL
-    preprocess: Method = "eval"
-    top_k: int = 5
+    model: str = DEFAULT
+    preprocess: Method = Preprocessing.method
+    top_k: int = Scoring.top_k
 
     def __post_init__(self) -> None:
         """Checks what is given; touches no file."""

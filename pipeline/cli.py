@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
+from pipeline.console.parser import Parser
 from pipeline.evaluate import command as evaluate
 from pipeline.explore import duplicates_command, review_command, search_command
 from pipeline.export import command as export
@@ -47,7 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 done; 1 the run failed; 2 wrong usage; 130 interrupted.
     """
-    arguments, others = _parser().parse_known_args(argv)
+    try:
+        arguments, others = _parser().parse_known_args(argv)
+    except UsageError as error:
+        print(f"quantlabel: {error}", file=sys.stderr)
+        return error.exit_status
     arguments.beam_args = tuple(others)
     _set_verbosity(arguments.verbose)
     command: Callable[[argparse.Namespace], None] = arguments.command
@@ -77,7 +82,7 @@ def _set_verbosity(verbose: bool) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="quantlabel",
         description="Labels and feature vectors for image collections of any size.",
         allow_abbrev=False,

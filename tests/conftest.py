@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,44 @@ from pipeline.models.tflite.stand_in import stand_in
 from tests.helpers.cloud import Cloud, run_cloud
 from tests.helpers.pictures import make_pictures
 from tests.helpers.root import ROOT
+from transforms.errors import UserError
+
+
+@contextlib.contextmanager
+def _skipped_without_tensorflow() -> Iterator[None]:
+    """Skips what imports tensorflow, but only on a Python that it is not made for."""
+    try:
+        yield
+    except (ModuleNotFoundError, UserError, pytest.Module.CollectError) as error:
+        names = {getattr(each, "name", None) for each in (error, error.__cause__)}
+        if sys.version_info[:2] <= (3, 13) or "tensorflow" not in names:
+            raise
+        pytest.skip("there is no tensorflow for this Python", allow_module_level=True)
+
+
+class _Module(pytest.Module):
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        with _skipped_without_tensorflow():
+            return super().collect()
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
+    """Modules of tests that import tensorflow."""
+    return _Module.from_parent(parent, path=module_path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup() -> Generator[None, object, object]:
+    """Fixtures that do."""
+    with _skipped_without_tensorflow():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, object, object]:
+    """Single tests that do."""
+    with _skipped_without_tensorflow():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

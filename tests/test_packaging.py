@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -13,11 +14,13 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from tests.helpers.root import ROOT
 from transforms._version import VERSION
 
 PACKAGES = ("pipeline", "quantlabel", "transforms")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 RUNTIME = {
     "ai-edge-litert",
     "apache-beam",
@@ -99,11 +102,16 @@ def _sources() -> Iterator[Path]:
 
 
 def _requirements(metadata: Distribution, *, extra: str | None) -> list[Requirement]:
-    """Those of the runtime, or those that an extra adds."""
+    """Those of the runtime, or those that an extra adds, on the oldest Python."""
     parsed = [Requirement(line) for line in metadata.requires or []]
     if extra is None:
         return [each for each in parsed if each.marker is None]
-    return [each for each in parsed if each.marker and each.marker.evaluate({"extra": extra})]
+    return [each for each in parsed if each.marker and _wanted(each, extra, PYTHONS[0])]
+
+
+def _wanted(requirement: Requirement, extra: str, python: str) -> bool:
+    marker = requirement.marker
+    return marker is None or marker.evaluate({"extra": extra, "python_version": python})
 
 
 def test_wheel_holds_both_packages_with_their_data_and_nothing_else(wheel: Path) -> None:
@@ -178,8 +186,34 @@ def test_the_image_of_dataflow_holds_versions_within_the_bounds(metadata: Distri
     assert outside == []
 
 
-def _bounds(requirement: Requirement) -> tuple[str, str]:
-    return requirement.name, str(requirement.specifier)
+def _bounds(requirement: Requirement) -> tuple[str, str, tuple[str, ...]]:
+    """Name, versions, and the Pythons on which any extra brings it."""
+    extras = ("analysis", "aws", "demo", "dev", "gcp", "tensorflow", "yaml")
+    pythons = [
+        python for python in PYTHONS if any(_wanted(requirement, extra, python) for extra in extras)
+    ]
+    return requirement.name, str(requirement.specifier), tuple(pythons)
+
+
+def test_the_same_pythons_are_named_everywhere(metadata: Distribution) -> None:
+    prefix = "Programming Language :: Python :: "
+    classifiers = metadata.metadata.get_all("Classifier") or []
+    named = [each.removeprefix(prefix) for each in classifiers if each.startswith(prefix)]
+    assert tuple(named) == PYTHONS
+    allowed = SpecifierSet(metadata.metadata["Requires-Python"])
+    assert [python for python in ("3.10", *PYTHONS, "3.15") if f"{python}.0" in allowed] == named
+    for file in ("README.md", "CONTRIBUTING.md", "Makefile", "requirements.txt"):
+        assert "Python 3.11 to 3.14" in (ROOT / file).read_text("utf-8"), file
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    (tried,) = re.findall(r"^PYTHON \?= python3 (.*)$", makefile, re.MULTILINE)
+    assert {f"python{python}" for python in PYTHONS} == set(tried.split())
+    assert "(3, 11) <= sys.version_info[:2] <= (3, 14)" in makefile
+
+
+def test_only_tensorflow_is_not_for_every_python(metadata: Distribution) -> None:
+    requirements = [Requirement(line) for line in metadata.requires or []]
+    fewer = {each.name for each in requirements if "python_version" in str(each.marker)}
+    assert fewer == {"tensorflow", "tensorflow-hub", "tf-keras"}
 
 
 def test_versions_agree(metadata: Distribution) -> None:
@@ -206,5 +240,5 @@ def test_make_refuses_an_interpreter_that_it_cannot_use(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "No usable Python among: false /no/such/python." in done.stderr
-    assert "make test PYTHON=/path/to/python3.12" in done.stderr
+    assert "make test PYTHON=/path/to/python3.13" in done.stderr
     assert "Installing" not in done.stdout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from enum import Enum
+from enum import StrEnum
 
 from transforms.records import Failure, ImageRef
 
@@ -11,7 +11,7 @@ MAX_MESSAGE = 200
 """Characters of a message at most; what a decoder says of hostile data may be very long."""
 
 
-class Stage(str, Enum):
+class Stage(StrEnum):
     """Where a picture failed."""
 
     READ = "read"
@@ -19,7 +19,7 @@ class Stage(str, Enum):
     INFER = "infer"
 
 
-class Reason(str, Enum):
+class Reason(StrEnum):
     """Why a picture failed. The values are part of the output format: add to them, keep the old."""
 
     NOT_FOUND = "not_found"

@@ -5,10 +5,24 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from transforms.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with a call in one line, as every other mistake is said."""
+
+    def error(self, message: str) -> NoReturn:
+        """Called by argparse.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
 
 
 def add_command(

@@ -65,7 +65,7 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
     evaluation = Evaluation(
         load_truth(options.truth, labels.vocabulary),
         labels,
-        temperature=run.manifest["options"].get("temperature", 1.0),
+        temperature=run.manifest.options.temperature,
     )
     _read(run, labels, evaluation, console=console)
     figures = evaluation.result()
@@ -79,7 +79,7 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
         "evaluated": ledger.now(),
         "truth": options.truth,
         "fitted_on": labels.fitted_on,
-        "run": {name: run.manifest[name] for name in ("started", "model", "preprocess")},
+        "run": run.manifest.cited(),
         **figures,
     }
     text = json.dumps(result, indent=2, ensure_ascii=False)
@@ -97,7 +97,7 @@ def _help(truth: str, labels: Labels) -> str:
 
 def _read(run: FinishedRun, labels: Labels, evaluation: Evaluation, *, console: Console) -> None:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("rows", total=run.manifest["inputs"])
+        task = progress.add_task("rows", total=run.manifest.inputs)
         for table in labels.tables():
             evaluation.add_predictions(table)
             progress.advance(task, table.num_rows)

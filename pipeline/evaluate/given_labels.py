@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -15,13 +14,17 @@ import pyarrow.compute as pc
 from pipeline.labels import tables as tabular
 from pipeline.labels.truth import FOLDERS, folder_name
 from pipeline.labels.vocabularies import UNKNOWN, KnownLabels, NetworkClasses, Vocabulary
-from pipeline.run.folder.finished import FinishedRun
+from pipeline.run.folder.finished import FinishedRun, StoredRows
+from pipeline.run.folder.manifest import from_json
 from transforms.errors import UserError
 from transforms.network.classes import class_names, find_classes
 from transforms.rows.names import HEAD_FOLDER, MANIFEST, SUCCESS
+from transforms.rows.shards import Shard
 from transforms.storage import files
 
 Kind = Literal["network", "mapped", "head"]
+
+_AGAIN = "Run quantlabel head apply again."
 
 KINDS: tuple[Kind, ...] = ("network", "mapped", "head")
 
@@ -42,7 +45,7 @@ class Labels:
     """
 
     kind: Kind
-    rows: FinishedRun
+    rows: StoredRows
     column: str
     score_column: str
     values: pa.Array
@@ -117,27 +120,45 @@ def _of_map(run: FinishedRun) -> Labels:
     return _own(run, "mapped", ("mapped_label", "mapped_score"), labels, vocabulary)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Labelled:
+    started: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _Head:
+    labels: tuple[str, ...]
+    truth: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _HeadManifest:
+    """What counts here of the manifest that `pipeline.heads.graph` writes."""
+
+    run: _Labelled
+    head: _Head
+    files: tuple[Shard, ...]
+
+
 def _of_head(run: FinishedRun) -> Labels:
     folder = files.join(run.folder, HEAD_FOLDER)
     if not files.exists(files.join(folder, SUCCESS)):
         raise UserError(
             f"{folder}: no labels of a head are there. Run quantlabel head apply first."
         )
-    manifest = json.loads(files.read_bytes(files.join(folder, MANIFEST)))
-    if manifest.get("run", {}).get("started") != run.manifest["started"]:
-        raise UserError(
-            f"{folder}: these are labels of a run that was here before. Run quantlabel head apply "
-            "again."
-        )
-    labels = manifest["head"]["labels"]
+    path = files.join(folder, MANIFEST)
+    manifest = from_json(_HeadManifest, files.read_bytes(path), path, cure=_AGAIN)
+    if manifest.run.started != run.manifest.started:
+        raise UserError(f"{folder}: these are labels of a run that was here before. {_AGAIN}")
+    labels = manifest.head.labels
     vocabulary = KnownLabels(labels, of="the head")
-    rows = FinishedRun(folder, manifest)
+    rows = StoredRows(folder, manifest.files)
     found = _own(rows, "head", ("label", "score"), labels, vocabulary)
-    return dataclasses.replace(found, fitted_on=manifest["head"]["truth"])
+    return dataclasses.replace(found, fitted_on=manifest.head.truth)
 
 
 def _own(
-    rows: FinishedRun,
+    rows: StoredRows,
     kind: Kind,
     columns: tuple[str, str],
     labels: Sequence[str],
@@ -155,8 +176,8 @@ def _own(
 
 
 def _mapped(run: FinishedRun) -> list[str]:
-    label_map = run.manifest.get("label_map")
-    return list(label_map["labels"]) if label_map else []
+    label_map = run.manifest.label_map
+    return list(label_map.labels) if label_map else []
 
 
 def _meant(run: FinishedRun, truth: str) -> Kind:

@@ -64,7 +64,7 @@ def duplicates(options: DuplicatesOptions) -> tuple[dict[str, Any], pa.Table]:
     run = open_run(options.folder)
     groups = find_groups(
         lambda: run.predictions(columns=COLUMNS),
-        count=run.manifest["predictions"],
+        count=run.manifest.predictions,
         threshold=options.threshold,
     )
     table = _described(run, groups)
@@ -120,15 +120,15 @@ def _summary(
 ) -> dict[str, Any]:
     return {
         "version": VERSION,
-        "run": {"started": run.manifest["started"]},
+        "run": {"started": run.manifest.started},
         "threshold": options.threshold,
         "pictures": len(groups.group),
         "groups": int(groups.group.max(initial=-1)) + 1,
         "in_groups": table.num_rows,
         "identical": int(groups.identical.sum()),
         "could_go": table.num_rows - int(groups.group.max(initial=-1)) - 1,
-        "model": run.manifest["model"],
-        "preprocess": run.manifest["preprocess"],
+        "model": run.manifest.model.as_dict(),
+        "preprocess": run.manifest.preprocess.as_dict(),
     }
 
 

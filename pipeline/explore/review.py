@@ -82,7 +82,7 @@ def review(options: ReviewOptions) -> list[dict[str, Any]]:
             picture, which says nothing of doubt.
     """
     run = open_run(options.folder)
-    if run.manifest["options"]["top_k"] < 2:
+    if run.manifest.options.top_k < 2:
         raise UsageError(
             f"{options.folder}: labelled with --top-k 1, so how close the second class came is not "
             "known. Label again with the default."
@@ -90,8 +90,8 @@ def review(options: ReviewOptions) -> list[dict[str, Any]]:
     chosen = choose(run, budget=options.budget)
     rows = sorted(_rows(run, chosen), key=lambda row: (row["margin"], row["uri"]))
     files.write_bytes(files.join(options.folder, FILE), _csv(rows))
-    own = run.manifest.get("label_map")
-    names = own["labels"] if own else sorted({n for row in rows for n in row["choices"].split("|")})
+    own = run.manifest.label_map
+    names = own.labels if own else sorted({n for row in rows for n in row["choices"].split("|")})
     config = labelling_config([*names, NONE_OF_THESE]).encode()
     files.write_bytes(files.join(options.folder, CONFIG_FILE), config)
     return rows
@@ -120,15 +120,15 @@ def _margins(run: FinishedRun, table: pa.Table) -> npt.NDArray[np.float32]:
     """
     scores = table["top_scores"].combine_chunks()
     flat, lengths = scores.flatten().to_numpy(), np.diff(np.asarray(scores.offsets))
-    own = run.manifest.get("label_map")
+    own = run.manifest.label_map
     if own is None:
         starts = np.cumsum(lengths) - lengths
         return np.asarray(flat[starts] - flat[starts + 1], np.float32)
-    label = {class_id: at for at, ids in enumerate(own["labels"].values(), 1) for class_id in ids}
-    classes = table["top_class_ids"].combine_chunks().flatten().to_pylist()
-    sums = np.zeros((len(lengths), 1 + len(own["labels"])), np.float32)
+    label = 1 + np.array(own.of_class, np.intp)  # 0: none
+    classes = table["top_class_ids"].combine_chunks().flatten().to_numpy()
+    sums = np.zeros((len(lengths), 1 + len(own.labels)), np.float32)
     rows = np.repeat(np.arange(len(lengths)), lengths)
-    columns = np.array([label.get(class_id, 0) for class_id in classes], np.intp)
+    columns = label[classes]
     np.add.at(sums, (rows, columns), flat)
     second, best = np.sort(sums, axis=1)[:, -2:].T
     return np.asarray(best - second)
@@ -174,7 +174,7 @@ def _diverse(run: FinishedRun, pool: npt.NDArray[np.int64], *, wanted: int) -> l
 
 def _vectors(run: FinishedRun, positions: npt.NDArray[np.int64]) -> Vectors:
     """The vectors of the pictures at these positions, in their order."""
-    found = np.empty((len(positions), run.manifest["model"]["feature_size"]), np.float32)
+    found = np.empty((len(positions), run.manifest.model.feature_size), np.float32)
     for here, table in _at(run, positions, ["embedding"]):
         found[here] = unit_vectors(table)
     return found
@@ -182,7 +182,7 @@ def _vectors(run: FinishedRun, positions: npt.NDArray[np.int64]) -> Vectors:
 
 def _rows(run: FinishedRun, chosen: dict[int, str]) -> Iterator[dict[str, Any]]:
     positions = np.array(list(chosen), np.int64)
-    named = ("mapped_label", "mapped_score") if run.manifest.get("label_map") else _NETWORK
+    named = ("mapped_label", "mapped_score") if run.manifest.label_map else _NETWORK
     columns = ["uri", *named, "top_class_ids", "top_labels", "top_scores"]
     for here, table in _at(run, positions, columns):
         for at, margin, row in zip(here, _margins(run, table), table.to_pylist(), strict=True):

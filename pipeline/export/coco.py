@@ -35,11 +35,11 @@ def write_coco(source: Source, folder: str) -> Counts:
 
 def _info(source: Source) -> dict[str, str]:
     manifest = source.run.manifest
-    model = manifest["model"]
+    model = manifest.model
     return {
-        "description": f"labelled by {model['name']}, sha256 {model['sha256']}",
-        "version": manifest["version"],
-        "date_created": manifest["finished"],
+        "description": f"labelled by {model.name}, sha256 {model.sha256}",
+        "version": manifest.version,
+        "date_created": manifest.finished,
     }
 
 

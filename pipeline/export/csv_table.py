@@ -27,11 +27,11 @@ def write_csv(source: Source, folder: str) -> Counts:
 
     A run with a label map has two more columns; the label is empty where the map gave none.
     """
-    top_k = source.run.manifest["options"]["top_k"]
+    top_k = source.run.manifest.options.top_k
     more = [f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score")]
     path = files.join(folder, "predictions.csv")
     rows = _write(path, [*_BEFORE, *more, *_own(source), *_AFTER], _lines(source, top_k))
-    if source.run.manifest["failures"]:
+    if source.run.manifest.failures:
         failures = (
             [row["uri"], *_cells(row[name] for name in _FAILURE[1:])]
             for table in source.run.failures()

@@ -37,7 +37,7 @@ def write_fiftyone(source: Source, folder: str) -> Counts:
             labels.write(start + orjson.dumps(label))
         data.write(b"}\n")
         labels.write(b"}}\n")
-    return Counts(rows, source.run.manifest["predictions"] - rows)
+    return Counts(rows, source.run.manifest.predictions - rows)
 
 
 def _labels(source: Source) -> Iterator[tuple[str, dict[str, Any] | None]]:

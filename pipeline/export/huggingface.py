@@ -85,7 +85,7 @@ def _positions(column: pa.ChunkedArray, values: list[Any]) -> pa.ChunkedArray:
 
 def _schema(source: Source) -> pa.Schema:
     """With the features as `datasets` stores them: Sequence is what every version reads."""
-    size = source.run.manifest["model"]["feature_size"]
+    size = source.run.manifest.model.feature_size
     features: dict[str, Any] = {
         "image": {"_type": "Image"},
         "label": _class_label(list(source.names.values())),
@@ -125,7 +125,7 @@ def _sequence(dtype: str, *, length: int = -1) -> dict[str, Any]:
 
 
 def _card(source: Source, rows: int) -> str:
-    model = source.run.manifest["model"]
+    model = source.run.manifest.model
     return f"""---
 configs:
 - config_name: default
@@ -136,7 +136,7 @@ task_categories:
 - image-classification
 ---
 
-{rows:,} pictures labelled by {model["name"]} (sha256 {model["sha256"]}).
+{rows:,} pictures labelled by {model.name} (sha256 {model.sha256}).
 `label` is what the network guessed, not the truth; `score` is the softmax of the guess and
 `embedding` the feature vector.
 """

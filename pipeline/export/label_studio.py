@@ -100,8 +100,8 @@ class _Tasks:
 
     @property
     def _version(self) -> str:
-        model = self.source.run.manifest["model"]
-        return f"{model['name']}@{model['sha256'][:8]}"
+        model = self.source.run.manifest.model
+        return f"{model.name}@{model.sha256[:8]}"
 
     def task(self, row: dict[str, Any]) -> dict[str, Any]:
         """One picture with its prediction; uri and sha256 lead an annotation back to its row."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.run.folder.finished import FinishedRun
-from transforms.inputs.archives.base import archive_kind
+from transforms.inputs.archives.kinds import archive_of
 from transforms.storage import files
 
 
@@ -32,8 +32,8 @@ class Source:
     @functools.cached_property
     def own_labels(self) -> list[str] | None:
         """The user's labels, of a run with `--label-map`."""
-        label_map = self.run.manifest.get("label_map")
-        return list(label_map["labels"]) if label_map else None
+        label_map = self.run.manifest.label_map
+        return list(label_map.labels) if label_map else None
 
     @functools.cached_property
     def choices(self) -> Sequence[str]:
@@ -101,12 +101,7 @@ def rounded(score: float) -> float:
 
 def is_member(uri: str) -> bool:
     """Whether the picture is inside an archive, `archive#member`, where other tools cannot look."""
-    at = uri.find("#")
-    while at > 0:  # a file name may hold the sign as well
-        if archive_kind(uri[:at]):
-            return True
-        at = uri.find("#", at + 1)
-    return False
+    return archive_of(uri) is not None
 
 
 def is_local_file(uri: str) -> bool:

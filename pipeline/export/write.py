@@ -81,7 +81,7 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
         **dataclasses.asdict(counts),
         "version": VERSION,
         "exported": now(),
-        "run": {name: run.manifest[name] for name in ("started", "model", "preprocess")},
+        "run": run.manifest.cited(),
     }
     files.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
     return summary

@@ -75,13 +75,13 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
     staging = files.join(folder, f"{_STAGING}{uuid.uuid4().hex[:12]}")
     identity = {
         "version": VERSION,
-        "run": {"started": run.manifest["started"]},
+        "run": {"started": run.manifest.started},
         "head": {"path": path, "labels": head.labels, **head.about},
     }
     with progress.reports(console=console if options.is_local else None) as progress_folder:
         if progress_folder:
             listed = progress.Report(progress_folder)
-            listed.add("listed", run.manifest["predictions"])
+            listed.add("listed", run.manifest.predictions)
         pipeline = beam.Pipeline(runner=runs_on, options=flags)
         build(
             pipeline,
@@ -104,6 +104,6 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
 
 
 def _sources(run: FinishedRun) -> list[Source]:
-    rows = {files.join(run.folder, file["name"]): file["rows"] for file in run.manifest["files"]}
+    rows = {files.join(run.folder, shard.name): shard.rows for shard in run.files}
     shards = run.shards("predictions")
     return [Source(number, path, rows[path]) for number, path in enumerate(shards)]

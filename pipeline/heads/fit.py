@@ -116,7 +116,7 @@ def fit(options: FitOptions, *, console: Console) -> dict[str, Any]:
 
 
 def _examples(run: FinishedRun, truth: Truth, progress: Progress) -> _Examples:
-    task = progress.add_task("rows", total=run.manifest["predictions"])
+    task = progress.add_task("rows", total=run.manifest.predictions)
     vectors, numbers = [], []
     for table in run.predictions(columns=("uri", "embedding")):
         found = truth.classes(table["uri"].to_pylist())

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.heads.head import Head, embeddings
 from pipeline.run.folder import attempts, ledger
+from pipeline.run.folder.manifest import as_json
 from pipeline.run.runners.progress import Report
 from transforms.errors import UserError
 from transforms.network.ranking import top_classes
@@ -213,7 +214,7 @@ class PublishLabels(beam.DoFn):  # type: ignore[misc]
         delete_markers(self.folder)
         publish(self.folder, moves)
         delete_stale(self.folder, kind=_KIND, current=shards)
-        content = attempts.as_json(manifest)
+        content = as_json(manifest)
         files.write_bytes(files.join(self.folder, MANIFEST), content)
         files.write_bytes(files.join(self.folder, SUCCESS), attempts.success(content))
         files.delete_tree(self.staging)

@@ -67,8 +67,8 @@ class Head:
 
 def vectors_of(run: FinishedRun) -> dict[str, Any]:
     """What decides the feature vectors of a run: those of other runs compare if it is the same."""
-    model, preprocess = run.manifest["model"], run.manifest["preprocess"]
-    return {"model": model["sha256"], "kind": model["kind"], "preprocess": dict(preprocess)}
+    model, preprocess = run.manifest.model, run.manifest.preprocess
+    return {"model": model.sha256, "kind": model.kind, "preprocess": preprocess.as_dict()}
 
 
 def embeddings(table: pa.Table) -> Vectors:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import functools
-import hashlib
 import itertools
 import os
 import posixpath
@@ -18,7 +17,7 @@ from pipeline.labels import tables
 from pipeline.labels.vocabularies import UNKNOWN, Vocabulary
 from transforms.errors import UserError
 from transforms.storage import files
-from transforms.storage.addresses import text
+from transforms.storage.addresses import hashes_of, text
 
 FOLDERS = "folders"
 """What `--truth` is told so that the folders' names count."""
@@ -126,7 +125,7 @@ class TableTruth:
         hashes, class_ids = array.array("Q"), array.array("h")
         for entry in self._entries():
             self._parts.add(entry.parts)
-            hashes.append(_hash(entry.name))
+            hashes.append(hashes_of([entry.name])[0])
             class_ids.append(vocabulary.of_row(entry.row))
         if not hashes:
             raise UserError(f"{path}: the table has no rows")
@@ -165,7 +164,7 @@ class TableTruth:
         found = np.full(len(uris), UNKNOWN, np.int16)
         for parts in sorted(self._parts, reverse=True):
             open_ = np.flatnonzero(found == UNKNOWN)
-            wanted = np.array([_hash(_end(uris[at], parts)) for at in open_.tolist()], np.uint64)
+            wanted = hashes_of(_end(uris[at], parts) for at in open_.tolist())
             entries = np.searchsorted(self._hashes, wanted).clip(max=len(self._hashes) - 1)
             fits = self._hashes[entries] == wanted
             for at, entry in zip(open_[fits], entries[fits], strict=True):
@@ -189,10 +188,6 @@ class TableTruth:
         last = max(wanted, default=-1)
         entries = enumerate(itertools.islice(self._entries(), last + 1))
         return Unused(len(numbers), [entry.name for at, entry in entries if at in wanted])
-
-
-def _hash(name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
 def _end(uri: str, parts: int) -> str:

@@ -6,6 +6,8 @@ import argparse
 from typing import Any
 
 from pipeline.console.parser import add_command, add_group, add_json
+from pipeline.models.names import DEFAULT
+from pipeline.models.tflite.architecture import MULTIPLIERS, SIZES
 
 
 def add(commands: Any) -> None:
@@ -19,7 +21,7 @@ def add(commands: Any) -> None:
         action.add_argument(
             "model",
             nargs="?",
-            default="mobilenet_v1_0.25_128_quant",
+            default=DEFAULT,
             metavar="MODEL",
             help="name, path, gs:// or https:// (default: %(default)s)",
         )
@@ -36,10 +38,22 @@ def add(commands: Any) -> None:
     )
     stand_in.add_argument("--output", required=True, metavar="FILE", help="the tflite to write")
     stand_in.add_argument(
-        "--multiplier", type=float, default=0.25, help="0.25 (default), 0.5, 0.75 or 1.0"
+        "--multiplier",
+        type=float,
+        choices=MULTIPLIERS,
+        default=MULTIPLIERS[0],
+        help="of the numbers of channels (default: %(default)s)",
     )
-    stand_in.add_argument("--size", type=int, default=128, help="128 (default), 160, 192 or 224")
-    stand_in.add_argument("--seed", type=int, default=0, help="of the weights (default: 0)")
+    stand_in.add_argument(
+        "--size",
+        type=int,
+        choices=SIZES,
+        default=SIZES[0],
+        help="rows and columns of the input (default: %(default)s)",
+    )
+    stand_in.add_argument(
+        "--seed", type=int, default=0, help="of the weights (default: %(default)s)"
+    )
 
 
 def _add_export(actions: Any) -> None:
@@ -52,7 +66,7 @@ def _add_export(actions: Any) -> None:
         "module or a SavedModel: to a TensorFlow 2 SavedModel of the float network with simulated\n"
         "quantization, or to a quantized tflite. Needs the extra tensorflow.",
         epilog="examples:\n"
-        "  quantlabel model export --model mobilenet_v1_0.25_128_quant --to savedmodel --output m\n"
+        f"  quantlabel model export --model {DEFAULT} --to savedmodel --output m\n"
         "  quantlabel model export --model m --to tflite --output m.tflite\n"
         "  quantlabel model export --model float.ckpt --size 128 --to tflite --output f.tflite \\\n"
         "      --post-training photos",

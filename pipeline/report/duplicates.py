@@ -88,7 +88,7 @@ def near_identical(run: FinishedRun, tables: Callable[[], Iterable[pa.Table]]) -
     if not files.exists(path):
         return None
     summary = orjson.loads(files.read_bytes(path))
-    if summary["run"]["started"] != run.manifest["started"]:
+    if summary["run"]["started"] != run.manifest.started:
         return None  # of a run that was here before
     with files.open_read(files.join(run.folder, GROUPS_FILE)) as file:
         table = pq.read_table(file, columns=["group", "uri"])

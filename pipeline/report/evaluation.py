@@ -38,7 +38,7 @@ def evaluation_part(run: FinishedRun) -> EvaluationPart | None:
     if not files.exists(path):
         return None
     result = orjson.loads(files.read_bytes(path))
-    if result["run"]["started"] != run.manifest["started"]:
+    if result["run"]["started"] != run.manifest.started:
         return None  # of a run that was here before
     return EvaluationPart(
         caption=f"{result['rows']['with_truth']:,} pictures compared with {result['truth']}.",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from pipeline.run.folder.manifest import Manifest
 
 COLUMNS = ("mapped_label", "mapped_score")
 
@@ -54,7 +55,7 @@ class OwnLabels:
         return kept
 
 
-def own_labels(manifest: Mapping[str, Any]) -> OwnLabels | None:
+def own_labels(manifest: Manifest) -> OwnLabels | None:
     """The label map of a run, or None if it had none."""
-    found = manifest.get("label_map")
-    return OwnLabels(list(found["labels"]), found["threshold"]) if found else None
+    found = manifest.label_map
+    return OwnLabels(found.labels, found.threshold) if found else None

@@ -25,6 +25,7 @@ from pipeline.report.own_labels import OwnLabels, own_labels
 from pipeline.report.selection import Selection
 from pipeline.report.survey import MEGAPIXEL_BINS, SCORE_BINS, Survey
 from pipeline.report.thumbnails import Thumbnail
+from pipeline.run.folder.manifest import Manifest
 
 _BARS = 20
 _TOP = 3
@@ -46,7 +47,7 @@ class Content:
     """
 
     folder: str
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     survey: Survey
     duplicates: Duplicates
     failures: Sequence[FailureKind]
@@ -65,7 +66,7 @@ def render(content: Content) -> str:
     return environment.get_template("page.html").render(
         title=_title(content),
         folder=content.folder,
-        finished=content.manifest["finished"][:16].replace("T", " "),
+        finished=content.manifest.finished[:16].replace("T", " "),
         manifest=content.manifest,
         survey=found,
         duplicates=content.duplicates,
@@ -119,7 +120,7 @@ def _csp_hash(script: str) -> str:
 
 def _title(content: Content) -> str:
     name = content.folder.rstrip("/").rsplit("/", 1)[-1]
-    return f"{content.manifest['inputs']:,} pictures in {name}"
+    return f"{content.manifest.inputs:,} pictures in {name}"
 
 
 class _Tile(NamedTuple):
@@ -136,9 +137,9 @@ def _given(found: Survey, own: OwnLabels | None) -> int:
 def _tiles(content: Content, own: OwnLabels | None) -> list[_Tile]:
     manifest, found = content.manifest, content.survey
     tiles = [
-        _Tile("pictures", f"{manifest['inputs']:,}"),
-        _Tile("labelled", f"{manifest['predictions']:,}"),
-        _Tile("failed", f"{manifest['failures']:,}", bad=manifest["failures"] > 0),
+        _Tile("pictures", f"{manifest.inputs:,}"),
+        _Tile("labelled", f"{manifest.predictions:,}"),
+        _Tile("failed", f"{manifest.failures:,}", bad=manifest.failures > 0),
         _Tile("labels of yours" if own else "classes", f"{_given(found, own):,}"),
         _Tile("median score", _median(found)),
     ]
@@ -217,26 +218,28 @@ def _shapes(found: Survey) -> str:
     return f"{shapes}. {byte_size(found.file_bytes)} in {found.sized:,} files."
 
 
-def _identity(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    model, preprocess = manifest["model"], manifest["preprocess"]
+def _identity(manifest: Manifest) -> list[tuple[str, str]]:
+    model = manifest.model
+    preprocessing = manifest.preprocess.as_dict()
     lines = [
-        ("model", model["name"]),
-        ("sha256 of the model", model["sha256"]),
-        ("input", f"{model['input_size']} x {model['input_size']} pixels"),
-        ("feature vector", f"{model['feature_size']} numbers"),
-        *((f"preprocessing: {name}", str(value)) for name, value in preprocess.items()),
-        ("quantlabel", manifest["version"]),
-        ("started", manifest["started"]),
-        ("finished", manifest["finished"]),
-        ("skipped files", f"{manifest['skipped']:,}"),
-        ("paths listed twice", f"{manifest['duplicates']:,}"),
+        ("model", model.name),
+        ("sha256 of the model", model.sha256),
+        ("input", f"{model.input_size} x {model.input_size} pixels"),
+        ("feature vector", f"{model.feature_size} numbers"),
+        *((f"preprocessing: {name}", str(value)) for name, value in preprocessing.items()),
+        ("quantlabel", manifest.version),
+        ("started", manifest.started),
+        ("finished", manifest.finished),
+        ("skipped files", f"{manifest.skipped:,}"),
+        ("paths listed twice", f"{manifest.duplicates:,}"),
     ]
-    given = {name: value for name, value in manifest["options"].items() if value not in (None, [])}
+    options = dataclasses.asdict(manifest.options)
+    given = {name: value for name, value in options.items() if value not in (None, ())}
     return lines + [(f"option {name}", _option(value)) for name, value in given.items()]
 
 
 def _option(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _data(content: Content) -> dict[str, Any]:

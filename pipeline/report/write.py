@@ -111,10 +111,8 @@ def _rows(run: FinishedRun) -> Iterator[pa.Table]:
 
 def _thumbnails(run: FinishedRun, selection: Selection) -> Iterator[Thumbnail]:
     """With the limits that the run itself had."""
-    limits = run.manifest["options"]
-    return thumbnails(
-        selection.rows, max_bytes=limits["max_bytes"], max_pixels=limits["max_pixels"]
-    )
+    limits = run.manifest.options
+    return thumbnails(selection.rows, max_bytes=limits.max_bytes, max_pixels=limits.max_pixels)
 
 
 def _tracked(

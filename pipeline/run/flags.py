@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from pipeline.run.options import LabelOptions
+from pipeline.run.options import LabelOptions
+from transforms.images.settings import METHODS, VIEWS
+from transforms.rows.names import FORMAT_NAMES
 
 
 def add_data(parser: argparse.ArgumentParser) -> Any:
@@ -31,8 +32,8 @@ def add_data(parser: argparse.ArgumentParser) -> Any:
     )
     data.add_argument(
         "--format",
-        metavar="NAME",
-        help="parquet (default), tfrecord, tfrecord.gz or jsonl",
+        choices=FORMAT_NAMES,
+        help=f"of the predictions (default: {LabelOptions.format})",
     )
     return data
 
@@ -44,52 +45,55 @@ def add_network_and_limits(parser: argparse.ArgumentParser) -> Any:
         "--model",
         metavar="MODEL",
         help="name, path, gs:// or https:// of a quantized MobileNet V1, or the folder of a "
-        "TensorFlow 2 SavedModel (default: mobilenet_v1_0.25_128_quant)",
+        f"TensorFlow 2 SavedModel (default: {LabelOptions.model})",
     )
     network.add_argument("--sha256", metavar="HEX", help="the hash that the model must have")
     network.add_argument(
         "--preprocess",
-        metavar="METHOD",
-        help="eval (default: central square, as the network was measured), slim (central part, "
-        "aspect not kept), stretch (whole picture) or stretch-nearest",
+        choices=METHODS,
+        help="eval: central square, as the network was measured; slim: central part, aspect not "
+        "kept; stretch: whole picture; stretch-nearest: the same without a filter (default: "
+        f"{LabelOptions.preprocess})",
     )
     network.add_argument(
-        "--top-k", type=int, metavar="K", help="classes a prediction names (default: 5)"
+        "--top-k",
+        type=int,
+        metavar="K",
+        help=f"classes a prediction names (default: {LabelOptions.top_k})",
     )
     network.add_argument(
         "--views",
         type=int,
-        metavar="N",
-        help="looks at each picture: 1 (default), 2 (and its mirror image) or 4 (both in two "
-        "crops); more of them cost inference, not decoding, and label better",
+        choices=VIEWS,
+        help="looks at each picture: 1; 2, at its mirror image too; or 4, at both in two crops; "
+        "more of them cost inference, not decoding, and label better (default: "
+        f"{LabelOptions.views})",
     )
     network.add_argument(
         "--temperature",
         type=float,
         metavar="T",
         help="divides the logits, so that scores mean what they say; quantlabel evaluate finds "
-        "it (default: 1)",
+        f"it (default: {LabelOptions.temperature:g})",
     )
     limits = parser.add_argument_group("limits")
     limits.add_argument(
         "--max-pixels",
         type=int,
         metavar="N",
-        help="pictures with more pixels are failures (default: 100 million)",
+        help=f"pictures with more pixels are failures (default: {LabelOptions.max_pixels:,})",
     )
     limits.add_argument(
         "--max-bytes",
         type=int,
         metavar="N",
-        help="files with more bytes are failures (default: 256 MiB)",
+        help=f"files with more bytes are failures (default: {LabelOptions.max_bytes:,})",
     )
     return limits
 
 
 def label_options(arguments: argparse.Namespace, **values: str) -> LabelOptions:
     """A flag that was not given is absent here: its default stands in LabelOptions alone."""
-    from pipeline.run.options import LabelOptions
-
     given = {**values, **vars(arguments), "inputs": tuple(arguments.inputs)}
     names = {field.name for field in dataclasses.fields(LabelOptions)} & given.keys()
     return LabelOptions(**{name: given[name] for name in names})

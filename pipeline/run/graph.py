@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import AsDict, AsList
 
 from pipeline.run.folder.ledger import FinishRun
+from pipeline.run.folder.manifest import Identity
 from pipeline.run.options import LabelOptions
 from pipeline.run.resume import EarlierRows
 from pipeline.run.runners.options import processes
@@ -17,7 +19,6 @@ from pipeline.run.runners.progress import CountPictures, Kind, MeterPictures
 from transforms.images.load_and_preprocess import LoadAndPreprocess
 from transforms.inputs.read_images import ReadImages
 from transforms.network.classify_images import ClassifyImages
-from transforms.network.label_map import LabelMap
 from transforms.records import Network
 from transforms.rows.merge_pieces import MergePieces
 from transforms.rows.stage_rows import StageRows
@@ -28,8 +29,7 @@ def build(
     options: LabelOptions,
     *,
     model: Network,
-    label_map: LabelMap | None = None,
-    identity: Mapping[str, Any],
+    identity: Identity,
     attempt: str,
     progress_folder: str | None = None,
 ) -> None:
@@ -39,8 +39,7 @@ def build(
         pipeline: to add to.
         options: of the run.
         model: the network to run.
-        label_map: labels that predictions get besides, or None.
-        identity: versions, model, preprocessing, options and start, for the manifest.
+        identity: of the run, for the manifest; says how pictures are loaded and scored.
         attempt: folder for what is not finished, see `pipeline.run.folder.attempts`.
         progress_folder: local folder where running transforms report how far they are; None for
             Beam's own counters on a service, and for none in a local run.
@@ -48,22 +47,12 @@ def build(
     read = pipeline | "Read" >> ReadImages(options.inputs, image_key=options.image_key)
     earlier = read.refs | "Earlier" >> EarlierRows(options, identity=identity, attempt=attempt)
     loaded = earlier.refs | "Load" >> LoadAndPreprocess(
-        size=model.input_size,
-        method=options.preprocess,
-        views=options.views,
-        max_pixels=options.max_pixels,
-        max_bytes=options.max_bytes,
+        identity.preprocess,
         image_key=options.image_key,
         memory=options.memory,
         processes=processes(options, pipeline.options),
     )
-    classified = loaded.images | "Classify" >> ClassifyImages(
-        model,
-        top_k=options.top_k,
-        views=options.views,
-        temperature=options.temperature,
-        label_map=label_map,
-    )
+    classified = loaded.images | "Classify" >> ClassifyImages(model, identity.scoring)
     predictions = classified.predictions
     failures = (read.failures, loaded.failures, classified.failures) | "Failures" >> beam.Flatten()
     if not options.is_local or progress_folder is not None:
@@ -121,12 +110,12 @@ def _same(pair: tuple[Any, int]) -> tuple[Any, int]:
     return pair
 
 
-def _schema_metadata(identity: Mapping[str, Any]) -> dict[str, str]:
+def _schema_metadata(identity: Identity) -> dict[str, str]:
     """What every Parquet file says of its origin."""
     return {
-        "quantlabel.version": identity["version"],
-        "quantlabel.model": identity["model"]["name"],
-        "quantlabel.model_sha256": identity["model"]["sha256"],
-        "quantlabel.preprocess": json.dumps(identity["preprocess"]),
-        "quantlabel.options": json.dumps(identity["options"]),
+        "quantlabel.version": identity.version,
+        "quantlabel.model": identity.model.name,
+        "quantlabel.model_sha256": identity.model.sha256,
+        "quantlabel.preprocess": json.dumps(identity.preprocess.as_dict()),
+        "quantlabel.options": json.dumps(dataclasses.asdict(identity.options)),
     }

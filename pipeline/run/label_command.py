@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.console.parser import add_command
 from pipeline.console.startup import imports_uncollected, share_memory_with_arrow
 from pipeline.run.flags import add_data, add_network_and_limits, label_options
+from pipeline.run.options import REUSE_BY, LabelOptions
 
 
 def add(commands: Any) -> None:
@@ -50,9 +51,9 @@ def add(commands: Any) -> None:
     )
     data.add_argument(
         "--reuse-by",
-        metavar="KEY",
-        help="uri (default); or sha256: --resume, and pictures under another name get the row of "
-        "the same content, read but not decoded",
+        choices=REUSE_BY,
+        help="sha256: --resume, and pictures under another name get the row of the same content, "
+        f"read but not decoded (default: {LabelOptions.reuse_by})",
     )
     limits = add_network_and_limits(parser)
     own = parser.add_argument_group("labels of your own")
@@ -66,13 +67,15 @@ def add(commands: Any) -> None:
         "--label-threshold",
         type=float,
         metavar="S",
-        help="no mapped_label where mapped_score is below this (default: 0)",
+        help="no mapped_label where mapped_score is below this (default: "
+        f"{LabelOptions.label_threshold:g})",
     )
     limits.add_argument(
         "--max-failure-rate",
         type=float,
         metavar="R",
-        help="the run fails if a larger share of the pictures does, 0 to 1 (default: 1)",
+        help="the run fails if a larger share of the pictures does, 0 to 1 (default: "
+        f"{LabelOptions.max_failure_rate:g})",
     )
     limits.add_argument(
         "--memory",
@@ -91,7 +94,7 @@ def add(commands: Any) -> None:
     runner.add_argument(
         "--runner",
         metavar="NAME",
-        help="default: DirectRunner, this machine",
+        help=f"default: {LabelOptions.runner}, this machine",
     )
 
 

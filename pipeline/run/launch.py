@@ -6,9 +6,8 @@ import contextlib
 import dataclasses
 import itertools
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import apache_beam as beam
 from rich.console import Console
@@ -16,6 +15,7 @@ from rich.console import Console
 from pipeline.labels.label_map import load_label_map
 from pipeline.models.load import load_network
 from pipeline.run.folder import attempts, ledger, lock
+from pipeline.run.folder.manifest import Identity, Manifest, Model, read_manifest
 from pipeline.run.graph import build
 from pipeline.run.options import LabelOptions
 from pipeline.run.runners import dataflow, progress, runner
@@ -24,7 +24,7 @@ from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 from transforms.failures import Reason
 from transforms.inputs import listing as sources
-from transforms.inputs.archives.base import archive_kind
+from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import read_members
 from transforms.network.label_map import LabelMap
 from transforms.records import Failure, ImageRef, Network
@@ -36,7 +36,7 @@ _EXAMPLE = "label --input=gs://BUCKET/photos --output=gs://BUCKET/labels"
 _FIRST_RECORDS = 10
 
 
-def label(options: LabelOptions, *, console: Console | None = None) -> dict[str, Any] | None:
+def label(options: LabelOptions, *, console: Console | None = None) -> Manifest | None:
     """Runs a labelling job to its end.
 
     Args:
@@ -64,7 +64,7 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
     model = load_network(options.model, sha256=options.sha256)
     identity = _identity(options, model, label_map)
     service = None if options.is_local else options.runner
-    with lock.held(options.output, started=identity["started"], runner=service):
+    with lock.held(options.output, started=identity.started, runner=service):
         if options.resume or not options.overwrite:
             attempts.recover(options.output)
         ledger.check_writable(options.output, replace=replace)
@@ -80,7 +80,6 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
                 pipeline,
                 options,
                 model=handed,
-                label_map=label_map,
                 identity=identity,
                 attempt=attempt,
                 progress_folder=progress_folder,
@@ -88,11 +87,11 @@ def label(options: LabelOptions, *, console: Console | None = None) -> dict[str,
             if not dataflow.waits(flags):
                 pipeline.run()
                 return None
-            _run(pipeline, options, started=identity["started"], console=console)
-        return ledger.read_manifest(options.output)
+            _run(pipeline, options, started=identity.started, console=console)
+        return read_manifest(options.output)
 
 
-def _begin(options: LabelOptions, identity: Mapping[str, Any]) -> str:
+def _begin(options: LabelOptions, identity: Identity) -> str:
     """Decides on what earlier runs left, and makes the folder of this one's attempt."""
     if not options.resume:
         attempts.discard(options.output)
@@ -131,25 +130,21 @@ def _label_map(options: LabelOptions) -> LabelMap | None:
     return load_label_map(options.label_map, threshold=options.label_threshold)
 
 
-def _identity(options: LabelOptions, model: Network, label_map: LabelMap | None) -> dict[str, Any]:
-    return {
-        "version": VERSION,
-        "started": ledger.now(),
-        "model": {
-            "name": model.name,
-            "kind": model.kind,
-            "sha256": model.sha256,
-            "input_size": model.input_size,
-            "feature_size": model.feature_size,
-        },
-        "preprocess": {
-            "method": options.preprocess,
-            "size": model.input_size,
-            "views": options.views,
-        },
-        "label_map": label_map and label_map.as_dict(),
-        "options": options.as_dict(),
-    }
+def _identity(options: LabelOptions, model: Network, label_map: LabelMap | None) -> Identity:
+    return Identity(
+        version=VERSION,
+        started=ledger.now(),
+        model=Model(
+            name=model.name,
+            kind=model.kind,
+            sha256=model.sha256,
+            input_size=model.input_size,
+            feature_size=model.feature_size,
+        ),
+        preprocess=options.preprocessing(size=model.input_size),
+        label_map=label_map,
+        options=options.for_manifest(),
+    )
 
 
 @contextlib.contextmanager
@@ -172,10 +167,12 @@ def _run(
     try:
         runner.run(pipeline, options, console=console)
     except UserError as error:
-        with contextlib.suppress(FileNotFoundError):
-            manifest = ledger.read_manifest(options.output)
-            if manifest["status"] == "failed" and manifest["started"] == started:
-                raise UserError(f"the run has failed: {manifest['error']}") from error
+        try:
+            manifest = read_manifest(options.output)
+        except (FileNotFoundError, UserError):
+            raise error from None
+        if manifest.status == "failed" and manifest.started == started:
+            raise UserError(f"the run has failed: {manifest.error}") from error
         raise
 
 

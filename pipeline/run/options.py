@@ -4,20 +4,55 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pipeline.console.checks import require
+from pipeline.models.names import DEFAULT
 from pipeline.run.runners.options import RunnerOptions
 from transforms.errors import UsageError
-from transforms.images.loader import MAX_BYTES, MAX_PIXELS
-from transforms.images.preprocess import METHODS, VIEWS, Method
-from transforms.inputs.listing import absolute
-from transforms.rows.formats import FORMATS
+from transforms.images.settings import METHODS, VIEWS, Method, Preprocessing
+from transforms.network.scoring import Scoring
+from transforms.rows.names import FORMAT_NAMES
 from transforms.storage.addresses import shown, text, without_secrets
+
+if TYPE_CHECKING:
+    from transforms.network.label_map import LabelMap
 
 ReuseBy = Literal["uri", "sha256"]
 
+REUSE_BY: tuple[ReuseBy, ...] = get_args(ReuseBy)
+
 CLASSES = 1001
+
+CHANGE_ROWS = (
+    "model",
+    "preprocess",
+    "top_k",
+    "views",
+    "temperature",
+    "label_map",
+    "label_threshold",
+    "max_pixels",
+    "max_bytes",
+    "image_key",
+)
+"""Options that decide what is in the row of a picture: `--resume` refuses rows of others."""
+
+KEEP_ROWS = (
+    "inputs",
+    "output",
+    "format",
+    "sha256",
+    "max_failure_rate",
+    "overwrite",
+    "resume",
+    "retry_failures",
+    "reuse_by",
+    "runner",
+    "beam_args",
+)
+"""All other options: which pictures, where to, by what means. A test wants each in one of the two.
+"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,13 +62,13 @@ class LabelOptions(RunnerOptions):
     Attributes:
         inputs: folders, globs, input lists or files, at least one.
         output: folder for the rows.
-        format: one of `transforms.rows.formats.FORMATS`.
+        format: one of `transforms.rows.names.FORMAT_NAMES`.
         model: name, path, gs:// or https:// of a quantized MobileNet V1 tflite, or the folder of a
             SavedModel.
         sha256: the hash that the model must have, or None.
-        preprocess: one of `transforms.images.preprocess.METHODS`.
+        preprocess: one of `transforms.images.settings.METHODS`.
         top_k: classes a prediction names, 1..1001.
-        views: how often the network looks at a picture, see `transforms.images.preprocess.VIEWS`.
+        views: how often the network looks at a picture, see `transforms.images.settings.VIEWS`.
         temperature: that the logits are divided by, above 0.
         label_map: table of the user's own labels, see `pipeline.labels.label_map`, or None.
         label_threshold: own labels with a smaller score are not given, 0..1.
@@ -56,18 +91,18 @@ class LabelOptions(RunnerOptions):
 
     inputs: tuple[str, ...]
     output: str
-    format: str = "parquet"
-    model: str = "mobilenet_v1_0.25_128_quant"
+    format: str = FORMAT_NAMES[0]
+    model: str = DEFAULT
     sha256: str | None = None
-    preprocess: Method = "eval"
-    top_k: int = 5
-    views: int = 1
-    temperature: float = 1.0
+    preprocess: Method = Preprocessing.method
+    top_k: int = Scoring.top_k
+    views: int = Scoring.views
+    temperature: float = Scoring.temperature
     label_map: str | None = None
     label_threshold: float = 0.0
     max_failure_rate: float = 1.0
-    max_pixels: int = MAX_PIXELS
-    max_bytes: int = MAX_BYTES
+    max_pixels: int = Preprocessing.max_pixels
+    max_bytes: int = Preprocessing.max_bytes
     memory: int | None = None
     image_key: str | None = None
     overwrite: bool = False
@@ -84,14 +119,19 @@ class LabelOptions(RunnerOptions):
         # Parquet's readers could not open what is in it.
         utf8 = self.output == text(self.output)
         require(utf8, "--output", "a folder whose path is valid UTF-8", self.output)
-        require(self.format in FORMATS, "--format", f"one of {', '.join(FORMATS)}", self.format)
+        require(
+            self.format in FORMAT_NAMES,
+            "--format",
+            f"one of {', '.join(FORMAT_NAMES)}",
+            self.format,
+        )
         require(
             self.preprocess in METHODS,
             "--preprocess",
             f"one of {', '.join(METHODS)}",
             self.preprocess,
         )
-        require(self.reuse_by in ("uri", "sha256"), "--reuse-by", "uri or sha256", self.reuse_by)
+        require(self.reuse_by in REUSE_BY, "--reuse-by", "uri or sha256", self.reuse_by)
         require(1 <= self.top_k <= CLASSES, "--top-k", f"a number from 1 to {CLASSES}", self.top_k)
         require(self.views in VIEWS, "--views", "1, 2 or 4", self.views)
         crops = self.views < 4 or not self.preprocess.startswith("stretch")
@@ -124,12 +164,53 @@ class LabelOptions(RunnerOptions):
         )
         require(self.image_key != "", "--image-key", "a name", self.image_key)
 
-    def as_dict(self) -> dict[str, Any]:
-        """For the manifest: paths absolute, no secrets (`transforms.storage.addresses`)."""
-        return {
-            **dataclasses.asdict(self),
-            "inputs": tuple(text(shown(absolute(source))) for source in self.inputs),
-            "model": text(shown(self.model)),
-            "label_map": self.label_map and text(self.label_map),
-            "beam_args": tuple(without_secrets(self.beam_args)),
-        }
+    def preprocessing(self, *, size: int) -> Preprocessing:
+        """How the pictures are loaded, for a network with an input of `size` x `size` pixels."""
+        return Preprocessing(
+            method=self.preprocess,
+            size=size,
+            views=self.views,
+            max_pixels=self.max_pixels,
+            max_bytes=self.max_bytes,
+        )
+
+    def scoring(self, label_map: LabelMap | None) -> Scoring:
+        """What the logits become; `label_map` is what the file of that name says."""
+        return Scoring(
+            top_k=self.top_k,
+            views=self.views,
+            temperature=self.temperature,
+            label_map=label_map,
+        )
+
+    def for_manifest(self) -> LabelOptions:
+        """The same with absolute paths and without secrets (`transforms.storage.addresses`)."""
+        from transforms.storage.files import absolute
+
+        return dataclasses.replace(
+            self,
+            inputs=tuple(text(shown(absolute(source))) for source in self.inputs),
+            model=text(shown(self.model)),
+            label_map=self.label_map and text(self.label_map),
+            beam_args=tuple(without_secrets(self.beam_args)),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlanOptions:
+    """What to plan.
+
+    Attributes:
+        label: the run that is planned; its output folder is not touched.
+        price: of one vCPU-hour, in any currency.
+
+    Raises:
+        UsageError: the price is not a positive number.
+    """
+
+    label: LabelOptions
+    price: float = 0.056
+
+    def __post_init__(self) -> None:
+        """Checks the price; touches no file."""
+        require(self.price > 0, "--price", "a positive number", self.price)

@@ -14,10 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.console.checks import require
 from pipeline.console.units import byte_size
 from pipeline.models.load import load_network
-from pipeline.run.options import LabelOptions
+from pipeline.run.options import LabelOptions, PlanOptions
 from pipeline.run.sample import Sampled, take_sample
 from transforms.images.loader import Loader
 from transforms.images.loader_pool import Ahead, LoaderPool
@@ -31,26 +30,6 @@ from transforms.rows.schema import prediction_table
 
 _SECONDS_TO_START = 2.0
 """From the command to the first picture on a laptop: imports, graph, model. Measured 1 to 2 s."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PlanOptions:
-    """What to plan.
-
-    Attributes:
-        label: the run that is planned; its output folder is not touched.
-        price: of one vCPU-hour, in any currency.
-
-    Raises:
-        UsageError: the price is not a positive number.
-    """
-
-    label: LabelOptions
-    price: float = 0.056
-
-    def __post_init__(self) -> None:
-        """Checks the price; touches no file."""
-        require(self.price > 0, "--price", "a positive number", self.price)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,14 +154,8 @@ class _Trial:
 
 def _try(sample: Sequence[Sampled], network: Network, options: LabelOptions) -> _Trial:
     """The work of a run without Beam: a pool decodes while this thread runs the network."""
-    loader = Loader(
-        size=network.input_size,
-        method=options.preprocess,
-        views=options.views,
-        max_pixels=options.max_pixels,
-        max_bytes=options.max_bytes,
-    )
-    handler = model_handler(network, top_k=options.top_k, views=options.views)
+    loader = Loader(options.preprocessing(size=network.input_size))
+    handler = model_handler(network, options.scoring(None))
     model = handler.load_model()
     blank = Image(ImageRef(""), "", 1, 1, "", _black(network.input_size))
     # The first pass prepares the interpreter; one view is enough for that.

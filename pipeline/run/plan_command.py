@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.console.parser import add_command, add_json, show
 from pipeline.run.flags import add_data, add_network_and_limits, label_options
+from pipeline.run.options import PlanOptions
 
 
 def add(commands: Any) -> None:
@@ -27,15 +28,15 @@ def add(commands: Any) -> None:
         "--price",
         type=float,
         metavar="P",
-        help="of a vCPU-hour, in any currency (default: 0.056, Dataflow batch in us-central1 in "
-        "US dollars when this was written)",
+        help=f"of a vCPU-hour, in any currency (default: {PlanOptions.price:g}, Dataflow batch in "
+        "us-central1 in US dollars when this was written)",
     )
     add_json(parser)
 
 
 def _plan(arguments: argparse.Namespace) -> None:
     from pipeline.console.terminal import only_ours
-    from pipeline.run.plan import PlanOptions, plan, print_plan
+    from pipeline.run.plan import plan, print_plan
 
     price = {"price": arguments.price} if hasattr(arguments, "price") else {}
     # A plan writes nothing; the folder is only named because a run must name one.

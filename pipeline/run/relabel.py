@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pipeline.models.load import load_network
-from pipeline.run.folder.finished import FinishedRun
+from pipeline.run.folder.manifest import Manifest
 from transforms.errors import UserError
 from transforms.images.loader import Loader
 from transforms.images.pixels import Scratch
@@ -18,30 +18,18 @@ class Relabeller:
     """The network, preprocessing and options of a run, for one picture at a time.
 
     Args:
-        run: whose rows the new ones are compared with.
+        manifest: of the run.
         model: where the model is now, or None for where the run found it.
 
     Raises:
         UserError: the run's model cannot be had any more, or is another one now.
     """
 
-    def __init__(self, run: FinishedRun, *, model: str | None = None) -> None:
-        options = run.manifest["options"]
-        network = _network(model or options["model"], expected=run.manifest["model"]["sha256"])
-        self._loader = Loader(
-            size=network.input_size,
-            method=options["preprocess"],
-            views=options["views"],
-            max_pixels=options["max_pixels"],
-            max_bytes=options["max_bytes"],
-        )
-        self._image_key: str | None = options.get("image_key")
-        self._handler = model_handler(
-            network,
-            top_k=options["top_k"],
-            views=options["views"],
-            temperature=options["temperature"],
-        )
+    def __init__(self, manifest: Manifest, *, model: str | None = None) -> None:
+        network = _network(model or manifest.options.model, expected=manifest.model.sha256)
+        self._loader = Loader(manifest.preprocess)
+        self._image_key = manifest.options.image_key
+        self._handler = model_handler(network, manifest.scoring)
         self._network = self._handler.load_model()
         self._scratch = Scratch()
 
@@ -56,7 +44,7 @@ class Relabeller:
             archive,
             [ImageRef(uri) for uri in uris],
             image_key=self._image_key,
-            max_bytes=self._loader.max_bytes,
+            max_bytes=self._loader.how.max_bytes,
         )
         for member in found:
             if isinstance(member, Member):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import apache_beam as beam
 
 from pipeline.run.folder import attempts
+from pipeline.run.folder.manifest import Identity
 from pipeline.run.options import LabelOptions
 from transforms.records import ImageRef, Outcome
 from transforms.resume.carry_rows import CarryRows
@@ -46,7 +46,7 @@ class EarlierRows(beam.PTransform):  # type: ignore[misc]
         attempt: folder of what is not finished.
     """
 
-    def __init__(self, options: LabelOptions, *, identity: Mapping[str, Any], attempt: str) -> None:
+    def __init__(self, options: LabelOptions, *, identity: Identity, attempt: str) -> None:
         super().__init__()
         self._options = options
         self._identity = identity

@@ -10,7 +10,8 @@ from typing import Generic, TypeAlias, TypeVar
 
 from pipeline.run.options import LabelOptions
 from transforms.inputs import listing
-from transforms.inputs.archives.base import Skipped, archive_kind
+from transforms.inputs.archives.base import Skipped
+from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import Member, read_members
 from transforms.records import Failure, ImageRef
 from transforms.storage import files

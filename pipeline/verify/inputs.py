@@ -5,22 +5,24 @@ from __future__ import annotations
 import contextlib
 import datetime
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.verify.rows import Hashes, hashes_of
+from pipeline.run.folder.manifest import Manifest
+from pipeline.verify.rows import Hashes
 from transforms.errors import UserError
 from transforms.failures import Reason
 from transforms.inputs import listing
-from transforms.inputs.archives.base import Skipped, archive_kind
+from transforms.inputs.archives.base import Skipped
+from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import read_members
 from transforms.records import Failure, ImageRef
 from transforms.storage import files as storage
-from transforms.storage.addresses import text
+from transforms.storage.addresses import hashes_of, text
 
 _AT_ONCE = 1000
 """Pictures that are looked up at a time."""
@@ -62,12 +64,12 @@ class ListedAgain:
         unread: folders and archives in them that cannot be read now.
     """
 
-    def __init__(self, manifest: Mapping[str, Any], rows: Hashes) -> None:
-        options = manifest["options"]
-        self._inputs: list[str] = options["inputs"]
-        self._image_key: str | None = options.get("image_key")
-        self._max_bytes: int = options["max_bytes"]
-        self._began = began(manifest)
+    def __init__(self, manifest: Manifest, rows: Hashes) -> None:
+        options = manifest.options
+        self._inputs = options.inputs
+        self._image_key = options.image_key
+        self._max_bytes = options.max_bytes
+        self._began = datetime.datetime.fromisoformat(manifest.started).timestamp()
         self._rows = rows
         self._seen: npt.NDArray[np.bool_] = np.zeros(len(rows), np.bool_)
         self.pictures = self.missing = self.new = self.unread = 0
@@ -150,12 +152,3 @@ def _changed(path: str) -> float | None:
     with contextlib.suppress(OSError):  # nobody can tell
         return storage.changed(path)
     return None
-
-
-def began(manifest: Mapping[str, Any]) -> float:
-    """When a run began, in seconds since 1970 UTC.
-
-    Raises:
-        KeyError, TypeError, ValueError: the manifest does not say.
-    """
-    return datetime.datetime.fromisoformat(manifest["started"]).timestamp()

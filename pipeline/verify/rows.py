@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,20 +11,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.run.folder.manifest import Manifest
 from transforms.failures import Reason, Stage
 from transforms.network.classes import class_names
+from transforms.storage.addresses import hashes_of
 
 Hashes = npt.NDArray[np.uint64]
 
 
-def prediction_problems(table: pa.Table, manifest: Mapping[str, Any]) -> Iterator[str]:
+def prediction_problems(table: pa.Table, manifest: Manifest) -> Iterator[str]:
     """What is wrong with rows of predictions, the picture named.
 
     Args:
         table: rows with all columns.
         manifest: of their run.
     """
-    top_k = manifest["options"]["top_k"]
+    top_k = manifest.options.top_k
     ids = table.column("class_id").to_numpy()
     valid = (ids >= 0) & (ids < len(class_names()))
     yield from _named(table, ~valid, "its class id is not one of the 1001")
@@ -36,9 +37,9 @@ def prediction_problems(table: pa.Table, manifest: Mapping[str, Any]) -> Iterato
     found = np.array(table.column("synset").to_pylist(), object)
     yield from _named(table, valid & (synsets[safe] != found), "its synset is not its class's")
     yield from _named(table, ~_is_ranked(table, top_k), "its top classes are not the best first")
-    vectors = _matrix(table.column("embedding"), manifest["model"]["feature_size"])
+    vectors = _matrix(table.column("embedding"), manifest.model.feature_size)
     if vectors is None:
-        length = manifest["model"]["feature_size"]
+        length = manifest.model.feature_size
         yield f"the feature vectors are not {length} long"
     else:
         yield from _named(table, ~np.isfinite(vectors).all(axis=1), "its embedding is not finite")
@@ -125,9 +126,3 @@ class Repeats:
         """The uris whose hashes are among `suspects`."""
         for at in np.flatnonzero(np.isin(hashes_of(uris), suspects)).tolist():
             yield uris[at]
-
-
-def hashes_of(uris: Sequence[str]) -> Hashes:
-    """A hash of each uri; among ten million two agree by a chance of 1 in 370,000."""
-    digests = b"".join(hashlib.blake2b(uri.encode(), digest_size=8).digest() for uri in uris)
-    return np.frombuffer(digests, np.uint64)

@@ -6,8 +6,7 @@ import dataclasses
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,9 +16,9 @@ from rich.table import Table
 
 from pipeline.console.checks import require, require_run
 from pipeline.run.folder.attempts import KINDS, success
-from pipeline.run.folder.finished import FinishedRun
+from pipeline.run.folder.manifest import Manifest, parse
 from pipeline.run.relabel import Relabeller
-from pipeline.verify.inputs import ListedAgain, began
+from pipeline.verify.inputs import ListedAgain
 from pipeline.verify.rows import Repeats, failure_problems, prediction_problems
 from pipeline.verify.sample import Sample, label_again
 from transforms.errors import UserError
@@ -98,7 +97,7 @@ def verify(options: VerifyOptions) -> list[Check]:
         UserError: there is no manifest to check anything against, or the sample cannot be labelled.
     """
     manifest, marker = _manifest(options.folder)
-    files = Check("files", f"{len(manifest['files'])} named in the manifest")
+    files = Check("files", f"{len(manifest.files)} named in the manifest")
     files.add(_file_problems(options.folder, manifest))
     checks = [marker, files]
     if files.count:
@@ -107,24 +106,19 @@ def verify(options: VerifyOptions) -> list[Check]:
     return checks
 
 
-def _manifest(folder: str) -> tuple[dict[str, Any], Check]:
+def _manifest(folder: str) -> tuple[Manifest, Check]:
     """The manifest, and whether `_SUCCESS` vouches for it."""
-    check = Check("manifest")
+    path = storage.join(folder, MANIFEST)
     try:
-        content = storage.read_bytes(storage.join(folder, MANIFEST))
-        manifest: dict[str, Any] = json.loads(content)
-        shards = [Shard(**file) for file in manifest["files"]]
-        counts = [manifest[name] for name in ("inputs", *KINDS)]
-        _ = manifest["options"]["inputs"], began(manifest)
-        _ = manifest["model"]["sha256"], manifest["model"]["feature_size"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        content = storage.read_bytes(path)
+    except FileNotFoundError as error:
         raise UserError(
-            f"{folder}: no readable {MANIFEST} is there ({error!r}). Expected the --output of "
-            "quantlabel label."
+            f"{folder}: no readable {MANIFEST} is there. Expected the --output of quantlabel label."
         ) from error
-    check.found = f"{counts[0]:,} inputs"
+    manifest = parse(content, path)
+    check = Check("manifest", f"{manifest.inputs:,} inputs")
     check.add(_marker_problems(folder, content))
-    check.add(_count_problems(manifest, shards))
+    check.add(_count_problems(manifest))
     return manifest, check
 
 
@@ -138,19 +132,18 @@ def _marker_problems(folder: str, manifest: bytes) -> Iterator[str]:
         yield f"{MANIFEST} was edited: {SUCCESS} holds the sha256 of another one"
 
 
-def _count_problems(manifest: Mapping[str, Any], shards: list[Shard]) -> Iterator[str]:
-    inputs, predictions, failures = (manifest[name] for name in ("inputs", *KINDS))
+def _count_problems(manifest: Manifest) -> Iterator[str]:
+    inputs, predictions, failures = manifest.inputs, manifest.predictions, manifest.failures
     if inputs != predictions + failures:
         yield f"{inputs} inputs are not {predictions} predictions and {failures} failures"
-    for kind in KINDS:
-        rows = sum(shard.rows for shard in shards if shard.name.startswith(f"{kind}-"))
-        if rows != manifest[kind]:
-            yield f"{manifest[kind]} {kind}, but its files hold {rows}"
+    for kind, count in zip(KINDS, (predictions, failures), strict=True):
+        rows = sum(shard.rows for shard in manifest.files if shard.name.startswith(f"{kind}-"))
+        if rows != count:
+            yield f"{count} {kind}, but its files hold {rows}"
 
 
-def _file_problems(folder: str, manifest: Mapping[str, Any]) -> Iterator[str]:
-    named = [Shard(**file) for file in manifest["files"]]
-    for shard in named:
+def _file_problems(folder: str, manifest: Manifest) -> Iterator[str]:
+    for shard in manifest.files:
         try:
             size, sha256 = digest(storage.join(folder, shard.name))
         except FileNotFoundError:
@@ -160,35 +153,36 @@ def _file_problems(folder: str, manifest: Mapping[str, Any]) -> Iterator[str]:
             yield f"{shard.name} has {size} bytes, {shard.size} in the manifest"
         elif sha256 != shard.sha256:
             yield f"{shard.name} was changed: its sha256 is {sha256}"
-    known = {shard.name for shard in named}
+    known = {shard.name for shard in manifest.files}
     for name in storage.names(folder):
         if _SHARD.match(name) and name not in known:
             yield f"{name} is not in the manifest"
 
 
-def _rows(options: VerifyOptions, manifest: Mapping[str, Any]) -> list[Check]:
+def _rows(options: VerifyOptions, manifest: Manifest) -> list[Check]:
     """Everything that takes a look at each row; one pass over the predictions, one of failures."""
     rows, identity, once = Check("rows"), Check("identity"), Check("one row each")
-    sample = Sample(options.sample, seed=manifest["files"], rows=manifest["predictions"])
+    seed = [shard._asdict() for shard in manifest.files]
+    sample = Sample(options.sample, seed=seed, rows=manifest.predictions)
     repeats = Repeats()
-    for shard in (Shard(**file) for file in manifest["files"]):
+    for shard in manifest.files:
         path = storage.join(options.folder, shard.name)
         identity.add(_identity_problems(path, manifest))
         rows.add(_shard_problems(path, shard, manifest, repeats, sample))
-    rows.found = f"{repeats.rows:,} in {len(manifest['files'])} files"
-    identity.found = f"model {manifest['model']['sha256'][:8]}"
+    rows.found = f"{repeats.rows:,} in {len(manifest.files)} files"
+    identity.found = f"model {manifest.model.sha256[:8]}"
     once.add(_repeat_problems(options.folder, manifest, repeats))
-    once.found = f"{repeats.rows:,} rows, {manifest['inputs']:,} inputs"
+    once.found = f"{repeats.rows:,} rows, {manifest.inputs:,} inputs"
     checks = [rows, once, identity]
     if options.inputs:
         checks.append(_inputs(manifest, repeats))
-    if options.sample and manifest["predictions"] and not rows.count:
+    if options.sample and manifest.predictions and not rows.count:
         checks.append(_relabelled(options, manifest, sample))
     return checks
 
 
 def _shard_problems(
-    path: str, shard: Shard, manifest: Mapping[str, Any], repeats: Repeats, sample: Sample
+    path: str, shard: Shard, manifest: Manifest, repeats: Repeats, sample: Sample
 ) -> Iterator[str]:
     count, last = 0, ""
     try:
@@ -217,26 +211,26 @@ def _tables(path: str) -> Iterator[pa.Table]:
     return read_predictions(path) if is_prediction else read_failures(path)
 
 
-def _repeat_problems(folder: str, manifest: Mapping[str, Any], repeats: Repeats) -> Iterator[str]:
-    if repeats.rows != manifest["inputs"]:
-        yield f"{manifest['inputs']} inputs, but {repeats.rows} rows"
+def _repeat_problems(folder: str, manifest: Manifest, repeats: Repeats) -> Iterator[str]:
+    if repeats.rows != manifest.inputs:
+        yield f"{manifest.inputs} inputs, but {repeats.rows} rows"
     suspects = repeats.suspects()
     if not suspects.size:
         return
     seen: dict[str, str] = {}
-    for file in manifest["files"]:
-        for table in _tables(storage.join(folder, file["name"])):
+    for shard in manifest.files:
+        for table in _tables(storage.join(folder, shard.name)):
             for uri in repeats.among(table.column("uri").to_pylist(), suspects):
                 if uri in seen:
-                    yield f"{uri} has a row in {seen[uri]} and another in {file['name']}"
-                seen.setdefault(uri, file["name"])
+                    yield f"{uri} has a row in {seen[uri]} and another in {shard.name}"
+                seen.setdefault(uri, shard.name)
 
 
-def _inputs(manifest: Mapping[str, Any], repeats: Repeats) -> Check:
+def _inputs(manifest: Manifest, repeats: Repeats) -> Check:
     """Whether every picture of the inputs has a row. That pictures come and go is no problem."""
     listed, check = ListedAgain(manifest, repeats.hashes()), Check("inputs")
     check.add(listed.problems())
-    check.done = check.count > 0 or len(listed.unlisted) < len(manifest["options"]["inputs"])
+    check.done = check.count > 0 or len(listed.unlisted) < len(manifest.options.inputs)
     check.counts = {
         name: getattr(listed, name) for name in ("pictures", "missing", "new", "gone", "unread")
     }
@@ -251,16 +245,18 @@ def _inputs(manifest: Mapping[str, Any], repeats: Repeats) -> Check:
     return check
 
 
-def _identity_problems(path: str, manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Whether a Parquet file says that it was made as the manifest says."""
+def _identity_problems(path: str, manifest: Manifest) -> Iterator[str]:
+    """Whether a Parquet file says that it was made as the manifest says.
+
+    Its version may be another one: a resumed run keeps shards of earlier releases.
+    """
     if not path.endswith(".parquet"):
         return
     with storage.open_read(path) as file:
         metadata = pq.read_schema(file).metadata or {}
     expected = {
-        "quantlabel.version": manifest["version"],
-        "quantlabel.model_sha256": manifest["model"]["sha256"],
-        "quantlabel.preprocess": json.dumps(manifest["preprocess"]),
+        "quantlabel.model_sha256": manifest.model.sha256,
+        "quantlabel.preprocess": json.dumps(manifest.preprocess.as_dict()),
     }
     for key, value in expected.items():
         found = metadata.get(key.encode(), b"nothing").decode()
@@ -268,10 +264,9 @@ def _identity_problems(path: str, manifest: Mapping[str, Any]) -> Iterator[str]:
             yield f"{path.rsplit('/', 1)[-1]}: {key} is {found}, {value} in the manifest"
 
 
-def _relabelled(options: VerifyOptions, manifest: Mapping[str, Any], sample: Sample) -> Check:
+def _relabelled(options: VerifyOptions, manifest: Manifest, sample: Sample) -> Check:
     check = Check("labelled again")
-    run = FinishedRun(options.folder, manifest)
-    result = label_again(sample.table(), Relabeller(run, model=options.model))
+    result = label_again(sample.table(), Relabeller(manifest, model=options.model))
     check.add(iter(result.problems))
     check.done = result.pictures > 0
     check.found = f"{result.pictures} pictures, every column compared"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import tensorflow as tf
 
 
 def write_tar(path: Path, members: Sequence[tuple[str, bytes]], *, mode: str = "w") -> None:
@@ -24,24 +23,21 @@ def write_tar(path: Path, members: Sequence[tuple[str, bytes]], *, mode: str = "
 
 def write_tfrecord(path: Path, rows: Sequence[Mapping[str, Any]], *, zipped: bool = False) -> None:
     """A TFRecord file of tf.train.Example, written by tensorflow."""
+    import tensorflow as tf
+
     with tf.io.TFRecordWriter(str(path), "GZIP" if zipped else "") as writer:
         for row in rows:
-            features = {key: _feature(value) for key, value in row.items()}
+            features = {key: _feature(tf, value) for key, value in row.items()}
             example = tf.train.Example(features=tf.train.Features(feature=features))
             writer.write(example.SerializeToString())
 
 
-def write_shard(path: Path, pictures: Mapping[str, bytes]) -> None:
+def write_archive(path: Path, pictures: Mapping[str, bytes]) -> None:
     """Writes pictures by name to an archive of the kind that its own name tells."""
-    if path.suffix == ".tar":
-        write_tar(path, list(pictures.items()))
-    elif path.suffix == ".tfrecord":
-        write_tfrecord(path, [{"image/encoded": content} for content in pictures.values()])
-    else:
-        write_parquet(path, {"image": list(pictures.values())})
+    ARCHIVE_WRITERS[path.suffix](path, pictures)
 
 
-def _feature(value: Any) -> tf.train.Feature:
+def _feature(tf: Any, value: Any) -> Any:
     values = value if isinstance(value, list) else [value]
     if isinstance(values[0], bytes):
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
@@ -66,3 +62,13 @@ def write_parquet(path: Path, columns: Mapping[str, Any], *, rows_a_group: int =
         write_statistics=False,
         write_page_checksum=True,
     )
+
+
+ARCHIVE_WRITERS: Mapping[str, Callable[[Path, Mapping[str, bytes]], None]] = {
+    ".tar": lambda path, pictures: write_tar(path, list(pictures.items())),
+    ".tfrecord": lambda path, pictures: write_tfrecord(
+        path, [{"image/encoded": content} for content in pictures.values()]
+    ),
+    ".parquet": lambda path, pictures: write_parquet(path, {"image": list(pictures.values())}),
+}
+"""Extension to what packs pictures into a file of that kind: one for each kind of archive."""

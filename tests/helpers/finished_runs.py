@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from pipeline.run.folder.manifest import Manifest, parse
+from pipeline.run.options import LabelOptions
 from tests.helpers.rows import failed, prediction
 from transforms.network.classes import class_names
 from transforms.records import Failure, Prediction
@@ -33,7 +36,7 @@ def write_run(
         predictions: any number of rows.
         failures: any number of rows.
         rows_per_shard: few, where a test is about rows in several shards.
-        manifest: what differs from that of a plain run.
+        manifest: what differs from that of a plain run, as in `manifest_json`.
     """
     folder.mkdir(parents=True)
     top_k, failed_rows = 5, list(failures)
@@ -47,38 +50,69 @@ def write_run(
     for number, length in enumerate(lengths):
         name = f"predictions-{number:05d}-of-{len(lengths):05d}.parquet"
         (folder / f"{number}.parquet").rename(folder / name)
-        files.append({"name": name, "rows": length})
+        files.append({"name": name, "rows": length, "size": 0, "sha256": ""})
     rows = sum(lengths)
     if failed_rows:
         name = "failures-00000-of-00001.jsonl"
         lines = [json.dumps(row) for row in failure_table(failed_rows).to_pylist()]
         (folder / name).write_text("\n".join(lines) + "\n", "utf-8")
-        files.append({"name": name, "rows": len(failed_rows)})
-    content = {
+        files.append({"name": name, "rows": len(failed_rows), "size": 0, "sha256": ""})
+    content = manifest_json(
+        **{
+            "inputs": rows + len(failed_rows),
+            "predictions": rows,
+            "failures": len(failed_rows),
+            "files": files,
+            **manifest,
+            "options": {"top_k": top_k, **manifest.get("options", {})},
+        }
+    )
+    (folder / "_MANIFEST.json").write_text(json.dumps(content), "utf-8")
+    (folder / "_SUCCESS").touch()
+
+
+def manifest_json(**changed: Any) -> dict[str, Any]:
+    """A manifest as version 0.1.0 wrote it, of a run over nothing.
+
+    Args:
+        changed: what is another value; of `options`, `model` and `preprocess` only some keys.
+    """
+    options = LabelOptions(inputs=("photos",), output="labels")
+    content: dict[str, Any] = {
         "version": "0.1.0",
         "started": "2026-01-02T03:04:05.000+00:00",
+        "model": {
+            "name": "made-up",
+            "kind": "tflite",
+            "sha256": "ab" * 32,
+            "input_size": 128,
+            "feature_size": 256,
+        },
+        "preprocess": {"method": "eval", "size": 128, "views": 1},
+        "label_map": None,
+        "options": json.loads(json.dumps(dataclasses.asdict(options))),
         "finished": "2026-01-02T03:05:05.000+00:00",
         "status": "succeeded",
-        "model": {"name": "made-up", "sha256": "ab" * 32, "input_size": 128, "feature_size": 256},
-        "preprocess": {"method": "eval", "size": 128, "views": 1},
-        "options": {
-            "inputs": ["photos"],
-            "top_k": top_k,
-            "max_pixels": 100_000_000,
-            "max_bytes": 268_435_456,
-        },
-        "inputs": rows + len(failed_rows),
-        "predictions": rows,
-        "failures": len(failed_rows),
+        "inputs": 0,
+        "predictions": 0,
+        "failures": 0,
         "failures_by_reason": {},
         "duplicates": 0,
         "skipped": 0,
+        "reused": 0,
         "most_frequent_labels": [],
-        "files": files,
-        **manifest,
+        "files": [],
+        "discarded": [],
     }
-    (folder / "_MANIFEST.json").write_text(json.dumps(content), "utf-8")
-    (folder / "_SUCCESS").touch()
+    for name, value in changed.items():
+        merged = name in ("options", "model", "preprocess")
+        content[name] = {**content[name], **value} if merged else value
+    return content
+
+
+def made_up_manifest(**changed: Any) -> Manifest:
+    """The same, read; arguments as in `manifest_json`."""
+    return parse(json.dumps(manifest_json(**changed)).encode(), "_MANIFEST.json")
 
 
 def _chunks(rows: Iterable[Prediction], *, size: int) -> Iterator[list[Prediction]]:

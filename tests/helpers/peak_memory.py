@@ -23,7 +23,8 @@ from pipeline.report import thumbnails
 from tests.helpers.encoded import encoded
 from transforms.images import loader_pool
 from transforms.images.loader import Loader
-from transforms.images.preprocess import METHODS, load
+from transforms.images.preprocess import load
+from transforms.images.settings import METHODS, Preprocessing
 from transforms.records import Failure, ImageRef
 
 _MAX_PIXELS = 100_000_000
@@ -51,7 +52,7 @@ def _warm_up() -> None:
 
 
 def _load(paths: Sequence[Path], budget: int) -> int:
-    loader = Loader(size=128, method="eval", views=1, max_pixels=_MAX_PIXELS, max_bytes=_MAX_BYTES)
+    loader = Loader(Preprocessing(max_pixels=_MAX_PIXELS, max_bytes=_MAX_BYTES))
     pool, ahead = loader_pool.LoaderPool(memory=budget), loader_pool.Ahead()
     for path in paths:
         ahead.append(pool.submit(loader, ImageRef(str(path))))

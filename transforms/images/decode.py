@@ -19,13 +19,14 @@ from transforms.failures import ImageError, Reason
 from transforms.images.formats.jpeg import decode_jpeg
 from transforms.images.formats.pillow import decode_by_pillow
 from transforms.images.pixels import Decoded, Scratch
+from transforms.images.settings import MAX_PIXELS
 from transforms.storage.content import Reserve
 
 
 def decode(
     data: bytes,
     *,
-    max_pixels: int = 100_000_000,
+    max_pixels: int = MAX_PIXELS,
     min_side: int | None = None,
     scratch: Scratch | None = None,
     reserve: Reserve = lambda _: None,

@@ -11,10 +11,11 @@ import apache_beam as beam
 from apache_beam.utils.shared import Shared
 
 from transforms.bundles import in_window
-from transforms.images.loader import MAX_BYTES, MAX_PIXELS, Loader
+from transforms.images.loader import Loader
 from transforms.images.loader_pool import Ahead, InFlight, LoaderPool
-from transforms.images.preprocess import Method
-from transforms.inputs.archives.base import Skipped, archive_kind
+from transforms.images.settings import Preprocessing
+from transforms.inputs.archives.base import Skipped
+from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import (
     Member,
     named_archive,
@@ -50,7 +51,6 @@ class LoadResult(NamedTuple):
     tally: beam.PCollection[tuple[str, int]]
 
 
-@dataclasses.dataclass(eq=False)
 class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
     """Reads, decodes and resamples pictures. Every reference becomes one Image or one Failure.
 
@@ -60,42 +60,39 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
 
     The input must be in the global window: pictures are read ahead of the element being processed.
 
-    Attributes:
-        size: rows and columns of the result, in pixels: the input size of the network.
-        method: how the picture is cropped and resampled, see `transforms.images.preprocess`.
-        views: what `ClassifyImages` is told too, see `transforms.images.preprocess.VIEWS`.
-        max_pixels: pictures with more are failures, told from the header.
-        max_bytes: files with more are failures, told before they are read.
+    Args:
+        how: method, size and so on.
         image_key: which part of an archive is the picture, see
             `transforms.inputs.archives.members`.
         memory: bytes that the pictures of a process may take, encoded and decoded; None for
             `transforms.images.machine.default_budget`. A picture that costs more is decoded alone.
         processes: that share a machine, for that default; None for one for each processor.
+        changed: fields of `how` that shall be others: `LoadAndPreprocess(size=160)`. The same
+            `views` must be told to `ClassifyImages`.
     """
 
-    size: int = 128
-    method: Method = "eval"
-    views: int = 1
-    max_pixels: int = MAX_PIXELS
-    max_bytes: int = MAX_BYTES
-    image_key: str | None = None
-    memory: int | None = None
-    processes: int | None = 1
+    def __init__(
+        self,
+        how: Preprocessing = Preprocessing(),
+        *,
+        image_key: str | None = None,
+        memory: int | None = None,
+        processes: int | None = 1,
+        **changed: Any,
+    ) -> None:
+        super().__init__()
+        self.how = dataclasses.replace(how, **changed)
+        self.image_key = image_key
+        self.memory = memory
+        self.processes = processes
 
     def expand(self, refs: beam.PCollection[ImageRef]) -> LoadResult:
         """Builds the graph: one ParDo with three outputs."""
         if not refs.windowing.is_default():
             raise ValueError("LoadAndPreprocess expects its input in the global window")
-        loader = Loader(
-            size=self.size,
-            method=self.method,
-            views=self.views,
-            max_pixels=self.max_pixels,
-            max_bytes=self.max_bytes,
-        )
-        loaded = refs | "Load" >> beam.ParDo(
-            _Load(loader, self.image_key, self.memory, self.processes)
-        ).with_outputs(_FAILURES, _TALLY, main="images")
+        loader = Loader(self.how)
+        load = beam.ParDo(_Load(loader, self.image_key, self.memory, self.processes))
+        loaded = refs | "Load" >> load.with_outputs(_FAILURES, _TALLY, main="images")
         return LoadResult(loaded.images, loaded[_FAILURES], loaded[_TALLY])
 
 
@@ -140,7 +137,7 @@ class _Load(beam.DoFn):  # type: ignore[misc]
         """Members that were listed by their names: references that follow each other."""
         named, self._named = self._named, []
         for found in read_named(
-            self._archive, named, image_key=self._image_key, max_bytes=self._loader.max_bytes
+            self._archive, named, image_key=self._image_key, max_bytes=self._loader.how.max_bytes
         ):
             if isinstance(found, Failure):
                 yield _tagged(found)
@@ -150,7 +147,9 @@ class _Load(beam.DoFn):  # type: ignore[misc]
                 yield from self._add(self._pool.submit(self._loader, found))
 
     def _load_archive(self, archive: ImageRef) -> Iterator[Any]:
-        members = read_members(archive, image_key=self._image_key, max_bytes=self._loader.max_bytes)
+        members = read_members(
+            archive, image_key=self._image_key, max_bytes=self._loader.how.max_bytes
+        )
         done = set(archive.done)
         rows, skipped = -1, 0  # the archive was counted as a picture when it was listed
         for found in members:

@@ -7,24 +7,18 @@ import hashlib
 
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.images.pixels import Scratch
-from transforms.images.preprocess import Method, load
+from transforms.images.preprocess import load
+from transforms.images.settings import Preprocessing
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage import files
 from transforms.storage.content import Content, Reserve
-
-MAX_PIXELS = 100_000_000
-MAX_BYTES = 256 * 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
 class Loader:
     """The pure part: one reference to one Image or Failure. See `LoadAndPreprocess`."""
 
-    size: int
-    method: Method
-    views: int
-    max_pixels: int
-    max_bytes: int
+    how: Preprocessing
 
     def read(
         self, ref: ImageRef, *, reserve: Reserve = lambda _: None
@@ -39,7 +33,7 @@ class Loader:
             UserError: no picture can be read there, for want of credentials or of a package.
         """
         try:
-            data, version = read_bytes(ref.uri, max_bytes=self.max_bytes, reserve=reserve)
+            data, version = read_bytes(ref.uri, max_bytes=self.how.max_bytes, reserve=reserve)
         except ImageError as error:
             return failure(ref, Stage.READ, error)
         return ref._replace(size=len(data), version=version), data
@@ -54,15 +48,7 @@ class Loader:
     ) -> Image | Failure:
         """Decodes and resamples what `read` has read; the arguments are those of `load`."""
         try:
-            pixels, width, height, encoding = load(
-                data,
-                size=self.size,
-                method=self.method,
-                views=self.views,
-                max_pixels=self.max_pixels,
-                scratch=scratch,
-                reserve=reserve,
-            )
+            pixels, width, height, encoding = load(data, self.how, scratch=scratch, reserve=reserve)
         except ImageError as error:
             return failure(ref, Stage.DECODE, error)
         return Image(ref, hashlib.sha256(data).hexdigest(), width, height, encoding, pixels)

@@ -7,8 +7,9 @@ most scripts do, and loses ten points of top-1.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from typing import Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,27 +18,9 @@ from PIL import Image
 from transforms.errors import UsageError
 from transforms.images.decode import decode
 from transforms.images.pixels import RGB, Scratch
+from transforms.images.settings import METHODS, Method, Preprocessing
 from transforms.records import Pixels
 from transforms.storage.content import Reserve
-
-Method = Literal["eval", "slim", "stretch", "stretch-nearest"]
-"""How a picture becomes a square:
-
-- eval: as the evaluation tool of TensorFlow Lite, whose accuracy is the published one: central
-  square of 0.875 x the shorter side, legacy bilinear kernel, truncated.
-- slim: as `preprocess_for_eval` of TF-Slim: the central 0.875 of each side, so the picture keeps
-  its whole width and is squeezed; the same kernel.
-- stretch: the whole picture, `PIL.Image.resize` with its default filter (bicubic, anti-aliased).
-- stretch-nearest: the whole picture by nearest neighbour, as Coral's regression test does.
-"""
-
-METHODS: tuple[Method, ...] = get_args(Method)
-
-VIEWS = (1, 2, 4)
-"""How often the network may look at a picture: once; at it and its mirror image; or at both, in the
-usual crop and in one of 0.75 instead of 0.875. Mirrored is the input of the network, which costs
-nothing. On the 200 labelled photographs these two crops did better than 1 and 0.875 or 1 and 0.75.
-"""
 
 _EIGHTHS = 7
 _CLOSER_EIGHTHS = 6
@@ -70,40 +53,38 @@ class Loaded(NamedTuple):
 
 def load(
     data: bytes,
+    how: Preprocessing = Preprocessing(),
     *,
-    size: int = 128,
-    method: Method = "eval",
-    views: int = 1,
-    max_pixels: int = 100_000_000,
     scratch: Scratch | None = None,
     reserve: Reserve = lambda _: None,
+    **changed: Any,
 ) -> Loaded:
     """Decodes and preprocesses one picture. Very large JPEGs are decoded at a reduced size.
 
     Args:
         data: the content of a JPEG, PNG, WebP, GIF, TIFF or BMP file.
-        size: rows and columns of the result.
-        method: see `Method`.
-        views: see `VIEWS`; the picture is decoded once. Four need a method that crops.
-        max_pixels: a picture with more is refused before memory is spent on it.
+        how: method, size and so on. With four views the picture is decoded once.
         scratch: memory that a thread keeps from picture to picture; the result never lies in it.
         reserve: as in `transforms.images.decode.decode`.
+        changed: fields of `how` that shall be others: `load(data, size=160)`.
 
     Raises:
         ImageError: the picture cannot be decoded, see `transforms.images.decode.decode`.
     """
+    how = dataclasses.replace(how, **changed)
+    shorter = min_side(how.size, how.method)
     picture = decode(
         data,
-        max_pixels=max_pixels,
-        min_side=min_side(size, method),
+        max_pixels=how.max_pixels,
+        min_side=shorter,
         scratch=scratch,
         reserve=reserve,
     )
     whole = picture.width, picture.height
-    pixels = preprocess(picture.pixels, size=size, method=method, whole=whole)
-    if views == 4:
+    pixels = preprocess(picture.pixels, size=how.size, method=how.method, whole=whole)
+    if how.views == 4:
         closer = preprocess(
-            picture.pixels, size=size, method=method, whole=whole, eighths=_CLOSER_EIGHTHS
+            picture.pixels, size=how.size, method=how.method, whole=whole, eighths=_CLOSER_EIGHTHS
         )
         pixels = np.stack([pixels, closer])
     return Loaded(pixels, *whole, picture.format)

@@ -16,7 +16,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from transforms.errors import UserError
 from transforms.failures import ImageError, Reason, read_failure
 from transforms.inputs import remote
-from transforms.inputs.archives.base import IMAGE_EXTENSIONS, Listed, Skipped, archive_kind
+from transforms.inputs.archives.base import IMAGE_EXTENSIONS, Listed, Skipped
+from transforms.inputs.archives.kinds import ARCHIVE_KINDS, PARQUET, archive_kind
 from transforms.inputs.archives.parquet import image_column, parquet_schema
 from transforms.inputs.input_lists import INPUT_LIST_EXTENSIONS, list_rows
 from transforms.inputs.remote import Part
@@ -24,6 +25,7 @@ from transforms.records import ImageRef
 from transforms.rows.names import MANIFEST, UNFINISHED
 from transforms.storage import files
 from transforms.storage.addresses import shown
+from transforms.storage.files import absolute
 
 PARTS_AT_ONCE = 16
 """Parts of an input that one process lists at a time."""
@@ -103,16 +105,6 @@ def list_together(parts: Sequence[Part]) -> Iterator[Listed]:
                 yield from page
 
 
-def absolute(source: str) -> str:
-    """An input as it reads from any folder; what is no relative path stays as it is."""
-    if not files.is_local(source) or os.path.isabs(source):
-        return source
-    is_pattern = glob.has_magic(source) and not os.path.lexists(source)
-    # Brackets in the names of the folders above are no part of the pattern.
-    above = glob.escape(os.getcwd()) if is_pattern else os.getcwd()
-    return os.path.normpath(os.path.join(above, source))
-
-
 def _local_part(source: str) -> Part:
     path = os.path.normpath(absolute(source))
     if os.path.isdir(path):
@@ -154,10 +146,11 @@ def named(source: str) -> str:
 
 def nothing_matched(source: str) -> UserError:
     """The error for an input that yields no picture."""
+    archives = ", ".join(kind.extension for kind in ARCHIVE_KINDS)
     return UserError(
         f"{named(source)}: nothing matched. Expected a folder with pictures, a glob (in "
-        "quotes), an input list (.txt, .csv, .jsonl, .parquet), an archive (.tar, .tfrecord, "
-        ".parquet) or a picture."
+        f"quotes), an input list (.txt, .csv, .jsonl, .parquet), an archive ({archives}) or a "
+        "picture."
     )
 
 
@@ -167,7 +160,7 @@ def _is_input_list(path: str, *, image_key: str | None) -> bool:
     Raises:
         UserError: it is neither.
     """
-    if archive_kind(path) != "parquet":
+    if archive_kind(path) is not PARQUET:
         return os.path.splitext(path)[1].lower() in INPUT_LIST_EXTENSIONS
     try:
         columns = parquet_schema(path)
@@ -184,7 +177,7 @@ def _is_input_list(path: str, *, image_key: str | None) -> bool:
 
 def _holds_pictures(path: str, *, image_key: str | None) -> bool:
     """Whether a file is a picture or an archive; damaged Parquet is, so that it shows."""
-    if archive_kind(path) != "parquet":
+    if archive_kind(path) is not PARQUET:
         extension = os.path.splitext(path)[1].lower()
         return extension in IMAGE_EXTENSIONS or archive_kind(path) is not None
     try:

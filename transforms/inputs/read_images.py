@@ -11,7 +11,7 @@ import apache_beam as beam
 
 from transforms.bundles import in_window, pack, unpack
 from transforms.inputs import listing as sources
-from transforms.inputs.archives.base import archive_kind, archive_of
+from transforms.inputs.archives.kinds import archive_kind, archive_of
 from transforms.inputs.archives.members import named_archive
 from transforms.inputs.remote import Part
 from transforms.records import Failure, ImageRef

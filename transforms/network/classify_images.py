@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
 
-from transforms.network.label_map import LabelMap
 from transforms.network.litert import LiteRtModelHandler
 from transforms.network.ranking import RankingHandler
+from transforms.network.scoring import Scoring
 from transforms.records import Failure, Image, Network, Prediction
 
 _FAILURES = "failures"
@@ -29,35 +29,29 @@ class ClassifyResult(NamedTuple):
     failures: beam.PCollection[Failure]
 
 
-@dataclasses.dataclass(eq=False)
 class ClassifyImages(beam.PTransform):  # type: ignore[misc]
     """Runs the network over images. Every Image becomes one Prediction or one Failure.
 
-    Attributes:
+    Args:
         model: the network; its bytes travel inside the graph, or lie in a file of this machine; a
             worker downloads nothing.
-        top_k: how many classes a prediction names, 1..1001.
-        views: how often the network looks at a picture, see `transforms.images.preprocess.VIEWS`.
-        temperature: that the logits are divided by; more than 1 makes scores less sure. The order
-            of the classes stays the same.
-        label_map: labels of one's own that predictions get besides.
+        how: what its logits become: top_k, views, temperature, label_map.
+        changed: fields of `how` that shall be others: `ClassifyImages(network, top_k=10)`.
     """
 
-    model: Network
-    top_k: int = 5
-    views: int = 1
-    temperature: float = 1.0
-    label_map: LabelMap | None = None
+    def __init__(
+        self,
+        model: Network,
+        how: Scoring = Scoring(),
+        **changed: Any,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.how = dataclasses.replace(how, **changed)
 
     def expand(self, images: beam.PCollection[Image]) -> ClassifyResult:
         """Builds the graph: RunInference, then the failures apart from the predictions."""
-        handler = model_handler(
-            self.model,
-            top_k=self.top_k,
-            views=self.views,
-            temperature=self.temperature,
-            label_map=self.label_map,
-        )
+        handler = model_handler(self.model, self.how)
         split = (
             images
             | "RunInference" >> RunInference(handler)
@@ -76,11 +70,7 @@ class _Split(beam.DoFn):  # type: ignore[misc]
 
 def model_handler(
     model: Network,
-    *,
-    top_k: int = 5,
-    views: int = 1,
-    temperature: float = 1.0,
-    label_map: LabelMap | None = None,
+    how: Scoring = Scoring(),
 ) -> RankingHandler:
     """The handler for a network, whichever its kind is; arguments as in `RankingHandler`."""
     handler: type[RankingHandler] = LiteRtModelHandler
@@ -88,4 +78,4 @@ def model_handler(
         from transforms.network.savedmodel import SavedModelHandler
 
         handler = SavedModelHandler
-    return handler(model, top_k=top_k, views=views, temperature=temperature, label_map=label_map)
+    return handler(model, how)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from transforms.network.classes import class_names
 
 
 class Mapped(NamedTuple):
@@ -49,6 +52,30 @@ class LabelMap:
             Mapped(self.labels[at] if score >= self.threshold else None, score)
             for at, score in zip(best.tolist(), sums.max(axis=1).tolist(), strict=True)
         ]
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> LabelMap:
+        """What `as_dict` was made from.
+
+        Raises:
+            ValueError: it is not what `as_dict` gives.
+        """
+        threshold, labels = content.get("threshold"), content.get("labels")
+        if not isinstance(threshold, (int, float)) or not 0 <= threshold <= 1:
+            raise ValueError(f"threshold: expected a score from 0 to 1, found {threshold!r}")
+        if not isinstance(labels, dict) or not labels:
+            raise ValueError("labels: expected labels and the ids of their classes")
+        of_class = [-1] * len(class_names())
+        for at, (label, class_ids) in enumerate(labels.items()):
+            if not isinstance(class_ids, list) or not class_ids:
+                raise ValueError(f"labels: expected ids of classes for {label!r}")
+            for class_id in class_ids:
+                if not isinstance(class_id, int) or not 0 <= class_id < len(of_class):
+                    raise ValueError(f"labels: {class_id!r} of {label!r} is no id of a class")
+                if of_class[class_id] >= 0:
+                    raise ValueError(f"labels: class {class_id} has two labels")
+                of_class[class_id] = at
+        return cls(tuple(labels), tuple(of_class), float(threshold))
 
     def as_dict(self) -> dict[str, Any]:
         """For the manifest: the threshold and the class ids of each label."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,15 +12,31 @@ import numpy.typing as npt
 from apache_beam.ml.inference.base import ModelHandler
 
 from transforms.failures import ImageError, Reason, Stage, failure
+from transforms.images.machine import cores
 from transforms.network.classes import class_names
-from transforms.network.label_map import LabelMap
+from transforms.network.scoring import Scoring
 from transforms.records import Failure, Image, Network, Prediction
 
 BATCH_SIZE = 64
 """Pictures a pass. Throughput grows up to 64 and is flat beyond, one thread, 128x128."""
 
 
+MOST_PASSES = 8
+"""Passes of the network that run side by side. What is left to one thread, the ranking in Python,
+keeps up with no more."""
+
 _NOT_MAPPED = (None, None)
+
+
+def passes_at_once() -> int:
+    """How many passes a batch is cut into on this machine."""
+    return min(cores(), MOST_PASSES)
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """For all networks of this process; each thread keeps its own interpreter of a network."""
+    return ThreadPoolExecutor(MOST_PASSES, "infer")
 
 
 class Runnable(Protocol):
@@ -35,28 +53,15 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
 
     Args:
         model: the network.
-        top_k: as in `ClassifyImages`.
-        views: as in `ClassifyImages`.
-        temperature: as in `ClassifyImages`.
-        label_map: as in `ClassifyImages`.
+        how: what its logits become.
     """
 
-    def __init__(
-        self,
-        model: Network,
-        *,
-        top_k: int = 5,
-        views: int = 1,
-        temperature: float = 1.0,
-        label_map: LabelMap | None = None,
-    ) -> None:
+    def __init__(self, model: Network, how: Scoring = Scoring()) -> None:
         # Equal bounds keep Beam from searching for a batch size by timing small ones.
-        super().__init__(min_batch_size=BATCH_SIZE, max_batch_size=BATCH_SIZE)
+        size = BATCH_SIZE * passes_at_once()
+        super().__init__(min_batch_size=size, max_batch_size=size)
         self._model = model
-        self._top_k = top_k
-        self._views = views
-        self._temperature = np.float32(temperature)
-        self._label_map = label_map
+        self._how = how
 
     def run_inference(
         self,
@@ -64,22 +69,39 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
         model: Runnable,
         inference_args: dict[str, Any] | None = None,  # noqa: ARG002  # Beam passes it
     ) -> list[Prediction | Failure]:
-        """One result an image, in order. A batch that fails is tried again image by image."""
+        """One result an image, in order.
+
+        RunInference waits for its batches one after the other in the thread that feeds it, while a
+        network keeps one core busy. So a batch is cut into passes that run side by side; this
+        thread takes the first of them.
+        """
+        first, *others = (
+            batch[start : start + BATCH_SIZE] for start in range(0, len(batch), BATCH_SIZE)
+        )
+        running = [_threads().submit(self._pass, part, model) for part in others]
+        results = self._pass(first, model)
+        for each in running:
+            results += each.result()
+        return results
+
+    def _pass(self, batch: Sequence[Image], model: Runnable) -> list[Prediction | Failure]:
+        """One result an image, in order. A pass that fails is tried again image by image."""
         try:
             return list(self._predict(batch, model))
         except (RuntimeError, ValueError) as error:
             if len(batch) == 1:
                 cause = ImageError(Reason.INFERENCE_ERROR, str(error))
                 return [failure(batch[0].ref, Stage.INFER, cause)]
-            return [result for image in batch for result in self.run_inference([image], model)]
+            return [result for image in batch for result in self._pass([image], model)]
 
     def _predict(self, batch: Sequence[Image], model: Runnable) -> Iterator[Prediction]:
         logits, features = self._look(batch, model)
-        scores = softmax(logits / self._temperature)
-        best = top_classes(logits, k=self._top_k)
+        scores = softmax(logits / np.float32(self._how.temperature))
+        best = top_classes(logits, k=self._how.top_k)
         best_scores = np.take_along_axis(scores, best, axis=1)
         names = class_names()
-        mapped = self._label_map.apply(scores) if self._label_map else [_NOT_MAPPED] * len(batch)
+        own_labels = self._how.label_map
+        mapped = own_labels.apply(scores) if own_labels else [_NOT_MAPPED] * len(batch)
         for image, ids, values, embedding, own in zip(
             batch, best.tolist(), best_scores.tolist(), features, mapped, strict=True
         ):
@@ -109,12 +131,12 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
         self, batch: Sequence[Image], model: Runnable
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Logits and features; of several views, logits of the mean softmax and mean features."""
-        if self._views == 1:
+        if self._how.views == 1:
             return model.run([image.pixels for image in batch])
         crops = [image.pixels.reshape(-1, *image.pixels.shape[-3:]) for image in batch]
         looks = [
             model.run([crop[at][:, ::step] for crop in crops])
-            for at in range(self._views // 2)
+            for at in range(self._how.views // 2)
             for step in (1, -1)
         ]
         logits, features = zip(*looks, strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -82,7 +83,7 @@ def import_tensorflow() -> Any:
     """Tensorflow, set up for inference.
 
     Raises:
-        UserError: it is not installed.
+        UserError: it is not installed; the message says how it can be.
     """
     # Worker processes share a GPU, and each of them would take all of its memory.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -90,12 +91,21 @@ def import_tensorflow() -> Any:
     try:
         import tensorflow as tf
     except ModuleNotFoundError as error:
-        raise UserError(
-            "this needs tensorflow, an extra: pip install 'quantlabel[tensorflow]'"
-        ) from error
+        raise UserError(_how_to_install()) from error
     # A GPU would round the factors of a product to 10 bits; the sums are exact only without that.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     return tf
+
+
+def _how_to_install() -> str:
+    install = "pip install 'quantlabel[tensorflow]'"
+    major, minor = sys.version_info[:2]
+    if (major, minor) > (3, 13):  # as setup.py says
+        return (
+            f"this needs tensorflow, which is made for Python 3.11 to 3.13, and this is Python "
+            f"{major}.{minor}: in an environment with one of those {install}"
+        )
+    return f"this needs tensorflow, an extra: {install}"
 
 
 def _load(tf: Any, archive: bytes) -> Any:

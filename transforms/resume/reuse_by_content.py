@@ -10,11 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.bundles import Packs, in_window, unpack
-from transforms.inputs.archives.base import archive_kind
+from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.read_images import bucket_of
 from transforms.records import ImageRef
 from transforms.resume.check_files import Stored
@@ -134,7 +133,7 @@ class _ReadDigests(beam.DoFn):  # type: ignore[misc]
                 at += 1
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        yield from map(GlobalWindows.windowed_value, self._packs.flush())
+        yield from map(in_window, self._packs.flush())
 
 
 class _Match(KeepRows):

@@ -15,11 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms.bundles import Packs, unpack
-from transforms.inputs.archives.base import archive_kind, archive_of
+from transforms.bundles import Packs, in_window, unpack
+from transforms.inputs.archives.kinds import archive_kind, archive_of
 from transforms.inputs.read_images import unit_of
 from transforms.records import ImageRef, Outcome
 from transforms.resume.check_files import Stored
@@ -134,7 +133,7 @@ class _PackRefs(beam.DoFn):  # type: ignore[misc]
         yield from self._packs.add(unit_of(text(ref.uri)), ref.listed)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        yield from map(GlobalWindows.windowed_value, self._packs.flush())
+        yield from map(in_window, self._packs.flush())
 
 
 class _ReadKeys(beam.DoFn):  # type: ignore[misc]
@@ -148,7 +147,7 @@ class _ReadKeys(beam.DoFn):  # type: ignore[misc]
             yield from self._packs.add(unit_of(uri), [uri, *row])
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        yield from map(GlobalWindows.windowed_value, self._packs.flush())
+        yield from map(in_window, self._packs.flush())
 
 
 def stored_rows(stored: Stored) -> Iterator[tuple[str, StoredRow]]:
@@ -195,7 +194,7 @@ class KeepRows(beam.DoFn):  # type: ignore[misc]
         outputs += [(OUTCOMES, item) for item in self._outcomes.items()]
         outputs.append((TALLY, ("reused", sum(self._outcomes.values()))))
         for tag, value in outputs:
-            yield beam.pvalue.TaggedOutput(tag, GlobalWindows.windowed_value(value))
+            yield in_window(beam.pvalue.TaggedOutput(tag, value))
 
 
 class _Match(KeepRows):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+FORMAT_NAMES = ("parquet", "tfrecord", "tfrecord.gz", "jsonl")
+"""Keys of `transforms.rows.formats.FORMATS`, for those that must not import Arrow."""
+
 MANIFEST = "_MANIFEST.json"
 
 

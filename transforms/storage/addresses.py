@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
 
 
 def shown(url: str) -> str:
@@ -41,3 +45,9 @@ def without_secrets(words: Iterable[str]) -> Iterator[str]:
 def text(name: str) -> str:
     r"""A file name as valid Unicode: bytes that are not UTF-8 appear as `\xNN`."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def hashes_of(names: Iterable[str]) -> npt.NDArray[np.uint64]:
+    """A hash of each uri or name; among ten million two agree by a chance of 1 in 370,000."""
+    digests = (hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names)
+    return np.frombuffer(b"".join(digests), np.uint64)

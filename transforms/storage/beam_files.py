@@ -16,6 +16,7 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from transforms import beam_internals
 from transforms.errors import UserError
 from transforms.storage.content import Content, Reserve, require_at_most
 
@@ -65,7 +66,7 @@ def _require_known(path: str) -> None:
 
 def _require_options() -> None:
     """S3 does not work in Beam without options, which only a pipeline gives."""
-    if FileSystems._pipeline_options is None:
+    if beam_internals.file_system_flags() is None:
         FileSystems.set_options(PipelineOptions([]))
 
 

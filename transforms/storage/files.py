@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import importlib
+import os
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Protocol, cast
 
 from transforms.errors import UserError
-from transforms.storage import files, local
+from transforms.storage import local
 from transforms.storage.content import Content, Reserve
 
 
@@ -243,8 +245,18 @@ def digest(path: str) -> tuple[int, str]:
         FileNotFoundError: there is none.
     """
     sha256, size = hashlib.sha256(), 0
-    with files.open_read(path) as file:
+    with open_read(path) as file:
         while chunk := file.read(_CHUNK):
             sha256.update(chunk)
             size += len(chunk)
     return size, sha256.hexdigest()
+
+
+def absolute(source: str) -> str:
+    """An input as it reads from any folder; what is no relative path stays as it is."""
+    if not is_local(source) or os.path.isabs(source):
+        return source
+    is_pattern = glob.has_magic(source) and not os.path.lexists(source)
+    # Brackets in the names of the folders above are no part of the pattern.
+    above = glob.escape(os.getcwd()) if is_pattern else os.getcwd()
+    return os.path.normpath(os.path.join(above, source))

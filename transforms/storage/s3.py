@@ -18,12 +18,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, S3Options
 from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
+from transforms import beam_internals
 from transforms.errors import UserError
 from transforms.failures import one_line
 from transforms.storage.content import Content, Reserve, require_at_most
@@ -110,7 +110,7 @@ def _parse(path: str) -> tuple[str, str]:
 
 
 def _client() -> Any:
-    return _client_of(os.getpid(), FileSystems._pipeline_options)
+    return _client_of(os.getpid(), beam_internals.file_system_flags())
 
 
 @functools.lru_cache(maxsize=1)

@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Iterator
 
 from transforms.errors import UserError
-from transforms.images.loader import MAX_BYTES, MAX_PIXELS, Loader
+from transforms.images.loader import Loader
 from transforms.images.loader_pool import Ahead, LoaderPool
+from transforms.images.settings import Preprocessing
 from transforms.inputs import listing
 from transforms.network.ranking import BATCH_SIZE
 from transforms.records import Image, ImageRef, Pixels
@@ -23,7 +24,7 @@ def pictures(source: str, *, size: int) -> Iterator[Pixels]:
     Raises:
         UserError: There is nothing, or nothing that can be decoded.
     """
-    loader = Loader(size=size, method="eval", views=1, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES)
+    loader = Loader(Preprocessing(size=size))
     refs = (item for item in listing.list_input(source) if isinstance(item, ImageRef))
     pool = LoaderPool()
     listed = decoded = 0

@@ -12,18 +12,21 @@ twice.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pipeline.run.folder.manifest import Identity, Manifest, as_json, from_json, read_manifest
+from pipeline.run.options import CHANGE_ROWS
 from transforms.errors import UserError
+from transforms.network.label_map import LabelMap
 from transforms.resume.check_files import Found
 from transforms.rows.names import MANIFEST, SUCCESS, UNFINISHED
 from transforms.rows.publish import Move, delete_markers, delete_stale, publish
-from transforms.rows.shards import PIECES, Shard
+from transforms.rows.shards import PIECES
 from transforms.storage import files
 
 KINDS = ("predictions", "failures")
@@ -33,10 +36,18 @@ _COMMIT = "_COMMIT.json"
 _PIECE = re.compile(rf"(predictions|failures)-[0-9a-f]{{32}}\.{PIECES}")
 
 
-def begin(folder: str, identity: Mapping[str, Any]) -> str:
+@dataclasses.dataclass(frozen=True)
+class _Commit:
+    """What is left to do: the content of `_COMMIT.json`."""
+
+    manifest: Manifest
+    moves: tuple[Move, ...]
+
+
+def begin(folder: str, identity: Identity) -> str:
     """Makes an attempt; returns its folder."""
     attempt = files.join(folder, f"{UNFINISHED}{uuid.uuid4().hex[:12]}")
-    files.write_bytes(files.join(attempt, _RUN), as_json(identity))
+    files.write_bytes(files.join(attempt, _RUN), as_json(identity.as_dict()))
     return attempt
 
 
@@ -57,9 +68,9 @@ def discard(folder: str, *, but: str | None = None) -> None:
             files.delete_tree(attempt)
 
 
-def commit(folder: str, attempt: str, manifest: Mapping[str, Any], moves: Sequence[Move]) -> None:
+def commit(folder: str, attempt: str, manifest: Manifest, moves: Sequence[Move]) -> None:
     """Makes an attempt the result. From the first byte on it is one, whatever happens."""
-    record = {"manifest": manifest, "moves": moves}
+    record = {"manifest": manifest.as_dict(), "moves": moves}
     files.write_bytes(files.join(attempt, _COMMIT), as_json(record))
     _finish(folder, attempt)
 
@@ -79,24 +90,19 @@ def recover(folder: str) -> None:
 
 
 def _finish(folder: str, attempt: str) -> None:
-    record = json.loads(files.read_bytes(files.join(attempt, _COMMIT)))
-    manifest = record["manifest"]
-    moves = [Move(source, Shard(*shard)) for source, shard in record["moves"]]
+    path = files.join(attempt, _COMMIT)
+    commit = from_json(_Commit, files.read_bytes(path), path)
+    manifest, moves = commit.manifest, commit.moves
     delete_markers(folder)
     publish(folder, moves)
     for kind in KINDS:
         delete_stale(folder, kind=kind, current=[move.shard for move in moves])
-    content = as_json(manifest)
+    content = as_json(manifest.as_dict())
     files.write_bytes(files.join(folder, MANIFEST), content)
-    if manifest["status"] == "succeeded":
+    if manifest.status == "succeeded":
         files.write_bytes(files.join(folder, SUCCESS), success(content))
     discard(folder, but=attempt)  # the record goes last: until then it can be read again
     files.delete_tree(attempt)
-
-
-def as_json(content: Mapping[str, Any]) -> bytes:
-    """For people to read as well."""
-    return f"{json.dumps(content, indent=2, ensure_ascii=False)}\n".encode()
 
 
 def success(manifest: bytes) -> bytes:
@@ -104,7 +110,7 @@ def success(manifest: bytes) -> bytes:
     return f"{hashlib.sha256(manifest).hexdigest()}  {MANIFEST}\n".encode()
 
 
-def stored_files(folder: str, *, attempt: str, identity: Mapping[str, Any]) -> Iterator[Found]:
+def stored_files(folder: str, *, attempt: str, identity: Identity) -> Iterator[Found]:
     """Files with rows of earlier runs in a folder that are the rows of this run.
 
     Args:
@@ -121,7 +127,7 @@ def stored_files(folder: str, *, attempt: str, identity: Mapping[str, Any]) -> I
                 yield Found(name.split("-")[0], other, name)
 
 
-def require_same(folder: str, identity: Mapping[str, Any]) -> None:
+def require_same(folder: str, identity: Identity) -> None:
     """Refuses to add rows to those of another model or other options.
 
     Raises:
@@ -135,53 +141,43 @@ def require_same(folder: str, identity: Mapping[str, Any]) -> None:
             )
 
 
-def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+def differences(there: Identity, here: Identity) -> list[str]:
     """What makes rows differ between two runs, for a message; nothing if their rows are alike."""
     values = zip(_decisive(there).items(), _decisive(here).values(), strict=True)
     return [f"{name} {old} there, {new} now" for (name, old), new in values if old != new]
 
 
-def _decisive(identity: Mapping[str, Any]) -> dict[str, Any]:
-    options = identity.get("options", {})
-    return {
-        "version": identity.get("version"),
-        "model": identity.get("model", {}).get("sha256"),
-        "preprocessing": identity.get("preprocess"),
-        "label map": _digest(identity.get("label_map")),
-        **{
-            f"--{name.replace('_', '-')}": options.get(name)
-            for name in ("top_k", "temperature", "max_pixels", "max_bytes", "image_key")
-        },
-    }
+def _decisive(run: Identity) -> dict[str, Any]:
+    # Of what an option only names it is the content that counts.
+    contents = {"model": run.model.sha256, "label_map": _digest(run.label_map)}
+    values = {name: getattr(run.options, name) for name in CHANGE_ROWS} | contents
+    named = {f"--{name.replace('_', '-')}": value for name, value in values.items()}
+    return {"row values": run.row_values, **named}
 
 
-def _digest(value: Any) -> str | None:
-    """Of something too long for a message."""
-    return value and hashlib.sha256(as_json(value)).hexdigest()[:8]
+def _digest(label_map: LabelMap | None) -> str | None:
+    """It is too long for a message."""
+    if label_map is None:
+        return None
+    return hashlib.sha256(as_json(label_map.as_dict())).hexdigest()[:8]
 
 
-def _manifests(folder: str) -> list[dict[str, Any]]:
+def _manifests(folder: str) -> list[Manifest]:
     """The manifest of a folder, if it has one."""
     try:
-        content = files.read_bytes(files.join(folder, MANIFEST))
+        return [read_manifest(folder)]
     except FileNotFoundError:
         return []
-    try:
-        return [json.loads(content)]
-    except ValueError as error:
-        raise UserError(
-            f"{folder}/{MANIFEST}: damaged ({error}). Delete it, and all pictures are labelled."
-        ) from error
 
 
-def _others(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _others(folder: str) -> Iterator[tuple[str, Identity]]:
     """The attempts in a folder and what they say of themselves."""
     for attempt in unfinished(folder):
         if _RUN in files.names(attempt):  # else it is half made or half deleted
-            yield attempt, json.loads(files.read_bytes(files.join(attempt, _RUN)))
+            path = files.join(attempt, _RUN)
+            yield attempt, from_json(Identity, files.read_bytes(path), path)
 
 
-def _shards(folder: str, manifest: Mapping[str, Any]) -> Iterator[Found]:
-    for file in manifest["files"]:
-        shard = Shard(**file)
+def _shards(folder: str, manifest: Manifest) -> Iterator[Found]:
+    for shard in manifest.files:
         yield Found(shard.name.split("-")[0], folder, shard.name, shard)

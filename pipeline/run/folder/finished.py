@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from pipeline.run.folder import ledger
+from pipeline.run.folder.manifest import Manifest, read_manifest
 from transforms.errors import UserError
+from transforms.rows.names import MANIFEST, SUCCESS
 from transforms.rows.reader import read_failures, read_predictions
+from transforms.rows.shards import Shard
 from transforms.storage import files
 
 
 @dataclasses.dataclass(frozen=True)
-class FinishedRun:
-    """A run that has succeeded.
+class StoredRows:
+    """The shards of a folder.
 
     Attributes:
-        folder: where it is, local or remote.
-        manifest: what `_MANIFEST.json` says.
+        folder: where they are, local or remote.
+        files: the shards.
     """
 
     folder: str
-    manifest: Mapping[str, Any]
+    files: Sequence[Shard]
 
     def shards(self, kind: str) -> list[str]:
         """Paths of the shards of a kind, `predictions` or `failures`, in order."""
-        names = [file["name"] for file in self.manifest["files"]]
+        names = [shard.name for shard in self.files]
         return [files.join(self.folder, name) for name in names if name.startswith(f"{kind}-")]
 
     def predictions(self, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
@@ -42,6 +43,19 @@ class FinishedRun:
             yield from read_failures(path)
 
 
+@dataclasses.dataclass(frozen=True)
+class FinishedRun(StoredRows):
+    """A run that has succeeded.
+
+    Attributes:
+        folder: where it is, local or remote.
+        files: those of the manifest.
+        manifest: what `_MANIFEST.json` says.
+    """
+
+    manifest: Manifest
+
+
 def open_run(folder: str) -> FinishedRun:
     """Opens a finished run.
 
@@ -49,16 +63,15 @@ def open_run(folder: str) -> FinishedRun:
         folder: what was given to `quantlabel label --output`.
 
     Raises:
-        UserError: no run has finished there.
+        UserError: no run has finished there, or its manifest cannot be read.
     """
-    if not files.exists(files.join(folder, ledger.SUCCESS)):
+    if not files.exists(files.join(folder, SUCCESS)):
         raise UserError(
-            f"{folder}: no finished run is there ({ledger.SUCCESS} is missing). Expected the "
+            f"{folder}: no finished run is there ({SUCCESS} is missing). Expected the "
             "--output of a quantlabel label that has succeeded."
         )
     try:
-        return FinishedRun(folder, ledger.read_manifest(folder))
-    except (FileNotFoundError, ValueError) as error:
-        raise UserError(
-            f"{folder}: {ledger.MANIFEST} is missing or damaged. Label again."
-        ) from error
+        manifest = read_manifest(folder)
+    except FileNotFoundError as error:
+        raise UserError(f"{folder}: {MANIFEST} is missing. Label again.") from error
+    return FinishedRun(folder, manifest.files, manifest)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,11 +11,11 @@ from typing import Any
 import apache_beam as beam
 
 from pipeline.run.folder import attempts
+from pipeline.run.folder.manifest import Frequent, Identity, Manifest
 from transforms.errors import UserError
 from transforms.network.classes import class_names
 from transforms.records import Outcome
-from transforms.rows.names import MANIFEST as MANIFEST
-from transforms.rows.names import SUCCESS as SUCCESS
+from transforms.rows.names import SUCCESS
 from transforms.rows.publish import Move, final_names
 from transforms.rows.shards import Piece
 from transforms.storage import files
@@ -43,19 +42,9 @@ def _is_folder(path: str) -> bool:
     return os.path.isdir(path)
 
 
-def read_manifest(folder: str) -> dict[str, Any]:
-    """The manifest of a run.
-
-    Raises:
-        FileNotFoundError: the folder has none.
-    """
-    manifest: dict[str, Any] = json.loads(files.read_bytes(files.join(folder, MANIFEST)))
-    return manifest
-
-
 def now() -> str:
     """The time in UTC, ISO 8601 to the millisecond."""
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 @dataclasses.dataclass(eq=False)
@@ -68,14 +57,14 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
         folder: of the run.
         attempt: folder of what is not finished.
         format: of the predictions.
-        identity: what the launcher knows: versions, model, preprocessing, options, start.
+        identity: what the launcher knows.
         max_failure_rate: see `LabelOptions`.
     """
 
     folder: str
     attempt: str
     format: str
-    identity: Mapping[str, Any]
+    identity: Identity
     max_failure_rate: float
 
     def process(
@@ -86,7 +75,7 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
         tally: dict[str, int],
         outcomes: dict[Outcome, int],
         discarded: list[str],
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[Manifest]:
         """Writes the manifest, once (a retry writes the same counts again).
 
         Raises:
@@ -96,10 +85,11 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
             *final_names(predictions, kind="predictions", format=self.format),
             *final_names(failures, kind="failures", format="jsonl"),
         ]
-        manifest = {**self.identity, **_ledger(moves, tally, outcomes), "discarded": discarded}
+        counts = _ledger(moves, tally, outcomes)
+        manifest = Manifest(**vars(self.identity), **counts, discarded=tuple(discarded))
         problem = _problem(manifest, tally, outcomes, self.max_failure_rate)
         if problem:
-            manifest.update(status="failed", error=problem)
+            manifest = dataclasses.replace(manifest, status="failed", error=problem)
         attempts.commit(self.folder, self.attempt, manifest, moves)
         if problem:
             raise UserError(problem)
@@ -109,14 +99,13 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
 def _ledger(
     moves: Sequence[Move], tally: Mapping[str, int], outcomes: Mapping[Outcome, int]
 ) -> dict[str, Any]:
-    """What happened to the inputs, as the manifest says it."""
+    """What happened to the inputs, as `Manifest` has it."""
     rows = {
         kind: sum(move.shard.rows for move in moves if move.shard.name.startswith(f"{kind}-"))
         for kind in attempts.KINDS
     }
     return {
         "finished": now(),
-        "status": "succeeded",
         "inputs": tally.get("inputs", 0),
         **rows,
         "failures_by_reason": dict(sorted(_of_kind("failures", outcomes).items())),
@@ -124,7 +113,7 @@ def _ledger(
         "skipped": tally.get("skipped", 0),
         "reused": tally.get("reused", 0),
         "most_frequent_labels": _most_frequent(_of_kind("predictions", outcomes)),
-        "files": [move.shard._asdict() for move in moves],
+        "files": tuple(move.shard for move in moves),
     }
 
 
@@ -132,17 +121,14 @@ def _of_kind(kind: str, outcomes: Mapping[Outcome, int]) -> dict[Any, int]:
     return {what: count for (of, what), count in outcomes.items() if of == kind}
 
 
-def _most_frequent(class_ids: Mapping[int, int]) -> list[dict[str, Any]]:
+def _most_frequent(class_ids: Mapping[int, int]) -> tuple[Frequent, ...]:
     names = class_names()
     ranked = sorted(class_ids.items(), key=lambda item: (-item[1], item[0]))[:_MOST_FREQUENT]
-    return [
-        {"class_id": class_id, "label": names[class_id].label, "count": count}
-        for class_id, count in ranked
-    ]
+    return tuple(Frequent(class_id, names[class_id].label, count) for class_id, count in ranked)
 
 
 def _problem(
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     tally: Mapping[str, int],
     outcomes: Mapping[Outcome, int],
     max_failure_rate: float,
@@ -152,14 +138,14 @@ def _problem(
     The three counts come from different places, the listing, the rows as they came to be written or
     were found stored, and the files on disk, so that a row lost or doubled between them shows.
     """
-    inputs, failures = manifest["inputs"], manifest["failures"]
-    rows = manifest["predictions"] + failures
-    if tally.get("entries", 0) != inputs + manifest["duplicates"]:
+    inputs, failures = manifest.inputs, manifest.failures
+    rows = manifest.predictions + failures
+    if tally.get("entries", 0) != inputs + manifest.duplicates:
         return _unbalanced(f"{tally.get('entries', 0)} pictures listed", inputs, manifest)
     if inputs != rows or rows != sum(outcomes.values()):
         return _unbalanced(f"{rows} rows written", inputs, manifest)
-    if not manifest["predictions"]:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in manifest["failures_by_reason"].items())
+    if not manifest.predictions:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in manifest.failures_by_reason.items())
         return f"none of the {inputs} pictures could be labelled ({reasons})"
     if failures > max_failure_rate * inputs:
         return (
@@ -169,9 +155,9 @@ def _problem(
     return None
 
 
-def _unbalanced(what: str, inputs: int, manifest: Mapping[str, Any]) -> str:
+def _unbalanced(what: str, inputs: int, manifest: Manifest) -> str:
     return (
-        f"the ledger does not add up: {what}, but {inputs} inputs, {manifest['duplicates']} "
-        f"duplicates, {manifest['predictions']} predictions and {manifest['failures']} failures. "
+        f"the ledger does not add up: {what}, but {inputs} inputs, {manifest.duplicates} "
+        f"duplicates, {manifest.predictions} predictions and {manifest.failures} failures. "
         "The rows cannot be trusted; run again, and report this if it happens twice."
     )

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.run.folder import ledger
+from pipeline.run.folder.manifest import read_manifest
 from transforms.errors import UserError
 from transforms.storage import files
 
@@ -199,10 +199,9 @@ def _is_silent(path: str, there: Mapping[str, Any]) -> bool:
 
 def _has_finished(folder: str, there: Mapping[str, Any]) -> bool:
     try:
-        manifest = ledger.read_manifest(folder)
-    except (FileNotFoundError, ValueError):
+        return read_manifest(folder).started == str(there["started"])
+    except (FileNotFoundError, UserError):
         return False
-    return bool(manifest["started"] == there["started"])
 
 
 def _busy(folder: str, path: str, there: Mapping[str, Any]) -> UserError:

@@ -5,11 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
-from collections.abc import Iterable
 from typing import Any, NoReturn
-
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 
 from transforms.errors import UsageError
 
@@ -50,14 +46,17 @@ def beam_options(options: RunnerOptions) -> Any:
         UsageError: a flag that neither this program nor Beam knows (Beam alone would ignore it), or
             one that is known to lose data, or a value that Beam refuses.
     """
+    from apache_beam.io.filesystems import FileSystems  # heavy, and `--help` needs this module
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from transforms import beam_internals
+
     parser = _BeamParser(add_help=False, allow_abbrev=False)
-    for group in _subclasses(PipelineOptions):
-        group._add_argparse_args(parser)
+    flags_of_beam = beam_internals.flags(parser)
     known, unknown = parser.parse_known_args(list(options.beam_args))
     if unknown:
-        flags = [flag for action in parser._actions for flag in action.option_strings]
-        flags += _our_flags(options)
-        close = difflib.get_close_matches(unknown[0].split("=")[0], flags, n=1)
+        flag = unknown[0].split("=")[0]
+        close = difflib.get_close_matches(flag, flags_of_beam + _our_flags(options), n=1)
         hint = f"Did you mean {close[0]}?" if close else "See --help."
         raise UsageError(f"{unknown[0]}: neither a flag of quantlabel nor one of Beam. {hint}")
     if known.direct_running_mode == "multi_threading":
@@ -75,13 +74,15 @@ def beam_options(options: RunnerOptions) -> Any:
     return flags
 
 
-def processes(options: RunnerOptions, flags: PipelineOptions) -> int | None:
+def processes(options: RunnerOptions, flags: Any) -> int | None:
     """How many processes of a run share one machine. None: one for each processor, as on Dataflow.
 
     Args:
         options: of the command.
-        flags: for Beam.
+        flags: for Beam, its PipelineOptions.
     """
+    from apache_beam.options.pipeline_options import DirectOptions
+
     if not options.is_local:
         return None
     direct = flags.view_as(DirectOptions)
@@ -98,9 +99,3 @@ class _BeamParser(argparse.ArgumentParser):
 def _our_flags(options: RunnerOptions) -> list[str]:
     names = [field.name.replace("_", "-") for field in dataclasses.fields(options)]
     return ["--input", "--quiet", "--verbose", *(f"--{name}" for name in names)]
-
-
-def _subclasses(cls: Any) -> Iterable[Any]:
-    for child in cls.__subclasses__():
-        yield child
-        yield from _subclasses(child)

@@ -9,11 +9,11 @@ import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.runners import create_runner
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.runners.worker.statesampler import StateSampler
 from rich.console import Console
 
 from pipeline.run.runners import dataflow, workers
 from pipeline.run.runners.options import RunnerOptions
+from transforms import beam_internals
 from transforms.errors import UsageError, UserError
 
 SAMPLING_MS = 10
@@ -27,23 +27,13 @@ def create(options: RunnerOptions) -> Any:
         UsageError: Beam has no such runner.
     """
     if options.is_local:
-        workers.notice_deaths()
-        _sample_often()
+        workers.set_up()
+        beam_internals.sample_steps_every(SAMPLING_MS)
         return FnApiRunner()
     try:
         return create_runner(options.runner)
     except (ValueError, ImportError) as error:
         raise UsageError(f"--runner {options.runner}: {error}") from error
-
-
-def _sample_often() -> None:
-    """Lets bundles end at once.
-
-    While one runs, a thread of Beam's samples which step it is in, and sleeps in between, longer
-    and longer up to 0.2 s; the bundle ends when the thread wakes. A run has twenty bundles, one
-    after the other.
-    """
-    StateSampler.__init__.__defaults__ = (SAMPLING_MS,)
 
 
 def run(pipeline: beam.Pipeline, options: RunnerOptions, *, console: Console | None) -> None:

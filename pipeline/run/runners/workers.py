@@ -1,18 +1,13 @@
-"""Worker processes of this machine: when one dies the run fails, where Beam may wait for ever."""
+"""Worker processes of this machine: what they import, and that a run fails when one dies."""
 
 from __future__ import annotations
 
-import threading
-from typing import Any
+import shlex
+import sys
+from pathlib import Path
 
-from apache_beam.portability import python_urns
-from apache_beam.portability.api import beam_fn_api_pb2
-from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
-    SubprocessSdkWorkerHandler,
-    WorkerHandler,
-)
-
-_INTERVAL_S = 0.1
+import pipeline
+from transforms import beam_internals
 
 _DIED = (
     "a worker process has died, as happens when memory is short. Try fewer workers "
@@ -23,9 +18,9 @@ _CLOSED = "Channel closed prematurely"
 """What Beam says where it waits for rows of a worker that has died."""
 
 
-def notice_deaths() -> None:
-    """Makes Beam's runner in this process notice workers that die."""
-    WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(_Handler)
+def set_up() -> None:
+    """Makes Beam's runner in this process start workers from here and notice those that die."""
+    beam_internals.start_worker_processes(_command(), died=_DIED)
 
 
 def explanation(error: Exception) -> str | None:
@@ -33,24 +28,16 @@ def explanation(error: Exception) -> str | None:
     return _DIED if _DIED in str(error) or _CLOSED in str(error) else None
 
 
-class _Handler(SubprocessSdkWorkerHandler):  # type: ignore[misc]
-    """Answers in the place of a worker that is gone."""
+def _command() -> bytes:
+    """Starts a worker, in a shell.
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._closing = threading.Event()
-
-    def start_worker(self) -> None:
-        super().start_worker()
-        threading.Thread(target=self._stand_in, name="worker_stand_in", daemon=True).start()
-
-    def _stand_in(self) -> None:
-        self.worker_thread.join()  # until the process ends
-        while not self._closing.wait(_INTERVAL_S):
-            for request, future in list(self.control_conn._futures_by_id.items()):
-                answer = beam_fn_api_pb2.InstructionResponse(instruction_id=request, error=_DIED)
-                future.set(answer)
-
-    def close(self) -> None:
-        self._closing.set()
-        super().close()
+    Beam's own command takes the working folder for a place of modules, so that a `transforms.py` of
+    the user's would be imported for ours, and breaks where the interpreter's path has a space.
+    """
+    words = (sys.executable, "-P", "-m", "apache_beam.runners.worker.sdk_worker_main")
+    command = shlex.join(words)
+    home = Path(pipeline.__file__).resolve().parent.parent
+    if Path(sys.path[0]).resolve() == home:
+        # A checkout that may be installed nowhere: `python -m pipeline` in its folder.
+        command = f"PYTHONPATH={shlex.quote(str(home))}${{PYTHONPATH:+:$PYTHONPATH}} {command}"
+    return command.encode()

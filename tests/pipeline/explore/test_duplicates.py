@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.report.duplicates import near_identical
-from pipeline.run.folder.finished import FinishedRun, open_run
+from pipeline.run.folder.finished import open_run
 from tests.helpers.finished_runs import write_run
 from tests.helpers.rows import prediction
 from transforms.records import Prediction
@@ -78,8 +79,8 @@ def test_the_report_shows_the_groups_of_this_very_run(tmp_path: Path) -> None:
     assert main(["report", str(run)]) == 0
     page = (run / "report/index.html").read_text("utf-8")
     assert "4 pictures in 2 groups: the same or nearly the same (cosine of 0.95 or more)" in page
-    later = {**opened.manifest, "started": "2027-01-01T00:00:00.000+00:00"}
-    assert near_identical(FinishedRun(str(run), later), tables) is None
+    later = dataclasses.replace(opened.manifest, started="2027-01-01T00:00:00.000+00:00")
+    assert near_identical(dataclasses.replace(opened, manifest=later), tables) is None
 
 
 def test_a_run_without_duplicates_says_so(

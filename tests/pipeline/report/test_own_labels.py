@@ -9,7 +9,7 @@ import pyarrow as pa
 from pipeline.cli import main
 from pipeline.report.own_labels import OwnLabels, own_labels
 from tests.helpers.browser import chromium, complaints, open_page, texts
-from tests.helpers.finished_runs import write_run
+from tests.helpers.finished_runs import made_up_manifest, write_run
 from tests.helpers.rows import labelled
 from transforms.records import Prediction
 from transforms.rows.schema import prediction_table
@@ -26,8 +26,8 @@ def _rows() -> list[Prediction]:
 
 
 def test_a_label_takes_the_place_of_the_class() -> None:
-    own = own_labels({"label_map": MAP})
-    assert own == OwnLabels(["fish", "cat", "bird"], 0.5)
+    own = own_labels(made_up_manifest(label_map=MAP))
+    assert own == OwnLabels(("fish", "cat", "bird"), 0.5)
     table = own.replace(prediction_table(_rows()))
     assert table["class_id"].type == pa.int32()
     assert table["class_id"].to_pylist() == [0, 3, 2, 0, 3]
@@ -35,7 +35,7 @@ def test_a_label_takes_the_place_of_the_class() -> None:
     assert table["label"].to_pylist() == ["fish", none, "bird", "fish", none]
     assert table["score"].to_pylist() == [0.75, 0.25, 0.5, 1.0, 0.375]
     assert table["top_labels"].to_pylist() == [["tench", "hen"]] * 5
-    assert own_labels({"label_map": None}) is None
+    assert own_labels(made_up_manifest()) is None
 
 
 def test_the_page_speaks_of_the_users_labels(tmp_path: Path) -> None:

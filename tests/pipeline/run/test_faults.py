@@ -76,9 +76,9 @@ def rows_of(folder: Path | str) -> Rows:
     """All rows of a finished run that adds up and left nothing behind."""
     run = open_run(str(folder))
     rows = Rows(_by_uri(run.predictions()), _by_uri(run.failures()))
-    counts = [run.manifest[name] for name in ("predictions", "failures")]
+    counts = [run.manifest.predictions, run.manifest.failures]
     assert counts == [len(rows.predictions), len(rows.failures)]
-    assert run.manifest["inputs"] == sum(counts)
+    assert run.manifest.inputs == sum(counts)
     assert not rows.predictions.keys() & rows.failures.keys()
     if isinstance(folder, Path):
         rest = {path.name.split("-")[0] for path in folder.iterdir()}
@@ -133,7 +133,7 @@ def test_killed_at_twenty_random_moments(collection: Collection, tmp_path: Path)
                 span *= 0.9  # this machine is quicker now than it was
             _kill(run)
             if (out / "_SUCCESS").exists():  # and then it is one, whenever the end came
-                assert open_run(str(out)).manifest["inputs"] == 1512
+                assert open_run(str(out)).manifest.inputs == 1512
         assert _resumed(collection, out) == collection.rows
 
 
@@ -141,7 +141,7 @@ def test_killed_at_twenty_random_moments(collection: Collection, tmp_path: Path)
 def test_a_worker_process_is_killed(collection: Collection, tmp_path: Path, name: str) -> None:
     """The worker itself, and the shell that Beam starts it from.
 
-    Fails without `notice_deaths` (sh) and without its `explanation` (python).
+    Fails without the handler of `runners.workers` (sh) and without its `explanation` (python).
     """
     run = start_label(
         *(collection.photos, tmp_path / "out", collection.model),
@@ -349,5 +349,5 @@ def test_a_clock_that_goes_backwards(collection: Collection, tmp_path: Path) -> 
     assert _finish(run) == ""
     assert rows_of(out) == collection.rows
     manifest = open_run(str(out)).manifest
-    assert manifest["finished"] < manifest["started"]
-    assert manifest["reused"] > 0
+    assert manifest.finished < manifest.started
+    assert manifest.reused > 0

@@ -16,9 +16,10 @@ import pytest
 from pipeline.cli import main
 from pipeline.console.progress_bar import Counts
 from pipeline.run.runners import progress
-from tests.helpers.archives import write_parquet, write_tar, write_tfrecord
+from tests.helpers.archives import write_archive, write_parquet, write_tar, write_tfrecord
 from tests.helpers.cloud import Cloud
 from transforms.images.loader import Loader
+from transforms.inputs.archives.kinds import ARCHIVE_KINDS, ArchiveKind
 from transforms.records import ImageRef
 from transforms.storage import files
 
@@ -261,6 +262,24 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Loader, "decode", noted)
     return uris
+
+
+@pytest.mark.parametrize("kind", ARCHIVE_KINDS, ids=lambda kind: kind.extension)
+def test_every_kind_is_labelled_resumed_and_verified(
+    kind: ArchiveKind, photos: Path, stand_in_file: Path, tmp_path: Path, decoded: list[str]
+) -> None:
+    archive, output = tmp_path / "in" / f"x{kind.extension}", tmp_path / "out"
+    archive.parent.mkdir()
+    write_archive(archive, {path.name: path.read_bytes() for path in sorted(photos.iterdir())})
+    manifest = _label(output, stand_in_file, "--input", archive.parent)
+    assert _counts(manifest) == [10, 10, 0, 0, 0]
+    assert len(decoded) == 10
+    decoded.clear()
+    (tmp_path / "in" / "new.jpg").write_bytes((photos / "000000.jpg").read_bytes())
+    manifest = _label(output, stand_in_file, "--input", archive.parent, "--resume")
+    assert (_counts(manifest), manifest["reused"]) == ([11, 11, 0, 0, 0], 10)
+    assert decoded == [str(tmp_path / "in" / "new.jpg")]
+    assert main(["verify", str(output), "--sample", "11"]) == 0
 
 
 def _list(path: Path, rows: list[dict[str, Any]]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -252,7 +253,7 @@ def test_what_a_manifest_says_of_the_options_opens_no_door() -> None:
         model="https://u:5ec2e7@host/m.tflite?sig=5ec2e7",
         beam_args=("--azure_connection_string=5ec2e7", "--s3_session_token", "5ec2e7", "--more"),
     )
-    said = options.as_dict()
+    said = dataclasses.asdict(options.for_manifest())
     assert said["inputs"] == ("https://host/list.csv", "gs://bkt/what?.jpg")
     assert said["model"] == "https://host/m.tflite"
     assert said["beam_args"] == (

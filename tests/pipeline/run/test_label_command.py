@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import tensorflow as tf
 
 from pipeline.cli import main
 from tests.conftest import unprivileged
@@ -196,6 +195,8 @@ def test_manifest_columns_reach_predictions_and_failures(
 def test_three_formats_hold_the_same_rows(
     photos: Path, stand_in_file: Path, tmp_path: Path
 ) -> None:
+    import tensorflow as tf
+
     for format in ("parquet", "tfrecord", "jsonl"):
         out = tmp_path / format
         arguments = ["--input", photos, "--output", out, "--model", stand_in_file]
@@ -292,7 +293,7 @@ def test_failures_over_the_limit_fail_the_run(
         (["--model", "no_such_model"], 2, "no_such_model"),
         (["--model", "/no/such.tflite"], 1, "/no/such.tflite"),
         (["--top-k", "0"], 2, "--top-k: expected a number from 1 to 1001, found 0"),
-        (["--views", "3"], 2, "--views: expected 1, 2 or 4, found 3"),
+        (["--views", "3"], 2, "--views: invalid choice: 3 (choose from 1, 2, 4)"),
         (
             ["--views", "4", "--preprocess", "stretch"],
             2,
@@ -305,8 +306,8 @@ def test_failures_over_the_limit_fail_the_run(
         (["--temperature", "nan"], 2, "--temperature: expected a number above 0, found nan"),
         (["--memory", "0"], 2, "--memory: expected a positive number, found 0"),
         (["--max-failure-rate", "2"], 2, "--max-failure-rate: expected a share from 0 to 1"),
-        (["--format", "csv"], 2, "--format: expected one of parquet,"),
-        (["--preprocess", "best"], 2, "--preprocess: expected one of eval,"),
+        (["--format", "csv"], 2, "--format: invalid choice: 'csv' (choose from "),
+        (["--preprocess", "best"], 2, "--preprocess: invalid choice: 'best' (choose from "),
         (["--runner", "NoRunner"], 2, "--runner NoRunner: Unexpected pipeline runner"),
         (["--formt", "jsonl"], 2, "--formt: neither a flag of quantlabel nor one of Beam. Did you"),
         (["--direct_num_workers=two"], 2, "a flag of Beam: argument --direct_num_workers"),

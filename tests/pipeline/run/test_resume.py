@@ -35,7 +35,7 @@ class Run:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        return dict(open_run(str(self.out)).manifest)
+        return open_run(str(self.out)).manifest.as_dict()
 
     def rows(self) -> dict[str, dict[str, Any]]:
         table = pa.concat_tables(open_run(str(self.out)).predictions())
@@ -158,7 +158,7 @@ def test_a_damaged_shard_is_not_used(run: Run, damage: str) -> None:
     ("words", "expected"),
     [
         (["--top-k", "3"], "--top-k 5 there, 3 now"),
-        (["--preprocess", "slim"], "preprocessing {'method': 'eval'"),
+        (["--preprocess", "slim"], "--preprocess eval there, slim now"),
         (["--max-pixels", "7000"], "--max-pixels 100000000 there, 7000 now"),
     ],
 )

@@ -47,7 +47,7 @@ def test_finished_objects_are_not_read_again(
     assert ["000003" in request for request in _pictures_read(cloud)] == [True]
     run = open_run(OUT)
     assert _rows(run) == [f"{number:06d}.jpg" for number in range(10)]
-    assert run.manifest["reused"] == 9
+    assert run.manifest.reused == 9
     assert files.names(OUT) == [
         "_MANIFEST.json",
         "_SUCCESS",
@@ -76,5 +76,5 @@ def test_an_attempt_in_a_bucket_is_found_and_used(
     cloud.requests.clear()
     assert _label(stand_in_file, "--resume") == 0
     assert _pictures_read(cloud) == []
-    assert len(_rows(open_run(OUT))) == open_run(OUT).manifest["reused"] == 10
+    assert len(_rows(open_run(OUT))) == open_run(OUT).manifest.reused == 10
     assert attempts.unfinished(OUT) == []

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from rich.console import Console
 
 from pipeline.run.summary import print_summary
+from tests.helpers.finished_runs import made_up_manifest
 
-MANIFEST = {
+MANIFEST: dict[str, Any] = {
     "started": "2026-01-01T00:00:00.000+00:00",
     "finished": "2026-01-01T00:00:20.000+00:00",
     "inputs": 20_000,
@@ -17,15 +19,17 @@ MANIFEST = {
     "skipped": 1,
     "reused": 15_000,
     "most_frequent_labels": [{"class_id": 1, "label": "[bold]tench", "count": 1200}],
-    "model": {"name": "m", "kind": "tflite", "input_size": 128, "sha256": "0123456789abcdef"},
-    "preprocess": {"method": "eval", "views": 2},
-    "files": [{"name": f"predictions-{n}.parquet"} for n in range(4)],
+    "model": {"name": "m", "sha256": "0123456789abcdef"},
+    "preprocess": {"views": 2},
+    "files": [
+        {"name": f"predictions-{n}.parquet", "rows": 1, "size": 1, "sha256": ""} for n in range(4)
+    ],
 }
 
 
 def test_the_summary_says_what_came_out_and_where() -> None:
     console = Console(file=io.StringIO(), width=100)
-    print_summary(MANIFEST, folder="labels", console=console)
+    print_summary(made_up_manifest(**MANIFEST), folder="labels", console=console)
     assert isinstance(console.file, io.StringIO)
     assert [line.rstrip() for line in console.file.getvalue().splitlines()] == [
         "pictures       20,000",
@@ -44,7 +48,7 @@ def test_the_summary_says_what_came_out_and_where() -> None:
 def test_what_did_not_happen_has_no_line() -> None:
     nothing = {"duplicates": 0, "skipped": 0, "failures_by_reason": {}, "failures": 0}
     console = Console(file=io.StringIO(), width=100)
-    print_summary({**MANIFEST, **nothing}, folder="labels", console=console)
+    print_summary(made_up_manifest(**{**MANIFEST, **nothing}), folder="labels", console=console)
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert "failed         0" in text

@@ -11,11 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
+from pipeline.run.folder.manifest import read_manifest
 from pipeline.verify.inputs import ListedAgain
 from pipeline.verify.rows import Repeats
 from tests.conftest import unprivileged
-from tests.helpers.archives import write_shard, write_tar
+from tests.helpers.archives import write_archive, write_tar
 from tests.helpers.cloud import Cloud
+from tests.helpers.finished_runs import made_up_manifest
 from tests.helpers.forged import forge, lose
 from tests.helpers.pictures import make_pictures
 
@@ -192,7 +194,7 @@ def test_a_folder_that_cannot_be_listed_any_more_is_counted(run: Run, public_fol
 def _listed_without_privilege(run: Run, source: Path) -> ListedAgain:
     repeats = Repeats()
     repeats.add([str(source / f"sub/00000{number}.jpg") for number in range(2)])
-    listed = ListedAgain(run.manifest, repeats.hashes())
+    listed = ListedAgain(read_manifest(str(run.out)), repeats.hashes())
     with unprivileged():
         assert list(listed.problems()) == []
     return listed
@@ -203,7 +205,7 @@ def test_members_of_shards_are_counted(run: Run, tmp_path: Path, kind: str) -> N
     pictures = {path.name: path.read_bytes() for path in sorted(run.photos.iterdir())}
     archive = tmp_path / f"archives/a.{kind}"
     archive.parent.mkdir()
-    write_shard(archive, pictures)
+    write_archive(archive, pictures)
     run.label(archive.parent)
     assert run.inputs()["counts"] == _counts()
     rows = [uri for uri in _uris(run) if "#" in uri]
@@ -260,10 +262,10 @@ def test_one_of_many_without_a_row_is_found(tmp_path: Path) -> None:
     listing.write_text("".join(f"/photos/{n}.jpg\n" for n in range(rows)), "utf-8")
     repeats = Repeats()
     repeats.add([f"/photos/{n}.jpg" for n in range(1, rows + 3)])
-    manifest = {
-        "started": "2999-01-01T00:00:00.000+00:00",
-        "options": {"inputs": [str(listing)], "max_bytes": 1000},
-    }
+    manifest = made_up_manifest(
+        started="2999-01-01T00:00:00.000+00:00",
+        options={"inputs": [str(listing)], "max_bytes": 1000},
+    )
     listed = ListedAgain(manifest, repeats.hashes())
     assert [problem.split()[0] for problem in listed.problems()] == ["/photos/0.jpg"]
     assert (listed.pictures, listed.gone) == (rows, 3)

@@ -14,7 +14,7 @@ import pytest
 from pipeline.cli import main
 from pipeline.models.tflite import stand_in
 from pipeline.verify.rows import Repeats
-from tests.helpers.archives import write_shard
+from tests.helpers.archives import write_archive
 from tests.helpers.forged import forge
 from tests.helpers.pictures import make_pictures
 
@@ -200,7 +200,7 @@ def test_members_of_shards_are_labelled_again(
 ) -> None:
     pictures = {path.name: path.read_bytes() for path in sorted(finished[0].iterdir())[3:]}
     shard = tmp_path / f"a.{kind}"
-    write_shard(shard, pictures)
+    write_archive(shard, pictures)
     out = tmp_path / "out"
     words = ["--input", shard, "--input", finished[0], "--output", out, "--model", stand_in_file]
     assert main(["label", "--quiet", *map(str, words)]) == 0

@@ -15,7 +15,8 @@ from transforms.errors import UsageError
 from transforms.failures import ImageError
 from transforms.images.decode import decode
 from transforms.images.pixels import Scratch
-from transforms.images.preprocess import METHODS, Method, load, preprocess, unit_range
+from transforms.images.preprocess import load, preprocess, unit_range
+from transforms.images.settings import METHODS, Method
 
 
 def _grey(rows: list[list[int]]) -> npt.NDArray[np.uint8]:

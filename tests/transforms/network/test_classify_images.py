@@ -4,8 +4,10 @@ import dataclasses
 import pickle
 import threading
 import weakref
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -16,9 +18,11 @@ from apache_beam.testing.util import assert_that
 
 from pipeline.models.tflite.stand_in import stand_in
 from pipeline.models.tflite.two_head import load
+from transforms.network import ranking
 from transforms.network.classify_images import ClassifyImages
 from transforms.network.litert import LiteRtModel, LiteRtModelHandler
 from transforms.network.ranking import BATCH_SIZE, mean_logits, softmax, top_classes
+from transforms.network.scoring import Scoring
 from transforms.records import Failure, Image, ImageRef, Network, Prediction
 
 
@@ -94,14 +98,38 @@ def test_bytes_of_a_batch_are_its_pixels(model: Network) -> None:
     assert LiteRtModelHandler(model).get_num_bytes(batch) == 3 * 128 * 128 * 3
 
 
-def test_batches_are_full(model: Network) -> None:
+def test_batches_are_full(model: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "cores", lambda: 1)
     kwargs = LiteRtModelHandler(model).batch_elements_kwargs()
     assert (kwargs["min_batch_size"], kwargs["max_batch_size"]) == (64, 64)
+    monkeypatch.setattr(ranking, "cores", lambda: 3)
+    kwargs = LiteRtModelHandler(model).batch_elements_kwargs()
+    assert (kwargs["min_batch_size"], kwargs["max_batch_size"]) == (192, 192)
+    monkeypatch.setattr(ranking, "cores", lambda: 64)
+    assert LiteRtModelHandler(model).batch_elements_kwargs()["max_batch_size"] == 512
+
+
+def test_passes_of_a_batch_run_side_by_side_and_stay_in_order(model: Network) -> None:
+    together = threading.Barrier(3, timeout=20)  # fails if one pass waits for another
+    lone = LiteRtModel(model.content)
+
+    class Meeting:
+        def run(self, pixels: Sequence[npt.NDArray[np.uint8]]) -> Any:
+            together.wait()
+            return lone.run(pixels)
+
+    pixels = _pixels(150)
+    batch = [_image(number, each) for number, each in enumerate(pixels)]
+    rows = LiteRtModelHandler(model).run_inference(batch, Meeting())
+    assert [row.uri for row in rows] == [f"/{number}.jpg" for number in range(150)]
+    expected = [lone.run(pixels[start : start + 64])[1] for start in (0, 64, 128)]
+    found = [row.embedding for row in rows if isinstance(row, Prediction)]
+    np.testing.assert_array_equal(np.stack(found), np.concatenate(expected))
 
 
 def test_prediction_fields_agree_with_the_logits(model: Network) -> None:
     pixels = _pixels(1)
-    handler = LiteRtModelHandler(model, top_k=3)
+    handler = LiteRtModelHandler(model, Scoring(top_k=3))
     (row,) = handler.run_inference([_image(7, pixels[0])], handler.load_model())
     assert isinstance(row, Prediction)
     logits, features = LiteRtModel(model.content).run(pixels)
@@ -165,7 +193,7 @@ def test_several_views_are_averaged(model: Network) -> None:
     for views, looks, pixels in ((2, two, usual), (4, four, stacks)):
         scores = np.mean([softmax(logits).astype(np.float64) for logits, _ in looks], axis=0)
         features = np.mean([features for _, features in looks], axis=0)
-        handler = LiteRtModelHandler(model, top_k=1001, views=views)
+        handler = LiteRtModelHandler(model, Scoring(top_k=1001, views=views))
         batch = [_image(number, each) for number, each in enumerate(pixels)]
         rows = handler.run_inference(batch, handler.load_model())
         for row, expected, embedding in zip(rows, scores, features, strict=True):
@@ -178,7 +206,7 @@ def test_several_views_are_averaged(model: Network) -> None:
 
 def test_a_picture_and_its_mirror_image_are_one_to_two_views(model: Network) -> None:
     (pixels,) = _pixels(1)
-    handler = LiteRtModelHandler(model, views=2)
+    handler = LiteRtModelHandler(model, Scoring(views=2))
     batch = [_image(0, pixels), _image(1, np.ascontiguousarray(pixels[:, ::-1]))]
     one, other = handler.run_inference(batch, handler.load_model())
     assert isinstance(one, Prediction)
@@ -192,7 +220,8 @@ def test_a_temperature_changes_scores_but_not_their_order(model: Network, views:
     batch = [_image(0, _pixels(1)[0])]
     rows = {}
     for temperature in (1.0, 2.0):
-        handler = LiteRtModelHandler(model, top_k=1001, views=views, temperature=temperature)
+        how = Scoring(top_k=1001, views=views, temperature=temperature)
+        handler = LiteRtModelHandler(model, how)
         (row,) = handler.run_inference(batch, handler.load_model())
         assert isinstance(row, Prediction)
         rows[temperature] = row

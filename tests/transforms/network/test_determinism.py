@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import transforms.images.loader
-import transforms.network.classify_images
+import transforms.images.loader_pool
+import transforms.network.ranking
 import transforms.rows.stage_rows
 from pipeline.cli import main
 from pipeline.models.load import load_network
@@ -27,11 +27,11 @@ FIVE_PROCESSES = ["--direct_num_workers=5", "--direct_running_mode=multi_process
 
 
 def _batches_of(size: int) -> Patch:
-    return lambda patch: patch.setattr(transforms.network.classify_images, "BATCH_SIZE", size)
+    return lambda patch: patch.setattr(transforms.network.ranking, "BATCH_SIZE", size)
 
 
 def _threads(count: int) -> Patch:
-    return lambda patch: patch.setattr(transforms.images.loader, "cores", lambda: count)
+    return lambda patch: patch.setattr(transforms.images.loader_pool, "cores", lambda: count)
 
 
 def _parts_of(rows: int) -> Patch:

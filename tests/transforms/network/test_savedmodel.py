@@ -22,6 +22,7 @@ from transforms.errors import UserError
 from transforms.network.classify_images import model_handler
 from transforms.network.litert import LiteRtModel
 from transforms.network.savedmodel import SavedModel, SavedModelHandler
+from transforms.network.scoring import Scoring
 from transforms.records import Failure, Image, ImageRef
 
 
@@ -51,7 +52,7 @@ def test_a_run_gives_the_rows_of_the_tflite(
 
 
 def test_the_handler_travels_with_the_model(saved_model: Path) -> None:
-    handler = model_handler(load_network(str(saved_model)), top_k=3)
+    handler = model_handler(load_network(str(saved_model)), Scoring(top_k=3))
     assert isinstance(handler, SavedModelHandler)
     travelled = pickle.dumps(handler)
     assert len(travelled) < 1_500_000  # of 2.7 MB: the weights have 255 values a layer
@@ -66,7 +67,7 @@ def test_the_handler_travels_with_the_model(saved_model: Path) -> None:
 
 
 def test_a_picture_of_another_size_is_one_failure(saved_model: Path) -> None:
-    handler = model_handler(load_network(str(saved_model)), top_k=5)
+    handler = model_handler(load_network(str(saved_model)), Scoring(top_k=5))
     model = handler.load_model()
     pixels = [*block_pictures(1), *block_pictures(1, size=160)]
     batch = [Image(ImageRef(f"/{n}.jpg"), "", 5, 5, "JPEG", p) for n, p in enumerate(pixels)]
@@ -93,18 +94,37 @@ def test_the_hash_can_be_demanded(saved_model: Path) -> None:
         load_network(str(saved_model), sha256="00" * 32)
 
 
-def test_without_tensorflow_the_extra_is_named(saved_model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("python", "message"),
+    [
+        ((3, 13), "this needs tensorflow, an extra: pip install 'quantlabel[tensorflow]'"),
+        (
+            (3, 14),
+            "this needs tensorflow, which is made for Python 3.11 to 3.13, and this is Python "
+            "3.14: in an environment with one of those pip install 'quantlabel[tensorflow]'",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    "command", [["label", "--input", __file__, "--output", "out", "--model"], ["model", "info"]]
+)
+def test_without_tensorflow_there_is_one_line_that_says_how_to_get_it(
+    tmp_path: Path, command: list[str], python: tuple[int, int], message: str
+) -> None:
+    # No more than a command looks at before it imports tensorflow, which not every Python has.
+    saved_model = tmp_path / "model"
+    saved_model.mkdir()
+    (saved_model / "saved_model.pb").touch()
     script = f"""
 import sys
+import transforms.network.savedmodel
+sys.version_info = {python}
 sys.modules["tensorflow"] = None  # what an import that fails leaves
 from pipeline.cli import main
-sys.exit(main(["label", "--input", {str(saved_model / "saved_model.pb")!r},
-               "--output", {str(tmp_path / "out")!r}, "--model", {str(saved_model)!r}]))
+sys.exit(main([*{command}, {str(saved_model)!r}]))
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1
-    assert done.stderr.strip().endswith(
-        "this needs tensorflow, an extra: pip install 'quantlabel[tensorflow]'"
-    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"quantlabel: {message}\n"

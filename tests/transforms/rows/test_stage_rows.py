@@ -12,7 +12,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 import transforms.rows.stage_rows
 from pipeline.cli import main
-from pipeline.run.folder.ledger import read_manifest
+from pipeline.run.folder.manifest import read_manifest
 from tests.helpers.rows import failed, prediction
 from transforms.rows.shards import Piece
 from transforms.rows.stage_rows import StageRows, stage_piece
@@ -54,4 +54,4 @@ def test_a_row_lost_on_its_way_into_a_part_fails_the_run(
     assert main([*words, "--output", str(tmp_path / "out")]) == 1
     assert "the ledger does not add up" in capsys.readouterr().err
     manifest = read_manifest(str(tmp_path / "out"))
-    assert sum(row["count"] for row in manifest["most_frequent_labels"]) > manifest["predictions"]
+    assert sum(row.count for row in manifest.most_frequent_labels) > manifest.predictions

@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 
 import pytest
-import tensorflow as tf
 
 from transforms.rows.tfrecord import DamagedRecordError, framed, records
 
@@ -14,6 +13,8 @@ def _read(content: bytes, *, max_bytes: int = 1000) -> list[bytes]:
 
 
 def test_what_tensorflow_wrote_is_read(tmp_path: Path) -> None:
+    import tensorflow as tf
+
     path = tmp_path / "file"
     with tf.io.TFRecordWriter(str(path)) as writer:
         for record in (b"", b"one", bytes(range(256))):

@@ -14,7 +14,6 @@ import pandas as pd
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-import tensorflow as tf
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 import transforms.rows.merge_pieces
@@ -79,6 +78,8 @@ def test_parquet_is_sorted_and_read_alike_by_others(tmp_path: Path) -> None:
 
 
 def _by_tensorflow(path: Path, compression: str) -> list[dict[str, Any]]:
+    import tensorflow as tf
+
     rows = []
     for record in tf.data.TFRecordDataset([str(path)], compression_type=compression):
         example = tf.train.Example.FromString(record.numpy())

@@ -1,4 +1,4 @@
-"""What archives of every kind share: how they are told, and what they are taken apart into.
+"""What archives of every kind share: what they are taken apart into, and how they are read.
 
 An archive is one file that holds many pictures: a tar archive (WebDataset), a TFRecord of
 tf.train.Example, or Parquet with a column of bytes. It is read as a stream, and nothing of it is
@@ -7,27 +7,17 @@ ever extracted to disk: a member's name is only a name.
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
-import re
 import zlib
 from collections.abc import Mapping
-from typing import IO, Any, Literal, NamedTuple, TypeAlias
+from typing import IO, Any, NamedTuple, TypeAlias
 
 from transforms.failures import ImageError, Reason
 from transforms.records import Failure, ImageRef
 
 MAX_META = 65_536
 """Characters of a text and values of a list that go into `meta`; what is longer is left out."""
-
-ArchiveKind = Literal["tar", "tfrecord", "parquet"]
-
-_NAMES: tuple[tuple[ArchiveKind, re.Pattern[str]], ...] = (
-    ("tar", re.compile(r"\.(tar|tar\.gz|tgz)$", re.IGNORECASE)),
-    # tensorflow_datasets counts after the extension, TF-Slim has no extension at all.
-    ("tfrecord", re.compile(r"\.tfrecords?(-\d+-of-\d+)?(\.gz)?$", re.IGNORECASE)),
-    ("tfrecord", re.compile(r"/[^/.]*-\d{5}-of-\d{5}$")),
-    ("parquet", re.compile(r"\.parquet$", re.IGNORECASE)),
-)
 
 
 class Entry(NamedTuple):
@@ -46,24 +36,19 @@ class Entry(NamedTuple):
     meta: Mapping[str, Any]
 
 
-def archive_kind(uri: str) -> ArchiveKind | None:
-    """How a file is packed, by its name; None for a picture."""
-    return next((kind for kind, name in _NAMES if name.search(uri)), None)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a reader has to know besides the bytes of the archive.
 
+    Attributes:
+        zipped: whether the whole file is compressed with gzip.
+        image_key: the feature or column that holds the encoded picture, None for the usual one.
+        max_bytes: pictures with more are failures and are not held in memory.
+    """
 
-def archive_of(uri: str) -> str | None:
-    """The archive in the uri of a member, `archive#member`; None if it names none."""
-    at = uri.find("#")
-    while at >= 0:
-        if archive_kind(uri[:at]) is not None:
-            return uri[:at]
-        at = uri.find("#", at + 1)
-    return None
-
-
-def is_zipped(uri: str) -> bool:
-    """Whether a tar or TFRecord file is compressed, by its name."""
-    return uri.lower().endswith((".gz", ".tgz"))
+    zipped: bool = False
+    image_key: str | None = None
+    max_bytes: int
 
 
 def damaged(message: str) -> ImageError:

@@ -8,17 +8,8 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import IO, NamedTuple, TypeAlias
 
 from transforms.failures import ImageError, Reason, Stage, failure
-from transforms.inputs.archives.base import (
-    ArchiveStream,
-    Entry,
-    Skipped,
-    archive_kind,
-    archive_of,
-    is_zipped,
-)
-from transforms.inputs.archives.parquet import parquet_entries
-from transforms.inputs.archives.tar import tar_entries
-from transforms.inputs.archives.tfrecord import tfrecord_entries
+from transforms.inputs.archives.base import Entry, Reading, Skipped
+from transforms.inputs.archives.kinds import archive_kind, archive_of, is_zipped
 from transforms.inputs.meta import meta_json
 from transforms.records import Failure, ImageRef
 from transforms.storage import files
@@ -45,7 +36,7 @@ def read_members(
     """Reads an archive from its start to its end, one member in memory at a time.
 
     Args:
-        archive: a file for which `transforms.inputs.archives.base.archive_kind` is not None.
+        archive: a file for which `transforms.inputs.archives.kinds.archive_kind` is not None.
         image_key: feature of a TFRecord or column of Parquet that holds the encoded picture; None
             for `image/encoded` and for the only column of bytes.
         max_bytes: members with more are failures and are not held in memory.
@@ -150,12 +141,10 @@ def _entries(
     file: IO[bytes], uri: str, *, image_key: str | None, max_bytes: int
 ) -> Iterator[Entry | Skipped]:
     kind = archive_kind(uri)
-    if kind == "parquet":
-        return parquet_entries(file, image_key=image_key, max_bytes=max_bytes)
-    stream = ArchiveStream(file, zipped=is_zipped(uri))
-    if kind == "tar":
-        return tar_entries(stream, max_bytes=max_bytes)
-    return tfrecord_entries(stream, image_key=image_key, max_bytes=max_bytes)
+    if kind is None:
+        raise ValueError(f"{uri} is no archive by its name")
+    how = Reading(zipped=is_zipped(uri), image_key=image_key, max_bytes=max_bytes)
+    return kind.entries(file, how)
 
 
 def _found(archive: ImageRef, entry: Entry) -> Member | Failure:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from transforms.failures import ImageError, Reason
-from transforms.inputs.archives.base import MAX_META, Entry, damaged, too_large
+from transforms.inputs.archives.base import MAX_META, Entry, Reading, damaged, too_large
 from transforms.storage import files
 
 _BATCH_BYTES = 16 * 1024 * 1024
@@ -70,27 +70,26 @@ def image_column(schema: pa.Schema, *, image_key: str | None) -> str:
     raise ImageError(Reason.NO_PICTURES, f"no column {wanted} picture bytes; there are: {found}")
 
 
-def parquet_entries(file: IO[bytes], *, image_key: str | None, max_bytes: int) -> Iterator[Entry]:
+def parquet_entries(file: IO[bytes], how: Reading) -> Iterator[Entry]:
     """An Entry a row, named by its number from 0; the columns that hold no bytes are its meta.
 
     Args:
         file: that can seek.
-        image_key: as in `image_column`.
-        max_bytes: pictures with more are not handed out.
+        how: see there; `image_key` as in `image_column`.
 
     Raises:
         ImageError: the file is damaged (row groups that are not are read all the same), holds no
             pictures, or storage failed.
     """
     parquet = open_parquet(file)
-    column = image_column(parquet.schema_arrow, image_key=image_key)
+    column = image_column(parquet.schema_arrow, image_key=how.image_key)
     first = 0
     broken: ImageError | None = None
     for group in range(parquet.num_row_groups):
         number = first
         try:
             for batch in _batches(parquet, group, column):
-                for row in _rows(batch, column, max_bytes=max_bytes):
+                for row in _rows(batch, column, max_bytes=how.max_bytes):
                     yield row._replace(name=str(number))
                     number += 1
         except (pa.ArrowException, OSError) as error:

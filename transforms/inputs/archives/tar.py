@@ -15,6 +15,7 @@ from transforms.inputs.archives.base import (
     MAX_META,
     ArchiveStream,
     Entry,
+    Reading,
     Skipped,
     damaged,
     too_large,
@@ -40,15 +41,15 @@ _EXTENDED = (
 )
 
 
-def tar_entries(stream: ArchiveStream, *, max_bytes: int) -> Iterator[Entry | Skipped]:
+def tar_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped]:
     """The pictures of an archive, told by their extension.
 
     As in WebDataset, files that follow each other and have the same path up to the first dot of
     their name are one sample: its `.cls`, `.json` and `.txt` become the meta of its pictures.
 
     Args:
-        stream: of the archive.
-        max_bytes: members with more are not read.
+        file: the archive, at its start.
+        how: see there; a tar archive has no `image_key`.
 
     Yields:
         An Entry a picture, a Skipped for each other file.
@@ -56,7 +57,7 @@ def tar_entries(stream: ArchiveStream, *, max_bytes: int) -> Iterator[Entry | Sk
     Raises:
         ImageError: the archive is damaged, or storage failed; after all that came before.
     """
-    archive = _Archive(stream)
+    archive = _Archive(ArchiveStream(file, zipped=how.zipped))
     sample = _Sample()
     names: set[str] = set()
     try:
@@ -65,7 +66,9 @@ def tar_entries(stream: ArchiveStream, *, max_bytes: int) -> Iterator[Entry | Sk
                 yield from sample.finish()
                 sample = _Sample(_key(member.name))
             if _extension(member.name) in IMAGE_EXTENSIONS:
-                yield from sample.add_picture(_entry(archive, member, names, max_bytes=max_bytes))
+                yield from sample.add_picture(
+                    _entry(archive, member, names, max_bytes=how.max_bytes)
+                )
             elif _describes(member):
                 sample.add_sibling(member, archive.content(member))
             else:

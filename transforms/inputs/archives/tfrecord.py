@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import IO, Any
 
 from google.protobuf.message import DecodeError
 
 from transforms.failures import ImageError, Reason
-from transforms.inputs.archives.base import MAX_META, ArchiveStream, Entry, Skipped, damaged
+from transforms.inputs.archives.base import (
+    MAX_META,
+    ArchiveStream,
+    Entry,
+    Reading,
+    Skipped,
+    damaged,
+)
 from transforms.rows.formats import FEATURE_KEYS
 from transforms.rows.tfrecord import (
     DamagedRecordError,
@@ -24,25 +31,23 @@ IMAGE_FEATURE = "image/encoded"
 _ROW = frozenset(FEATURE_KEYS[column] for column in ("uri", "class_id", "embedding"))
 
 
-def tfrecord_entries(
-    stream: ArchiveStream, *, image_key: str | None, max_bytes: int
-) -> Iterator[Entry | Skipped]:
+def tfrecord_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped]:
     """An Entry a record, named by its number from 0; the other features are its meta.
 
     A record of a labelling run's own output is Skipped: in a bucket it may lie among the pictures.
 
     Args:
-        stream: of the file.
-        image_key: name of the feature with the encoded picture, None for `IMAGE_FEATURE`.
-        max_bytes: records with more are not read.
+        file: at its start.
+        how: see there; without `image_key` the picture is in `IMAGE_FEATURE`.
 
     Raises:
         ImageError: the framing of the file is damaged, or storage failed; after all that came
             before.
     """
     try:
-        for number, record in enumerate(scan_records(stream, max_bytes=max_bytes)):
-            yield _entry(str(number), record, key=image_key or IMAGE_FEATURE)
+        stream = ArchiveStream(file, zipped=how.zipped)
+        for number, record in enumerate(scan_records(stream, max_bytes=how.max_bytes)):
+            yield _entry(str(number), record, key=how.image_key or IMAGE_FEATURE)
     except DamagedRecordError as error:
         raise damaged(str(error)) from error
 

@@ -15,6 +15,7 @@ import pytest
 from pipeline.cli import main
 from pipeline.run.folder import lock
 from tests.helpers.cloud import Cloud
+from tests.helpers.finished_runs import manifest_json
 from tests.helpers.runs import start_label, wait_for_pieces
 from transforms.errors import UserError
 
@@ -99,13 +100,14 @@ def test_a_job_elsewhere_outlives_its_launcher(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="as a job on DataflowRunner, host elsewhere") as raised:
         _held(tmp_path)
     assert f"delete {path}" in str(raised.value)
-    (tmp_path / "_MANIFEST.json").write_text(json.dumps({"started": THERE["started"]}), "utf-8")
+    finished = manifest_json(started=THERE["started"])
+    (tmp_path / "_MANIFEST.json").write_text(json.dumps(finished), "utf-8")
     _held(tmp_path)
 
 
 _HOLD = """\
 import sys
-from pipeline import lock
+from pipeline.run.folder import lock
 from transforms.storage import files
 from transforms.errors import UserError
 files.exists("gs://bkt/out/x")  # has connected
@@ -124,7 +126,7 @@ except UserError as error:
 def test_one_of_several_runs_that_start_together_gets_a_bucket(cloud: Cloud, left: bool) -> None:
     if left:  # by a run that died long ago: all see it silent, and all want its place
         cloud.put("out/_RUNNING.json", json.dumps(THERE).encode())
-    setting = "from pipeline import lock\nlock.WATCH_SECONDS = 1.0\n"
+    setting = "from pipeline.run.folder import lock\nlock.WATCH_SECONDS = 1.0\n"
     runs = [
         subprocess.Popen(
             [sys.executable, "-c", setting + _HOLD, str(number)],

@@ -14,7 +14,8 @@ import pytest
 
 import transforms.inputs.archives.tar
 from tests.helpers.archives import HUGGING_FACE, write_parquet, write_tar, write_tfrecord
-from transforms.inputs.archives.base import Skipped, archive_kind
+from transforms.inputs.archives.base import Skipped
+from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import Member, read_members
 from transforms.records import Failure, ImageRef
 
@@ -73,7 +74,8 @@ def _failure(path: Path) -> Failure:
     ],
 )
 def test_a_shard_is_told_by_its_name(name: str, expected: str | None) -> None:
-    assert archive_kind(name) == expected
+    kind = archive_kind(name)
+    assert (kind and kind.extension) == (expected and f".{expected}")
 
 
 @pytest.mark.parametrize(

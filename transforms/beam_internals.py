@@ -1,0 +1,123 @@
+"""What this project changes or reads of Beam that Beam does not promise. Nothing else may.
+
+Each place was read in Beam 2.77. In another version every function here fails: look at Beam's code
+again, then change `READ_IN`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam
+
+READ_IN = "2.77"
+
+
+def require_version(name: str) -> None:
+    """Fails loudly where Beam is not the one that was read.
+
+    Raises:
+        RuntimeError: another minor version of Beam is installed.
+    """
+    installed = ".".join(apache_beam.__version__.split(".")[:2])
+    if installed != READ_IN:
+        raise RuntimeError(
+            f"transforms/beam_internals.py: {name} was read in Beam {READ_IN}, and {installed} is "
+            f"installed. Install apache-beam {READ_IN}.*, or read Beam's code again."
+        )
+
+
+def sample_steps_every(milliseconds: int) -> None:
+    """Lets bundles end at once.
+
+    While one runs, a thread of Beam's samples which step it is in, and sleeps in between, longer
+    and longer up to 0.2 s; the bundle ends when the thread wakes. A run has twenty bundles, one
+    after the other. Beam takes the longest sleep from a default argument.
+    """
+    require_version("StateSampler.__init__")
+    from apache_beam.runners.worker.statesampler import StateSampler
+
+    StateSampler.__init__.__defaults__ = (milliseconds,)
+
+
+def file_system_flags() -> Any:
+    """The flags that Beam's file systems have been given, PipelineOptions or None.
+
+    `FileSystems.set_options` is public, what it has set is not.
+    """
+    require_version("FileSystems._pipeline_options")
+    from apache_beam.io.filesystems import FileSystems
+
+    return FileSystems._pipeline_options
+
+
+def flags(parser: argparse.ArgumentParser) -> list[str]:
+    """Adds every flag of Beam to a parser, and returns their names.
+
+    Beam parses its own command line this way, but takes no other parser.
+    """
+    require_version("PipelineOptions._add_argparse_args")
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    for group in _subclasses(PipelineOptions):
+        group._add_argparse_args(parser)
+    return [flag for action in parser._actions for flag in action.option_strings]
+
+
+def _subclasses(cls: Any) -> Iterator[Any]:
+    for child in cls.__subclasses__():
+        yield child
+        yield from _subclasses(child)
+
+
+_LOOK_S = 0.1
+
+
+def start_worker_processes(command: bytes, *, died: str) -> None:
+    """Has Beam's runner in this process start its worker processes with a command of ours.
+
+    Beam waits for ever for the answers of a worker that is gone; here the handler gives them.
+
+    Args:
+        command: for a shell; the worker finds everything else in its environment.
+        died: the error of whatever a worker that has died was asked.
+    """
+    require_version("SubprocessSdkWorkerHandler")
+    from apache_beam.portability import python_urns
+    from apache_beam.portability.api import beam_fn_api_pb2
+    from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
+        SubprocessSdkWorkerHandler,
+        WorkerHandler,
+    )
+
+    class Handler(SubprocessSdkWorkerHandler):  # type: ignore[misc]
+        def __init__(self, _: bytes, *arguments: Any) -> None:
+            super().__init__(command, *arguments)
+            self._closing = threading.Event()
+
+        def start_worker(self) -> None:
+            super().start_worker()
+            threading.Thread(target=self._stand_in, name="worker_stand_in", daemon=True).start()
+
+        def _stand_in(self) -> None:
+            self.worker_thread.join()  # until the process ends
+            while not self._closing.wait(_LOOK_S):
+                for request, future in list(self.control_conn._futures_by_id.items()):
+                    answer = beam_fn_api_pb2.InstructionResponse(instruction_id=request, error=died)
+                    future.set(answer)
+
+        def close(self) -> None:
+            self._closing.set()
+            super().close()
+
+    WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(Handler)
+
+
+def yaml_source(transform: type) -> type:
+    """Tells Beam YAML that a transform begins a pipeline: it would ask for inputs otherwise."""
+    require_version("_yaml_requires_inputs")
+    transform._yaml_requires_inputs = False  # type: ignore[attr-defined]
+    return transform

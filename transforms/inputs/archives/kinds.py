@@ -1,0 +1,68 @@
+"""The kinds of archives: how each is told by its name, and who reads it.
+
+A new kind is a reader in a file of its own and one entry here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator
+from typing import IO
+
+from transforms.inputs.archives.base import Entry, Reading, Skipped
+from transforms.inputs.archives.parquet import parquet_entries
+from transforms.inputs.archives.tar import tar_entries
+from transforms.inputs.archives.tfrecord import tfrecord_entries
+
+
+@dataclasses.dataclass(frozen=True)
+class ArchiveKind:
+    """A kind of archive.
+
+    Attributes:
+        extension: as messages name it; its files may have others as well.
+        pattern: found in the uri of each such file, and of no other.
+        entries: reads an open file from its start to its end: an Entry a picture, a Skipped for
+            each other member; raises ImageError, after all that came before, if it is damaged.
+    """
+
+    extension: str
+    pattern: re.Pattern[str]
+    entries: Callable[[IO[bytes], Reading], Iterator[Entry | Skipped]]
+
+
+TAR = ArchiveKind(".tar", re.compile(r"\.(tar|tar\.gz|tgz)$", re.IGNORECASE), tar_entries)
+
+# tensorflow_datasets counts after the extension. TF-Slim has no extension at all, and always
+# writes its names in lower case.
+TFRECORD = ArchiveKind(
+    ".tfrecord",
+    re.compile(r"(?i:\.tfrecords?(-\d+-of-\d+)?(\.gz)?)$|/[^/.]*-\d{5}-of-\d{5}$"),
+    tfrecord_entries,
+)
+
+PARQUET = ArchiveKind(".parquet", re.compile(r"\.parquet$", re.IGNORECASE), parquet_entries)
+
+ARCHIVE_KINDS = (TAR, TFRECORD, PARQUET)
+"""Every kind; no file is of two."""
+
+
+def archive_kind(uri: str) -> ArchiveKind | None:
+    """Which kind of archive a file is, by its name; None for a picture."""
+    return next((kind for kind in ARCHIVE_KINDS if kind.pattern.search(uri)), None)
+
+
+def archive_of(uri: str) -> str | None:
+    """The archive in the uri of a member, `archive#member`; None if it names none."""
+    at = uri.find("#")
+    while at >= 0:
+        if archive_kind(uri[:at]) is not None:
+            return uri[:at]
+        at = uri.find("#", at + 1)
+    return None
+
+
+def is_zipped(uri: str) -> bool:
+    """Whether an archive is compressed as a whole, by its name."""
+    return uri.lower().endswith((".gz", ".tgz"))
