@@ -1,5 +1,19 @@
 """The one exception class that a command shows to its user without a traceback."""
 
+from __future__ import annotations
+
+import re
+
+_USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#]*@")
+
+
+def without_user(text: str) -> str:
+    """The text without what addresses of any scheme in it say before their host.
+
+    `ftp://user:password@host/a.jpg` becomes `ftp://host/a.jpg`.
+    """
+    return _USER.sub(r"\1", text)
+
 
 class UserError(Exception):
     """Something that the user can mend: a wrong flag, a missing file, an unusable model.
@@ -12,6 +26,9 @@ class UserError(Exception):
     """
 
     exit_status = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_user(message))
 
 
 class UsageError(UserError):

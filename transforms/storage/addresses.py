@@ -10,15 +10,19 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from transforms.errors import without_user
+
 
 def shown(url: str) -> str:
     """`url` as messages and outputs show it: without user, password, query and fragment.
 
-    Signed URLs carry their secret in the query. Whatever is no http(s) URL stays as it is: a
-    question mark in the name of a file or an object is part of the name.
+    Signed URLs carry their secret in the query. Whatever is no http(s) URL loses user and password
+    only: a question mark in the name of a file or an object is part of the name.
     """
     if not url.lower().startswith(("http://", "https://")):
-        return url
+        scheme, slashes, rest = url.partition("://")
+        host, slash, path = rest.partition("/")
+        return without_user(scheme + slashes + host) + slash + path
     parts = urllib.parse.urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
