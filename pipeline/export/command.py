@@ -21,7 +21,8 @@ def add(commands: Any) -> None:
         "  huggingface          a folder for datasets.load_dataset; pictures stay in place\n"
         "  coco-classification  COCO's JSON with a class for each image\n"
         "  csv                  a line a picture, and the failures\n"
-        "  imagefolder          a folder a class with links to its pictures",
+        "  imagefolder          a folder a class with links to its pictures\n"
+        "  ledger               what became of each thing listed, to join with an inventory",
         epilog="example:\n  quantlabel export labels --to label-studio",
     )
     add_run(parser)

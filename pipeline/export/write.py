@@ -17,6 +17,7 @@ from pipeline.export.fiftyone import write_fiftyone
 from pipeline.export.huggingface import write_huggingface
 from pipeline.export.image_folder import write_image_folder
 from pipeline.export.label_studio import write_label_studio
+from pipeline.export.ledger import write_ledger
 from pipeline.export.source import Counts, Source, open_source
 from pipeline.run.folder.finished import open_run
 from pipeline.run.folder.ledger import now
@@ -30,6 +31,7 @@ FORMATS: Mapping[str, Callable[[Source, str], Counts]] = {
     "coco-classification": write_coco,
     "csv": write_csv,
     "imagefolder": write_image_folder,
+    "ledger": write_ledger,
 }
 
 
@@ -111,4 +113,5 @@ _CANNOT_OPEN = {
     "label-studio": _INSIDE_ARCHIVES,
     "fiftyone": f"{_NOT_FILES}, or do not have the extension of a picture",
     "imagefolder": f"{_NOT_FILES}, or have no label of the label map",
+    "ledger": "they were skipped, and are inside archives or gone",
 }
