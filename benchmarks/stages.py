@@ -21,7 +21,7 @@ from pipeline.models.tflite.two_head import load
 from transforms.images.decode import decode
 from transforms.images.loader import read_bytes
 from transforms.images.pixels import Scratch
-from transforms.images.preprocess import min_side, preprocess
+from transforms.images.preprocess import preprocess
 from transforms.images.settings import MAX_BYTES
 from transforms.inputs import listing
 from transforms.network.litert import LiteRtModelHandler
@@ -91,11 +91,9 @@ def _one_pass(folder: Path, *, tflite: bytes, sample: int) -> dict[str, float]:
 def _load(ref: ImageRef, clock: _Clock, *, size: int, scratch: Scratch) -> Image:
     data, _ = clock("read", lambda: read_bytes(ref.uri, max_bytes=MAX_BYTES))
     digest = clock("hash", lambda: hashlib.sha256(data).hexdigest())
-    kept = min_side(size, "eval")
-    picture = clock("decode", lambda: decode(data, min_side=kept, scratch=scratch))
-    whole = picture.width, picture.height
-    pixels = clock("resample", lambda: preprocess(picture.pixels, size=size, whole=whole))
-    return Image(ref, digest, *whole, picture.format, pixels)
+    picture = clock("decode", lambda: decode(data, scratch=scratch))
+    pixels = clock("resample", lambda: preprocess(picture.pixels, size=size))
+    return Image(ref, digest, picture.width, picture.height, picture.format, pixels)
 
 
 def _write(rows: list[Prediction], clock: _Clock) -> None:

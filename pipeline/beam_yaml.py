@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
+import pyarrow as pa
 from apache_beam.typehints import Optional
 
 from pipeline.models.load import load_network
@@ -20,35 +20,8 @@ from transforms.inputs.read_images import ReadImages
 from transforms.network.classify_images import ClassifyImages
 from transforms.network.scoring import Scoring
 from transforms.records import Failure, Prediction
-
-_PREDICTION: list[tuple[str, Any]] = [
-    ("uri", str),
-    ("sha256", str),
-    ("width", np.int32),
-    ("height", np.int32),
-    ("format", str),
-    ("class_id", np.int32),
-    ("synset", str),
-    ("label", str),
-    ("score", np.float32),
-    ("top_class_ids", Sequence[np.int32]),
-    ("top_labels", Sequence[str]),
-    ("top_scores", Sequence[np.float32]),
-    ("embedding", Sequence[np.float32]),
-    ("size", Optional[np.int64]),
-    ("version", Optional[str]),
-    ("meta", Optional[str]),
-]
-_FAILURE: list[tuple[str, Any]] = [
-    ("uri", str),
-    ("stage", str),
-    ("reason", str),
-    ("message", str),
-    ("retryable", bool),
-    ("size", Optional[np.int64]),
-    ("version", Optional[str]),
-    ("meta", Optional[str]),
-]
+from transforms.rows.kinds import RowKind
+from transforms.rows.schema import Column
 
 
 @beam_internals.yaml_source
@@ -91,15 +64,23 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
         failures = (read.failures, loaded.failures, classified.failures) | beam.Flatten()
         assert self.error_handling is not None
         return {
-            "predictions": classified.predictions | "PredictionRows" >> _rows(_PREDICTION),
-            self.error_handling["output"]: failures | "FailureRows" >> _rows(_FAILURE),
+            "predictions": classified.predictions | "PredictionRows" >> _rows(RowKind.PREDICTION),
+            self.error_handling["output"]: failures | "FailureRows" >> _rows(RowKind.FAILURE),
         }
 
 
-def _rows(fields: list[tuple[str, Any]]) -> beam.PTransform:
+def beam_type(column: Column) -> Any:
+    """The type of a column in Beam's schemas."""
+    known = {pa.string(): str, pa.bool_(): bool}
+    value = known.get(column.value_type) or column.value_type.to_pandas_dtype()
+    type_ = Sequence[value] if column.is_list else value  # type: ignore[valid-type]
+    return Optional[type_] if column.nullable else type_
+
+
+def _rows(kind: RowKind) -> beam.PTransform:
+    fields = [(column.name, beam_type(column)) for column in kind.columns]
     schema = beam.typehints.row_type.RowTypeConstraint.from_fields(fields)
-    names = [name for name, _ in fields]
-    return beam.Map(_row, names).with_output_types(schema)
+    return beam.Map(_row, [name for name, _ in fields]).with_output_types(schema)
 
 
 def _row(record: Prediction | Failure, names: list[str]) -> beam.Row:

@@ -54,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"quantlabel: {error}", file=sys.stderr)
         return error.exit_status
     arguments.beam_args = tuple(others)
+    arguments.owns_process = argv is None
     _set_verbosity(arguments.verbose)
     command: Callable[[argparse.Namespace], None] = arguments.command
     try:

@@ -43,14 +43,14 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup() -> Generator[None, object, object]:
-    """Fixtures that do."""
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    """Tests whose fixtures do."""
     with _skipped_without_tensorflow():
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call() -> Generator[None, object, object]:
+def pytest_runtest_call() -> Generator[None, object, object]:
     """Single tests that do."""
     with _skipped_without_tensorflow():
         return (yield)

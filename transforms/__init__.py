@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from transforms.images.load_and_preprocess import LoadAndPreprocess
     from transforms.images.preprocess import load, unit_range
+    from transforms.images.settings import Preprocessing
     from transforms.inputs.read_images import ReadImages
     from transforms.network.classify_images import ClassifyImages
+    from transforms.network.scoring import Scoring
     from transforms.records import Failure, Image, ImageRef, Network, Prediction
     from transforms.rows.write_rows import WriteFailures, WritePredictions
 
@@ -25,7 +27,9 @@ __all__ = [
     "LoadAndPreprocess",
     "Network",
     "Prediction",
+    "Preprocessing",
     "ReadImages",
+    "Scoring",
     "WriteFailures",
     "WritePredictions",
     "load",
@@ -40,7 +44,9 @@ _HOMES = {
     "LoadAndPreprocess": "images.load_and_preprocess",
     "Network": "records",
     "Prediction": "records",
+    "Preprocessing": "images.settings",
     "ReadImages": "inputs.read_images",
+    "Scoring": "network.scoring",
     "WriteFailures": "rows.write_rows",
     "WritePredictions": "rows.write_rows",
     "load": "images.preprocess",

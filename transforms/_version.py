@@ -1,6 +1,6 @@
 """The version of this distribution. setup.py reads this file without importing the package."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 
 ROW_VALUES = 1
 """Goes up when the same picture, network and options give a row with other values than before, so

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 
-_USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#]*@")
+_USER = re.compile(r"(?<=[A-Za-z0-9]://)(?:([^\s/:@]*:)[^\s/]*|[^\s/:]*)@")
 
 
-def without_user(text: str) -> str:
-    """The text without what addresses of any scheme in it say before their host.
+def without_passwords(text: str) -> str:
+    """A message in which no address of any scheme tells a password or a token before its host.
 
-    `ftp://user:password@host/a.jpg` becomes `ftp://host/a.jpg`.
+    `ftp://user:secret@host/a` becomes `ftp://user:***@host/a`, as
+    `transforms.storage.addresses.without_credentials` has it in rows.
     """
-    return _USER.sub(r"\1", text)
+    return _USER.sub(lambda found: f"{found[1] or ''}***@", text)
 
 
 class UserError(Exception):
@@ -28,10 +29,17 @@ class UserError(Exception):
     exit_status = 1
 
     def __init__(self, message: str) -> None:
-        super().__init__(without_user(message))
+        super().__init__(without_passwords(message))
 
 
 class UsageError(UserError):
     """A command line or an option that cannot be carried out, found before any I/O."""
 
     exit_status = 2
+
+
+class MissingExtraError(UserError):
+    """A package that one kind of storage needs is not installed.
+
+    An input there stops the run before it starts; one row of an input list costs that row.
+    """

@@ -132,10 +132,6 @@ class Prediction(NamedTuple):
     meta: str | None = None
 
 
-Outcome = tuple[str, "int | str"]
-"""What became of a picture: ("predictions", class id) or ("failures", reason)."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Network:
     """A network ready to run, with the identity that goes into everything a run writes.

@@ -122,7 +122,7 @@ def _of_map(run: FinishedRun) -> Labels:
 
 @dataclasses.dataclass(frozen=True)
 class _Labelled:
-    started: str
+    started: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

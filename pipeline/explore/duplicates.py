@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
@@ -15,37 +14,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.console.checks import require, require_run
-from pipeline.explore.near_duplicates import COLUMNS, THRESHOLD, Groups, find_groups
+from pipeline.explore.near_duplicates import COLUMNS, Groups, find_groups
+from pipeline.explore.options import DuplicatesOptions
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms._version import VERSION
+from transforms.rows.marker import mark_files
 from transforms.rows.names import DUPLICATES_FILE, GROUPS_FILE
 from transforms.storage import files
 
 _SHOWN = 10
 _DESCRIBED = ("uri", "sha256", "width", "height", "size", "label")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DuplicatesOptions:
-    """Which run to search, and what counts as alike.
-
-    Attributes:
-        folder: of a finished run.
-        threshold: cosine of two feature vectors, above 0 and at most 1.
-
-    Raises:
-        UsageError: a value that cannot work.
-    """
-
-    folder: str
-    threshold: float = THRESHOLD
-
-    def __post_init__(self) -> None:
-        """Checks the values; touches no file."""
-        require_run(self.folder)
-        expected = "a cosine above 0 and at most 1"
-        require(0 < self.threshold <= 1, "--threshold", expected, self.threshold)
 
 
 def duplicates(options: DuplicatesOptions) -> tuple[dict[str, Any], pa.Table]:
@@ -73,6 +51,7 @@ def duplicates(options: DuplicatesOptions) -> tuple[dict[str, Any], pa.Table]:
         pq.write_table(table, file, compression="zstd")
     text = json.dumps(summary, indent=2, ensure_ascii=False)
     files.write_bytes(files.join(options.folder, DUPLICATES_FILE), f"{text}\n".encode())
+    mark_files(options.folder, GROUPS_FILE, DUPLICATES_FILE, command="duplicates")
     return summary, table
 
 

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from pipeline.console.parser import add_command, add_json, add_run, show
+from pipeline.explore.options import DuplicatesOptions
 
 
 def add(commands: Any) -> None:
@@ -28,8 +29,9 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--threshold",
         type=float,
+        default=DuplicatesOptions.threshold,
         metavar="C",
-        help="cosine from which on two pictures are alike (default: 0.95)",
+        help="cosine from which on two pictures are alike (default: %(default)s)",
     )
 
 
@@ -39,10 +41,9 @@ def _duplicates(arguments: argparse.Namespace) -> None:
     require("faiss", "scipy", extra="analysis", command="duplicates")
     from rich.console import Console
 
-    from pipeline.explore.duplicates import DuplicatesOptions, duplicates, print_duplicates
+    from pipeline.explore.duplicates import duplicates, print_duplicates
 
-    given = {} if arguments.threshold is None else {"threshold": arguments.threshold}
-    options = DuplicatesOptions(folder=arguments.folder, **given)
+    options = DuplicatesOptions(folder=arguments.folder, threshold=arguments.threshold)
     with Console(stderr=True).status("Comparing feature vectors ..."):
         summary, table = duplicates(options)
     show(

@@ -17,11 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.explore.options import DuplicatesOptions
 from pipeline.explore.vectors import Vectors, unit_vectors
 from transforms.errors import UserError
-
-THRESHOLD = 0.95
-"""Cosine from which on two pictures count as nearly the same, see docs/commands/duplicates.md."""
 
 COLUMNS = ("sha256", "embedding")
 
@@ -58,7 +56,9 @@ class Groups(NamedTuple):
     similarity: npt.NDArray[np.float32]
 
 
-def find_groups(tables: Tables, *, count: int, threshold: float = THRESHOLD) -> Groups:
+def find_groups(
+    tables: Tables, *, count: int, threshold: float = DuplicatesOptions.threshold
+) -> Groups:
     """Groups the pictures of a run. Reads its vectors two or three times, some thousand at a time.
 
     Args:

@@ -10,7 +10,6 @@ uncertain one.
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 from collections.abc import Iterator
 from typing import Any
@@ -22,12 +21,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.console.checks import require, require_run
 from pipeline.explore.near_duplicates import COLUMNS, find_groups
+from pipeline.explore.options import ReviewOptions
 from pipeline.explore.vectors import Vectors, unit_vectors
 from pipeline.export.label_studio_config import NONE_OF_THESE, image_address, labelling_config
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms.errors import UsageError
+from transforms.rows.marker import mark_files
 from transforms.rows.spreadsheet import harmless
 from transforms.storage import files
 
@@ -43,27 +43,6 @@ _POOL = 10
 _NETWORK = ("label", "score")
 _SHOWN = 10
 _SEED = 0
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ReviewOptions:
-    """From which run, and how many.
-
-    Attributes:
-        folder: of a finished run.
-        budget: pictures that will be labelled, 1 or more.
-
-    Raises:
-        UsageError: a value that cannot work.
-    """
-
-    folder: str
-    budget: int = 500
-
-    def __post_init__(self) -> None:
-        """Checks the values; touches no file."""
-        require_run(self.folder)
-        require(self.budget >= 1, "--budget", "a number of pictures from 1", self.budget)
 
 
 def review(options: ReviewOptions) -> list[dict[str, Any]]:
@@ -94,6 +73,7 @@ def review(options: ReviewOptions) -> list[dict[str, Any]]:
     names = own.labels if own else sorted({n for row in rows for n in row["choices"].split("|")})
     config = labelling_config([*names, NONE_OF_THESE]).encode()
     files.write_bytes(files.join(options.folder, CONFIG_FILE), config)
+    mark_files(options.folder, FILE, CONFIG_FILE, command="review")
     return rows
 
 

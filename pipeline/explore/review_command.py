@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from pipeline.console.parser import add_command, add_json, add_run, show
+from pipeline.explore.options import ReviewOptions
 
 
 def add(commands: Any) -> None:
@@ -27,7 +28,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--budget",
         type=int,
-        default=500,
+        default=ReviewOptions.budget,
         metavar="N",
         help="pictures to choose (default: %(default)s)",
     )
@@ -39,7 +40,7 @@ def _review(arguments: argparse.Namespace) -> None:
     require("faiss", "scipy", extra="analysis", command="review")
     from rich.console import Console
 
-    from pipeline.explore.review import ReviewOptions, print_review, review
+    from pipeline.explore.review import print_review, review
 
     options = ReviewOptions(folder=arguments.folder, budget=arguments.budget)
     with Console(stderr=True).status("Choosing pictures ..."):

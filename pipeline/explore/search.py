@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import heapq
 from collections.abc import Iterable
 from typing import Any
@@ -14,36 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.console.checks import require, require_run
+from pipeline.explore.options import SearchOptions
 from pipeline.explore.vectors import unit_vectors
 from pipeline.run.folder.finished import open_run
 from pipeline.run.relabel import Relabeller
 
 COLUMNS = ("uri", "label", "score", "embedding")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SearchOptions:
-    """Where to search, and for what.
-
-    Attributes:
-        folder: of a finished run.
-        like: path or uri of a picture; it need not be in the run.
-        k: results, 1 or more.
-
-    Raises:
-        UsageError: a value that cannot work.
-    """
-
-    folder: str
-    like: str
-    k: int = 20
-
-    def __post_init__(self) -> None:
-        """Checks the values; touches no file."""
-        require_run(self.folder)
-        require(self.like != "", "--like", "a picture", self.like)
-        require(self.k >= 1, "-k", "a number of results from 1 on", self.k)
 
 
 def search(options: SearchOptions) -> list[dict[str, Any]]:

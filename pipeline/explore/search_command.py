@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from pipeline.console.parser import add_command, add_json, add_run, show
+from pipeline.explore.options import SearchOptions
 
 
 def add(commands: Any) -> None:
@@ -25,13 +26,13 @@ def add(commands: Any) -> None:
         "--like", required=True, metavar="PICTURE", help="a picture, of the run or any other"
     )
     parser.add_argument(
-        "-k", type=int, default=20, metavar="K", help="results (default: %(default)s)"
+        "-k", type=int, default=SearchOptions.k, metavar="K", help="results (default: %(default)s)"
     )
 
 
 def _search(arguments: argparse.Namespace) -> None:
     from pipeline.console.terminal import only_ours
-    from pipeline.explore.search import SearchOptions, print_found, search
+    from pipeline.explore.search import print_found, search
 
     options = SearchOptions(folder=arguments.folder, like=arguments.like, k=arguments.k)
     with only_ours(verbose=arguments.verbose):

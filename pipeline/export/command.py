@@ -6,23 +6,19 @@ import argparse
 from typing import Any
 
 from pipeline.console.parser import add_command, add_json, add_run, show
+from pipeline.export.targets import TARGETS
 
 
 def add(commands: Any) -> None:
     """Adds the command."""
+    width = max(map(len, TARGETS))
     parser = add_command(
         commands,
         "export",
         _export,
         help="write a finished run as files that other tools open",
         description="Writes DIR/export/FORMAT/ and leaves everything else in DIR as it is:\n"
-        "  label-studio         tasks with predictions, doubtful ones first, and their config\n"
-        "  fiftyone             FiftyOneImageClassificationDataset; pictures stay in place\n"
-        "  huggingface          a folder for datasets.load_dataset; pictures stay in place\n"
-        "  coco-classification  COCO's JSON with a class for each image\n"
-        "  csv                  a line a picture, and the failures\n"
-        "  imagefolder          a folder a class with links to its pictures\n"
-        "  ledger               what became of each thing listed, to join with an inventory",
+        + "\n".join(f"  {name:<{width}}  {each.summary}" for name, each in TARGETS.items()),
         epilog="example:\n  quantlabel export labels --to label-studio",
     )
     add_run(parser)

@@ -11,6 +11,7 @@ from pipeline.export.source import Counts, Source
 from pipeline.run.folder.finished import FinishedRun
 from transforms.inputs.archives.base import Skipped
 from transforms.inputs.listing import list_input
+from transforms.rows.kinds import RowKind
 from transforms.rows.reader import ROWS_PER_TABLE, read_failures, read_predictions
 from transforms.storage import files
 from transforms.storage.addresses import text
@@ -56,10 +57,10 @@ def write_ledger(source: Source, folder: str) -> Counts:
 
 
 def _outcomes(run: FinishedRun) -> Iterator[pa.Table]:
-    for path in run.shards("predictions"):
+    for path in run.shards(RowKind.PREDICTION):
         for table in read_predictions(path, columns=_COLUMNS):
             yield _table(table, "prediction", pa.nulls(table.num_rows, pa.string()), path)
-    for path in run.shards("failures"):
+    for path in run.shards(RowKind.FAILURE):
         for table in read_failures(path):
             yield _table(table, "failure", table["reason"], path)
 
@@ -84,7 +85,7 @@ def _skipped(run: FinishedRun) -> Iterator[pa.Table]:
     for given in run.manifest.options.inputs:
         for item in list_input(given):
             if isinstance(item, Skipped):
-                rows.append({"uri": text(item.path), "outcome": "skipped"})
+                rows.append({"uri": text(item.path), "outcome": "skipped", "reason": item.kind})
             if len(rows) == ROWS_PER_TABLE:
                 yield pa.Table.from_pylist(rows, schema=_SCHEMA)
                 rows.clear()

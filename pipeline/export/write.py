@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from rich.console import Console
 
 from pipeline.console.checks import require, require_run
-from pipeline.export.coco import write_coco
-from pipeline.export.csv_table import write_csv
-from pipeline.export.fiftyone import write_fiftyone
-from pipeline.export.huggingface import write_huggingface
-from pipeline.export.image_folder import write_image_folder
-from pipeline.export.label_studio import write_label_studio
-from pipeline.export.ledger import write_ledger
-from pipeline.export.source import Counts, Source, open_source
+from pipeline.export.source import open_source
+from pipeline.export.targets import TARGETS
 from pipeline.run.folder.finished import open_run
 from pipeline.run.folder.ledger import now
 from transforms._version import VERSION
+from transforms.rows.marker import mark
+from transforms.rows.names import EXPORT_FOLDER
 from transforms.storage import files
-
-FORMATS: Mapping[str, Callable[[Source, str], Counts]] = {
-    "label-studio": write_label_studio,
-    "fiftyone": write_fiftyone,
-    "huggingface": write_huggingface,
-    "coco-classification": write_coco,
-    "csv": write_csv,
-    "imagefolder": write_image_folder,
-    "ledger": write_ledger,
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +27,7 @@ class ExportOptions:
 
     Attributes:
         folder: of a finished run, local or remote.
-        to: one of `FORMATS`.
+        to: one of `TARGETS`.
 
     Raises:
         UsageError: a value that cannot work.
@@ -53,7 +39,7 @@ class ExportOptions:
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
         require_run(self.folder)
-        require(self.to in FORMATS, "--to", f"one of {', '.join(FORMATS)}", self.to)
+        require(self.to in TARGETS, "--to", f"one of {', '.join(TARGETS)}", self.to)
 
 
 def export(options: ExportOptions, *, console: Console | None = None) -> dict[str, Any]:
@@ -71,12 +57,12 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
             written there.
     """
     run = open_run(options.folder)
-    folder = files.join(run.folder, f"export/{options.to}")
+    folder = files.join(run.folder, f"{EXPORT_FOLDER}/{options.to}")
     ledger = f"{folder}.json"
     files.delete([ledger])
     files.delete_tree(folder)
     with _sign_of_life(options, console):
-        counts = FORMATS[options.to](open_source(run), folder)
+        counts = TARGETS[options.to].load()(open_source(run), folder)
     summary = {
         "format": options.to,
         "folder": folder,
@@ -85,6 +71,9 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
         "exported": now(),
         "run": run.manifest.cited(),
     }
+    mark(folder, command="export", entries=files.names(folder))
+    above = files.join(run.folder, EXPORT_FOLDER)
+    mark(above, command="export", entries=[*TARGETS, *(f"{name}.json" for name in TARGETS)])
     files.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
     return summary
 
@@ -102,16 +91,6 @@ def print_export(summary: Mapping[str, Any], *, console: Console) -> None:
     console.print(f"{summary['rows']:,} pictures exported to {summary['format']}", markup=False)
     if summary["left_out"]:
         console.print(
-            f"{summary['left_out']:,} left out: {_CANNOT_OPEN[summary['format']]}", markup=False
+            f"{summary['left_out']:,} left out: {TARGETS[summary['format']].left_out}", markup=False
         )
     console.print(summary["folder"], markup=False, soft_wrap=True)
-
-
-_INSIDE_ARCHIVES = "they are inside archives, where it cannot look"
-_NOT_FILES = "they are not files of this machine, or are inside archives"
-_CANNOT_OPEN = {
-    "label-studio": _INSIDE_ARCHIVES,
-    "fiftyone": f"{_NOT_FILES}, or do not have the extension of a picture",
-    "imagefolder": f"{_NOT_FILES}, or have no label of the label map",
-    "ledger": "they were skipped, and are inside archives or gone",
-}

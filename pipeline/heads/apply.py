@@ -17,6 +17,7 @@ from pipeline.run.folder.finished import FinishedRun, open_run
 from pipeline.run.runners import dataflow, progress, runner
 from pipeline.run.runners.options import RunnerOptions, beam_options
 from transforms._version import VERSION
+from transforms.rows.kinds import RowKind
 from transforms.rows.names import HEAD_FOLDER, MANIFEST
 from transforms.storage import files
 
@@ -105,5 +106,5 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
 
 def _sources(run: FinishedRun) -> list[Source]:
     rows = {files.join(run.folder, shard.name): shard.rows for shard in run.files}
-    shards = run.shards("predictions")
+    shards = run.shards(RowKind.PREDICTION)
     return [Source(number, path, rows[path]) for number, path in enumerate(shards)]

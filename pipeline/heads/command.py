@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from pipeline.console.parser import add_command, add_group, add_json, add_run, show
+from pipeline.run.runners.options import RunnerOptions
 
 
 def add(commands: Any) -> None:
@@ -51,8 +52,8 @@ def add(commands: Any) -> None:
     apply.add_argument(
         "--runner",
         metavar="NAME",
-        default="DirectRunner",
-        help="default: DirectRunner, this machine",
+        default=RunnerOptions.runner,
+        help="default: %(default)s, this machine",
     )
     for action in (fit, apply):
         add_run(action)

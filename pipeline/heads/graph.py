@@ -20,6 +20,7 @@ from pipeline.run.folder.manifest import as_json
 from pipeline.run.runners.progress import Report
 from transforms.errors import UserError
 from transforms.network.ranking import top_classes
+from transforms.rows.kinds import RowKind
 from transforms.rows.names import MANIFEST, SUCCESS
 from transforms.rows.publish import Move, delete_markers, delete_stale, publish
 from transforms.rows.reader import read_predictions
@@ -27,7 +28,8 @@ from transforms.rows.shards import ROWS_PER_GROUP, Piece, write_piece
 from transforms.storage import files
 
 _TOP = 5
-_KIND = "predictions"
+_KIND = RowKind.PREDICTION
+"""What the files with labels are called as well, beside those of the run."""
 
 _ROWS = 2_000
 """Rows labelled at a time: with 10,000 of them a run over 100,000 took 100 MB more."""
@@ -128,7 +130,7 @@ class LabelShard(beam.DoFn):  # type: ignore[misc]
             UserError: the shard is missing, damaged or not that of the manifest.
         """
         counts = np.zeros(len(self.head.labels), np.int64)
-        name = f"{_KIND}-{uuid.uuid4().hex}.parquet"
+        name = _KIND.file_name(uuid.uuid4().hex, format=_KIND.default_format)
         with threadpool_limits(1):  # other threads would only wait, and shards run side by side
             piece = write_piece(self.staging, name, self._tables(source, counts))
         if piece.shard.rows != source.rows:
@@ -221,7 +223,7 @@ class PublishLabels(beam.DoFn):  # type: ignore[misc]
         yield manifest
 
     def _move(self, labelled: Labelled, *, of: int) -> Move:
-        name = f"{_KIND}-{labelled.number:05d}-of-{of:05d}.parquet"
+        name = _KIND.shard_name(labelled.number, of=of, format=_KIND.default_format)
         return Move(labelled.piece.path, labelled.piece.shard._replace(name=name))
 
     def _counts(self, labelled: Sequence[Labelled]) -> dict[str, int]:

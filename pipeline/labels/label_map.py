@@ -68,8 +68,8 @@ def _entry(row: tables.Row) -> _Entry:
         if column not in row.values:
             found = ", ".join(row.values) or "nothing"
             raise UserError(f"{row.where}: expected the columns class and label, found {found}")
-    label = row.values["label"].strip()
-    return _Entry(row.where, label, _class_ids(row.where, row.values["class"].strip()))
+    class_ids = _class_ids(row.where, row.values["class"].strip())
+    return _Entry(row.where, tables.own_label(row), class_ids)
 
 
 def _class_ids(where: str, text: str) -> Sequence[int]:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from transforms.errors import UserError
 from transforms.rows.spreadsheet import from_cell
 from transforms.storage import files
+from transforms.storage.addresses import text
 
 
 class Row(NamedTuple):
@@ -55,6 +56,21 @@ def rows(path: str) -> Iterator[Row]:
         raise UserError(f"{path}: cannot be read: {error.strerror or 'no such file'}") from error
     with stream:
         yield from readers[extension](path, stream)
+
+
+def own_label(row: Row) -> str:
+    """The column `label`, without white space around it.
+
+    Raises:
+        UserError: there is none, or it is not UTF-8 and so could not be written anywhere.
+    """
+    if "label" not in row.values:
+        found = ", ".join(row.values) or "nothing"
+        raise UserError(f"{row.where}: expected a column label, found {found}")
+    label = row.values["label"].strip()
+    if label != text(label):
+        raise UserError(f"{row.where}: the label {text(label)} is not UTF-8. Save the table so.")
+    return label
 
 
 def _csv_rows(path: str, stream: IO[bytes]) -> Iterator[Row]:

@@ -63,7 +63,7 @@ class OwnLabels:
 
     def of_row(self, row: tables.Row) -> int:
         """What the column `label` says."""
-        return self.of_folder(_own_label(row))
+        return self.of_folder(tables.own_label(row))
 
     def of_folder(self, name: str) -> int:
         """The name as it is."""
@@ -94,7 +94,7 @@ class KnownLabels:
 
     def of_row(self, row: tables.Row) -> int:
         """What the column `label` says."""
-        label = _own_label(row)
+        label = tables.own_label(row)
         if label not in self._numbers:
             there = ", ".join(itertools.islice(self._numbers, _SHOWN))
             more = ", ..." if len(self._numbers) > _SHOWN else ""
@@ -110,13 +110,6 @@ class KnownLabels:
 
 _SHOWN = 10
 """Labels that a message lists at most."""
-
-
-def _own_label(row: tables.Row) -> str:
-    if "label" not in row.values:
-        found = ", ".join(row.values) or "nothing"
-        raise UserError(f"{row.where}: expected a column label, found {found}")
-    return row.values["label"].strip()
 
 
 _COLUMNS = {"class_id": r"\d+", "synset": r"n\d{8}", "label": r".*\D.*"}

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from pipeline.console.parser import add_command, add_run
+from pipeline.report.options import ReportOptions
 
 
 def add(commands: Any) -> None:
@@ -25,7 +26,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--max-pictures",
         type=int,
-        default=400,
+        default=ReportOptions.max_pictures,
         metavar="N",
         help="thumbnails at most, 8 kB of the page each (default: %(default)s)",
     )
@@ -35,7 +36,7 @@ def _report(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from pipeline.console.terminal import only_ours
-    from pipeline.report.write import ReportOptions, print_report, report
+    from pipeline.report.write import print_report, report
 
     options = ReportOptions(folder=arguments.folder, max_pictures=arguments.max_pictures)
     with only_ours(verbose=arguments.verbose) as stderr:

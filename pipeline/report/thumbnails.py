@@ -17,6 +17,7 @@ from transforms.images.decode import decode
 from transforms.images.loader import read_bytes
 from transforms.images.machine import cores, default_budget
 from transforms.images.memory import Budget
+from transforms.storage.addresses import name_of
 from transforms.storage.content import Reserve
 
 SIDE = 176
@@ -75,7 +76,7 @@ def _thumbnail(
     uri: str, sha256: str, *, max_bytes: int, max_pixels: int, reserve: Reserve
 ) -> Thumbnail:
     try:
-        data = read_bytes(uri, max_bytes=max_bytes).data
+        data = read_bytes(name_of(uri), max_bytes=max_bytes).data
         if hashlib.sha256(data).hexdigest() != sha256:
             return Thumbnail(missing="changed since it was labelled")
         pixels = decode(data, max_pixels=max_pixels, min_side=SIDE, reserve=reserve).pixels

@@ -11,11 +11,11 @@ import pyarrow as pa
 from rich.console import Console
 from rich.progress import track
 
-from pipeline.console.checks import require, require_run
 from pipeline.console.units import byte_size
 from pipeline.report.duplicates import identical, near_identical
 from pipeline.report.evaluation import evaluation_part
 from pipeline.report.failures import by_reason
+from pipeline.report.options import ReportOptions
 from pipeline.report.own_labels import COLUMNS as OWN_COLUMNS
 from pipeline.report.own_labels import own_labels
 from pipeline.report.page import Content, render
@@ -23,33 +23,12 @@ from pipeline.report.selection import Selection, select
 from pipeline.report.survey import COLUMNS, survey
 from pipeline.report.thumbnails import Thumbnail, thumbnails
 from pipeline.run.folder.finished import FinishedRun, open_run
+from transforms.rows.marker import mark_files
 from transforms.storage import files
 
 FILE = "report/index.html"
 
 _Item = TypeVar("_Item")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ReportOptions:
-    """What to report on.
-
-    Attributes:
-        folder: of a finished run, local or remote.
-        max_pictures: thumbnails at most; each makes the page about 8 kB larger.
-
-    Raises:
-        UsageError: a value that cannot work.
-    """
-
-    folder: str
-    max_pictures: int = 400
-
-    def __post_init__(self) -> None:
-        """Checks the values; touches no file."""
-        require_run(self.folder)
-        expected = "0 or a positive number"
-        require(self.max_pictures >= 0, "--max-pictures", expected, self.max_pictures)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +77,7 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
     page = render(content).encode()
     path = files.join(run.folder, FILE)
     files.write_bytes(path, page)
+    mark_files(run.folder, FILE, command="report")
     return Report(path, len(page), len(small), sum(not each.jpeg for each in small))
 
 

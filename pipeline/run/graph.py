@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -18,8 +18,10 @@ from pipeline.run.runners.options import processes
 from pipeline.run.runners.progress import CountPictures, Kind, MeterPictures
 from transforms.images.load_and_preprocess import LoadAndPreprocess
 from transforms.inputs.read_images import ReadImages
+from transforms.inputs.skips import joined
 from transforms.network.classify_images import ClassifyImages
 from transforms.records import Network
+from transforms.rows.kinds import RowKind
 from transforms.rows.merge_pieces import MergePieces
 from transforms.rows.stage_rows import StageRows
 
@@ -65,14 +67,16 @@ def build(
             _ = tally | f"Count {name}" >> _count("listed", progress_folder)
         predictions |= "Count labelled" >> _count("labelled", progress_folder)
         failures |= "Count failed" >> _count("failed", progress_folder)
-    new = predictions | "Stage" >> StageRows(attempt, "predictions")
-    new_failures = failures | "StageFailures" >> StageRows(attempt, "failures")
-    merge = MergePieces(attempt, "predictions", options.format, _schema_metadata(identity))
+    new = predictions | "Stage" >> StageRows(attempt, RowKind.PREDICTION)
+    new_failures = failures | "StageFailures" >> StageRows(attempt, RowKind.FAILURE)
+    metadata = _schema_metadata(identity)
+    merge = MergePieces(attempt, RowKind.PREDICTION, options.format, metadata)
+    merge_failures = MergePieces(attempt, RowKind.FAILURE, RowKind.FAILURE.default_format)
     shards = (new.pieces, earlier.predictions) | "Pieces" >> beam.Flatten() | "Merge" >> merge
     failure_shards = (
         (new_failures.pieces, earlier.failures)
         | "FailurePieces" >> beam.Flatten()
-        | "MergeFailures" >> MergePieces(attempt, "failures", "jsonl")
+        | "MergeFailures" >> merge_failures
     )
     outcomes = (new.outcomes, new_failures.outcomes, earlier.outcomes)
     _ = (
@@ -85,6 +89,7 @@ def build(
             failures=AsList(failure_shards),
             tally=AsDict((read.tally, earlier.tally, loaded.tally) | "Tally" >> _AddUp()),
             outcomes=AsDict(outcomes | "Count" >> _AddUp()),
+            skipped=AsDict((read.skipped, loaded.skipped) | "Skipped" >> _AddUp(joined)),
             discarded=AsList(earlier.discarded),
         )
     )
@@ -95,18 +100,22 @@ def _count(kind: Kind, folder: str | None) -> beam.ParDo:
 
 
 class _AddUp(beam.PTransform):  # type: ignore[misc]
-    """Several PCollection[tuple[key, int]] to the sum of each key.
+    """Several PCollection[tuple[key, value]] to the sum of each key.
 
     Beam gives what is grouped a coder for pairs, but not what is flattened into it. Flink does that
     flattening itself and then finds bytes where it expects pairs, hence the step between the two.
     """
 
+    def __init__(self, add: Callable[[Iterable[Any]], Any] = sum) -> None:
+        super().__init__()
+        self._add = add
+
     def expand(self, parts: Sequence[beam.PCollection[Any]]) -> beam.PCollection[Any]:
-        pairs = beam.Map(_same).with_output_types(tuple[Any, int])
-        return parts | beam.Flatten() | "Pairs" >> pairs | "Sum" >> beam.CombinePerKey(sum)
+        pairs = beam.Map(_same).with_output_types(tuple[Any, Any])
+        return parts | beam.Flatten() | "Pairs" >> pairs | "Sum" >> beam.CombinePerKey(self._add)
 
 
-def _same(pair: tuple[Any, int]) -> tuple[Any, int]:
+def _same(pair: tuple[Any, Any]) -> tuple[Any, Any]:
     return pair
 
 

@@ -24,12 +24,14 @@ from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 from transforms.failures import Reason
 from transforms.inputs import listing as sources
+from transforms.inputs.archives.base import Skipped
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import read_members
+from transforms.inputs.skips import Tally
 from transforms.network.label_map import LabelMap
 from transforms.records import Failure, ImageRef, Network
 from transforms.storage import files
-from transforms.storage.addresses import shown
+from transforms.storage.addresses import shown, text
 
 _EXAMPLE = "label --input=gs://BUCKET/photos --output=gs://BUCKET/labels"
 
@@ -104,9 +106,15 @@ def _require_a_picture(source: str, options: LabelOptions) -> None:
     """Stops at the first picture: a listing as a whole is the pipeline's work."""
     files.require_access(source, what=sources.named(source))
     listing = sources.list_input(source, image_key=options.image_key)
-    first = next((item for item in listing if isinstance(item, (ImageRef, Failure))), None)
+    skipped = Tally()
+    first: ImageRef | Failure | None = None
+    for item in listing:
+        if not isinstance(item, Skipped):
+            first = item
+            break
+        skipped.add(item)
     if first is None:
-        raise sources.nothing_matched(source)
+        raise sources.nothing_matched(source, skipped=skipped.counts)
     if options.image_key is not None and isinstance(first, ImageRef) and archive_kind(first.uri):
         _require_image_key(first, options)
 
@@ -135,7 +143,7 @@ def _identity(options: LabelOptions, model: Network, label_map: LabelMap | None)
         version=VERSION,
         started=ledger.now(),
         model=Model(
-            name=model.name,
+            name=text(model.name),
             kind=model.kind,
             sha256=model.sha256,
             input_size=model.input_size,

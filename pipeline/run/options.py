@@ -13,7 +13,7 @@ from transforms.errors import UsageError
 from transforms.images.settings import METHODS, VIEWS, Method, Preprocessing
 from transforms.network.scoring import Scoring
 from transforms.rows.names import FORMAT_NAMES
-from transforms.storage.addresses import shown, text, without_secrets
+from transforms.storage.addresses import is_utf8, shown, text, without_secrets
 
 if TYPE_CHECKING:
     from transforms.network.label_map import LabelMap
@@ -117,8 +117,7 @@ class LabelOptions(RunnerOptions):
         require(bool(self.inputs) and all(self.inputs), "--input", "a path", self.inputs)
         require(bool(self.output), "--output", "a folder", self.output)
         # Parquet's readers could not open what is in it.
-        utf8 = self.output == text(self.output)
-        require(utf8, "--output", "a folder whose path is valid UTF-8", self.output)
+        require(is_utf8(self.output), "--output", "a folder whose path is valid UTF-8", self.output)
         require(
             self.format in FORMAT_NAMES,
             "--format",
@@ -162,7 +161,8 @@ class LabelOptions(RunnerOptions):
         require(
             self.memory is None or self.memory > 0, "--memory", "a positive number", self.memory
         )
-        require(self.image_key != "", "--image-key", "a name", self.image_key)
+        named = self.image_key is None or self.image_key == text(self.image_key) != ""
+        require(named, "--image-key", "a name in UTF-8", self.image_key)
 
     def preprocessing(self, *, size: int) -> Preprocessing:
         """How the pictures are loaded, for a network with an input of `size` x `size` pixels."""
@@ -183,6 +183,12 @@ class LabelOptions(RunnerOptions):
             label_map=label_map,
         )
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the run happens on this machine and all that its flags name is there."""
+        paths = (*self.inputs, self.output, self.model, self.label_map or "")
+        return self.is_local and not any("://" in path for path in paths)
+
     def for_manifest(self) -> LabelOptions:
         """The same with absolute paths and without secrets (`transforms.storage.addresses`)."""
         from transforms.storage.files import absolute
@@ -192,7 +198,7 @@ class LabelOptions(RunnerOptions):
             inputs=tuple(text(shown(absolute(source))) for source in self.inputs),
             model=text(shown(self.model)),
             label_map=self.label_map and text(self.label_map),
-            beam_args=tuple(without_secrets(self.beam_args)),
+            beam_args=tuple(map(text, without_secrets(self.beam_args))),
         )
 
 

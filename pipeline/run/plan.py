@@ -40,7 +40,7 @@ class Plan:
         entries: pictures listed, a path that is listed twice counts twice; of archives an estimate.
         archives: listed.
         opened: archives whose beginning was read.
-        skipped: files of folders without an image extension.
+        skipped: files of folders that are no input.
         unlisted: what could not be listed, each a failure of the run.
         listing_seconds: how long the listing took.
         sampled: pictures tried.

@@ -9,11 +9,12 @@ import apache_beam as beam
 from pipeline.run.folder import attempts
 from pipeline.run.folder.manifest import Identity
 from pipeline.run.options import LabelOptions
-from transforms.records import ImageRef, Outcome
+from transforms.records import ImageRef
 from transforms.resume.carry_rows import CarryRows
 from transforms.resume.check_files import DISCARDED, CheckFiles
 from transforms.resume.reuse_by_content import ReuseByContent
 from transforms.resume.skip_finished import SkipFinished
+from transforms.rows.kinds import Outcome
 from transforms.rows.shards import Piece
 
 

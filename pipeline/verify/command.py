@@ -7,6 +7,7 @@ import dataclasses
 from typing import Any
 
 from pipeline.console.parser import add_command, add_json, add_run, show
+from pipeline.verify.options import VerifyOptions
 from transforms.errors import UserError
 
 
@@ -31,7 +32,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--sample",
         type=int,
-        default=50,
+        default=VerifyOptions.sample,
         metavar="N",
         help="pictures to label again and compare, where they still are (default: %(default)s)",
     )
@@ -50,7 +51,7 @@ def add(commands: Any) -> None:
 
 def _verify(arguments: argparse.Namespace) -> None:
     from pipeline.console.terminal import only_ours
-    from pipeline.verify.verify import VerifyOptions, print_checks, verify
+    from pipeline.verify.verify import print_checks, verify
 
     options = VerifyOptions(
         folder=arguments.folder,

@@ -16,13 +16,15 @@ from pipeline.run.folder.manifest import Manifest
 from pipeline.verify.rows import Hashes
 from transforms.errors import UserError
 from transforms.failures import Reason
+from transforms.hashes import hashes_of
 from transforms.inputs import listing
 from transforms.inputs.archives.base import Skipped
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import read_members
+from transforms.inputs.skips import Tally
 from transforms.records import Failure, ImageRef
 from transforms.storage import files as storage
-from transforms.storage.addresses import hashes_of, text
+from transforms.storage.addresses import name_of, text
 
 _AT_ONCE = 1000
 """Pictures that are looked up at a time."""
@@ -62,11 +64,12 @@ class ListedAgain:
         new: pictures without a row that came, or changed, after the run had begun.
         unlisted: inputs that cannot be listed now, and why.
         unread: folders and archives in them that cannot be read now.
+        skipped: what is no input.
     """
 
     def __init__(self, manifest: Manifest, rows: Hashes) -> None:
         options = manifest.options
-        self._inputs = options.inputs
+        self._inputs = [name_of(source) for source in options.inputs]
         self._image_key = options.image_key
         self._max_bytes = options.max_bytes
         self._began = datetime.datetime.fromisoformat(manifest.started).timestamp()
@@ -74,6 +77,7 @@ class ListedAgain:
         self._seen: npt.NDArray[np.bool_] = np.zeros(len(rows), np.bool_)
         self.pictures = self.missing = self.new = self.unread = 0
         self.unlisted: list[str] = []
+        self.skipped = Tally()
 
     @property
     def gone(self) -> int:
@@ -125,9 +129,11 @@ class ListedAgain:
         # A picture as old as the hills may have been added to an input list a minute ago.
         input_list = parts[0].path if listing.is_input_list(parts[0]) else None
         for item in listing.list_together(parts):
-            if not isinstance(item, Skipped):
-                for uri in self._uris(item):
-                    yield _Picture(text(uri), input_list or item.uri)
+            if isinstance(item, Skipped):
+                self.skipped.add(item)
+                continue
+            for uri in self._uris(item):
+                yield _Picture(text(uri), input_list or item.uri)
 
     def _uris(self, item: ImageRef | Failure) -> Iterator[str]:
         members: Iterable[Any] = [item]
@@ -136,7 +142,9 @@ class ListedAgain:
         for member in members:
             if isinstance(member, Failure):
                 yield from self._uri_of_failure(member, of=item.uri)
-            elif not isinstance(member, Skipped):
+            elif isinstance(member, Skipped):
+                self.skipped.add(member._replace(path=f"{item.uri}#{member.path}"))
+            else:
                 yield member.uri if isinstance(member, ImageRef) else member.ref.uri
 
     def _uri_of_failure(self, failure: Failure, *, of: str) -> Iterator[str]:

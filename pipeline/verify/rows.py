@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from pipeline.run.folder.manifest import Manifest
 from transforms.failures import Reason, Stage
+from transforms.hashes import hashes_of
 from transforms.network.classes import class_names
-from transforms.storage.addresses import hashes_of
 
 Hashes = npt.NDArray[np.uint64]
 

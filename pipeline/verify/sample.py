@@ -15,6 +15,7 @@ from pipeline.run.relabel import Relabeller
 from transforms.inputs.archives.members import named_archive
 from transforms.records import Failure, ImageRef, Prediction
 from transforms.rows.schema import prediction_table
+from transforms.storage.addresses import name_of
 
 _COMPARED = [name for name in Prediction._fields if name not in ("uri", "meta")]
 
@@ -62,7 +63,7 @@ def label_again(rows: pa.Table, relabel: Relabeller) -> Compared:
         rows: of predictions.
         relabel: labels as the run did.
     """
-    uris: list[str] = rows.column("uri").to_pylist()
+    uris = [name_of(uri) for uri in rows.column("uri").to_pylist()]
     now = {result.uri: result for result in _labelled(uris, relabel)}
     results = [_problems(rows.slice(at, 1), now[uri]) for at, uri in enumerate(uris)]
     compared = [result for result in results if result is not None]

@@ -14,16 +14,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.console.checks import require, require_run
-from pipeline.run.folder.attempts import KINDS, success
+from pipeline.run.folder.attempts import success
 from pipeline.run.folder.manifest import Manifest, parse
 from pipeline.run.relabel import Relabeller
 from pipeline.verify.inputs import ListedAgain
+from pipeline.verify.options import VerifyOptions
 from pipeline.verify.rows import Repeats, failure_problems, prediction_problems
 from pipeline.verify.sample import Sample, label_again
 from transforms.errors import UserError
+from transforms.inputs.skips import in_words
+from transforms.rows.kinds import ANY_KIND, RowKind
 from transforms.rows.names import MANIFEST, SUCCESS
-from transforms.rows.reader import read_failures, read_predictions
+from transforms.rows.reader import read_rows
 from transforms.rows.shards import Shard
 from transforms.storage import files as storage
 from transforms.storage.files import digest
@@ -31,32 +33,7 @@ from transforms.storage.files import digest
 _SHOWN = 20
 """Problems of a kind that are named; the others are counted."""
 
-_SHARD = re.compile(r"(predictions|failures)-\d+-of-\d+\.")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class VerifyOptions:
-    """What to verify.
-
-    Attributes:
-        folder: the output folder of a run.
-        sample: pictures to label again and compare.
-        inputs: whether to list the run's inputs again.
-        model: where the model is now, if not where the run had it from.
-
-    Raises:
-        UsageError: a value that cannot work.
-    """
-
-    folder: str
-    sample: int = 50
-    inputs: bool = True
-    model: str | None = None
-
-    def __post_init__(self) -> None:
-        """Checks every value; touches no file."""
-        require_run(self.folder)
-        require(self.sample >= 0, "--sample", "0 or more pictures", self.sample)
+_SHARD = re.compile(rf"({ANY_KIND})-\d+-of-\d+\.")
 
 
 @dataclasses.dataclass
@@ -136,10 +113,10 @@ def _count_problems(manifest: Manifest) -> Iterator[str]:
     inputs, predictions, failures = manifest.inputs, manifest.predictions, manifest.failures
     if inputs != predictions + failures:
         yield f"{inputs} inputs are not {predictions} predictions and {failures} failures"
-    for kind, count in zip(KINDS, (predictions, failures), strict=True):
-        rows = sum(shard.rows for shard in manifest.files if shard.name.startswith(f"{kind}-"))
+    for kind, count in zip(RowKind, (predictions, failures), strict=True):
+        rows = sum(shard.rows for shard in manifest.files if shard.kind is kind)
         if rows != count:
-            yield f"{count} {kind}, but its files hold {rows}"
+            yield f"{count} {kind.value}, but its files hold {rows}"
 
 
 def _file_problems(folder: str, manifest: Manifest) -> Iterator[str]:
@@ -186,14 +163,14 @@ def _shard_problems(
 ) -> Iterator[str]:
     count, last = 0, ""
     try:
-        for table in _tables(path):
+        for table in read_rows(path, kind=shard.kind):
             count += table.num_rows
             uris = table.column("uri").to_pylist()
             repeats.add(uris)
             if uris[0] < last or any(one > other for one, other in itertools.pairwise(uris)):
                 yield f"{shard.name}: its rows are not sorted by uri"
             last = uris[-1]
-            if shard.name.startswith("predictions-"):
+            if shard.kind is RowKind.PREDICTION:
                 sample.add(table)
                 problems = prediction_problems(table, manifest)
             else:
@@ -206,11 +183,6 @@ def _shard_problems(
         yield f"{shard.name} holds {count} rows, {shard.rows} in the manifest"
 
 
-def _tables(path: str) -> Iterator[pa.Table]:
-    is_prediction = path.rsplit("/", 1)[-1].startswith("predictions-")
-    return read_predictions(path) if is_prediction else read_failures(path)
-
-
 def _repeat_problems(folder: str, manifest: Manifest, repeats: Repeats) -> Iterator[str]:
     if repeats.rows != manifest.inputs:
         yield f"{manifest.inputs} inputs, but {repeats.rows} rows"
@@ -219,7 +191,8 @@ def _repeat_problems(folder: str, manifest: Manifest, repeats: Repeats) -> Itera
         return
     seen: dict[str, str] = {}
     for shard in manifest.files:
-        for table in _tables(storage.join(folder, shard.name)):
+        path = storage.join(folder, shard.name)
+        for table in read_rows(path, kind=shard.kind):
             for uri in repeats.among(table.column("uri").to_pylist(), suspects):
                 if uri in seen:
                     yield f"{uri} has a row in {seen[uri]} and another in {shard.name}"
@@ -234,11 +207,13 @@ def _inputs(manifest: Manifest, repeats: Repeats) -> Check:
     check.counts = {
         name: getattr(listed, name) for name in ("pictures", "missing", "new", "gone", "unread")
     }
+    skipped = in_words(listed.skipped.counts)
     found = [
         f"{listed.pictures:,} listed",
         f"{listed.new:,} without a row, newer than the run" if listed.new else "",
         f"{listed.gone:,} with a row are gone" if listed.gone and not listed.unlisted else "",
         f"{listed.unread:,} folders or archives cannot be read now" if listed.unread else "",
+        f"{listed.skipped.total:,} skipped ({skipped})" if skipped else "",
         *listed.unlisted,
     ]
     check.found = "; ".join(filter(None, found))

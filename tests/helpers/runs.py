@@ -21,7 +21,9 @@ def copy_pictures(folder: Path, *, count: int) -> None:
     """Links each picture of a folder often enough to make `count` more."""
     pictures = sorted(folder.glob("*.jpg"))
     for number in range(count):
-        os.link(pictures[number % len(pictures)], folder / f"x{number:06d}.jpg")
+        os.link(
+            pictures[number % len(pictures)], folder / f"x{number:06d}.jpg", follow_symlinks=False
+        )
 
 
 def start_label(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
+import subprocess
+import sys
+from pathlib import Path
 
-import apache_beam
 import pytest
 
+from pipeline.run.runners.dataflow import image_tag
+from tests.helpers.cloud import Cloud
 from tests.helpers.root import ROOT
 from transforms import beam_internals
 
@@ -17,10 +22,11 @@ _PRIVATE = re.compile(
 
 
 def test_another_version_of_beam_fails_loudly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apache_beam, "__version__", "2.99.0")
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: "2.99.0")
     for use in (
         lambda: beam_internals.sample_steps_every(10),
         beam_internals.file_system_flags,
+        beam_internals.load_file_systems,
         lambda: beam_internals.start_worker_processes(b"true", died="x"),
         lambda: beam_internals.yaml_source(object),
     ):
@@ -32,3 +38,57 @@ def test_only_one_file_uses_what_beam_does_not_promise() -> None:
     sources = [path for name in ("pipeline", "transforms") for path in (ROOT / name).rglob("*.py")]
     users = [path.name for path in sources if _PRIVATE.search(path.read_text(encoding="utf-8"))]
     assert users == ["beam_internals.py"]
+
+
+_LEAN = """
+import sys
+from pipeline.cli import main
+model, *flags = sys.argv[1:]
+sys.argv[1:] = ["label", "--quiet", "--input", "photos", "--output", "here", "--model", model]
+code = main()
+loaded = [name for name in ("pandas", "pymongo", "google.cloud.bigquery") if name in sys.modules]
+"""
+
+
+def _after_a_lean_start(code: str, *arguments: str, cwd: Path) -> str:
+    command = [sys.executable, "-c", _LEAN + code, *arguments]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_run_on_this_machine_starts_without_cloud_services(
+    photos: Path, stand_in_file: Path
+) -> None:
+    code = "import pandas\nprint(code, loaded, pandas.DataFrame.__name__)"
+    said = _after_a_lean_start(code, str(stand_in_file), cwd=photos.parent)
+    assert said == "0 [] DataFrame\n"
+
+
+def test_a_process_that_started_lean_can_read_buckets(
+    photos: Path, stand_in_file: Path, cloud: Cloud
+) -> None:
+    cloud.put("photos/0.jpg", next(photos.iterdir()).read_bytes())
+    code = (
+        "there = main(['label', '--quiet', '--input', 'gs://bkt/photos', '--output', 'there', "
+        "'--model', model])\nprint(code, there)"
+    )
+    assert _after_a_lean_start(code, str(stand_in_file), cwd=photos.parent) == "0 0\n"
+
+
+def test_a_process_that_started_lean_can_submit_to_a_service(
+    photos: Path, stand_in_file: Path, cloud: Cloud
+) -> None:
+    cloud.put("photos/0.jpg", next(photos.iterdir()).read_bytes())
+    flags = [
+        "--runner=DataflowRunner", "--project=test-project", "--region=us-central1",
+        "--temp_location=gs://bkt/tmp", f"--sdk_container_image=x/y:{image_tag()}",
+        "--template_location=gs://bkt/template.json",
+    ]  # fmt: skip
+    code = (
+        "there = main(['label', '--quiet', '--input', 'gs://bkt/photos', '--output', "
+        "'gs://bkt/out', '--model', model, *flags])\nprint(code, there)"
+    )
+    said = _after_a_lean_start(code, str(stand_in_file), *flags, cwd=photos.parent)
+    assert said.splitlines()[-1] == "0 0"
+    assert cloud.content("template.json")

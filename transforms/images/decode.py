@@ -40,7 +40,8 @@ def decode(
         data: the content of a JPEG, PNG, WebP, GIF, TIFF or BMP file.
         max_pixels: a picture with more is refused before memory is spent on it.
         min_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its shorter side
-            keeps this many pixels. None: always at full size.
+            keeps this many pixels, which is good enough to look at, not to label. None: always at
+            full size.
         scratch: memory to decode a JPEG into; the result is then good until it is used again.
         reserve: called with the bytes that the picture takes at its peak, until it is cropped and
             resampled, before they are taken; may block. Called again, it replaces what it had.

@@ -23,6 +23,7 @@ from transforms.inputs.archives.members import (
     read_named,
     uri_of,
 )
+from transforms.inputs.skips import Count, Tally
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage.addresses import text
 
@@ -33,6 +34,7 @@ _ROWS_A_TALLY = 256
 
 _FAILURES = "failures"
 _TALLY = "tally"
+_SKIPPED = "skipped"
 
 
 class LoadResult(NamedTuple):
@@ -44,11 +46,13 @@ class LoadResult(NamedTuple):
         tally: PCollection[tuple[str, int]], partial sums to add to those of `ReadResult`. They
             count the members of an archive, less one for the archive, which was listed as a
             picture, and take it from the `unread`.
+        skipped: PCollection[tuple[str, Count]], the same for members that are no pictures.
     """
 
     images: beam.PCollection[Image]
     failures: beam.PCollection[Failure]
     tally: beam.PCollection[tuple[str, int]]
+    skipped: beam.PCollection[tuple[str, Count]]
 
 
 class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
@@ -87,13 +91,13 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         self.processes = processes
 
     def expand(self, refs: beam.PCollection[ImageRef]) -> LoadResult:
-        """Builds the graph: one ParDo with three outputs."""
+        """Builds the graph: one ParDo with four outputs."""
         if not refs.windowing.is_default():
             raise ValueError("LoadAndPreprocess expects its input in the global window")
         loader = Loader(self.how)
         load = beam.ParDo(_Load(loader, self.image_key, self.memory, self.processes))
-        loaded = refs | "Load" >> load.with_outputs(_FAILURES, _TALLY, main="images")
-        return LoadResult(loaded.images, loaded[_FAILURES], loaded[_TALLY])
+        loaded = refs | "Load" >> load.with_outputs(_FAILURES, _TALLY, _SKIPPED, main="images")
+        return LoadResult(loaded.images, loaded[_FAILURES], loaded[_TALLY], loaded[_SKIPPED])
 
 
 class _Load(beam.DoFn):  # type: ignore[misc]
@@ -151,10 +155,11 @@ class _Load(beam.DoFn):  # type: ignore[misc]
             archive, image_key=self._image_key, max_bytes=self._loader.how.max_bytes
         )
         done = set(archive.done)
-        rows, skipped = -1, 0  # the archive was counted as a picture when it was listed
+        rows = -1  # the archive was counted as a picture when it was listed
+        skipped = Tally()
         for found in members:
             if isinstance(found, Skipped):
-                skipped += 1
+                skipped.add(found._replace(path=f"{archive.uri}#{found.path}"))
                 continue
             if done and text(uri_of(found)) in done:
                 continue
@@ -165,7 +170,7 @@ class _Load(beam.DoFn):  # type: ignore[misc]
                 yield from self._add(self._pool.submit_member(self._loader, found))
             if rows >= _ROWS_A_TALLY:
                 yield from _tallies(rows=rows, skipped=skipped)
-                rows = skipped = 0
+                rows = 0
         yield from _tallies(rows=rows, skipped=skipped)
         yield beam.pvalue.TaggedOutput(_TALLY, ("unread", -1))
 
@@ -189,9 +194,11 @@ class _Load(beam.DoFn):  # type: ignore[misc]
         self._ahead.clear()  # if a bundle has failed
 
 
-def _tallies(*, rows: int, skipped: int) -> Iterator[beam.pvalue.TaggedOutput]:
-    for name, count in (("entries", rows), ("inputs", rows), ("skipped", skipped)):
+def _tallies(*, rows: int, skipped: Tally) -> Iterator[beam.pvalue.TaggedOutput]:
+    for name, count in (("entries", rows), ("inputs", rows), ("skipped", skipped.total)):
         yield beam.pvalue.TaggedOutput(_TALLY, (name, count))
+    for of_kind in skipped.flush():
+        yield beam.pvalue.TaggedOutput(_SKIPPED, of_kind)
 
 
 def _tagged(value: Any) -> beam.pvalue.TaggedOutput:

@@ -18,7 +18,8 @@ class Decoded(NamedTuple):
 
     Attributes:
         pixels: uint8[h, w, 3], RGB, upright. A strided view if the picture was turned or mirrored.
-            h and w are height and width divided by 1, 2, 4 or 8, rounded up.
+            h and w are height and width, divided by 2, 4 or 8 and rounded up where the caller has
+            asked for less.
         width: columns of the whole picture, upright.
         height: rows of the whole picture, upright.
         format: JPEG, PNG, WEBP, GIF, TIFF or BMP.

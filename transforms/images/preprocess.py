@@ -16,22 +16,15 @@ import numpy.typing as npt
 from PIL import Image
 
 from transforms.errors import UsageError
+from transforms.images import native
 from transforms.images.decode import decode
 from transforms.images.pixels import RGB, Scratch
-from transforms.images.settings import METHODS, Method, Preprocessing
+from transforms.images.settings import METHODS, Kernel, Method, Preprocessing
 from transforms.records import Pixels
 from transforms.storage.content import Reserve
 
 _EIGHTHS = 7
 _CLOSER_EIGHTHS = 6
-
-_KEPT = 12
-"""A JPEG is decoded at a reduced size as long as this many pixels remain for each of the result's.
-
-Four would do for the accuracy. But a reduced decoding averages pixels of which the kernel samples
-one, and so the first class of 3 to 9 pictures in 100 of 12 megapixels becomes another, right or
-wrong. Twelve decodes those in full and halves pictures from 3,512 pixels on the shorter side.
-"""
 
 
 class Loaded(NamedTuple):
@@ -57,37 +50,37 @@ def load(
     *,
     scratch: Scratch | None = None,
     reserve: Reserve = lambda _: None,
+    kernel: Kernel = "auto",
     **changed: Any,
 ) -> Loaded:
-    """Decodes and preprocesses one picture. Very large JPEGs are decoded at a reduced size.
+    """Decodes and preprocesses one picture, always at its full size.
+
+    That takes 3 bytes a pixel while it lasts, 300 MB for a picture of 100 megapixels, and for a
+    progressive JPEG up to 9. At a reduced size the first class of some pictures becomes another.
 
     Args:
         data: the content of a JPEG, PNG, WebP, GIF, TIFF or BMP file.
         how: method, size and so on. With four views the picture is decoded once.
         scratch: memory that a thread keeps from picture to picture; the result never lies in it.
         reserve: as in `transforms.images.decode.decode`.
+        kernel: which code does it, if it is installed; `native.check_kernel` tells.
         changed: fields of `how` that shall be others: `load(data, size=160)`.
 
     Raises:
         ImageError: the picture cannot be decoded, see `transforms.images.decode.decode`.
     """
     how = dataclasses.replace(how, **changed)
-    shorter = min_side(how.size, how.method)
-    picture = decode(
-        data,
-        max_pixels=how.max_pixels,
-        min_side=shorter,
-        scratch=scratch,
-        reserve=reserve,
-    )
-    whole = picture.width, picture.height
-    pixels = preprocess(picture.pixels, size=how.size, method=how.method, whole=whole)
+    taken = None if kernel == "python" else native.load_jpeg(data, how)
+    if taken is not None:
+        return Loaded(*taken, "JPEG")
+    picture = decode(data, max_pixels=how.max_pixels, scratch=scratch, reserve=reserve)
+    pixels = preprocess(picture.pixels, size=how.size, method=how.method)
     if how.views == 4:
         closer = preprocess(
-            picture.pixels, size=how.size, method=how.method, whole=whole, eighths=_CLOSER_EIGHTHS
+            picture.pixels, size=how.size, method=how.method, eighths=_CLOSER_EIGHTHS
         )
         pixels = np.stack([pixels, closer])
-    return Loaded(pixels, *whole, picture.format)
+    return Loaded(pixels, picture.width, picture.height, picture.format)
 
 
 def preprocess(
@@ -95,7 +88,6 @@ def preprocess(
     *,
     size: int = 128,
     method: Method = "eval",
-    whole: tuple[int, int] | None = None,
     eighths: int = _EIGHTHS,
 ) -> Pixels:
     """Crops and resamples a picture.
@@ -104,9 +96,6 @@ def preprocess(
         pixels: uint8[h, w, 3], RGB, at least 1 x 1; any strides.
         size: rows and columns of the result.
         method: see `Method`.
-        whole: (width, height) of the picture that `pixels` is a reduced decoding of, by 2, 4 or 8
-            with the sides rounded up. The crop is then that of the whole picture, to a fraction
-            of a pixel. None: `pixels` is the whole picture.
         eighths: of the side that the crop keeps, 1..8; without meaning for a method that does not
             crop.
 
@@ -121,21 +110,16 @@ def preprocess(
     if method == "stretch-nearest":
         return _resize(pixels, size, Image.Resampling.NEAREST)
     height, width = pixels.shape[:2]
-    full_width, full_height = whole or (width, height)
     if method == "eval":
-        side = max(1, min(full_width, full_height) * eighths // 8)
-        rows, columns = _central(full_height, side), _central(full_width, side)
+        side = max(1, min(width, height) * eighths // 8)
+        rows, columns = _central(height, side), _central(width, side)
     elif method == "slim":
         margin = 8 - eighths
-        rows = _central(full_height, full_height - full_height * margin // 16 * 2)
-        columns = _central(full_width, full_width - full_width * margin // 16 * 2)
+        rows = _central(height, height - height * margin // 16 * 2)
+        columns = _central(width, width - width * margin // 16 * 2)
     else:
         raise UsageError(f"preprocessing {method!r}: expected one of {', '.join(METHODS)}")
-    return _legacy_bilinear(
-        pixels,
-        _taps(rows, size, -(-full_height // height), height),
-        _samples(columns, size, -(-full_width // width), width),
-    )
+    return _legacy_bilinear(pixels, _taps(rows, size), _samples(columns, size))
 
 
 def unit_range(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -143,18 +127,12 @@ def unit_range(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return np.divide(pixels, np.float32(255), dtype=np.float32)
 
 
-def min_side(size: int, method: Method) -> int:
-    """Pixels that the shorter side of a reduced JPEG must keep, so that enough are left to crop."""
-    wanted = _KEPT * size
-    return wanted if method.startswith("stretch") else -(-wanted * 8 // _EIGHTHS)
-
-
 def _resize(pixels: RGB, size: int, kernel: Image.Resampling) -> Pixels:
     return np.asarray(Image.fromarray(pixels).resize((size, size), kernel))
 
 
 class _Span(NamedTuple):
-    """Part of one side of the whole picture, in its pixels."""
+    """Part of one side of the picture, in pixels."""
 
     start: int
     length: int
@@ -173,20 +151,17 @@ class _Taps(NamedTuple):
 
 
 @functools.lru_cache(maxsize=256)  # cameras know few sizes, and this is a tenth of the resampling
-def _taps(span: _Span, size: int, reduction: int, available: int) -> _Taps:
+def _taps(span: _Span, size: int) -> _Taps:
     """Where the legacy kernel samples one axis.
 
     TensorFlow 1's `resize_bilinear` without `align_corners` and `half_pixel_centers`: result pixel
     i samples position i * length / size of the crop, computed in float32, and never reads beyond
-    the crop. Pixel j of a picture reduced by r covers r whole pixels, so its centre lies at
-    (j + 0.5) * r - 0.5. With r = 1 the arithmetic below is that of TensorFlow, bit for bit.
+    the crop.
     """
     scale = np.float32(span.length) / np.float32(size)
     in_crop = np.arange(size, dtype=np.float32) * scale
-    position = (span.start + in_crop.astype(np.float64) + 0.5) / reduction - 0.5
-    first = span.start // reduction
-    last = min(-(-(span.start + span.length) // reduction), available) - 1
-    position = position.clip(first, last)
+    last = span.start + span.length - 1
+    position = np.minimum(span.start + in_crop.astype(np.float64), last)
     lower = np.floor(position).astype(np.intp)
     weight = (position - lower).astype(np.float32)
     return _Taps(lower, np.minimum(lower + 1, last), weight)
@@ -211,9 +186,9 @@ class _Samples(NamedTuple):
 
 
 @functools.lru_cache(maxsize=256)
-def _samples(span: _Span, size: int, reduction: int, available: int) -> _Samples:
+def _samples(span: _Span, size: int) -> _Samples:
     """Where the legacy kernel samples rows, see `_taps`."""
-    taps = _taps(span, size, reduction, available)
+    taps = _taps(span, size)
     first, last = int(taps.lower[0]), int(taps.upper[-1])
     lower, upper = (
         ((columns - first)[:, None] * 3 + np.arange(3)).ravel()

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from transforms.network.ranking import BATCH_SIZE, RankingHandler
+from transforms.errors import UserError
+from transforms.network import native
+from transforms.network.ranking import BATCH_SIZE, RankingHandler, Runnable
+
+Kernel = Literal["auto", "python", "native"]
+"""What runs a network: LiteRT (python), the compiled kernel (native), or whichever is faster."""
+
+_log = logging.getLogger(__name__)
 
 
 class LiteRtModel:
@@ -83,6 +91,28 @@ def _new_interpreter(tflite: bytes, batch_size: int) -> Any:
 class LiteRtModelHandler(RankingHandler):
     """For a quantized MobileNet as a two-headed tflite."""
 
-    def load_model(self) -> LiteRtModel:
+    def load_model(self) -> Runnable:
         """Called once a worker process."""
-        return LiteRtModel(self._model.read())
+        return load_model(self._model.read())
+
+
+def load_model(tflite: bytes, *, kernel: Kernel = "auto") -> Runnable:
+    """Makes a network ready to run; the numbers do not depend on what runs it.
+
+    Args:
+        tflite: as in `LiteRtModel`.
+        kernel: what is to run it.
+
+    Raises:
+        UserError: the compiled kernel was asked for and cannot run it; says why.
+    """
+    if kernel == "python":
+        return LiteRtModel(tflite)
+    try:
+        reference = LiteRtModel(tflite, batch_size=native.CHECKED_PICTURES)
+        return native.load(tflite, reference=reference)
+    except native.UnsuitableError as error:
+        if kernel == "native":
+            raise UserError(f"kernel native: {error}. Use auto or python.") from error
+        _log.debug("LiteRT runs the network: %s", error)
+        return LiteRtModel(tflite)

@@ -11,13 +11,16 @@ import pyarrow as pa
 
 from transforms.bundles import unpack
 from transforms.resume.check_files import Stored
+from transforms.rows.kinds import RowKind
+from transforms.rows.reader import schema_version
+from transforms.rows.schema import ROW_SCHEMA_VERSION
 from transforms.rows.shards import Piece, row_groups
 from transforms.rows.stage_rows import stage_piece
 
 REWRITTEN = ("uri", "size", "version", "meta")
 """Columns that say which picture a row is about; the rest follows from its content."""
 
-_FAILURES = "failures"
+_FAILURES = RowKind.FAILURE.value
 
 
 class Carried(NamedTuple):
@@ -46,7 +49,10 @@ class CarryRows(beam.PTransform):  # type: ignore[misc]
         carried = (
             {"files": files, "wanted": inputs["wanted"]}
             | "Group" >> beam.CoGroupByKey()
-            | "Carry" >> beam.ParDo(_Carry(self.folder)).with_outputs(_FAILURES, main="predictions")
+            | "Carry"
+            >> beam.ParDo(_Carry(self.folder)).with_outputs(
+                _FAILURES, main=RowKind.PREDICTION.value
+            )
         )
         return Carried(carried.predictions, carried[_FAILURES])
 
@@ -68,16 +74,22 @@ class _Carry(beam.DoFn):  # type: ignore[misc]
         for piece in self._pieces(stored, wanted):
             yield (
                 piece
-                if stored.kind == "predictions"
+                if stored.kind is RowKind.PREDICTION
                 else beam.pvalue.TaggedOutput(_FAILURES, piece)
             )
 
     def _pieces(self, stored: Stored, wanted: list[list[Any]]) -> Iterator[Piece]:
-        if _is_everything(wanted, rows=stored.piece.shard.rows):
+        if _is_everything(wanted, rows=stored.piece.shard.rows) and not _is_older(stored):
             yield stored.piece
             return
         for table in row_groups(chosen(stored.tables(), wanted)):
             yield stage_piece(self._folder, stored.kind, [table.sort_by("uri")])
+
+
+def _is_older(stored: Stored) -> bool:
+    """Whether the file lacks columns: all files of a run have the same ones."""
+    version = schema_version(stored.piece.path)
+    return version is not None and version < ROW_SCHEMA_VERSION
 
 
 def _row(wanted: Sequence[Any]) -> int:

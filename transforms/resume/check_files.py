@@ -9,7 +9,8 @@ import apache_beam as beam
 import pyarrow as pa
 
 from transforms.errors import UserError
-from transforms.rows.reader import read_failures, read_predictions
+from transforms.rows.kinds import RowKind
+from transforms.rows.reader import read_rows, require_known_version
 from transforms.rows.shards import Piece, Shard
 from transforms.storage import files
 from transforms.storage.files import digest
@@ -22,13 +23,13 @@ class Found(NamedTuple):
     """A file that may hold rows.
 
     Attributes:
-        kind: of its rows, predictions or failures.
+        kind: of its rows.
         folder: where it is.
         name: of the file.
         shard: what a manifest says of it, or None of a piece that no manifest knows.
     """
 
-    kind: str
+    kind: RowKind
     folder: str
     name: str
     shard: Shard | None = None
@@ -38,16 +39,16 @@ class Stored(NamedTuple):
     """A complete file of rows.
 
     Attributes:
-        kind: of its rows, predictions or failures.
+        kind: of its rows.
         piece: the file.
     """
 
-    kind: str
+    kind: RowKind
     piece: Piece
 
     def tables(self, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Its rows; of failures always all columns."""
-        return _tables(self.kind, self.piece.path, columns)
+        """Its rows, see `read_rows`."""
+        return read_rows(self.piece.path, kind=self.kind, columns=columns)
 
 
 class CheckFiles(beam.DoFn):  # type: ignore[misc]
@@ -75,14 +76,9 @@ def _intact(shard: Shard, path: str) -> Shard | None:
 
 
 def _shard_of_piece(found: Found, path: str) -> Shard | None:
+    require_known_version(path)
     try:
-        rows = sum(table.num_rows for table in _tables(found.kind, path, ["uri"]))
+        rows = sum(table.num_rows for table in read_rows(path, kind=found.kind, columns=["uri"]))
     except UserError:  # the writer was killed before the footer
         return None
     return Shard(found.name, rows, *digest(path))
-
-
-def _tables(kind: str, path: str, columns: Sequence[str] | None) -> Iterator[pa.Table]:
-    if kind == "predictions":
-        return read_predictions(path, columns=columns)
-    return read_failures(path)

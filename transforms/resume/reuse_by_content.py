@@ -18,6 +18,7 @@ from transforms.inputs.read_images import bucket_of
 from transforms.records import ImageRef
 from transforms.resume.check_files import Stored
 from transforms.resume.skip_finished import KEPT, OUTCOMES, TALLY, KeepRows, Skipped
+from transforms.rows.kinds import RowKind
 from transforms.storage import files
 from transforms.storage.addresses import text
 
@@ -122,7 +123,7 @@ class _ReadDigests(beam.DoFn):  # type: ignore[misc]
         self._packs = Packs()
 
     def process(self, stored: Stored) -> Iterator[tuple[int, bytes]]:
-        if stored.kind != "predictions":
+        if stored.kind is not RowKind.PREDICTION:
             return
         at = 0
         for table in stored.tables(columns=["sha256", "class_id"]):
@@ -147,7 +148,7 @@ class _Match(KeepRows):
             if sha256 in rows:
                 class_id, path, row = rows[sha256]
                 changes = [text(ref.uri), ref.size, ref.version, ref.meta]
-                yield from self.keep(("predictions", class_id), path, row, changes)
+                yield from self.keep(RowKind.PREDICTION.outcome(class_id), path, row, changes)
             else:
                 yield ref
 

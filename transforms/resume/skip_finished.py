@@ -20,8 +20,9 @@ from apache_beam.utils.windowed_value import WindowedValue
 from transforms.bundles import Packs, in_window, unpack
 from transforms.inputs.archives.kinds import archive_kind, archive_of
 from transforms.inputs.read_images import unit_of
-from transforms.records import ImageRef, Outcome
+from transforms.records import ImageRef
 from transforms.resume.check_files import Stored
+from transforms.rows.kinds import Outcome, RowKind
 from transforms.storage import files
 from transforms.storage.addresses import text
 
@@ -82,9 +83,9 @@ class StoredRow(NamedTuple):
     row: int
 
     @property
-    def kind(self) -> str:
-        """Predictions or failures."""
-        return "predictions" if isinstance(self.outcome, int) else "failures"
+    def kind(self) -> RowKind:
+        """Of the row."""
+        return RowKind.PREDICTION if isinstance(self.outcome, int) else RowKind.FAILURE
 
 
 @dataclasses.dataclass(eq=False)
@@ -153,8 +154,9 @@ class _ReadKeys(beam.DoFn):  # type: ignore[misc]
 def stored_rows(stored: Stored) -> Iterator[tuple[str, StoredRow]]:
     """Uri and the rest of each row of a file."""
     at = 0
-    outcome = "class_id" if stored.kind == "predictions" else "reason"
-    for table in stored.tables(columns=["uri", "size", "version", "meta", outcome]):
+    outcome = stored.kind.outcome_column
+    retry = [] if stored.kind is RowKind.PREDICTION else ["retryable"]
+    for table in stored.tables(columns=["uri", "size", "version", "meta", outcome, *retry]):
         for row in table.to_pylist():
             retryable = row.get("retryable", False)
             yield (
@@ -267,7 +269,7 @@ class _Match(KeepRows):
         yield archive._replace(done=done)
 
     def _keep(self, row: StoredRow, changes: list[Any] | None) -> Iterator[Any]:
-        return self.keep((row.kind, row.outcome), row.path, row.row, changes)
+        return self.keep(row.kind.outcome(row.outcome), row.path, row.row, changes)
 
     def _looks(self, refs: Sequence[ImageRef]) -> Iterable[Look]:
         """Sizes and versions; remote ones are asked for many at a time."""
@@ -288,7 +290,12 @@ def _row_of(look: Look, rows: Sequence[StoredRow]) -> StoredRow | None:
     A run that was killed may have left several: they are equal, unless a failure came first.
     """
     right = [row for row in rows if look in ((row.size, row.version), (_MEMBER, row.version))]
-    return min(right, key=lambda row: (row.kind != "predictions", row.path, row.row), default=None)
+    return min(right, key=_preferred, default=None)
+
+
+def _preferred(row: StoredRow) -> tuple[bool, str, int]:
+    """Predictions come before failures."""
+    return row.kind is RowKind.FAILURE, row.path, row.row
 
 
 def _file_of(ref: ImageRef) -> str:
@@ -306,11 +313,11 @@ def _look_at(file: str) -> Look:
 def _look_at_object(uri: str) -> Look:
     if not files.is_gcs(uri):
         return _UNKNOWN
-    from transforms.storage import gcs
-
     try:
+        from transforms.storage import gcs
+
         found = gcs.find(uri)
-    except OSError:  # reading it will tell why
+    except (ImportError, OSError):  # reading it will tell why
         return _UNKNOWN
     return _ABSENT if found is None else (found.size, found.version)
 

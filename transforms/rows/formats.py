@@ -10,8 +10,10 @@ from typing import IO, Any, Protocol
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from transforms.rows.schema import PREDICTION_COLUMNS, Column
 from transforms.rows.tfrecord import example_class, framed
 
 _PAGE_BYTES = 128 * 1024
@@ -140,55 +142,49 @@ def _values(column: pa.Array) -> Iterable[Any]:
         return [value if ok else None for value, ok in zip(numbers, known, strict=True)]
     nested = pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type)
     if nested and pa.types.is_floating(column.type.value_type):
-        lengths = column.value_lengths().to_numpy()
-        return np.split(column.flatten().to_numpy(), np.cumsum(lengths)[:-1])
+        lengths = pc.fill_null(column.value_lengths(), 0).to_numpy()
+        arrays = np.split(column.flatten().to_numpy(), np.cumsum(lengths)[:-1])
+        known = column.is_valid().to_pylist()
+        return [array if ok else None for array, ok in zip(arrays, known, strict=True)]
     values: list[Any] = column.to_pylist()
     return values
 
 
-FEATURE_KEYS: Mapping[str, str] = {
-    "uri": "image/source_id",
-    "sha256": "image/key/sha256",
-    "width": "image/width",
-    "height": "image/height",
-    "format": "image/format",
-    "class_id": "image/prediction/class_id",
-    "synset": "image/prediction/synset",
-    "label": "image/prediction/label",
-    "score": "image/prediction/score",
-    "top_class_ids": "image/prediction/top_class_ids",
-    "top_labels": "image/prediction/top_labels",
-    "top_scores": "image/prediction/top_scores",
-    "embedding": "image/feature_vector",
-    "mapped_label": "image/prediction/mapped_label",
-    "mapped_score": "image/prediction/mapped_score",
-    "size": "image/size",
-    "version": "image/version",
-    "meta": "image/meta",
-}
-"""Column to tf.train.Example key, TF-Slim's where it has one; image/class/* stays free for truth.
-`image/filename`, the last part of the uri, is written besides."""
+FEATURE_KEYS: Mapping[str, str] = {column.name: column.key for column in PREDICTION_COLUMNS}
+"""Column to tf.train.Example key."""
+
+FILE_NAME = "image/filename"
+"""A key besides: the last part of the uri."""
+
+
+def feature_list(column: Column) -> str:
+    """Which of a Feature's three lists holds the values of a column."""
+    if pa.types.is_floating(column.value_type):
+        return "float_list"
+    return "bytes_list" if pa.types.is_string(column.value_type) else "int64_list"
+
+
+_FEATURES = [(column, feature_list(column)) for column in PREDICTION_COLUMNS]
 
 
 def example(row: Mapping[str, Any]) -> bytes:
     """A prediction as a serialized tf.train.Example; a value that is None is left out."""
     message = example_class()()
     feature = message.features.feature
-    feature["image/filename"].bytes_list.value.append(row["uri"].rsplit("/", 1)[-1].encode())
-    for column, key in FEATURE_KEYS.items():
-        value = row[column]
-        if isinstance(value, np.ndarray):
-            feature[key].float_list.value.extend(value.tolist())
-        elif isinstance(value, np.floating):
-            feature[key].float_list.value.append(float(value))
-        elif value is not None:
-            _extend(feature[key], value if isinstance(value, list) else [value])
+    feature[FILE_NAME].bytes_list.value.append(row["uri"].rsplit("/", 1)[-1].encode())
+    for column, kind in _FEATURES:
+        value = row[column.name]
+        if value is not None:
+            listed = getattr(feature[column.key], kind)
+            listed.SetInParent()  # so that an empty list is told from none
+            listed.value.extend(_as_feature(value if column.is_list else [value], kind))
     serialized: bytes = message.SerializeToString(deterministic=True)
     return serialized
 
 
-def _extend(feature: Any, values: list[Any]) -> None:
-    if isinstance(values[0], str):
-        feature.bytes_list.value.extend(value.encode() for value in values)
-    else:
-        feature.int64_list.value.extend(values)
+def _as_feature(values: Any, kind: str) -> list[Any]:
+    if kind == "bytes_list":
+        return [value.encode() for value in values]
+    if isinstance(values, np.ndarray):
+        return list(values.tolist())
+    return [float(value) if kind == "float_list" else int(value) for value in values]

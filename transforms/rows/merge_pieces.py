@@ -11,8 +11,10 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 
+from transforms.rows.kinds import RowKind
 from transforms.rows.memory import give_back
-from transforms.rows.reader import read_failures, read_predictions
+from transforms.rows.reader import read_rows
+from transforms.rows.schema import VERSION_METADATA
 from transforms.rows.shards import ROWS_PER_SHARD, Piece, row_groups, write_piece
 
 FILES_PER_SHARD = 100
@@ -33,13 +35,13 @@ class MergePieces(beam.PTransform):  # type: ignore[misc]
 
     Attributes:
         folder: where the merged files go.
-        kind: of the rows, predictions or failures.
+        kind: of the rows.
         format: of the merged files, a key of `transforms.rows.formats.FORMATS`.
         metadata: stored in the schema of Parquet files.
     """
 
     folder: str
-    kind: str
+    kind: RowKind
     format: str
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -92,7 +94,7 @@ def groups(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
 
 
 class _Merge(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, folder: str, kind: str, format: str, metadata: dict[str, str]) -> None:
+    def __init__(self, folder: str, kind: RowKind, format: str, metadata: dict[str, str]) -> None:
         self._folder = folder
         self._kind = kind
         self._format = format
@@ -104,18 +106,17 @@ class _Merge(beam.DoFn):  # type: ignore[misc]
             yield self._merge(group)
 
     def _merge(self, group: list[Piece]) -> Piece:
-        read = read_predictions if self._kind == "predictions" else read_failures
         rows = max(20, _ROWS_READ // len(group))
-        streams = [read(piece.path, rows=rows) for piece in group]
+        streams = [read_rows(piece.path, kind=self._kind, rows=rows) for piece in group]
         give_back()
         tables = map(self._ready, row_groups(merged(streams)))
-        name = f"merged-{self._kind}-{uuid.uuid4().hex}.{self._format}"
+        name = f"merged-{self._kind.file_name(uuid.uuid4().hex, format=self._format)}"
         return write_piece(self._folder, name, tables, format=self._format)
 
     def _ready(self, table: pa.Table) -> pa.Table:
         """A row group to be written, after memory that was freed goes back to the system."""
         give_back()
-        return table.replace_schema_metadata(self._metadata)
+        return table.replace_schema_metadata({**self._metadata, **VERSION_METADATA})
 
 
 def merged(streams: Sequence[Iterator[pa.Table]]) -> Iterator[pa.Table]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from transforms.errors import UserError
 from transforms.rows.formats import FORMATS
+from transforms.rows.kinds import RowKind
 from transforms.rows.names import MANIFEST, SUCCESS
 from transforms.rows.shards import Piece, Shard
 from transforms.storage import files
@@ -21,7 +22,7 @@ class Move(NamedTuple):
     shard: Shard
 
 
-def final_names(pieces: Sequence[Piece], *, kind: str, format: str) -> list[Move]:
+def final_names(pieces: Sequence[Piece], *, kind: RowKind, format: str) -> list[Move]:
     """Gives every piece its final name, `KIND-SSSSS-of-NNNNN.FORMAT`.
 
     The order is that of their digests, which does not depend on which worker finished first. Shards
@@ -29,7 +30,7 @@ def final_names(pieces: Sequence[Piece], *, kind: str, format: str) -> list[Move
     room for another, so that a move which was interrupted can be done again.
     """
     total = len(pieces)
-    names = [f"{kind}-{at:05d}-of-{total:05d}.{format}" for at in range(total)]
+    names = [kind.shard_name(at, of=total, format=format) for at in range(total)]
     settled = {piece.shard.name for piece in pieces if piece.published} & set(names)
     free = (name for name in names if name not in settled)
     moves = []
@@ -63,9 +64,9 @@ def delete_markers(folder: str) -> None:
     files.delete([files.join(folder, name) for name in (SUCCESS, MANIFEST)])
 
 
-def delete_stale(folder: str, *, kind: str, current: Iterable[Shard]) -> None:
+def delete_stale(folder: str, *, kind: RowKind, current: Iterable[Shard]) -> None:
     """Deletes the shards of a kind that are not `current`, in whatever format."""
-    pattern = re.compile(rf"{kind}-\d+-of-\d+\.({'|'.join(map(re.escape, FORMATS))})")
+    pattern = re.compile(rf"{kind.value}-\d+-of-\d+\.({'|'.join(map(re.escape, FORMATS))})")
     names = {shard.name for shard in current}
     stale = [name for name in files.names(folder) if pattern.fullmatch(name) and name not in names]
     files.delete([files.join(folder, name) for name in stale])

@@ -10,6 +10,7 @@ from typing import IO, NamedTuple, cast
 import pyarrow as pa
 
 from transforms.rows.formats import FORMATS, ROWS_PER_BATCH, ArrowShard, encoded
+from transforms.rows.kinds import RowKind, kind_of
 from transforms.storage import files
 
 ROWS_PER_GROUP = 10_000
@@ -39,6 +40,11 @@ class Shard(NamedTuple):
     rows: int
     size: int
     sha256: str
+
+    @property
+    def kind(self) -> RowKind:
+        """Of its rows, told by the name."""
+        return kind_of(self.name)
 
 
 class Piece(NamedTuple):

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import operator
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
 
 from transforms.bundles import in_window
-from transforms.records import Outcome
+from transforms.rows.kinds import Outcome, RowKind
 from transforms.rows.memory import give_back
 from transforms.rows.merge_pieces import merged
-from transforms.rows.schema import failure_table, prediction_table
 from transforms.rows.shards import PIECES, ROWS_PER_GROUP, Piece, batches, write_piece
 from transforms.storage import files
 
@@ -29,16 +27,6 @@ _ROWS_AS_OBJECTS = 1_000
 
 _ROWS_MERGED = 250
 """Rows of each table that are looked at together when a piece is written."""
-
-_TABLES: dict[str, Callable[[Sequence[Any]], pa.Table]] = {
-    "predictions": prediction_table,
-    "failures": failure_table,
-}
-
-_OUTCOMES: dict[str, Callable[[Any], int | str]] = {
-    "predictions": operator.attrgetter("class_id"),
-    "failures": operator.attrgetter("reason"),
-}
 
 _OUTCOME = "outcome"
 
@@ -68,11 +56,11 @@ class StageRows(beam.PTransform):  # type: ignore[misc]
 
     Attributes:
         folder: where the pieces go.
-        kind: of the rows, predictions or failures.
+        kind: of the rows.
     """
 
     folder: str
-    kind: str
+    kind: RowKind
 
     def expand(self, rows: beam.PCollection[Any]) -> Staged:
         """Builds the graph: one ParDo with two outputs."""
@@ -82,12 +70,12 @@ class StageRows(beam.PTransform):  # type: ignore[misc]
 
 
 class _Stage(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, folder: str, kind: str) -> None:
+    def __init__(self, folder: str, kind: RowKind) -> None:
         self._folder = folder
         self._kind = kind
 
     def start_bundle(self) -> None:
-        self._outcomes: collections.Counter[int | str] = collections.Counter()
+        self._outcomes: collections.Counter[Outcome] = collections.Counter()
         self._saved: Piece | None = None
         self._begin_piece()
 
@@ -98,7 +86,7 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
         self._due = time.monotonic() + CHECKPOINT_SECONDS
 
     def process(self, row: Any) -> Iterator[Piece]:
-        self._outcomes[_OUTCOMES[self._kind](row)] += 1
+        self._outcomes[self._kind.outcome(getattr(row, self._kind.outcome_column))] += 1
         self._rows.append(row)
         if len(self._rows) >= _ROWS_AS_OBJECTS:
             self._to_arrow()
@@ -111,12 +99,12 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
     def finish_bundle(self) -> Iterator[Any]:
         if self._rows or self._tables:
             yield in_window(self._close_piece())
-        for outcome, count in self._outcomes.items():
-            yield in_window(beam.pvalue.TaggedOutput(_OUTCOME, ((self._kind, outcome), count)))
+        for counted in self._outcomes.items():
+            yield in_window(beam.pvalue.TaggedOutput(_OUTCOME, counted))
 
     def _to_arrow(self) -> None:
         if self._rows:
-            self._tables.append(_TABLES[self._kind](self._rows).sort_by("uri"))
+            self._tables.append(self._kind.table(self._rows).sort_by("uri"))
             self._held += len(self._rows)
             self._rows = []
 
@@ -136,13 +124,14 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
         return self._saved
 
 
-def stage_piece(folder: str, kind: str, tables: Sequence[pa.Table]) -> Piece:
+def stage_piece(folder: str, kind: RowKind, tables: Sequence[pa.Table]) -> Piece:
     """Writes tables, each sorted by uri, as one piece with a name of its own.
 
     They are merged a few rows at a time: sorting all of them at once would take their memory twice.
     """
     rows = batches(merged([_slices(table) for table in tables]))
-    return write_piece(folder, f"{kind}-{uuid.uuid4().hex}.{PIECES}", rows, format=PIECES)
+    name = kind.file_name(uuid.uuid4().hex, format=PIECES)
+    return write_piece(folder, name, rows, format=PIECES)
 
 
 def _slices(table: pa.Table) -> Iterator[pa.Table]:

@@ -10,6 +10,7 @@ from typing import Any
 import apache_beam as beam
 
 from transforms.records import Failure, Prediction
+from transforms.rows.kinds import RowKind
 from transforms.rows.merge_pieces import MergePieces
 from transforms.rows.publish import delete_markers, delete_stale, final_names, publish
 from transforms.rows.shards import Piece, Shard
@@ -32,12 +33,14 @@ class WritePredictions(beam.PTransform):  # type: ignore[misc]
     """
 
     folder: str
-    format: str = "parquet"
+    format: str = RowKind.PREDICTION.default_format
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def expand(self, predictions: beam.PCollection[Prediction]) -> beam.PCollection[Shard]:
         """Builds the graph: pieces bundle by bundle, merged to shards, published together."""
-        return predictions | _WriteShards(self.folder, "predictions", self.format, self.metadata)
+        return predictions | _WriteShards(
+            self.folder, RowKind.PREDICTION, self.format, self.metadata
+        )
 
 
 @dataclasses.dataclass(eq=False)
@@ -52,18 +55,19 @@ class WriteFailures(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, failures: beam.PCollection[Failure]) -> beam.PCollection[Shard]:
         """Builds the graph: pieces bundle by bundle, merged to shards, published together."""
-        return failures | _WriteShards(self.folder, "failures", "jsonl", {})
+        kind = RowKind.FAILURE
+        return failures | _WriteShards(self.folder, kind, kind.default_format, {})
 
 
 @dataclasses.dataclass(eq=False)
 class _WriteShards(beam.PTransform):  # type: ignore[misc]
     folder: str
-    kind: str
+    kind: RowKind
     format: str
     metadata: Mapping[str, str]
 
     def expand(self, rows: beam.PCollection[Any]) -> beam.PCollection[Shard]:
-        staging = files.join(self.folder, f"_temporary-{self.kind}-{uuid.uuid4().hex[:12]}")
+        staging = files.join(self.folder, f"_temporary-{self.kind.value}-{uuid.uuid4().hex[:12]}")
         staged = rows | StageRows(staging, self.kind)
         merge = MergePieces(staging, self.kind, self.format, self.metadata)
         merged = staged.pieces | merge
@@ -79,7 +83,7 @@ class _WriteShards(beam.PTransform):  # type: ignore[misc]
 
 
 class _Publish(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, folder: str, kind: str, format: str, staging: str) -> None:
+    def __init__(self, folder: str, kind: RowKind, format: str, staging: str) -> None:
         self._folder = folder
         self._kind = kind
         self._format = format

@@ -7,6 +7,7 @@ import errno
 import importlib
 import importlib.util
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import IO, Any, cast
@@ -17,7 +18,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from transforms import beam_internals
-from transforms.errors import UserError
+from transforms.errors import MissingExtraError
 from transforms.storage.content import Content, Reserve, require_at_most
 
 _EXTRAS = {
@@ -27,12 +28,15 @@ _EXTRAS = {
 }
 """Scheme to what has to be installed for it, and a module that comes with that."""
 
+_SCHEME = re.compile("[a-zA-Z][a-zA-Z0-9+.-]*")
+
 
 def require_access(path: str) -> None:
     """Stops where nothing that is installed knows the scheme, or S3 does not let us in.
 
     Raises:
-        UserError: an extra has to be installed, the message says which; or S3 has no credentials.
+        MissingExtraError: an extra has to be installed, the message says which.
+        UserError: S3 has no credentials.
         OSError: EPROTONOSUPPORT, nothing does; or there is no such bucket, no permission, no
             network.
     """
@@ -55,8 +59,11 @@ def _require_known(path: str) -> None:
     scheme = path.partition("://")[0]
     extra, module = _EXTRAS.get(scheme, ("", ""))
     if extra and importlib.util.find_spec(module) is None:
-        raise UserError(f"{scheme}:// needs an extra: pip install '{extra}'")
+        raise MissingExtraError(f"{scheme}:// needs an extra: pip install '{extra}'")
+    beam_internals.load_file_systems()
     try:
+        if _SCHEME.fullmatch(scheme) is None:  # Beam would look for a file of this machine
+            raise ValueError(scheme)
         FileSystems.get_filesystem(path)
     except ValueError as error:
         raise OSError(

@@ -11,7 +11,7 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Protocol, cast
 
-from transforms.errors import UserError
+from transforms.errors import MissingExtraError, UserError
 from transforms.storage import local
 from transforms.storage.content import Content, Reserve
 
@@ -52,7 +52,7 @@ def _files(path: str) -> _Files:
     try:
         return _module("gcs")
     except ImportError as error:
-        raise UserError("gs:// needs an extra: pip install 'quantlabel[gcp]'") from error
+        raise MissingExtraError("gs:// needs an extra: pip install 'quantlabel[gcp]'") from error
 
 
 def _module(name: str) -> _Files:
@@ -165,7 +165,7 @@ def open_read(path: str) -> IO[bytes]:
 
     Raises:
         FileNotFoundError: there is none.
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is not a regular file (a pipe would block for ever).
     """
     return _files(path).open_read(path)
 
@@ -179,7 +179,7 @@ def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
     """As `open_read`, with the version as in `ImageRef`; None where the storage tells none.
 
     Raises:
-        OSError: as `open_read`; or it is not a regular file (a pipe would block for ever).
+        OSError: as `open_read`.
     """
     return _files(path).open_versioned(path)
 

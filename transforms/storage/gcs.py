@@ -70,9 +70,9 @@ def find(uri: str, *, patience_s: float = PATIENCE_S) -> Object | None:
     try:
         with translated(uri):
             item = described(uri, patience_s)
+            return Object(name, int(item.size), str(item.generation))
     except FileNotFoundError:
         return None
-    return Object(name, int(item.size), str(item.generation))
 
 
 def exists(path: str) -> bool:
@@ -133,10 +133,11 @@ def pages(
     while True:
         with translated(uri):
             page = next(answers, None)
-        if page is None:
-            return
-        objects = [Object(item.name, int(item.size), str(item.generation)) for item in page]
-        yield Page(objects, list(page.prefixes))
+            if page is None:
+                return
+            objects = [Object(item.name, int(item.size), str(item.generation)) for item in page]
+            prefixes = list(page.prefixes)
+        yield Page(objects, prefixes)
 
 
 def names(folder: str) -> list[str]:

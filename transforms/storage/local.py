@@ -56,13 +56,21 @@ def _open_regular(path: str) -> tuple[int, os.stat_result]:
     try:
         # Opening a pipe would block for ever.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except ValueError:  # a NUL character
+    except ValueError:  # a NUL character, or half a surrogate pair
         raise FileNotFoundError(errno.ENOENT, "no file can have this name", path) from None
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP):  # a socket, a device
+            raise _not_regular(path) from None
+        raise
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise IsADirectoryError(errno.EISDIR, "not a regular file", path)
+        raise _not_regular(path)
     return descriptor, status
+
+
+def _not_regular(path: str) -> OSError:
+    return IsADirectoryError(errno.EISDIR, "not a regular file", path)
 
 
 def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
@@ -72,13 +80,15 @@ def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
 
 
 def open_read(path: str) -> IO[bytes]:
-    """Opens a file for reading."""
-    return open(path, "rb")
+    """Opens a regular file for reading."""
+    return open(_open_regular(path)[0], "rb")
 
 
 def open_briefly(path: str) -> IO[bytes]:
-    """Opens a file for reading that takes no descriptor but while bytes are read."""
-    return io.BufferedReader(_BrieflyOpen(path, os.stat(path).st_size), _BRIEF_BYTES)
+    """Opens a regular file for reading that takes no descriptor but while bytes are read."""
+    descriptor, status = _open_regular(path)
+    os.close(descriptor)
+    return io.BufferedReader(_BrieflyOpen(path, status.st_size), _BRIEF_BYTES)
 
 
 class _BrieflyOpen(io.RawIOBase):

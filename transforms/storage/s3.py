@@ -22,6 +22,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, S3Options
 from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.parsers import ResponseParserError
 
 from transforms import beam_internals
 from transforms.errors import UserError
@@ -145,6 +146,13 @@ def _translated(path: str) -> Iterator[None]:
         raise status_error(status, path, str(error)) from error
     except (BotoCoreError, S3UploadFailedError) as error:
         raise status_error(None, path, str(error)) from error
+    except _NONSENSE as error:
+        words = f"S3 gave an answer that makes no sense: {error}"
+        raise status_error(None, path, words) from error
+
+
+_NONSENSE = (ResponseParserError, ValueError, TypeError, KeyError)
+"""What boto3 raises, and we do, for headers and XML that are not what they should be."""
 
 
 def status_error(status: int | None, path: str, words: str) -> OSError:

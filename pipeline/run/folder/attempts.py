@@ -24,16 +24,15 @@ from pipeline.run.options import CHANGE_ROWS
 from transforms.errors import UserError
 from transforms.network.label_map import LabelMap
 from transforms.resume.check_files import Found
+from transforms.rows.kinds import ANY_KIND, RowKind, kind_of
 from transforms.rows.names import MANIFEST, SUCCESS, UNFINISHED
 from transforms.rows.publish import Move, delete_markers, delete_stale, publish
 from transforms.rows.shards import PIECES
 from transforms.storage import files
 
-KINDS = ("predictions", "failures")
-
 _RUN = "_RUN.json"
 _COMMIT = "_COMMIT.json"
-_PIECE = re.compile(rf"(predictions|failures)-[0-9a-f]{{32}}\.{PIECES}")
+_PIECE = re.compile(rf"({ANY_KIND})-[0-9a-f]{{32}}\.{PIECES}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +94,7 @@ def _finish(folder: str, attempt: str) -> None:
     manifest, moves = commit.manifest, commit.moves
     delete_markers(folder)
     publish(folder, moves)
-    for kind in KINDS:
+    for kind in RowKind:
         delete_stale(folder, kind=kind, current=[move.shard for move in moves])
     content = as_json(manifest.as_dict())
     files.write_bytes(files.join(folder, MANIFEST), content)
@@ -124,7 +123,7 @@ def stored_files(folder: str, *, attempt: str, identity: Identity) -> Iterator[F
     for other, run in _others(folder):
         if other != attempt and not differences(run, identity):
             for name in pieces(other):
-                yield Found(name.split("-")[0], other, name)
+                yield Found(kind_of(name), other, name)
 
 
 def require_same(folder: str, identity: Identity) -> None:
@@ -180,4 +179,4 @@ def _others(folder: str) -> Iterator[tuple[str, Identity]]:
 
 def _shards(folder: str, manifest: Manifest) -> Iterator[Found]:
     for shard in manifest.files:
-        yield Found(shard.name.split("-")[0], folder, shard.name, shard)
+        yield Found(shard.kind, folder, shard.name, shard)

@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from pipeline.run.folder.manifest import Manifest, read_manifest
 from transforms.errors import UserError
+from transforms.rows.kinds import RowKind
 from transforms.rows.names import MANIFEST, SUCCESS
-from transforms.rows.reader import read_failures, read_predictions
+from transforms.rows.reader import read_rows
 from transforms.rows.shards import Shard
 from transforms.storage import files
 
@@ -27,20 +28,19 @@ class StoredRows:
     folder: str
     files: Sequence[Shard]
 
-    def shards(self, kind: str) -> list[str]:
-        """Paths of the shards of a kind, `predictions` or `failures`, in order."""
-        names = [shard.name for shard in self.files]
-        return [files.join(self.folder, name) for name in names if name.startswith(f"{kind}-")]
+    def shards(self, kind: RowKind) -> list[str]:
+        """Paths of the shards with rows of a kind, in order."""
+        return [files.join(self.folder, shard.name) for shard in self.files if shard.kind is kind]
 
     def predictions(self, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """All predictions as tables of some thousand rows, see `read_predictions`."""
-        for path in self.shards("predictions"):
-            yield from read_predictions(path, columns=columns)
+        for path in self.shards(RowKind.PREDICTION):
+            yield from read_rows(path, kind=RowKind.PREDICTION, columns=columns)
 
     def failures(self) -> Iterator[pa.Table]:
         """All failures as tables of some thousand rows."""
-        for path in self.shards("failures"):
-            yield from read_failures(path)
+        for path in self.shards(RowKind.FAILURE):
+            yield from read_rows(path, kind=RowKind.FAILURE)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,8 +13,9 @@ import apache_beam as beam
 from pipeline.run.folder import attempts
 from pipeline.run.folder.manifest import Frequent, Identity, Manifest
 from transforms.errors import UserError
+from transforms.inputs.skips import Count, most_first
 from transforms.network.classes import class_names
-from transforms.records import Outcome
+from transforms.rows.kinds import Outcome, RowKind
 from transforms.rows.names import SUCCESS
 from transforms.rows.publish import Move, final_names
 from transforms.rows.shards import Piece
@@ -74,6 +75,7 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
         failures: list[Piece],
         tally: dict[str, int],
         outcomes: dict[Outcome, int],
+        skipped: dict[str, Count],
         discarded: list[str],
     ) -> Iterator[Manifest]:
         """Writes the manifest, once (a retry writes the same counts again).
@@ -81,12 +83,18 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
         Raises:
             UserError: the counts do not add up, nothing succeeded, or too much failed.
         """
+        failure = RowKind.FAILURE
         moves = [
-            *final_names(predictions, kind="predictions", format=self.format),
-            *final_names(failures, kind="failures", format="jsonl"),
+            *final_names(predictions, kind=RowKind.PREDICTION, format=self.format),
+            *final_names(failures, kind=failure, format=failure.default_format),
         ]
         counts = _ledger(moves, tally, outcomes)
-        manifest = Manifest(**vars(self.identity), **counts, discarded=tuple(discarded))
+        manifest = Manifest(
+            **vars(self.identity),
+            **counts,
+            skipped_by_kind=most_first(skipped),
+            discarded=tuple(discarded),
+        )
         problem = _problem(manifest, tally, outcomes, self.max_failure_rate)
         if problem:
             manifest = dataclasses.replace(manifest, status="failed", error=problem)
@@ -101,24 +109,24 @@ def _ledger(
 ) -> dict[str, Any]:
     """What happened to the inputs, as `Manifest` has it."""
     rows = {
-        kind: sum(move.shard.rows for move in moves if move.shard.name.startswith(f"{kind}-"))
-        for kind in attempts.KINDS
+        kind.value: sum(move.shard.rows for move in moves if move.shard.kind is kind)
+        for kind in RowKind
     }
     return {
         "finished": now(),
         "inputs": tally.get("inputs", 0),
         **rows,
-        "failures_by_reason": dict(sorted(_of_kind("failures", outcomes).items())),
+        "failures_by_reason": dict(sorted(_of_kind(RowKind.FAILURE, outcomes).items())),
         "duplicates": tally.get("duplicates", 0),
         "skipped": tally.get("skipped", 0),
         "reused": tally.get("reused", 0),
-        "most_frequent_labels": _most_frequent(_of_kind("predictions", outcomes)),
+        "most_frequent_labels": _most_frequent(_of_kind(RowKind.PREDICTION, outcomes)),
         "files": tuple(move.shard for move in moves),
     }
 
 
-def _of_kind(kind: str, outcomes: Mapping[Outcome, int]) -> dict[Any, int]:
-    return {what: count for (of, what), count in outcomes.items() if of == kind}
+def _of_kind(kind: RowKind, outcomes: Mapping[Outcome, int]) -> dict[Any, int]:
+    return {what: count for (of, what), count in outcomes.items() if of == kind.value}
 
 
 def _most_frequent(class_ids: Mapping[int, int]) -> tuple[Frequent, ...]:

@@ -30,6 +30,7 @@ def create(options: RunnerOptions) -> Any:
         workers.set_up()
         beam_internals.sample_steps_every(SAMPLING_MS)
         return FnApiRunner()
+    beam_internals.load_file_systems()
     try:
         return create_runner(options.runner)
     except (ValueError, ImportError) as error:

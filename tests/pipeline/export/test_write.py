@@ -22,6 +22,7 @@ from pipeline.cli import main
 from pipeline.export import label_studio
 from pipeline.export.image_folder import safe_name
 from pipeline.export.source import is_member, unique_names
+from pipeline.export.targets import TARGETS
 from pipeline.labels import tables
 from tests.helpers.cloud import Cloud
 from tests.helpers.finished_runs import plausible, some_failures, write_run
@@ -29,6 +30,7 @@ from tests.helpers.label_studio import validated
 from tests.helpers.pictures import make_pictures
 from tests.helpers.root import ROOT
 from tests.helpers.rows import prediction
+from transforms.inputs.archives.base import Skipped
 from transforms.inputs.listing import list_input
 from transforms.network.classes import class_names
 from transforms.records import Failure, ImageRef, Prediction
@@ -227,7 +229,7 @@ def test_tasks_come_in_files_in_order_of_doubt(
     uris = [task["data"]["uri"] for tasks in files for task in tasks]
     assert uris == [row.uri for row in sorted(rows, key=lambda row: row.score)]
     names = sorted(path.name for path in (tmp_path / "labels/export/label-studio").iterdir())
-    assert names[:2] == ["config.xml", "tasks-00000-of-00008.json"]
+    assert names[:3] == ["_QUANTLABEL.json", "config.xml", "tasks-00000-of-00008.json"]
 
 
 def test_fiftyone_finds_every_picture(run: Path) -> None:
@@ -447,6 +449,7 @@ def test_an_export_replaces_the_last_and_touches_nothing_else(run: Path) -> None
     _export(run, "imagefolder")
     _export(run, "imagefolder")  # over the links of before, whose pictures stay
     assert sorted(path.name for path in (run / "export/csv").iterdir()) == [
+        "_QUANTLABEL.json",
         "failures.csv",
         "predictions.csv",
     ]
@@ -541,7 +544,7 @@ def test_the_ledger_names_every_listed_thing_and_joins_with_an_inventory(tmp_pat
     assert (summary["rows"], summary["left_out"]) == (8, 2)
     ledger = str(run / "export/ledger/ledger.parquet")
     assert duckdb.sql(f"SELECT * FROM '{ledger}' ORDER BY uri").fetchall() == [
-        (f"{folder}/notes.odd", None, None, "skipped", None, None),
+        (f"{folder}/notes.odd", None, None, "skipped", "other", None),
         *(
             (
                 f"gs://photos/{number}.jpg",
@@ -572,3 +575,16 @@ def test_the_ledger_names_every_listed_thing_and_joins_with_an_inventory(tmp_pat
 def test_a_run_that_skipped_nothing_needs_its_inputs_no_more(tmp_path: Path) -> None:
     write_run(tmp_path / "run", [prediction(1)], options={"inputs": ["/no/such/folder"]})
     assert _export(tmp_path / "run", "ledger")["rows"] == 1
+
+
+@pytest.mark.parametrize("to", [*TARGETS])
+def test_an_export_is_no_input_wherever_it_is_moved(run: Path, tmp_path: Path, to: str) -> None:
+    """Seen failing without the marker in `imagefolder` and the metadata of `huggingface`."""
+    _export(run, to)
+    (run / "export" / to).rename(tmp_path / "moved")
+    mine = tmp_path / "moved/mine.jpg"
+    mine.write_bytes(b"x")
+    listed = list_input(str(tmp_path / "moved"))
+    assert [item for item in listed if not isinstance(item, Skipped)] == [
+        ImageRef(str(mine), None, 1, str(mine.stat().st_mtime_ns))
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -152,6 +153,23 @@ def test_a_name_that_is_not_utf8_gets_its_row(
         file.write(content)
     assert _label("--input", photos, "--output", tmp_path / "out", "--model", stand_in_file) == 0
     assert str(photos) + "/caf\\xe9.jpg" in [row["uri"] for row in _rows(tmp_path / "out")]
+
+
+def test_words_that_are_not_utf8_reach_the_manifest_or_are_refused(
+    photos: Path, stand_in_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, out = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.tflite")), tmp_path / "out"
+    shutil.copy(stand_in_file, model)
+    odd = os.fsdecode(b"caf\xe9")
+    arguments = ["--input", photos, "--output", out, "--model", model]
+    assert _label(*arguments, "--image-key", odd) == 2
+    assert "--image-key: expected a name in UTF-8" in capsys.readouterr().err
+    assert _label(*arguments, f"--job_name={odd}") == 0
+    manifest = _manifest(out)
+    assert manifest["model"]["name"] == "caf\\xe9"
+    assert manifest["options"]["model"] == f"{tmp_path}/caf\\xe9.tflite"
+    assert manifest["options"]["beam_args"] == ["--job_name=caf\\xe9"]
+    assert main(["verify", str(out), "--model", str(model)]) == 0
 
 
 def test_a_folder_whose_path_is_not_utf8_is_read(

@@ -6,18 +6,23 @@ import errno
 import json
 import os
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
 from pipeline.run.folder import attempts
 from pipeline.run.folder.finished import open_run
+from tests.helpers.forged import forge
 from tests.helpers.pictures import make_pictures
 from tests.helpers.runs import start_label, wait_for_pieces
+from transforms.records import Prediction
 from transforms.rows.publish import publish
+from transforms.rows.schema import ROW_SCHEMA_VERSION
 from transforms.storage import local
 
 
@@ -122,6 +127,53 @@ def test_rows_survive_a_change_of_format_and_back(run: Run, format: str) -> None
         assert run.label("--resume", "--format", other) == 0
         assert run.rows() == before
         assert len(list(run.out.glob("predictions-*"))) == 1
+
+
+def _of_version(version: int, *, without: Sequence[str] = ()) -> Callable[[pa.Table], pa.Table]:
+    """What makes rows those of another schema version."""
+
+    def change(table: pa.Table) -> pa.Table:
+        metadata = {**table.schema.metadata, b"quantlabel.row_schema_version": b"%d" % version}
+        return table.drop_columns(list(without)).replace_schema_metadata(metadata)
+
+    return change
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_rows_of_an_earlier_schema_version_stay_and_get_the_new_columns(
+    run: Run, more: int
+) -> None:
+    before = run.rows()
+    forge(run.out, _of_version(0, without=["mapped_label", "mapped_score"]))
+    assert run.rows() == before  # read with nulls
+    for number in range(10):
+        run.ruin_unseen(f"{number:06d}.jpg")
+    for number in range(more):
+        make_pictures(run.photos / "more", count=1, seed=5)
+        (run.photos / "more/000000.jpg").rename(run.photos / f"new{number}.jpg")
+    assert run.label("--resume") == 0
+    after = run.rows()
+    assert {name: after[name] for name in before} == before
+    assert (len(after), run.manifest["reused"]) == (10 + more, 12)
+    schema = pq.read_schema(run.shard())
+    assert schema.names == list(Prediction._fields)
+    assert schema.metadata[b"quantlabel.row_schema_version"] == b"%d" % ROW_SCHEMA_VERSION
+
+
+def test_rows_of_a_later_schema_version_are_refused(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forge(run.out, _of_version(ROW_SCHEMA_VERSION + 1))
+    before = {path.name: path.read_bytes() for path in run.out.iterdir()}
+    assert run.label("--resume") == 1
+    error = capsys.readouterr().err
+    known = ROW_SCHEMA_VERSION
+    assert f"schema version {known + 1}; this quantlabel knows version {known} and no" in error
+    assert "Traceback" not in error
+    assert (
+        before.items()
+        <= {path.name: path.read_bytes() for path in run.out.iterdir() if path.is_file()}.items()
+    )
 
 
 def test_meta_is_that_of_the_new_listing(run: Run) -> None:

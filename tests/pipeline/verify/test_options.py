@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -159,8 +160,9 @@ MAPS: dict[str, list[tuple[str, str]]] = {
 }
 
 
-@pytest.mark.parametrize("threshold", ["0", "0.3", "1"])
-@pytest.mark.parametrize("name", MAPS)
+@pytest.mark.parametrize(
+    ("name", "threshold"), [*zip(MAPS, itertools.cycle(("0", "0.3", "1"))), ("groups.csv", "1")]
+)
 def test_every_shape_of_label_map_is_verified(
     name: str, threshold: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

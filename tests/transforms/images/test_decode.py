@@ -375,6 +375,20 @@ def test_other_formats_are_never_reduced() -> None:
     assert decode(encoded(waves(80, 80), "PNG"), min_side=1).pixels.shape == (80, 80, 3)
 
 
+def test_a_lossless_jpeg_is_never_reduced() -> None:
+    """Process 14 of ITU-T T.81: every difference to the sample before is the one bit 0."""
+    frame = struct.pack(">HBHHB", 17, 8, 80, 96, 3) + b"R\x11\0G\x11\0B\x11\0"
+    table = struct.pack(">HB16sB", 20, 0, b"\1".ljust(16, b"\0"), 0)
+    scan = struct.pack(">HB", 12, 3) + b"R\0G\0B\0" + b"\1\0\0"
+    start, end = b"\xff\xd8\xff\xc3", bytes(3 * 80 * 96 // 8) + b"\xff\xd9"
+    data = start + frame + b"\xff\xc4" + table + b"\xff\xda" + scan + end
+    scratch = Scratch()
+    scratch.of(80 * 96 * 3)  # the room that too large a picture would overrun otherwise
+    pixels = decode(data, min_side=1, scratch=scratch).pixels
+    assert pixels.shape == (80, 96, 3)
+    assert (pixels == 128).all()
+
+
 # --- what is refused before it costs anything
 
 

@@ -78,3 +78,11 @@ def test_a_bad_line_is_named(tmp_path: Path, text: str, expected: str) -> None:
 
 def test_the_same_twice_is_no_contradiction(tmp_path: Path) -> None:
     assert _members(_map(tmp_path, "1,fish\ntench,fish\n")) == {"fish": [1]}
+
+
+def test_a_label_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "map.csv").write_bytes(b"class,label\n1,tea\n*,caf\xe9\n")
+    with pytest.raises(UserError) as raised:
+        load_label_map(str(tmp_path / "map.csv"))
+    expected = r"map.csv line 3: the label caf\xe9 is not UTF-8. Save the table so."
+    assert str(raised.value) == f"{tmp_path}/{expected}"

@@ -13,6 +13,7 @@ import pytest
 from tests.helpers.rows import prediction
 from transforms.rows import merge_pieces, shards
 from transforms.rows.formats import ArrowShard
+from transforms.rows.kinds import RowKind
 from transforms.rows.merge_pieces import _Plan, groups, merged
 from transforms.rows.schema import prediction_table
 from transforms.rows.shards import Piece, Shard, row_groups, write_piece
@@ -86,7 +87,7 @@ def test_rows_of_a_part_are_not_copied_at_once(
         uris.extend(table.column("uri").to_pylist())
 
     monkeypatch.setattr(ArrowShard, "write", write)
-    stage_piece(str(tmp_path), "predictions", tables)
+    stage_piece(str(tmp_path), RowKind.PREDICTION, tables)
     assert uris == [prediction(number).uri for number in range(4_000)]
     assert max(held) < sum(table.nbytes for table in tables) / 2
 
@@ -95,6 +96,7 @@ _MERGE = """
 import os, sys
 from tests.helpers.rows import prediction
 from transforms.rows.formats import ParquetShard
+from transforms.rows.kinds import RowKind
 from transforms.rows.merge_pieces import _Merge
 from transforms.rows.stage_rows import stage_piece
 from transforms.rows.schema import prediction_table
@@ -109,9 +111,9 @@ def write(shard, table):
 written, ParquetShard.write = ParquetShard.write, write
 print(*held())
 rows = [[prediction(30 * row + part) for row in range(500)] for part in range(30)]
-parts = [stage_piece(sys.argv[1], "predictions", [prediction_table(some)]) for some in rows]
+parts = [stage_piece(sys.argv[1], RowKind.PREDICTION, [prediction_table(some)]) for some in rows]
 print(*held())
-list(_Merge(sys.argv[1], "predictions", "parquet", {}).process((0, [parts])))
+list(_Merge(sys.argv[1], RowKind.PREDICTION, "parquet", {}).process((0, [parts])))
 print(*held())
 """
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from transforms.errors import UserError
+from transforms.rows.kinds import RowKind
 from transforms.rows.publish import Move, delete_stale, final_names, publish
 from transforms.rows.shards import Piece, Shard
 
@@ -25,7 +26,7 @@ def staged(tmp_path: Path) -> list[Piece]:
 
 
 def _publish(folder: Path, pieces: list[Piece]) -> list[Move]:
-    moves = final_names(pieces, kind="predictions", format="parquet")
+    moves = final_names(pieces, kind=RowKind.PREDICTION, format="parquet")
     publish(str(folder), moves)
     return moves
 
@@ -77,5 +78,5 @@ def test_a_shard_that_stays_is_renamed_with_the_count(tmp_path: Path, staged: li
         piece.shard.name for piece in [*staged, stays]
     )
     assert {name[-17:] for name in _content(tmp_path)} == {"-of-00003.parquet"}
-    delete_stale(str(tmp_path), kind="predictions", current=[moves[0].shard])
+    delete_stale(str(tmp_path), kind=RowKind.PREDICTION, current=[moves[0].shard])
     assert list(_content(tmp_path)) == [moves[0].shard.name]

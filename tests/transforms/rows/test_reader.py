@@ -12,6 +12,7 @@ from pipeline.run.folder.finished import open_run
 from tests.helpers.rows import WILD_URI, failed, prediction
 from transforms.errors import UserError
 from transforms.records import Prediction
+from transforms.rows.kinds import RowKind
 from transforms.rows.reader import read_failures, read_predictions
 from transforms.rows.schema import prediction_schema, prediction_table
 from transforms.rows.stage_rows import stage_piece
@@ -67,7 +68,7 @@ def test_a_damaged_shard_is_named(tmp_path: Path, format: str) -> None:
 @pytest.mark.parametrize("cut", [1, 2_000, 10**9])
 def test_a_part_without_its_end_is_named(tmp_path: Path, cut: int) -> None:
     rows = [prediction(number) for number in range(600)]
-    path = Path(stage_piece(str(tmp_path), "predictions", [prediction_table(rows)]).path)
+    path = Path(stage_piece(str(tmp_path), RowKind.PREDICTION, [prediction_table(rows)]).path)
     assert [table.num_rows for table in read_predictions(str(path))] == [250, 250, 100]
     path.write_bytes(path.read_bytes()[:-cut])
     with pytest.raises(UserError, match=f"{path.name}: not readable as Arrow"):

@@ -14,6 +14,7 @@ import transforms.rows.stage_rows
 from pipeline.cli import main
 from pipeline.run.folder.manifest import read_manifest
 from tests.helpers.rows import failed, prediction
+from transforms.rows.kinds import RowKind
 from transforms.rows.shards import Piece
 from transforms.rows.stage_rows import StageRows, stage_piece
 
@@ -23,18 +24,18 @@ SAME_CLASS = 1001
 @pytest.mark.parametrize(
     ("kind", "rows", "outcomes"),
     [
-        ("predictions", [prediction(n) for n in (3, 4, 3 + SAME_CLASS)], {3: 2, 4: 1}),
-        ("failures", [failed(1), failed(2)._replace(reason="empty"), failed(3)], None),
+        (RowKind.PREDICTION, [prediction(n) for n in (3, 4, 3 + SAME_CLASS)], {3: 2, 4: 1}),
+        (RowKind.FAILURE, [failed(1), failed(2)._replace(reason="empty"), failed(3)], None),
     ],
 )
 def test_outcomes_of_rows_are_counted(
-    tmp_path: Path, kind: str, rows: Sequence[Any], outcomes: dict[Any, int] | None
+    tmp_path: Path, kind: RowKind, rows: Sequence[Any], outcomes: dict[Any, int] | None
 ) -> None:
     expected = outcomes or {"truncated": 2, "empty": 1}
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         staged = pipeline | beam.Create(rows) | StageRows(str(tmp_path), kind)
         sums = staged.outcomes | beam.CombinePerKey(sum)
-        assert_that(sums, equal_to([((kind, what), n) for what, n in expected.items()]))
+        assert_that(sums, equal_to([(kind.outcome(what), n) for what, n in expected.items()]))
         count = staged.pieces | beam.Map(lambda piece: piece.shard.rows) | beam.CombineGlobally(sum)
         assert_that(count, equal_to([3]), label="rows")
 
@@ -46,7 +47,7 @@ def test_a_row_lost_on_its_way_into_a_part_fails_the_run(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def losing(folder: str, kind: str, tables: Sequence[pa.Table]) -> Piece:
+    def losing(folder: str, kind: RowKind, tables: Sequence[pa.Table]) -> Piece:
         return stage_piece(folder, kind, [table.slice(1) for table in tables])
 
     monkeypatch.setattr(transforms.rows.stage_rows, "stage_piece", losing)

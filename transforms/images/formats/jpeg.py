@@ -41,9 +41,7 @@ def decode_jpeg(
     width, height = header.width, header.height
     check_pixels(width, height, max_pixels=max_pixels)
     orientation = exif_orientation(header.exif)
-    reduction = 1  # what simplejpeg makes of a lossless one at another size cannot be trusted
-    if not header.lossless:
-        reduction = _reduction(width, height, min_side, mirrored=orientation > 1)
+    reduction = _reduction(header, min_side, mirrored=orientation > 1)
     pixels = _jpeg_pixels(
         data,
         header,
@@ -57,17 +55,18 @@ def decode_jpeg(
     return Decoded(upright(pixels, orientation), width, height, "JPEG")
 
 
-def _reduction(width: int, height: int, min_side: int | None, *, mirrored: bool) -> int:
+def _reduction(header: jpeg_header.Header, min_side: int | None, *, mirrored: bool) -> int:
     """The largest of 8, 4 and 2 that leaves `min_side` pixels, else 1.
 
     A side that does not divide evenly ends in a partial pixel. Mirroring would bring it to the
-    front, where it would shift the picture; such a picture is not reduced so far.
+    front, where it would shift the picture; such a picture is not reduced so far. The lossless
+    process has no transform that could be cut short.
     """
-    if min_side is None:
+    if min_side is None or header.lossless:
         return 1
     for factor in (8, 4, 2):
-        even = width % factor == 0 and height % factor == 0
-        if min(width, height) >= factor * min_side and (even or not mirrored):
+        even = header.width % factor == 0 and header.height % factor == 0
+        if min(header.width, header.height) >= factor * min_side and (even or not mirrored):
             return factor
     return 1
 

@@ -13,6 +13,8 @@ from pipeline.run.folder.ledger import FinishRun, check_writable
 from pipeline.run.folder.manifest import Identity, read_manifest
 from tests.helpers.finished_runs import made_up_manifest
 from transforms.errors import UserError
+from transforms.inputs.skips import Count
+from transforms.rows.kinds import RowKind
 from transforms.rows.shards import Piece, Shard
 
 ROWS = {
@@ -22,7 +24,11 @@ ROWS = {
 }
 BALANCED: dict[str, Any] = {
     "tally": {"entries": 10, "duplicates": 1, "inputs": 9, "skipped": 5, "reused": 3},
-    "outcomes": {("failures", "truncated"): 2, ("predictions", 1): 4, ("predictions", 9): 3},
+    "outcomes": {
+        RowKind.FAILURE.outcome("truncated"): 2,
+        RowKind.PREDICTION.outcome(1): 4,
+        RowKind.PREDICTION.outcome(9): 3,
+    },
 }
 
 
@@ -43,6 +49,7 @@ def _finish(folder: Path, *, limit: float = 1.0, **changed: Any) -> dict[str, An
     sides: dict[str, Any] = {
         "predictions": _pieces(folder, "predictions"),
         "failures": _pieces(folder, "failures"),
+        "skipped": {"text": Count(3, "/p/a.csv"), "hidden": Count(2, "/p/.DS_Store")},
         "discarded": [],
         **BALANCED,
         **changed,
@@ -86,6 +93,10 @@ def test_a_balanced_ledger_ends_in_success(tmp_path: Path) -> None:
         "failures_by_reason": {"truncated": 2},
         "duplicates": 1,
         "skipped": 5,
+        "skipped_by_kind": {
+            "text": {"count": 3, "example": "/p/a.csv"},
+            "hidden": {"count": 2, "example": "/p/.DS_Store"},
+        },
         "reused": 3,
         "discarded": [],
         "most_frequent_labels": [
@@ -97,7 +108,7 @@ def test_a_balanced_ledger_ends_in_success(tmp_path: Path) -> None:
 
 LOST = {"tally": {**BALANCED["tally"], "entries": 11}}
 LISTED_ONLY = {"tally": {**BALANCED["tally"], "entries": 11, "inputs": 10}}
-NOT_ON_DISK = {"outcomes": {**BALANCED["outcomes"], ("predictions", 5): 1}}
+NOT_ON_DISK = {"outcomes": {**BALANCED["outcomes"], RowKind.PREDICTION.outcome(5): 1}}
 
 
 @pytest.mark.parametrize("changed", [{"failures": []}, LOST, LISTED_ONLY, NOT_ON_DISK])

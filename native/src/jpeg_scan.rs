@@ -1,0 +1,145 @@
+//! The entropy-coded data: every symbol is read, what is needed is transformed.
+
+use crate::jpeg_bits::Bits;
+use crate::jpeg_header::{Code, Header, NotTaken, Taken};
+use crate::jpeg_huffman::{AcTable, Block, DcTable, SYMBOL_BITS};
+use crate::jpeg_idct::{Samples, flat};
+use crate::jpeg_plane::Plane;
+use crate::simd::Steps;
+
+/// No encoder of 8 bits goes beyond, and libjpeg does not look.
+const MOST_DC: i32 = 2047;
+
+const END_OF_IMAGE: u8 = 0xD9;
+const FIRST_RESTART: u8 = 0xD0;
+
+/// One block of a unit.
+struct Place<'a> {
+    plane: usize,
+    dc: &'a DcTable,
+    ac: &'a AcTable,
+    /// Blocks of the component in one unit, across and down.
+    across: usize,
+    down: usize,
+    /// Which one this is.
+    column: usize,
+    row: usize,
+}
+
+/// Decodes the scan into the planes.
+///
+/// The data must be sound to the end, and the end marker must follow at once.
+#[inline(always)]
+pub fn decode(inner: impl Steps, data: &[u8], header: &Header, planes: &mut [Plane]) -> Taken<()> {
+    let (dc_tables, ac_tables) = tables(header)?;
+    let single = planes.len() == 1;
+    let (max_h, max_v) = if single { (1, 1) } else { header.max_sampling() };
+    let units_across = header.width.div_ceil(8 * max_h);
+    let units_down = header.height.div_ceil(8 * max_v);
+    let places = places(planes, &dc_tables, &ac_tables)?;
+
+    let mut bits = Bits::new(data, header.scan);
+    let mut before = [0i32; 3]; // DC of the block before, by component
+    let mut until_restart = header.restart_interval;
+    let mut restarts = 0u8;
+    for unit_row in 0..units_down {
+        let rows: Vec<Option<[u32; 8]>> = places
+            .iter()
+            .map(|place| planes[place.plane].rows_of(unit_row * place.down + place.row))
+            .collect();
+        for unit in 0..units_across {
+            if header.restart_interval > 0 {
+                if until_restart == 0 {
+                    bits = bits.behind(FIRST_RESTART + (restarts & 7))?;
+                    restarts = restarts.wrapping_add(1);
+                    until_restart = header.restart_interval;
+                    before = [0; 3];
+                }
+                until_restart -= 1;
+            }
+            for (place, rows) in places.iter().zip(&rows) {
+                let plane = &mut planes[place.plane];
+                bits.ensure(SYMBOL_BITS);
+                let dc = &mut before[place.plane];
+                *dc += place.dc.next(&mut bits)?;
+                if dc.abs() > MOST_DC {
+                    return Err(NotTaken);
+                }
+                let needed = match rows {
+                    Some(rows) => plane
+                        .place_of(unit * place.across + place.column)
+                        .map(|place| (rows, place)),
+                    None => None,
+                };
+                match needed {
+                    Some((rows, at)) => {
+                        let samples = block(inner, &mut bits, *dc, place.ac, &plane.steps)?;
+                        plane.store(rows, at, &samples);
+                    }
+                    None => place.ac.skip_block(&mut bits)?,
+                }
+            }
+        }
+        if !bits.is_sound() {
+            return Err(NotTaken);
+        }
+    }
+    bits.behind(END_OF_IMAGE).map(|_| ())
+}
+
+type Tables<T> = [Option<Box<T>>; 4];
+
+/// The tables that the scan uses.
+fn tables(header: &Header) -> Taken<(Tables<DcTable>, Tables<AcTable>)> {
+    let (mut dc, mut ac) = ([const { None }; 4], [const { None }; 4]);
+    let given = |codes: &[Option<Code>; 4], i: usize| codes[i].clone().ok_or(NotTaken);
+    for component in &header.components {
+        if dc[component.dc].is_none() {
+            dc[component.dc] = Some(DcTable::new(&given(&header.dc_codes, component.dc)?)?);
+        }
+        if ac[component.ac].is_none() {
+            ac[component.ac] = Some(AcTable::new(&given(&header.ac_codes, component.ac)?)?);
+        }
+    }
+    Ok((dc, ac))
+}
+
+/// The blocks of one unit, in the order of the stream.
+fn places<'a>(
+    planes: &[Plane],
+    dc_tables: &'a Tables<DcTable>,
+    ac_tables: &'a Tables<AcTable>,
+) -> Taken<Vec<Place<'a>>> {
+    let mut places = Vec::new();
+    for (plane, Plane { component, .. }) in planes.iter().enumerate() {
+        let (across, down) = match planes {
+            [_] => (1, 1),
+            _ => (component.h, component.v),
+        };
+        let dc = dc_tables[component.dc].as_deref().ok_or(NotTaken)?;
+        let ac = ac_tables[component.ac].as_deref().ok_or(NotTaken)?;
+        for row in 0..down {
+            for column in 0..across {
+                places.push(Place { plane, dc, ac, across, down, column, row });
+            }
+        }
+    }
+    Ok(places)
+}
+
+/// Reads the AC coefficients of a block and transforms it.
+#[inline(always)]
+fn block(
+    inner: impl Steps,
+    bits: &mut Bits,
+    dc: i32,
+    table: &AcTable,
+    steps: &[i32; 64],
+) -> Taken<Samples> {
+    let mut block: Block = [0; 128];
+    block[0] = dc as i16;
+    if !table.read_block(bits, &mut block)? {
+        return Ok([[flat(dc, steps[0])?; 8]; 8]);
+    }
+    inner.transform(&block, steps)
+}

@@ -1,0 +1,40 @@
+//! What Python sees.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pyo3::prelude::*;
+use pyo3::types::PyByteArray;
+
+use crate::jpeg::{Options, load, load_plain};
+use crate::taps::Method;
+
+/// Raised whenever the functions or their results change, so that an old module is passed over.
+const INTERFACE: u32 = 2;
+
+/// A picture as the network's input: pixels, width and height of the upright picture; None if the
+/// picture has to go another way.
+#[pyfunction]
+#[pyo3(signature = (data, *, size, method, views, max_pixels, plain = false))]
+fn load_jpeg<'py>(
+    py: Python<'py>,
+    data: &[u8],
+    size: usize,
+    method: &str,
+    views: usize,
+    max_pixels: u64,
+    plain: bool,
+) -> Option<(Bound<'py, PyByteArray>, usize, usize)> {
+    let options = Options { size, method: Method::named(method).ok()?, views, max_pixels };
+    let work = if plain { load_plain } else { load };
+    // Never expected; but the picture has another way to go, and the process has others to do.
+    let loaded =
+        py.detach(|| catch_unwind(AssertUnwindSafe(|| work(data, &options)))).ok()?.ok()?;
+    Some((PyByteArray::new(py, &loaded.pixels), loaded.width, loaded.height))
+}
+
+#[pymodule]
+fn quantlabel_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("INTERFACE", INTERFACE)?;
+    module.add_function(wrap_pyfunction!(load_jpeg, module)?)?;
+    module.add_class::<crate::network::python::Network>()
+}

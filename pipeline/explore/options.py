@@ -1,0 +1,75 @@
+"""Where to look, and for what. Imports nothing heavy: `--help` prints the defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from pipeline.console.checks import require, require_run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DuplicatesOptions:
+    """Which run to search, and what counts as alike.
+
+    Attributes:
+        folder: of a finished run.
+        threshold: cosine of two feature vectors from which on two pictures count as nearly the
+            same, above 0 and at most 1; see docs/commands/duplicates.md.
+
+    Raises:
+        UsageError: a value that cannot work.
+    """
+
+    folder: str
+    threshold: float = 0.95
+
+    def __post_init__(self) -> None:
+        """Checks the values; touches no file."""
+        require_run(self.folder)
+        expected = "a cosine above 0 and at most 1"
+        require(0 < self.threshold <= 1, "--threshold", expected, self.threshold)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """Where to search, and for what.
+
+    Attributes:
+        folder: of a finished run.
+        like: path or uri of a picture; it need not be in the run.
+        k: results, 1 or more.
+
+    Raises:
+        UsageError: a value that cannot work.
+    """
+
+    folder: str
+    like: str
+    k: int = 20
+
+    def __post_init__(self) -> None:
+        """Checks the values; touches no file."""
+        require_run(self.folder)
+        require(self.like != "", "--like", "a picture", self.like)
+        require(self.k >= 1, "-k", "a number of results from 1 on", self.k)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReviewOptions:
+    """From which run, and how many.
+
+    Attributes:
+        folder: of a finished run.
+        budget: pictures that will be labelled, 1 or more.
+
+    Raises:
+        UsageError: a value that cannot work.
+    """
+
+    folder: str
+    budget: int = 500
+
+    def __post_init__(self) -> None:
+        """Checks the values; touches no file."""
+        require_run(self.folder)
+        require(self.budget >= 1, "--budget", "a number of pictures from 1", self.budget)

@@ -1,0 +1,73 @@
+"""What a run can be exported to. A new target is a writer in a file of its own and one entry here.
+
+Imports no writer before it is asked for, since `--help` lists the targets.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.export.source import Counts, Source
+
+_INSIDE_ARCHIVES = "they are inside archives, where it cannot look"
+_NOT_FILES = "they are not files of this machine, or are inside archives"
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportTarget:
+    """A tool that opens what is exported to it.
+
+    Attributes:
+        summary: what is written, a line of `--help`.
+        writer: `module.function` in this room.
+        left_out: why it may not take some pictures; None if it takes all.
+    """
+
+    summary: str
+    writer: str
+    left_out: str | None = None
+
+    def load(self) -> Callable[[Source, str], Counts]:
+        """The function that writes a run's rows to a folder."""
+        module, _, name = self.writer.partition(".")
+        writer: Callable[[Source, str], Counts] = getattr(
+            importlib.import_module(f"{__package__}.{module}"), name
+        )
+        return writer
+
+
+TARGETS: Mapping[str, ExportTarget] = {
+    "label-studio": ExportTarget(
+        "tasks with predictions, doubtful ones first, and their config",
+        "label_studio.write_label_studio",
+        _INSIDE_ARCHIVES,
+    ),
+    "fiftyone": ExportTarget(
+        "FiftyOneImageClassificationDataset; pictures stay in place",
+        "fiftyone.write_fiftyone",
+        f"{_NOT_FILES}, or do not have the extension of a picture",
+    ),
+    "huggingface": ExportTarget(
+        "a folder for datasets.load_dataset; pictures stay in place",
+        "huggingface.write_huggingface",
+    ),
+    "coco-classification": ExportTarget(
+        "COCO's JSON with a class for each image", "coco.write_coco"
+    ),
+    "csv": ExportTarget("a line a picture, and the failures", "csv_table.write_csv"),
+    "imagefolder": ExportTarget(
+        "a folder a class with links to its pictures",
+        "image_folder.write_image_folder",
+        f"{_NOT_FILES}, or have no label of the label map",
+    ),
+    "ledger": ExportTarget(
+        "what became of each thing listed, to join with an inventory",
+        "ledger.write_ledger",
+        "they were skipped, and are inside archives or gone",
+    ),
+}
+"""Name, which is also that of the folder in `export/`, to target."""

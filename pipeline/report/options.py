@@ -1,0 +1,29 @@
+"""What to report on. Imports nothing heavy: `--help` prints the defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from pipeline.console.checks import require, require_run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """What to report on.
+
+    Attributes:
+        folder: of a finished run, local or remote.
+        max_pictures: thumbnails at most; each makes the page about 8 kB larger.
+
+    Raises:
+        UsageError: a value that cannot work.
+    """
+
+    folder: str
+    max_pictures: int = 400
+
+    def __post_init__(self) -> None:
+        """Checks the values; touches no file."""
+        require_run(self.folder)
+        expected = "0 or a positive number"
+        require(self.max_pictures >= 0, "--max-pictures", expected, self.max_pictures)

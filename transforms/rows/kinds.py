@@ -1,0 +1,83 @@
+"""The kinds of rows, and what differs between them: names of files, schema, format, outcome."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from transforms.errors import UserError
+from transforms.rows.schema import (
+    FAILURE_COLUMNS,
+    PREDICTION_COLUMNS,
+    Column,
+    failure_table,
+    prediction_table,
+)
+
+
+class RowKind(enum.Enum):
+    """What a row says of its picture: what the network sees in it, or why there is no answer.
+
+    The value is the word for such rows in the names of files, in the manifest and in messages.
+    """
+
+    PREDICTION = "predictions"
+    FAILURE = "failures"
+
+    @property
+    def default_format(self) -> str:
+        """The format of its files, unless a user chooses another."""
+        return "parquet" if self is RowKind.PREDICTION else "jsonl"
+
+    @property
+    def outcome_column(self) -> str:
+        """The column that the ledger counts."""
+        return "class_id" if self is RowKind.PREDICTION else "reason"
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Its columns, in the order of files."""
+        return PREDICTION_COLUMNS if self is RowKind.PREDICTION else FAILURE_COLUMNS
+
+    def table(self, rows: Sequence[Any]) -> pa.Table:
+        """Records, at least one, as a table with the schema of the kind."""
+        return prediction_table(rows) if self is RowKind.PREDICTION else failure_table(rows)
+
+    def outcome(self, what: int | str) -> Outcome:
+        """What the ledger counts, from the value of `outcome_column`."""
+        return self.value, what
+
+    def file_name(self, name: str, *, format: str) -> str:
+        """The name of a file of such rows, `KIND-NAME.FORMAT`."""
+        return f"{self.value}-{name}.{format}"
+
+    def shard_name(self, at: int, *, of: int, format: str) -> str:
+        """The name of a shard, `KIND-SSSSS-of-NNNNN.FORMAT`, counted from 0."""
+        return self.file_name(f"{at:05d}-of-{of:05d}", format=format)
+
+
+Outcome = tuple[str, "int | str"]
+"""What became of a picture: the kind's value and the class id or reason. A key in Beam's sums, for
+which Beam has a coder of its own as long as it holds nothing but texts and numbers."""
+
+ANY_KIND = "|".join(kind.value for kind in RowKind)
+"""The first words of the names of files with rows, as alternatives of a regular expression."""
+
+
+def kind_of(name: str) -> RowKind:
+    """The kind of the rows in a file.
+
+    Args:
+        name: of the file, without its folder.
+
+    Raises:
+        UserError: a file of ours has no such name.
+    """
+    for kind in RowKind:
+        if name.startswith(f"{kind.value}-"):
+            return kind
+    expected = " or ".join(f"{kind.value}-..." for kind in RowKind)
+    raise UserError(f"{name}: not the name of a file with rows, expected {expected}")
