@@ -28,8 +28,8 @@ def write_image_folder(source: Source, folder: str) -> Counts:
     """
     if not files.is_local(folder):
         raise UserError(
-            f"{folder}: there are no links in a bucket. Copy the run's folder to this machine and "
-            "export that, or choose another format, see --help."
+            f"{source.run.folder}: there are no links in a bucket. Copy the run's folder to this "
+            "machine and export that, or choose another format, see --help."
         )
     folders = _folders(source.choices)
     rows, number = 0, 0

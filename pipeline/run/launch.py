@@ -55,6 +55,15 @@ def label(options: LabelOptions, *, console: Console | None = None) -> Manifest 
     if options.is_dataflow:
         paths = [("--input", path) for path in options.inputs] + [("--output", options.output)]
         dataflow.prepare(flags, paths=paths, command=_EXAMPLE)
+    if console is not None:
+        for source in without_versions(options):
+            console.print(
+                f"--resume keeps no row of {source}: its storage tells no version of a file, so "
+                "all pictures there are labelled again",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
     runs_on = runner.create(options)
     output = f"--output {shown(options.output)}"
     files.require_access(options.output, what=output)
@@ -66,11 +75,12 @@ def label(options: LabelOptions, *, console: Console | None = None) -> Manifest 
     model = load_network(options.model, sha256=options.sha256)
     identity = _identity(options, model, label_map)
     service = None if options.is_local else options.runner
-    with lock.held(options.output, started=identity.started, runner=service):
+    attempt = attempts.new(options.output)
+    with lock.held(options.output, attempt=attempt, started=identity.started, runner=service):
         if options.resume or not options.overwrite:
-            attempts.recover(options.output)
+            attempts.recover(options.output, by=attempt, replace=options.overwrite)
         ledger.check_writable(options.output, replace=replace)
-        attempt = _begin(options, identity)
+        _begin(attempt, options, identity)
         watched = console if options.is_local else None
         with (
             progress.reports(console=watched) as progress_folder,
@@ -93,13 +103,20 @@ def label(options: LabelOptions, *, console: Console | None = None) -> Manifest 
         return read_manifest(options.output)
 
 
-def _begin(options: LabelOptions, identity: Identity) -> str:
+def without_versions(options: LabelOptions) -> list[str]:
+    """Inputs of a resumed run whose pictures cannot be told from changed ones."""
+    if not options.resume:
+        return []
+    return [shown(source) for source in options.inputs if not files.tells_versions(source)]
+
+
+def _begin(attempt: str, options: LabelOptions, identity: Identity) -> None:
     """Decides on what earlier runs left, and makes the folder of this one's attempt."""
     if not options.resume:
         attempts.discard(options.output)
     elif not options.overwrite:
         attempts.require_same(options.output, identity)
-    return attempts.begin(options.output, identity)
+    attempts.begin(attempt, identity)
 
 
 def _require_a_picture(source: str, options: LabelOptions) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import itertools
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -28,6 +29,9 @@ from transforms.storage.addresses import name_of, text
 
 _AT_ONCE = 1000
 """Pictures that are looked up at a time."""
+
+_CLOCKS_APART_S = 86_400.0
+"""What is newer than this is no time at which something came: a clock was wrong."""
 
 _LOOKS_AT_ONCE = 32
 """Files that are asked at a time when they came to be there, some milliseconds each."""
@@ -92,6 +96,7 @@ class ListedAgain:
 
     def _problems_of(self, source: str, threads: ThreadPoolExecutor) -> Iterator[str]:
         pictures = self._listed(source)
+        until = time.time() + _CLOCKS_APART_S
         while some := list(itertools.islice(pictures, _AT_ONCE)):
             self.pictures += len(some)
             has_row = self._find([picture.uri for picture in some])
@@ -100,7 +105,7 @@ class ListedAgain:
             ages = dict(zip(files, threads.map(_changed, files), strict=True))
             for uri, file in without:
                 age = ages[file]
-                if age is None or age >= self._began:
+                if age is None or self._began <= age <= until:
                     self.new += 1
                     continue
                 self.missing += 1

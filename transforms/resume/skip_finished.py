@@ -311,15 +311,13 @@ def _look_at(file: str) -> Look:
 
 
 def _look_at_object(uri: str) -> Look:
-    if not files.is_gcs(uri):
+    if not files.tells_versions(uri):
         return _UNKNOWN
     try:
-        from transforms.storage import gcs
-
-        found = gcs.find(uri)
+        found = files.find(uri)
     except (ImportError, OSError):  # reading it will tell why
         return _UNKNOWN
-    return _ABSENT if found is None else (found.size, found.version)
+    return _ABSENT if found is None else found
 
 
 def _says(listed: str | None, stored: str | None) -> bool:

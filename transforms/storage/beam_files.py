@@ -104,12 +104,16 @@ def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
 
 
 def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
-    """As `open_read`; Beam's file systems tell no version."""
+    """As `open_read`; of Beam's file systems only S3 tells a version, and we ask it ourselves."""
+    if _is_s3(path):
+        return cast("tuple[IO[bytes], str]", _s3().open_versioned(path))
     return open_read(path), None
 
 
 def open_read(path: str) -> IO[bytes]:
     """Opens a file for reading as it is, nothing decompressed on the way."""
+    if _is_s3(path):
+        return open_versioned(path)[0]
     with _beam(path) as beam:
         if not beam.exists(path):
             raise FileNotFoundError(errno.ENOENT, "no such file", path)
@@ -130,6 +134,21 @@ def create(path: str) -> IO[bytes]:
     with _beam(path) as beam:
         file = beam.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
     return cast("IO[bytes]", file)
+
+
+def claim(path: str, content: bytes, *, version: str | None) -> bool:
+    """As `transforms.storage.s3.claim`, for s3:// only."""
+    return cast("bool", _s3().claim(path, content, version=version))
+
+
+def delete_version(path: str, *, version: str | None) -> None:
+    """As `transforms.storage.s3.delete_version`, for s3:// only."""
+    _s3().delete_version(path, version=version)
+
+
+def find(path: str) -> tuple[int, str] | None:
+    """As `transforms.storage.s3.find`, for s3:// only."""
+    return cast("tuple[int, str] | None", _s3().find(path))
 
 
 def exists(path: str) -> bool:
@@ -183,3 +202,12 @@ def delete_tree(folder: str) -> None:
     if found := match(posixpath.join(folder, "**")):
         with _beam(folder) as beam:
             beam.delete([path for path, _ in found])
+
+
+def replace_tree(new: str, old: str) -> None:
+    """Deletes the files of one folder and moves those of another into it."""
+    delete_tree(old)
+    inside = posixpath.join(new, "")
+    found = [path for path, _ in match(f"{inside}**")]
+    if found:
+        move([(path, posixpath.join(old, path[len(inside) :])) for path in found])

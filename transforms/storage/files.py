@@ -32,6 +32,15 @@ class _Files(Protocol):
     def move(self, pairs: Sequence[tuple[str, str]]) -> None: ...
     def delete(self, paths: Sequence[str]) -> None: ...
     def delete_tree(self, folder: str) -> None: ...
+    def replace_tree(self, new: str, old: str) -> None: ...
+
+
+class _Versioned(Protocol):
+    """What storage offers besides that writes only over a version that is known."""
+
+    def claim(self, path: str, content: bytes, *, version: str | None) -> bool: ...
+    def delete_version(self, path: str, *, version: str | None) -> None: ...
+    def find(self, path: str) -> tuple[int, str] | None: ...
 
 
 def is_local(path: str) -> bool:
@@ -42,6 +51,11 @@ def is_local(path: str) -> bool:
 def is_gcs(path: str) -> bool:
     """Whether the path is in Cloud Storage."""
     return path.startswith("gs://")
+
+
+def tells_versions(path: str) -> bool:
+    """Whether the storage of a path tells a version of each file, as in `ImageRef`."""
+    return is_local(path) or path.startswith(("gs://", "s3://"))
 
 
 def _files(path: str) -> _Files:
@@ -129,17 +143,23 @@ def write_bytes(path: str, content: bytes) -> None:
 def claim(path: str, content: bytes, *, version: str | None) -> bool:
     """Writes a whole file if nobody has written it since it was `version` (None: there was none).
 
-    Only Cloud Storage can tell; elsewhere the last one wins.
+    Only Cloud Storage and S3 can tell; elsewhere the last one wins.
 
     Returns:
         Whether it was written.
     """
-    if is_gcs(path):
-        from transforms.storage import gcs
-
-        return gcs.claim(path, content, version=version)
+    if tells_versions(path) and not is_local(path):
+        return cast("_Versioned", _files(path)).claim(path, content, version=version)
     write_bytes(path, content)
     return True
+
+
+def delete_version(path: str, *, version: str | None) -> None:
+    """Deletes a file if it is still `version`; see `claim` for where that can be told."""
+    if tells_versions(path) and not is_local(path):
+        cast("_Versioned", _files(path)).delete_version(path, version=version)
+    else:
+        delete([path])
 
 
 def read(path: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -> Content:
@@ -182,6 +202,15 @@ def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
         OSError: as `open_read`.
     """
     return _files(path).open_versioned(path)
+
+
+def find(path: str) -> tuple[int, str] | None:
+    """Bytes and version of an object in Cloud Storage or S3; None if there is none.
+
+    Raises:
+        OSError: the storage cannot be asked.
+    """
+    return cast("_Versioned", _files(path)).find(path)
 
 
 def read_bytes(path: str) -> bytes:
@@ -233,6 +262,14 @@ def delete(paths: Sequence[str]) -> None:
 def delete_tree(folder: str) -> None:
     """Deletes a folder and what it holds, if it is there."""
     _files(folder).delete_tree(folder)
+
+
+def replace_tree(new: str, old: str) -> None:
+    """Puts a folder in the place of another, which need not exist.
+
+    On this machine whoever looks sees the one or the other. In a bucket objects come one by one.
+    """
+    _files(new).replace_tree(new, old)
 
 
 _CHUNK = 1024 * 1024

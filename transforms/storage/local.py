@@ -7,6 +7,7 @@ deletes.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import io
 import os
@@ -171,13 +172,16 @@ def exists(path: str) -> bool:
 
 
 def changed(path: str) -> float | None:
-    """When a file was written, renamed or linked last, whichever was later."""
+    """When a file was written, renamed or linked last, whichever was later.
+
+    The time that people see and set (mtime) may be any, in the future too. That of the system's own
+    record (ctime) moves with each of these, and nobody can set it.
+    """
     times: list[float] = []
     for look in (os.lstat, os.stat):
         # ValueError: a NUL character in the name. A dangling link has a time of its own.
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
-            status = look(path)
-            times += [status.st_mtime, status.st_ctime]
+            times.append(look(path).st_ctime)
     return max(times, default=None)
 
 
@@ -217,5 +221,36 @@ def delete(paths: Sequence[str]) -> None:
 
 def delete_tree(folder: str) -> None:
     """Deletes a folder and what it holds."""
-    if os.path.isdir(folder):
+    if os.path.islink(folder):
+        os.remove(folder)
+    elif os.path.isdir(folder):
         shutil.rmtree(folder)
+
+
+def replace_tree(new: str, old: str) -> None:
+    """Puts a folder in the place of another, at one moment where the system can swap two."""
+    os.makedirs(new, exist_ok=True)  # a folder of nothing may not have been made
+    if not os.path.lexists(old):
+        os.rename(new, old)
+    elif not _swapped(new, old):
+        aside = f"{new}.old"
+        os.rename(old, aside)
+        os.rename(new, old)
+        delete_tree(aside)
+    _sync_folder(os.path.dirname(old) or ".")
+    delete_tree(new)
+
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+"""From Linux' fcntl.h and fs.h: https://man7.org/linux/man-pages/man2/rename.2.html."""
+
+
+def _swapped(first: str, second: str) -> bool:
+    """Gives two paths each other's names; False where the system or file system cannot."""
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError):
+        return False
+    paths = (os.fsencode(first), os.fsencode(second))
+    done: int = renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE)
+    return done == 0

@@ -36,6 +36,7 @@ def _pieces(folder: Path, kind: str) -> list[Piece]:
     """Files that a run has written and that have no names yet."""
     attempt = folder / "_unfinished-x"
     attempt.mkdir(exist_ok=True)
+    (attempt / "_RUN.json").write_text("{}", "utf-8")
     pieces = []
     for name, rows in ROWS.items():
         if kind in name:
