@@ -49,6 +49,9 @@ _CONTENTS = {
 }
 """Files by the reason that each must fail for."""
 
+_OUTCOMES = {"folder": "not_a_file", "pipe": "not_a_file", "loop": "not_found"}
+"""Of what is no file."""
+
 
 class Laid(NamedTuple):
     """What was laid out.
@@ -78,6 +81,7 @@ def lay_out(root: Path, count: int) -> Laid:
         (root / name).write_bytes(content)
     (root / "folder").mkdir()
     os.mkfifo(root / "pipe")
+    (root / "loop").symlink_to(root / "loop")
     outcomes: collections.Counter[str] = collections.Counter()
     listing, folder = root / "list.jsonl", root / "more"
     with listing.open("wb") as file:
@@ -98,18 +102,19 @@ def _hundred(root: Path, first: int) -> Iterator[tuple[str, bytes]]:
     """The outcomes and lines of a hundred references."""
     folder = root / "files" / f"{first:07d}"
     folder.mkdir(parents=True)
-    links = [_PICTURE] * 10 + [*_CONTENTS, "folder", "pipe"]
+    links = [_PICTURE] * 10 + [*_CONTENTS, "folder", "pipe", "loop"]
     for number, target in enumerate(links):
         path = folder / f"{number}.jpg"
         path.symlink_to(root / target)
-        outcome = "not_a_file" if target in ("folder", "pipe") else target
-        yield outcome, _line(uri=str(path), title=f"{target} {number}")
+        yield _OUTCOMES.get(target, target), _line(uri=str(path), title=f"{target} {number}")
     yield "bad_manifest_row", _line(title="no uri")
     yield "bad_manifest_row", b'{"uri": "half a line'
+    yield "bad_manifest_row", b'{"uri": "a.jpg", "deep": ' + b"[" * 2_000
+    yield "unsupported_uri", _line(uri=f"http://[bad/{first}.jpg")
     yield "unsupported_uri", _line(uri=f"ftp://user:secret@host/{first}.jpg")
     yield "not_found", _line(uri=f"{folder}/odd \\ \t \"'# é.jpg")
     yield "not_found", _line(uri=f"{root}/{_PICTURE}/{first}.jpg")  # below a file
-    for number in range(len(links) + 5, 100):
+    for number in range(len(links) + 7, 100):
         yield "not_found", _line(uri=f"{folder}/{number}.jpg")
 
 
