@@ -28,6 +28,7 @@ from pipeline.export.label_studio_config import NONE_OF_THESE, image_address, la
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms.errors import UsageError
 from transforms.rows.marker import mark_files
+from transforms.rows.spreadsheet import harmless
 from transforms.storage import files
 
 FILE = "review/review.csv"
@@ -194,7 +195,9 @@ def _csv(rows: list[dict[str, Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    texts = ("label", "choices")
+    for row in rows:  # the label is empty where the label map gave none
+        writer.writerow(row | {name: harmless(row[name] or "") for name in texts})
     return text.getvalue().encode()
 
 

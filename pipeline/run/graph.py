@@ -14,6 +14,7 @@ from pipeline.run.folder.ledger import FinishRun
 from pipeline.run.folder.manifest import Identity
 from pipeline.run.options import LabelOptions
 from pipeline.run.resume import EarlierRows
+from pipeline.run.runners.options import processes
 from pipeline.run.runners.progress import CountPictures, Kind, MeterPictures
 from transforms.images.load_and_preprocess import LoadAndPreprocess
 from transforms.inputs.read_images import ReadImages
@@ -48,7 +49,10 @@ def build(
     read = pipeline | "Read" >> ReadImages(options.inputs, image_key=options.image_key)
     earlier = read.refs | "Earlier" >> EarlierRows(options, identity=identity, attempt=attempt)
     loaded = earlier.refs | "Load" >> LoadAndPreprocess(
-        identity.preprocess, image_key=options.image_key
+        identity.preprocess,
+        image_key=options.image_key,
+        memory=options.memory,
+        processes=processes(options, pipeline.options),
     )
     classified = loaded.images | "Classify" >> ClassifyImages(model, identity.scoring)
     predictions = classified.predictions

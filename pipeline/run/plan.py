@@ -19,7 +19,8 @@ from pipeline.models.load import load_network
 from pipeline.run.options import LabelOptions, PlanOptions
 from pipeline.run.sample import Sampled, take_sample
 from transforms.images.loader import Loader
-from transforms.images.loader_pool import Ahead, LoaderPool, cores
+from transforms.images.loader_pool import Ahead, LoaderPool
+from transforms.images.machine import cores
 from transforms.inputs.archives.members import Member
 from transforms.network.classify_images import model_handler
 from transforms.network.ranking import BATCH_SIZE

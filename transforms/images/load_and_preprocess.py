@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -67,6 +68,9 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         how: method, size and so on.
         image_key: which part of an archive is the picture, see
             `transforms.inputs.archives.members`.
+        memory: bytes that the pictures of a process may take, encoded and decoded; None for
+            `transforms.images.machine.default_budget`. A picture that costs more is decoded alone.
+        processes: that share a machine, for that default; None for one for each processor.
         changed: fields of `how` that shall be others: `LoadAndPreprocess(size=160)`. The same
             `views` must be told to `ClassifyImages`.
     """
@@ -76,29 +80,44 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         how: Preprocessing = Preprocessing(),
         *,
         image_key: str | None = None,
+        memory: int | None = None,
+        processes: int | None = 1,
         **changed: Any,
     ) -> None:
         super().__init__()
         self.how = dataclasses.replace(how, **changed)
         self.image_key = image_key
+        self.memory = memory
+        self.processes = processes
 
     def expand(self, refs: beam.PCollection[ImageRef]) -> LoadResult:
         """Builds the graph: one ParDo with four outputs."""
         if not refs.windowing.is_default():
             raise ValueError("LoadAndPreprocess expects its input in the global window")
-        load = beam.ParDo(_Load(Loader(self.how), self.image_key))
+        loader = Loader(self.how)
+        load = beam.ParDo(_Load(loader, self.image_key, self.memory, self.processes))
         loaded = refs | "Load" >> load.with_outputs(_FAILURES, _TALLY, _SKIPPED, main="images")
         return LoadResult(loaded.images, loaded[_FAILURES], loaded[_TALLY], loaded[_SKIPPED])
 
 
 class _Load(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, loader: Loader, image_key: str | None) -> None:
+    def __init__(
+        self,
+        loader: Loader,
+        image_key: str | None,
+        memory: int | None,
+        processes: int | None,
+    ) -> None:
         self._loader = loader
         self._image_key = image_key
+        self._memory = memory
+        self._processes = processes
         self._shared = Shared()
 
     def setup(self) -> None:
-        self._pool: LoaderPool = self._shared.acquire(LoaderPool)
+        self._pool: LoaderPool = self._shared.acquire(
+            functools.partial(LoaderPool, memory=self._memory, processes=self._processes)
+        )
         self._ahead = Ahead()
 
     def start_bundle(self) -> None:

@@ -41,10 +41,17 @@ class Loader:
             return failure(ref, Stage.READ, error)
         return ref._replace(size=len(data), version=version), data
 
-    def decode(self, ref: ImageRef, data: bytes, *, scratch: Scratch) -> Image | Failure:
-        """Decodes and resamples what `read` has read."""
+    def decode(
+        self,
+        ref: ImageRef,
+        data: bytes,
+        *,
+        scratch: Scratch,
+        reserve: Reserve = lambda _: None,
+    ) -> Image | Failure:
+        """Decodes and resamples what `read` has read; the arguments are those of `load`."""
         try:
-            pixels, width, height, encoding = load(data, self.how, scratch=scratch)
+            pixels, width, height, encoding = load(data, self.how, scratch=scratch, reserve=reserve)
         except ImageError as error:
             return failure(ref, Stage.DECODE, named_by(ref.uri, error))
         return Image(ref, hashlib.sha256(data).hexdigest(), width, height, encoding, pixels)

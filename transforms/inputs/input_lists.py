@@ -24,6 +24,7 @@ from transforms.inputs.archives.parquet import PARQUET_ERRORS, columns_of, open_
 from transforms.inputs.meta import meta_json
 from transforms.inputs.values import rows_of
 from transforms.records import ImageRef
+from transforms.rows.spreadsheet import from_cell
 from transforms.storage import files
 from transforms.storage.addresses import without_credentials
 
@@ -204,7 +205,12 @@ def _csv_rows(path: str) -> Iterator[_Row]:
             if isinstance(cells, str):
                 yield _Row(where, None, cells)
             else:
-                yield _Row(where, dict(zip(header, cells, strict=True)))
+                yield _Row(where, dict(map(_cell, header, cells)))
+
+
+def _cell(name: str, cell: str) -> tuple[str, str]:
+    """Without what exports put before text that looks like a formula; never of an address."""
+    return name, cell if name == "uri" else from_cell(cell)
 
 
 class _Records:

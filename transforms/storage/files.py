@@ -168,7 +168,7 @@ def read(path: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -> Con
     Args:
         path: of a file or object.
         max_bytes: larger ones are refused, before they are read.
-        reserve: called before the bytes of a remote picture are read.
+        reserve: called before the bytes of the picture are read; may block.
 
     Raises:
         OSError: it is missing, not a regular file, not readable or too large (EFBIG), or the

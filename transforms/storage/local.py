@@ -29,11 +29,12 @@ def require_access(path: str) -> None:
     """Local files need nothing."""
 
 
-def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:  # noqa: ARG001
-    """Reads a picture. Few are read at a time, as many as are decoded, so none waits for room."""
+def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
+    """Reads a picture."""
     descriptor, status = _open_regular(path)
     try:
         require_at_most(max_bytes, status.st_size, path)
+        reserve(status.st_size)
         return Content(_read(descriptor, status.st_size), str(status.st_mtime_ns))
     finally:
         os.close(descriptor)

@@ -11,7 +11,7 @@ from transforms import beam_internals
 
 _DIED = (
     "a worker process has died, as happens when memory is short. Try fewer workers "
-    "(--direct_num_workers) or a smaller --max-pixels"
+    "(--direct_num_workers) or a smaller --memory"
 )
 
 _CLOSED = "Channel closed prematurely"

@@ -14,9 +14,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import simplejpeg
 from PIL import Image, features
 
-from tests.helpers.encoded import encoded, grey_tiff, orientation_exif, png, png_chunk, waves
+from tests.helpers.encoded import (
+    encoded,
+    grey_tiff,
+    lossless_jpeg,
+    orientation_exif,
+    png,
+    png_chunk,
+    waves,
+)
 from transforms.failures import ImageError
 from transforms.images.decode import decode
 from transforms.images.pixels import Scratch
@@ -324,6 +333,42 @@ def test_a_partial_pixel_is_never_mirrored_to_the_front() -> None:
     mirrored = decode(encoded(waves(402, 642), "JPEG", exif=orientation_exif(3)), min_side=50)
     assert upright.pixels.shape == (51, 81, 3)
     assert mirrored.pixels.shape == (201, 321, 3)
+
+
+@pytest.fixture
+def asked_of_simplejpeg(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The heights and widths that it is asked for; it gets to see none but 40 x 64."""
+    asked: list[tuple[int, int]] = []
+    decoder = simplejpeg.decode_jpeg
+
+    def recorded(data: bytes, **options: Any) -> npt.NDArray[np.uint8]:
+        asked.append((options["min_height"], options["min_width"]))
+        assert asked[-1] == (40, 64)
+        pixels: npt.NDArray[np.uint8] = decoder(data, **options)
+        return pixels
+
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", recorded)
+    return asked
+
+
+@pytest.mark.parametrize("min_side", [None, 1, 2, 8, 400])
+def test_a_lossless_jpeg_is_decoded_exactly_and_never_reduced(
+    min_side: int | None, asked_of_simplejpeg: list[tuple[int, int]]
+) -> None:
+    grey = waves(40, 64)[..., 0]
+    pixels = decode(lossless_jpeg(grey), min_side=min_side).pixels
+    assert (pixels == grey[..., None]).all()
+    assert asked_of_simplejpeg == [(40, 64)]
+
+
+@pytest.mark.parametrize("marker", [0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF])
+@pytest.mark.parametrize("min_side", [None, 1])
+def test_a_jpeg_process_that_no_decoder_reads_is_unsupported(
+    marker: int, min_side: int | None, asked_of_simplejpeg: list[tuple[int, int]]
+) -> None:
+    data = JPEGS["baseline"].replace(b"\xff\xc0", bytes([0xFF, marker]))
+    assert _refused(data, min_side=min_side) == "unsupported"
+    assert asked_of_simplejpeg == []
 
 
 def test_other_formats_are_never_reduced() -> None:
