@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 
 from transforms.inputs.archives.kinds import archive_of
-from transforms.inputs.buckets import unit_of
 
 BUCKETS = 4096
 """Work units of a run: a uri belongs to the same unit on every machine.
