@@ -16,7 +16,7 @@ from transforms.images.settings import Preprocessing
 from transforms.records import Pixels
 
 _LARGEST = 1024
-"""Rows of the input, as in native/src/python.rs."""
+"""Rows of the input, as in native/src/jpeg.rs."""
 
 
 class Taken(NamedTuple):

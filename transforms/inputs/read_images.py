@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -11,17 +10,12 @@ import apache_beam as beam
 
 from transforms.bundles import in_window, pack, unpack
 from transforms.inputs import listing as sources
-from transforms.inputs.archives.kinds import archive_kind, archive_of
+from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import named_archive
+from transforms.inputs.buckets import to_bytes, unit_of
 from transforms.inputs.remote import Part
+from transforms.inputs.skips import Count, Tally
 from transforms.records import Failure, ImageRef
-
-BUCKETS = 4096
-"""Work units of a run: a uri belongs to the same unit on every machine.
-
-Enough to feed some thousand cores; at a thousand million pictures a unit holds 250,000 references,
-25 MB.
-"""
 
 _REFS_HELD = 50_000
 """References that a bundle packs at a time. Packed, 1,000,000 of them cost a grouping in the
@@ -30,6 +24,7 @@ DirectRunner 55 MB and 3 s; one element each, 430 MB and 9 s."""
 _TALLY = "tally"
 _FAILURES = "failures"
 _FOUND = "found"
+_SKIPPED = "skipped"
 
 
 class ReadResult(NamedTuple):
@@ -40,14 +35,17 @@ class ReadResult(NamedTuple):
         failures: PCollection[Failure], what could not be listed.
         tally: PCollection[tuple[str, int]], partial sums to add up per name: `entries` (pictures
             listed), `duplicates` (entries whose uri had been seen), `inputs` (refs and failures),
-            `skipped` (files of a folder without an image extension), `unread` (archives).
+            `skipped` (what is no input), `unread` (archives).
         listing: the part of `tally` that is complete before the first reference leaves.
+        skipped: PCollection[tuple[str, Count]], partial counts of what was skipped, by kind, see
+            `transforms.inputs.skips`.
     """
 
     refs: beam.PCollection[ImageRef]
     failures: beam.PCollection[Failure]
     tally: beam.PCollection[tuple[str, int]]
     listing: beam.PCollection[tuple[str, int]]
+    skipped: beam.PCollection[tuple[str, Count]]
 
 
 @dataclasses.dataclass(eq=False)
@@ -68,10 +66,11 @@ class ReadImages(beam.PTransform):  # type: ignore[misc]
         """Builds the graph: list, pack, group by bucket, unpack."""
         listed = (
             begin
-            | "Inputs" >> beam.Create([_to_bytes(source) for source in self.inputs])
+            | "Inputs" >> beam.Create([to_bytes(source) for source in self.inputs])
             | "Split" >> beam.FlatMap(_groups_of_parts, image_key=self.image_key)
             | "Spread" >> beam.Reshuffle()
-            | "List" >> beam.ParDo(_List()).with_outputs(_TALLY, _FAILURES, _FOUND, main="refs")
+            | "List"
+            >> beam.ParDo(_List()).with_outputs(_TALLY, _FAILURES, _FOUND, _SKIPPED, main="refs")
         )
         _ = (
             listed[_FOUND]
@@ -86,7 +85,7 @@ class ReadImages(beam.PTransform):  # type: ignore[misc]
         )
         listing = (listed[_TALLY], packed[_TALLY]) | "Listing" >> beam.Flatten()
         tally = (listing, unpacked[_TALLY]) | "Tally" >> beam.Flatten()
-        return ReadResult(unpacked.refs, listed[_FAILURES], tally, listing)
+        return ReadResult(unpacked.refs, listed[_FAILURES], tally, listing, listed[_SKIPPED])
 
 
 def _groups_of_parts(source: bytes, *, image_key: str | None) -> Iterator[list[Part]]:
@@ -108,7 +107,8 @@ def _require_a_picture(source: bytes, found: int) -> None:
 
 class _List(beam.DoFn):  # type: ignore[misc]
     def process(self, parts: list[Part]) -> Iterator[Any]:
-        skipped = failures = pictures = 0
+        failures = pictures = 0
+        skipped = Tally()
         for item in sources.list_together(parts):
             if isinstance(item, ImageRef):
                 pictures += 1
@@ -117,10 +117,16 @@ class _List(beam.DoFn):  # type: ignore[misc]
                 failures += 1
                 yield beam.pvalue.TaggedOutput(_FAILURES, item)
             else:
-                skipped += 1
-        yield beam.pvalue.TaggedOutput(_FOUND, (_to_bytes(parts[0].source), pictures + failures))
-        for name, count in (("skipped", skipped), ("entries", failures), ("inputs", failures)):
+                skipped.add(item)
+        yield beam.pvalue.TaggedOutput(_FOUND, (to_bytes(parts[0].source), pictures + failures))
+        for name, count in (
+            ("skipped", skipped.total),
+            ("entries", failures),
+            ("inputs", failures),
+        ):
             yield beam.pvalue.TaggedOutput(_TALLY, (name, count))
+        for of_kind in skipped.flush():
+            yield beam.pvalue.TaggedOutput(_SKIPPED, of_kind)
 
 
 class _Pack(beam.DoFn):  # type: ignore[misc]
@@ -181,24 +187,6 @@ def _joined(one: ImageRef, other: ImageRef) -> ImageRef:
     # Two versions: the picture changed between the listings. Whoever needs to know looks again.
     size, version = looks.pop() if len(looks) == 1 else (None, None)
     return ImageRef(one.uri, meta, size, version)
-
-
-def unit_of(uri: str) -> int:
-    """The bucket of a picture. Members of an archive share its bucket, and meet it there."""
-    return bucket_of(archive_of(uri) or uri)
-
-
-def bucket_of(key: str) -> int:
-    """The work unit of a key, 0..BUCKETS-1, the same on every machine."""
-    # A CRC is linear: names that differ in one digit would share most of its low bits. The
-    # multiplication (Knuth, The Art of Computer Programming 3, 6.4) spreads them.
-    checksum = zlib.crc32(_to_bytes(key))
-    return (checksum * 2654435769 % 2**32) * BUCKETS >> 32
-
-
-def _to_bytes(path: str) -> bytes:
-    """The same on every machine, whichever encoding it has for the names of files."""
-    return path.encode("utf-8", "surrogateescape")
 
 
 def _to_text(path: bytes) -> str:

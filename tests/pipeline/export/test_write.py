@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas
 import pytest
 from pycocotools.coco import COCO
@@ -21,12 +23,17 @@ from pipeline.cli import main
 from pipeline.export import label_studio
 from pipeline.export.image_folder import safe_name
 from pipeline.export.source import is_member, unique_names
+from pipeline.export.targets import TARGETS
+from pipeline.labels import tables
 from tests.helpers.finished_runs import plausible, some_failures, write_run
 from tests.helpers.label_studio import validated
 from tests.helpers.pictures import make_pictures
+from tests.helpers.root import ROOT
 from tests.helpers.rows import prediction
+from transforms.inputs.archives.base import Skipped
+from transforms.inputs.listing import list_input
 from transforms.network.classes import class_names
-from transforms.records import Prediction
+from transforms.records import Failure, ImageRef, Prediction
 
 NAMES = ("a b#c é.jpg", 'it\'s "<b>" 😀+%20&.jpg', "plain")
 """Of the local pictures; the last has no extension."""
@@ -222,7 +229,7 @@ def test_tasks_come_in_files_in_order_of_doubt(
     uris = [task["data"]["uri"] for tasks in files for task in tasks]
     assert uris == [row.uri for row in sorted(rows, key=lambda row: row.score)]
     names = sorted(path.name for path in (tmp_path / "labels/export/label-studio").iterdir())
-    assert names[:2] == ["config.xml", "tasks-00000-of-00008.json"]
+    assert names[:3] == ["_QUANTLABEL.json", "config.xml", "tasks-00000-of-00008.json"]
 
 
 def test_fiftyone_finds_every_picture(run: Path) -> None:
@@ -413,6 +420,26 @@ def test_csv_holds_every_row_and_every_failure(run: Path) -> None:
     assert failures["reason"].tolist() == ["truncated", "truncated"]
 
 
+def test_labels_that_look_like_formulas_are_none_in_a_csv_and_come_back(tmp_path: Path) -> None:
+    label = '=HYPERLINK("http://example.com","x")'
+    row = prediction(1, uri="/p/a.jpg")._replace(label=label, top_labels=[label, "-b"])
+    failed = Failure("/p/b.jpg", "read", "missing", "@x", True)
+    write_run(tmp_path / "run", [row], [failed])
+    _export(tmp_path / "run", "csv")
+    path = tmp_path / "run/export/csv/predictions.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        (cells,) = csv.DictReader(file)
+    assert (cells["label"], cells["label_2"]) == ("'" + label, "'-b")
+    assert cells["uri"] == "/p/a.jpg"
+    (read,) = tables.rows(str(path))
+    assert (read.values["label"], read.values["label_2"]) == (label, "-b")
+    (ref,) = list_input(str(path))
+    assert isinstance(ref, ImageRef)
+    assert json.loads(ref.meta or "")["label"] == label
+    failures = pandas.read_csv(tmp_path / "run/export/csv/failures.csv")
+    assert failures["message"].tolist() == ["'@x"]
+
+
 def test_an_export_replaces_the_last_and_touches_nothing_else(run: Path) -> None:
     before = {path: path.read_bytes() for path in run.iterdir()}
     _export(run, "csv")
@@ -422,6 +449,7 @@ def test_an_export_replaces_the_last_and_touches_nothing_else(run: Path) -> None
     _export(run, "imagefolder")
     _export(run, "imagefolder")  # over the links of before, whose pictures stay
     assert sorted(path.name for path in (run / "export/csv").iterdir()) == [
+        "_QUANTLABEL.json",
         "failures.csv",
         "predictions.csv",
     ]
@@ -496,3 +524,67 @@ def test_members_of_archives_are_told_from_odd_names() -> None:
     assert not is_member("/a/b#c.jpg")
     assert not is_member("/a/b.tar/c.jpg")
     assert not is_member("/a/b.tar")
+
+
+def test_the_ledger_names_every_listed_thing_and_joins_with_an_inventory(tmp_path: Path) -> None:
+    folder = tmp_path / "input"
+    folder.mkdir()
+    (folder / "notes.odd").touch()
+    rows = [
+        prediction(number, uri=f"gs://photos/{number}.jpg")._replace(size=10 + number, version="7")
+        for number in range(5)
+    ]
+    failed = [
+        Failure("gs://photos/a.jpg", "decode", "truncated", "it ends early", False, 99, "8"),
+        Failure("gs://photos/b.jpg", "read", "not_found", "no such object", False),
+    ]
+    run = tmp_path / "labels"
+    write_run(run, rows, failed, rows_per_shard=3, skipped=3, options={"inputs": [str(folder)]})
+    summary = _export(run, "ledger")
+    assert (summary["rows"], summary["left_out"]) == (8, 2)
+    ledger = str(run / "export/ledger/ledger.parquet")
+    assert duckdb.sql(f"SELECT * FROM '{ledger}' ORDER BY uri").fetchall() == [
+        (f"{folder}/notes.odd", None, None, "skipped", "other", None),
+        *(
+            (
+                f"gs://photos/{number}.jpg",
+                "7",
+                10 + number,
+                "prediction",
+                None,
+                f"predictions-0000{number // 3}-of-00002.parquet",
+            )
+            for number in range(5)
+        ),
+        ("gs://photos/a.jpg", "8", 99, "failure", "truncated", "failures-00000-of-00001.jsonl"),
+        ("gs://photos/b.jpg", None, None, "failure", "not_found", "failures-00000-of-00001.jsonl"),
+    ]
+    names = ["0", "1", "a", "c"]
+    inventory = "name,generation\n" + "".join(f"{name}.jpg,7\n" for name in names)
+    (tmp_path / "inventory.csv").write_text(inventory)
+    page = (ROOT / "docs/commands/export.md").read_text("utf-8")
+    query = page.partition("<!-- ledger -->\n```sql\n")[2].partition("```")[0]
+    query = query.replace("'inventory.csv'", f"'{tmp_path}/inventory.csv'")
+    query = query.replace("'labels/", f"'{run}/")
+    assert sorted(duckdb.sql(query).fetchall()) == [
+        ("a.jpg", 7, "8", "failure"),
+        ("c.jpg", 7, None, None),
+    ]
+
+
+def test_a_run_that_skipped_nothing_needs_its_inputs_no_more(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", [prediction(1)], options={"inputs": ["/no/such/folder"]})
+    assert _export(tmp_path / "run", "ledger")["rows"] == 1
+
+
+@pytest.mark.parametrize("to", [*TARGETS])
+def test_an_export_is_no_input_wherever_it_is_moved(run: Path, tmp_path: Path, to: str) -> None:
+    """Seen failing without the marker in `imagefolder` and the metadata of `huggingface`."""
+    _export(run, to)
+    (run / "export" / to).rename(tmp_path / "moved")
+    mine = tmp_path / "moved/mine.jpg"
+    mine.write_bytes(b"x")
+    listed = list_input(str(tmp_path / "moved"))
+    assert [item for item in listed if not isinstance(item, Skipped)] == [
+        ImageRef(str(mine), None, 1, str(mine.stat().st_mtime_ns))
+    ]

@@ -14,9 +14,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import simplejpeg
 from PIL import Image, features
 
-from tests.helpers.encoded import encoded, grey_tiff, orientation_exif, png, png_chunk, waves
+from tests.helpers.encoded import (
+    encoded,
+    grey_tiff,
+    lossless_jpeg,
+    orientation_exif,
+    png,
+    png_chunk,
+    waves,
+)
 from transforms.failures import ImageError
 from transforms.images.decode import decode
 from transforms.images.pixels import Scratch
@@ -326,6 +335,42 @@ def test_a_partial_pixel_is_never_mirrored_to_the_front() -> None:
     assert mirrored.pixels.shape == (201, 321, 3)
 
 
+@pytest.fixture
+def asked_of_simplejpeg(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The heights and widths that it is asked for; it gets to see none but 40 x 64."""
+    asked: list[tuple[int, int]] = []
+    decoder = simplejpeg.decode_jpeg
+
+    def recorded(data: bytes, **options: Any) -> npt.NDArray[np.uint8]:
+        asked.append((options["min_height"], options["min_width"]))
+        assert asked[-1] == (40, 64)
+        pixels: npt.NDArray[np.uint8] = decoder(data, **options)
+        return pixels
+
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", recorded)
+    return asked
+
+
+@pytest.mark.parametrize("min_side", [None, 1, 2, 8, 400])
+def test_a_lossless_jpeg_is_decoded_exactly_and_never_reduced(
+    min_side: int | None, asked_of_simplejpeg: list[tuple[int, int]]
+) -> None:
+    grey = waves(40, 64)[..., 0]
+    pixels = decode(lossless_jpeg(grey), min_side=min_side).pixels
+    assert (pixels == grey[..., None]).all()
+    assert asked_of_simplejpeg == [(40, 64)]
+
+
+@pytest.mark.parametrize("marker", [0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF])
+@pytest.mark.parametrize("min_side", [None, 1])
+def test_a_jpeg_process_that_no_decoder_reads_is_unsupported(
+    marker: int, min_side: int | None, asked_of_simplejpeg: list[tuple[int, int]]
+) -> None:
+    data = JPEGS["baseline"].replace(b"\xff\xc0", bytes([0xFF, marker]))
+    assert _refused(data, min_side=min_side) == "unsupported"
+    assert asked_of_simplejpeg == []
+
+
 def test_other_formats_are_never_reduced() -> None:
     assert decode(encoded(waves(80, 80), "PNG"), min_side=1).pixels.shape == (80, 80, 3)
 
@@ -406,8 +451,8 @@ def test_a_bomb_in_a_png_chunk_takes_no_memory(name: bytes) -> None:
         (b"", "empty"),
         (b"these are words\n" * 50, "unknown_format"),
         (b"BMW is a maker of cars, and this is a text.", "unknown_format"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "unknown_format"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "unknown_format"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "unsupported_format"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "unsupported_format"),
         (b"\xff\xd8", "unknown_format"),
         (b"\xff\xd8\xff", "truncated"),
         (b"\xff\xd8\xff" + b"words " * 50, "corrupt"),
@@ -424,7 +469,7 @@ def test_what_is_no_picture(data: bytes, expected: str) -> None:
 
 def test_a_format_that_is_not_ours_is_refused() -> None:
     assert features.check("jpg_2000")
-    assert _refused(encoded(WAVES, "JPEG2000")) == "unknown_format"
+    assert _refused(encoded(WAVES, "JPEG2000")) == "unsupported_format"
     assert _refused(encoded(WAVES, "PPM")) == "unknown_format"
 
 
