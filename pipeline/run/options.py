@@ -50,6 +50,7 @@ KEEP_ROWS = (
     "retry_failures",
     "reuse_by",
     "kernel",
+    "memory",
     "runner",
     "beam_args",
 )
