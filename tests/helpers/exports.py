@@ -34,7 +34,7 @@ def row(uri: str, number: int, ids: list[int], score: float, sha256: str = "") -
     )
 
 
-def export(folder: Path | str, to: str) -> dict[str, Any]:
+def exported(folder: Path | str, to: str) -> dict[str, Any]:
     assert main(["export", str(folder), "--to", to]) == 0
     ledger: dict[str, Any] = json.loads(Path(f"{folder}/export/{to}.json").read_bytes())
     return ledger

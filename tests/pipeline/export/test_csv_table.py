@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas
 
-from tests.helpers.exports import NAMES, export
+from tests.helpers.exports import NAMES, exported
 
 
 def test_csv_holds_every_row_and_every_failure(run: Path) -> None:
-    assert export(run, "csv")["rows"] == 5
+    assert exported(run, "csv")["rows"] == 5
     table = pandas.read_csv(run / "export/csv/predictions.csv")
     assert " ".join(table.columns) == (
         "uri class_id synset label score label_2 score_2 width height format size sha256"

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.exports import NAMES, export
+from tests.helpers.exports import NAMES, exported
 
 
 def test_fiftyone_finds_every_picture(run: Path) -> None:
-    ledger = export(run, "fiftyone")
+    ledger = exported(run, "fiftyone")
     assert (ledger["rows"], ledger["left_out"]) == (2, 3)  # bucket, archive, no extension
     folder = run / "export/fiftyone"
     data = json.loads((folder / "data.json").read_bytes())
@@ -54,7 +54,7 @@ def _opened(folder: Path) -> dict[str, Any]:
     python = os.environ.get("QUANTLABEL_FIFTYONE")
     if not python:
         pytest.skip("no Python with fiftyone (QUANTLABEL_FIFTYONE); see docs/commands/export.md")
-    export(folder, "fiftyone")
+    exported(folder, "fiftyone")
     done = subprocess.run(
         [python, "-c", _OPEN, str(folder / "export/fiftyone")],
         capture_output=True,

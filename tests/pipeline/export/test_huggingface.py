@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.exports import NAMES, export, loaded, row
+from tests.helpers.exports import NAMES, exported, loaded, row
 from tests.helpers.finished_runs import write_run
 
 
@@ -18,7 +18,7 @@ def test_datasets_loads_the_rows_with_pictures_classes_and_vectors(run: Path) ->
     rows.append(row("/data/shard-0.tar#g.jpg", 9, [1, 2], 0.1))
     folder = run.parent / "here"
     write_run(folder, rows)
-    assert export(folder, "huggingface")["rows"] == 4
+    assert exported(folder, "huggingface")["rows"] == 4
     found = loaded(run.parent, str(folder / "export/huggingface"))
     assert found["names"] == ["tench", "goldfish", "crane (135)", "crane (518)"]
     assert found["labels"] == [2, 2, 2, 0]

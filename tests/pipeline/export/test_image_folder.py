@@ -8,12 +8,12 @@ import pytest
 
 from pipeline.cli import main
 from tests.helpers.cloud import Cloud
-from tests.helpers.exports import NAMES, export, loaded
+from tests.helpers.exports import NAMES, exported, loaded
 from tests.helpers.finished_runs import plausible, write_run
 
 
 def test_an_image_folder_holds_links_that_datasets_reads(run: Path) -> None:
-    ledger = export(run, "imagefolder")
+    ledger = exported(run, "imagefolder")
     assert (ledger["rows"], ledger["left_out"]) == (3, 2)
     folder = run / "export/imagefolder"
     links = sorted(folder.glob("*/*"))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.export import label_studio
-from tests.helpers.exports import NAMES, export
+from tests.helpers.exports import NAMES, exported
 from tests.helpers.finished_runs import plausible, write_run
 from tests.helpers.label_studio import validated
 
@@ -22,7 +22,7 @@ def _tasks(folder: Path) -> list[list[dict[str, Any]]]:
 
 
 def test_label_studio_takes_the_tasks(run: Path) -> None:
-    ledger = export(run, "label-studio")
+    ledger = exported(run, "label-studio")
     assert (ledger["rows"], ledger["left_out"]) == (4, 1)  # the member of the archive
     (tasks,) = _tasks(run)
     photos = run.parent / "photos"
@@ -57,7 +57,7 @@ def test_label_studio_takes_the_tasks(run: Path) -> None:
 
 
 def test_a_local_picture_is_asked_of_label_studios_file_service(run: Path) -> None:
-    export(run, "label-studio")
+    exported(run, "label-studio")
     (tasks,) = _tasks(run)
     assert tasks[2]["data"]["image"].endswith("/photos/a%20b%23c%20%C3%A9.jpg")
     for task in (tasks[0], tasks[2]):
@@ -68,7 +68,7 @@ def test_a_local_picture_is_asked_of_label_studios_file_service(run: Path) -> No
 
 def test_many_classes_are_narrowed_to_those_of_the_task(tmp_path: Path) -> None:
     write_run(tmp_path / "labels", plausible(200))
-    export(tmp_path / "labels", "label-studio")
+    exported(tmp_path / "labels", "label-studio")
     (tasks,) = _tasks(tmp_path / "labels")
     assert {len(task["data"]["choices"]) for task in tasks} == {6}
     for task in tasks:
@@ -84,7 +84,7 @@ def test_many_classes_are_narrowed_to_those_of_the_task(tmp_path: Path) -> None:
 
 
 def test_a_label_map_narrows_the_choices_to_the_users_own(mapped: Path) -> None:
-    export(mapped, "label-studio")
+    exported(mapped, "label-studio")
     (tasks,) = _tasks(mapped)
     predictions = [task["predictions"][0] for task in tasks]
     assert [prediction["score"] for prediction in predictions] == [0.125, 0.5, 0.75]
@@ -106,7 +106,7 @@ def test_tasks_come_in_files_in_order_of_doubt(
     monkeypatch.setattr(label_studio, "_WINDOW", 200)  # so that rows are read several times
     rows = list(plausible(730))
     write_run(tmp_path / "labels", rows)
-    export(tmp_path / "labels", "label-studio")
+    exported(tmp_path / "labels", "label-studio")
     files = _tasks(tmp_path / "labels")
     assert [len(tasks) for tasks in files] == [100] * 7 + [30]
     uris = [task["data"]["uri"] for tasks in files for task in tasks]

@@ -11,12 +11,12 @@ from pycocotools.coco import COCO
 
 from pipeline.cli import main
 from tests.helpers.cloud import Cloud
-from tests.helpers.exports import NAMES, export, loaded
+from tests.helpers.exports import NAMES, exported, loaded
 from tests.helpers.finished_runs import plausible, write_run
 
 
 def test_where_a_picture_has_one_label_it_is_the_label_maps(mapped: Path) -> None:
-    assert export(mapped, "coco-classification")["rows"] == 3
+    assert exported(mapped, "coco-classification")["rows"] == 3
     coco = COCO(mapped / "export/coco-classification/annotations.json")
     assert [category["name"] for category in coco.cats.values()] == ["fish", "cat", "bird"]
     assert list(coco.imgs) == [1, 2, 3]
@@ -24,14 +24,14 @@ def test_where_a_picture_has_one_label_it_is_the_label_maps(mapped: Path) -> Non
         {"id": 1, "image_id": 1, "category_id": 1, "score": 0.75},
         {"id": 2, "image_id": 3, "category_id": 3, "score": 0.5},
     ]
-    ledger = export(mapped, "imagefolder")
+    ledger = exported(mapped, "imagefolder")
     assert (ledger["rows"], ledger["left_out"]) == (2, 1)
     links = sorted((mapped / "export/imagefolder").glob("*/*"))
     assert [f"{link.parent.name} {link.resolve().name}" for link in links] == [
         "bird 000002.jpg",
         "fish 000000.jpg",
     ]
-    assert export(mapped, "fiftyone")["rows"] == 3
+    assert exported(mapped, "fiftyone")["rows"] == 3
     assert json.loads((mapped / "export/fiftyone/labels.json").read_bytes()) == {
         "classes": ["fish", "cat", "bird"],
         "labels": {
@@ -43,13 +43,13 @@ def test_where_a_picture_has_one_label_it_is_the_label_maps(mapped: Path) -> Non
 
 
 def test_where_there_are_columns_the_label_map_has_its_own(mapped: Path) -> None:
-    export(mapped, "csv")
+    exported(mapped, "csv")
     table = pandas.read_csv(mapped / "export/csv/predictions.csv")
     assert table.columns[-7:-5].tolist() == ["mapped_label", "mapped_score"]
     assert table["mapped_label"].fillna("").tolist() == ["fish", "", "bird"]
     assert table["mapped_score"].tolist() == [0.75, 0.125, 0.5]
     assert table["score"].tolist() == [0.25, 0.875, 0.5]
-    export(mapped, "huggingface")
+    exported(mapped, "huggingface")
     found = loaded(mapped.parent, str(mapped / "export/huggingface"))
     assert found["mapped"] == [["fish", "cat", "bird"], [0, None, 2], [0.75, 0.125, 0.5]]
     assert found["misdeclared"] == []
@@ -57,12 +57,12 @@ def test_where_there_are_columns_the_label_map_has_its_own(mapped: Path) -> None
 
 def test_an_export_replaces_the_last_and_touches_nothing_else(run: Path) -> None:
     before = {path: path.read_bytes() for path in run.iterdir()}
-    export(run, "csv")
+    exported(run, "csv")
     first = (run / "export/csv/predictions.csv").read_bytes()
     (run / "export/csv/stale.csv").write_text("of an earlier run")
-    export(run, "csv")
-    export(run, "imagefolder")
-    export(run, "imagefolder")  # over the links of before, whose pictures stay
+    exported(run, "csv")
+    exported(run, "imagefolder")
+    exported(run, "imagefolder")  # over the links of before, whose pictures stay
     assert sorted(path.name for path in (run / "export/csv").iterdir()) == [
         "failures.csv",
         "predictions.csv",
@@ -84,7 +84,7 @@ def test_a_run_in_a_bucket_is_exported_into_the_bucket(
     folder = uris[0].rsplit("/", 1)[0]
     assert main(["export", folder, "--to", to, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == 30
-    export(tmp_path / "labels", to)
+    exported(tmp_path / "labels", to)
     here = tmp_path / "labels/export" / to
     written = {
         f"labels/export/{to}/{path.relative_to(here)}": path.read_bytes()
