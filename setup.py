@@ -120,6 +120,8 @@ EXTRAS = {
         "polars>=1.20,<3",
         # Cloud Storage without a network; the tests start it themselves.
         "gcp-storage-emulator>=2026.7.19,<2027",
+        # Makes up lists, archives and folders that nobody would think of.
+        "hypothesis>=6.100,<7",
         # Holds the imports against the order of the rooms.
         "import-linter>=2.4,<3",
         # S3 without a network, likewise.

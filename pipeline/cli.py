@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 
 from pipeline.console.parser import Parser
+from pipeline.console.signals import as_interrupts
 from pipeline.evaluate import command as evaluate
 from pipeline.explore import duplicates_command, review_command, search_command
 from pipeline.export import command as export
@@ -21,6 +24,8 @@ from pipeline.run import label_command, plan_command
 from pipeline.verify import command as verify
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
+from transforms.failures import one_line
+from transforms.storage.addresses import text
 
 _COMMANDS = (
     label_command,
@@ -46,8 +51,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; those of this process if None.
 
     Returns:
-        0 done; 1 the run failed; 2 wrong usage; 130 interrupted.
+        0 done; 1 the run failed; 2 wrong usage; 130 interrupted, 143 if by SIGTERM; 141 nobody
+        reads the output any more.
     """
+    try:
+        with as_interrupts() as received:
+            try:
+                return _run(argv, received)
+            finally:
+                sys.stdout.flush()  # here, where an error can still be told
+    except BrokenPipeError:  # as with `| head`
+        _say_no_more()
+        return 128 + signal.SIGPIPE
+    except OSError as error:  # the output goes to a disk that is full
+        print(f"quantlabel: {_in_words(error)}", file=sys.stderr)
+        _say_no_more()
+        return 1
+
+
+def _run(argv: Sequence[str] | None, received: Sequence[int]) -> int:
     try:
         arguments, others = _parser().parse_known_args(argv)
     except UsageError as error:
@@ -62,14 +84,40 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UsageError(f"{others[0]}: not known to this command; see --help")
         command(arguments)
     except UserError as error:
-        if arguments.verbose:
-            logging.getLogger("quantlabel").exception("traceback of the error below")
+        _trace(arguments)
         print(f"quantlabel: {error}", file=sys.stderr)
         return error.exit_status
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a disk that is full or read-only, a network that is gone
+        _trace(arguments)
+        print(f"quantlabel: {_in_words(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt as interrupt:
-        print(f"quantlabel: interrupted; {interrupt or 'nothing was finished'}", file=sys.stderr)
-        return 130
+        said = str(interrupt) or "nothing was finished"
+        print(f"quantlabel: interrupted; {said}", file=sys.stderr)
+        return 128 + (received[0] if received else signal.SIGINT)
     return 0
+
+
+def _trace(arguments: argparse.Namespace) -> None:
+    if arguments.verbose:
+        logging.getLogger("quantlabel").exception("traceback of the error below")
+
+
+def _in_words(error: OSError) -> str:
+    """Which file, and what the system says of it."""
+    said = error.strerror or one_line(str(error)) or type(error).__name__
+    return f"{text(os.fsdecode(error.filename))}: {said}" if error.filename else said
+
+
+def _say_no_more() -> None:
+    """Python writes what it still holds when it ends, and would complain once more."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # one that is no file of the system
+            os.dup2(nothing, stream.fileno())
+    os.close(nothing)
 
 
 def _set_verbosity(verbose: bool) -> None:

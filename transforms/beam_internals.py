@@ -11,8 +11,13 @@ import contextlib
 import importlib
 import importlib.abc
 import importlib.metadata
+import os
+import shlex
+import signal
 import sys
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -128,10 +133,11 @@ _LOOK_S = 0.1
 def start_worker_processes(command: bytes, *, died: str) -> None:
     """Has Beam's runner in this process start its worker processes with a command of ours.
 
-    Beam waits for ever for the answers of a worker that is gone; here the handler gives them.
+    Beam waits for ever for the answers of a worker that is gone; here the handler gives them. When
+    a run is interrupted it waits until each worker has done its bundle; here they end.
 
     Args:
-        command: for a shell; the worker finds everything else in its environment.
+        command: for a shell, a single program; the worker finds everything else in its environment.
         died: the error of whatever a worker that has died was asked.
     """
     require_version("SubprocessSdkWorkerHandler")
@@ -144,7 +150,11 @@ def start_worker_processes(command: bytes, *, died: str) -> None:
 
     class Handler(SubprocessSdkWorkerHandler):  # type: ignore[misc]
         def __init__(self, _: bytes, *arguments: Any) -> None:
-            super().__init__(command, *arguments)
+            # Beam keeps the process to itself, and a shell before it.
+            descriptor, self._pid_file = tempfile.mkstemp(prefix="quantlabel-worker-")
+            os.close(descriptor)
+            noted = f"echo $$ >{shlex.quote(self._pid_file)}; exec ".encode()
+            super().__init__(noted + command, *arguments)
             self._closing = threading.Event()
 
         def start_worker(self) -> None:
@@ -160,7 +170,25 @@ def start_worker_processes(command: bytes, *, died: str) -> None:
 
         def close(self) -> None:
             self._closing.set()
-            super().close()
+            try:
+                super().close()
+            finally:
+                os.unlink(self._pid_file)
+
+        def stop_worker(self) -> None:
+            if isinstance(sys.exc_info()[1], KeyboardInterrupt):
+                self._terminate()
+            super().stop_worker()
+
+        def _terminate(self) -> None:
+            while self.worker_thread.is_alive():
+                with open(self._pid_file, "rb") as file:
+                    pid = file.read().strip()
+                if pid:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGTERM)
+                    return
+                time.sleep(_LOOK_S)  # the shell has not begun
 
     WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(Handler)
 

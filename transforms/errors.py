@@ -1,5 +1,20 @@
 """The one exception class that a command shows to its user without a traceback."""
 
+from __future__ import annotations
+
+import re
+
+_USER = re.compile(r"(?<=[A-Za-z0-9]://)(?:([^\s/:@]*:)[^\s/]*|[^\s/:]*)@")
+
+
+def without_passwords(text: str) -> str:
+    """A message in which no address of any scheme tells a password or a token before its host.
+
+    `ftp://user:secret@host/a` becomes `ftp://user:***@host/a`, as
+    `transforms.storage.addresses.without_credentials` has it in rows.
+    """
+    return _USER.sub(lambda found: f"{found[1] or ''}***@", text)
+
 
 class UserError(Exception):
     """Something that the user can mend: a wrong flag, a missing file, an unusable model.
@@ -13,8 +28,18 @@ class UserError(Exception):
 
     exit_status = 1
 
+    def __init__(self, message: str) -> None:
+        super().__init__(without_passwords(message))
+
 
 class UsageError(UserError):
     """A command line or an option that cannot be carried out, found before any I/O."""
 
     exit_status = 2
+
+
+class MissingExtraError(UserError):
+    """A package that one kind of storage needs is not installed.
+
+    An input there stops the run before it starts; one row of an input list costs that row.
+    """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from enum import StrEnum
 
+from transforms.errors import without_passwords
 from transforms.records import Failure, ImageRef
 
 MAX_MESSAGE = 200
@@ -26,6 +27,7 @@ class Reason(StrEnum):
     NOT_A_FILE = "not_a_file"
     PERMISSION_DENIED = "permission_denied"
     UNSUPPORTED_URI = "unsupported_uri"
+    UNSUPPORTED_FORMAT = "unsupported_format"
     BAD_LIST_ROW = "bad_manifest_row"
     TOO_LARGE_BYTES = "too_large_bytes"
     DAMAGED_ARCHIVE = "damaged_shard"
@@ -63,6 +65,8 @@ class Reason(StrEnum):
 
 _ERRNOS = {
     errno.EFBIG: Reason.TOO_LARGE_BYTES,
+    errno.ELOOP: Reason.NOT_FOUND,  # a link that leads to itself
+    errno.ENAMETOOLONG: Reason.NOT_FOUND,
     errno.EPROTONOSUPPORT: Reason.UNSUPPORTED_URI,
 }
 
@@ -114,8 +118,8 @@ def read_failure(uri: str, reason: Reason, message: str) -> Failure:
 
 
 def one_line(text: str) -> str:
-    """The text without line breaks and control characters, `MAX_MESSAGE` long at most."""
+    """The text without line breaks, control characters and passwords, `MAX_MESSAGE` at most."""
     # A little more than is kept, so that a huge text is not walked through.
     printable = "".join(c if c.isprintable() else " " for c in text[: 4 * MAX_MESSAGE])
-    line = " ".join(printable.split())
+    line = without_passwords(" ".join(printable.split()))
     return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 3] + "..."

@@ -13,7 +13,7 @@ def format_of(data: bytes) -> str:
     """JPEG, PNG, WEBP, GIF, TIFF or BMP.
 
     Raises:
-        ImageError: unknown_format.
+        ImageError: unsupported_format, for what is known and not read; unknown_format.
     """
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
@@ -23,12 +23,80 @@ def format_of(data: bytes) -> str:
         return "WEBP"
     if data.startswith((b"GIF87a", b"GIF89a")):
         return "GIF"
+    if data.startswith(b"CR\x02\0", 8):  # TIFF on the outside, with a thumbnail for the picture
+        raise ImageError(Reason.UNSUPPORTED_FORMAT, "camera raw (CR2): this type is not read")
     if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
         return "TIFF"
     # Two letters alone would take many a text for a picture.
     if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES:
         return "BMP"
+    if (name := _unread(data)) is not None:
+        raise ImageError(Reason.UNSUPPORTED_FORMAT, f"{name}: this type is not read")
     raise ImageError(Reason.UNKNOWN_FORMAT, "not a JPEG, PNG, WebP, GIF, TIFF or BMP file")
+
+
+def is_known(data: bytes) -> bool:
+    """Whether this is a picture, or an archive, of a type that is read or has a name."""
+    try:
+        format_of(data)
+    except ImageError as error:
+        return error.reason is not Reason.UNKNOWN_FORMAT
+    return True
+
+
+_BRANDS = {
+    **dict.fromkeys(
+        (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"
+    ),
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+    b"crx ": "camera raw (CR3)",
+}
+"""Of the ISO base media file format; those of films are left to `unknown_format`."""
+
+_UNREAD: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (0, b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (0, b"II\xbc", "JPEG XR"),
+    (0, b"8BPS", "Photoshop"),
+    (0, b"FUJIFILMCCD-RAW", "camera raw (RAF)"),
+    (0, b"IIRO", "camera raw (ORF)"),
+    (0, b"IIRS", "camera raw (ORF)"),
+    (0, b"MMOR", "camera raw (ORF)"),
+    (0, b"IIU\0", "camera raw (RW2)"),
+    (6, b"HEAPCCDR", "camera raw (CRW)"),
+    (0, b"FOVb", "camera raw (X3F)"),
+    (0, b"qoif", "QOI"),
+    (0, b"DDS ", "DirectDraw"),
+    (0, b"\x76\x2f\x31\x01", "OpenEXR"),
+    (0, b"#?RADIANCE", "Radiance"),
+    (0, b"gimp xcf", "GIMP"),
+    (0, b"SIMPLE  =", "FITS"),
+    (128, b"DICM", "DICOM"),
+    (0, b"\0\0\x01\0", "Windows icon"),
+    (0, b"icns", "macOS icon"),
+    (0, b"%PDF-", "PDF"),
+    (0, b"%!PS", "PostScript"),
+    (0, b"<svg", "SVG"),
+    (0, b"PK\x03\x04", "zip"),
+    (0, b"PK\x05\x06", "zip"),
+    (0, b"Rar!\x1a\x07", "RAR"),
+    (0, b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+    (0, b"\xfd7zXZ\0", "xz"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd"),
+    (0, b"BZh", "bzip2"),
+    (0, b"\x1f\x8b\x08", "gzip"),
+    (257, b"ustar", "tar, without the extension .tar"),
+    (0, b"PAR1", "Parquet, without the extension .parquet"),
+)
+"""Where a type has its mark, and what it is called."""
+
+
+def _unread(data: bytes) -> str | None:
+    if data[4:8] == b"ftyp" and data[8:12] in _BRANDS:
+        return _BRANDS[data[8:12]]
+    return next((name for at, mark, name in _UNREAD if data.startswith(mark, at)), None)
 
 
 def _png_size(data: bytes) -> tuple[int, int]:

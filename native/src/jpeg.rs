@@ -5,6 +5,9 @@
 //! are upsampled and converted. What comes out is bit for bit what libjpeg-turbo's full decoding
 //! and `transforms/preprocess.py` make of the file.
 
+use std::cell::Cell;
+use std::mem::take;
+
 use crate::jpeg_colour::convert_lines;
 use crate::jpeg_header::{self, Colour, Header, NotTaken, Taken};
 use crate::jpeg_plane::Plane;
@@ -76,8 +79,44 @@ impl Work for Load<'_> {
     }
 }
 
+/// Memory that a thread keeps from picture to picture: fresh memory has to be mapped page by page.
+#[derive(Default)]
+struct Memory {
+    planes: [Vec<u8>; 3],
+    pixels: Vec<Pixel>,
+}
+
+/// Bytes of memory that are kept; more takes an input of 1,024 pixels or so.
+const MOST_KEPT: usize = 16 << 20;
+
+thread_local! {
+    static MEMORY: Cell<Memory> = Cell::default();
+}
+
+impl Memory {
+    fn size(&self) -> usize {
+        let planes: usize = self.planes.iter().map(Vec::capacity).sum();
+        planes + size_of::<Pixel>() * self.pixels.capacity()
+    }
+}
+
 #[inline(always)]
 fn load_with(inner: impl Steps, data: &[u8], options: &Options) -> Taken<Loaded> {
+    let mut memory = MEMORY.take();
+    let loaded = load_into(inner, data, options, &mut memory);
+    if memory.size() <= MOST_KEPT {
+        MEMORY.set(memory);
+    }
+    loaded
+}
+
+#[inline(always)]
+fn load_into(
+    inner: impl Steps,
+    data: &[u8],
+    options: &Options,
+    memory: &mut Memory,
+) -> Taken<Loaded> {
     if !(1..=MAX_SIZE).contains(&options.size) {
         return Err(NotTaken);
     }
@@ -95,13 +134,15 @@ fn load_with(inner: impl Steps, data: &[u8], options: &Options) -> Taken<Loaded>
         // Rows of the upright picture are columns of the stored one.
         let stored_rows = mirrored(&columns.taps, width, matches!(header.orientation, 6 | 7));
         let stored_columns = mirrored(&rows.taps, height, matches!(header.orientation, 7 | 8));
-        let crossings = crossings(inner, data, &header, &stored_rows, &stored_columns)?;
+        let crossings = crossings(inner, data, &header, &stored_rows, &stored_columns, memory)?;
         resampled(inner, &crossings.transposed(), &rows, &columns, options.size)
     } else {
         let stored_rows = mirrored(&rows.taps, height, matches!(header.orientation, 3 | 4));
         let stored_columns = mirrored(&columns.taps, width, matches!(header.orientation, 2 | 3));
-        let crossings = crossings(inner, data, &header, &stored_rows, &stored_columns)?;
-        resampled(inner, &crossings, &rows, &columns, options.size)
+        let crossings = crossings(inner, data, &header, &stored_rows, &stored_columns, memory)?;
+        let pixels = resampled(inner, &crossings, &rows, &columns, options.size);
+        memory.pixels = crossings.pixels;
+        pixels
     };
     Ok(Loaded { pixels, width, height })
 }
@@ -119,14 +160,17 @@ fn crossings(
     header: &Header,
     rows: &[u32],
     columns: &[u32],
+    memory: &mut Memory,
 ) -> Taken<Crossings> {
     let mut planes = Vec::with_capacity(3);
-    for component in &header.components {
-        planes.push(Plane::new(header, component, rows, columns)?);
+    for (component, memory) in header.components.iter().zip(&mut memory.planes) {
+        planes.push(Plane::new(header, component, rows, columns, take(memory))?);
     }
     jpeg_scan::decode(inner, data, header, &mut planes)?;
     let count = columns.len();
-    let mut pixels = vec![[0; 4]; rows.len() * count];
+    let mut pixels = take(&mut memory.pixels);
+    pixels.clear();
+    pixels.resize(rows.len() * count, [0; 4]);
     let mut lines = Lines::new(&planes, header.colour, count);
     let mut made: Option<(u32, usize)> = None;
     for (i, &row) in rows.iter().enumerate() {
@@ -136,6 +180,9 @@ fn crossings(
             _ => lines.convert(inner, &mut planes, row, &mut pixels[at..at + count]),
         }
         made = Some((row, at));
+    }
+    for (memory, plane) in memory.planes.iter_mut().zip(planes) {
+        *memory = plane.into_memory();
     }
     Ok(Crossings { pixels, columns: count })
 }

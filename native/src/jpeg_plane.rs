@@ -70,11 +70,13 @@ pub struct Plane {
 
 impl Plane {
     /// Of a component, for the pixels in which `rows` and `columns` of the stored picture cross.
+    /// The content of `memory` is of no importance.
     pub fn new(
         header: &Header,
         component: &Component,
         rows: &[u32],
         columns: &[u32],
+        mut memory: Vec<u8>,
     ) -> Taken<Self> {
         let (max_h, max_v) = header.max_sampling();
         let (ratio_h, ratio_v) = (max_h / component.h, max_v / component.v);
@@ -115,6 +117,8 @@ impl Plane {
             needed[source.far] = 0;
         }
         let count = number(&mut needed, 1);
+        memory.clear();
+        memory.resize(count * stride, 0);
         Ok(Plane {
             component: *component,
             steps: header.steps(component)?,
@@ -126,7 +130,7 @@ impl Plane {
             columns: places,
             bias,
             stride,
-            data: vec![0; count * stride],
+            data: memory,
             sums: vec![0; stride],
         })
     }
@@ -155,6 +159,11 @@ impl Plane {
                 }
             }
         }
+    }
+
+    /// The memory, to be used again.
+    pub fn into_memory(self) -> Vec<u8> {
+        self.data
     }
 
     /// Samples in a row of the plane.

@@ -17,6 +17,7 @@ from pipeline.run.folder import ledger
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms._version import VERSION
 from transforms.errors import UserError
+from transforms.rows.marker import mark_files
 from transforms.rows.names import EVALUATION_FILE
 from transforms.storage import files
 
@@ -84,6 +85,7 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
     }
     text = json.dumps(result, indent=2, ensure_ascii=False)
     files.write_bytes(files.join(options.folder, EVALUATION_FILE), f"{text}\n".encode())
+    mark_files(options.folder, EVALUATION_FILE, command="evaluate")
     return result
 
 

@@ -18,6 +18,7 @@ from pipeline.explore.near_duplicates import COLUMNS, Groups, find_groups
 from pipeline.explore.options import DuplicatesOptions
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms._version import VERSION
+from transforms.rows.marker import mark_files
 from transforms.rows.names import DUPLICATES_FILE, GROUPS_FILE
 from transforms.storage import files
 
@@ -50,6 +51,7 @@ def duplicates(options: DuplicatesOptions) -> tuple[dict[str, Any], pa.Table]:
         pq.write_table(table, file, compression="zstd")
     text = json.dumps(summary, indent=2, ensure_ascii=False)
     files.write_bytes(files.join(options.folder, DUPLICATES_FILE), f"{text}\n".encode())
+    mark_files(options.folder, GROUPS_FILE, DUPLICATES_FILE, command="duplicates")
     return summary, table
 
 

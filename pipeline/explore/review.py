@@ -27,6 +27,8 @@ from pipeline.explore.vectors import Vectors, unit_vectors
 from pipeline.export.label_studio_config import NONE_OF_THESE, image_address, labelling_config
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms.errors import UsageError
+from transforms.rows.marker import mark_files
+from transforms.rows.spreadsheet import harmless
 from transforms.storage import files
 
 FILE = "review/review.csv"
@@ -71,6 +73,7 @@ def review(options: ReviewOptions) -> list[dict[str, Any]]:
     names = own.labels if own else sorted({n for row in rows for n in row["choices"].split("|")})
     config = labelling_config([*names, NONE_OF_THESE]).encode()
     files.write_bytes(files.join(options.folder, CONFIG_FILE), config)
+    mark_files(options.folder, FILE, CONFIG_FILE, command="review")
     return rows
 
 
@@ -192,7 +195,9 @@ def _csv(rows: list[dict[str, Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    texts = ("label", "choices")
+    for row in rows:  # the label is empty where the label map gave none
+        writer.writerow(row | {name: harmless(row[name] or "") for name in texts})
     return text.getvalue().encode()
 
 

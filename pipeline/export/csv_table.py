@@ -1,4 +1,8 @@
-"""CSV: one line a picture, for spreadsheets and scripts; the failures in a second file."""
+"""CSV: one line a picture, for spreadsheets and scripts; the failures in a second file.
+
+Text that begins like a formula has an apostrophe before it, see `transforms.rows.spreadsheet`.
+Addresses of pictures stay as they are: none begins so, and other tools look pictures up by them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pipeline.export.source import Counts, Source, rounded
+from transforms.rows.spreadsheet import harmless
 from transforms.storage import files
 
 _BEFORE = ("uri", "class_id", "synset", "label", "score")
@@ -28,7 +33,7 @@ def write_csv(source: Source, folder: str) -> Counts:
     rows = _write(path, [*_BEFORE, *more, *_own(source), *_AFTER], _lines(source, top_k))
     if source.run.manifest.failures:
         failures = (
-            [row[name] for name in _FAILURE]
+            [row["uri"], *_cells(row[name] for name in _FAILURE[1:])]
             for table in source.run.failures()
             for row in table.to_pylist()
         )
@@ -50,7 +55,12 @@ def _lines(source: Source, top_k: int) -> Iterator[list[Any]]:
             more += [""] * (2 * (top_k - 1) - len(more))
             for name in ("score", *_own(source)[1:]):
                 row[name] = rounded(row[name])
-            yield [*(row[name] for name in _BEFORE), *more, *(row[name] for name in after)]
+            rest = (*(row[name] for name in _BEFORE[1:]), *more, *(row[name] for name in after))
+            yield [row["uri"], *_cells(rest)]
+
+
+def _cells(values: Iterable[Any]) -> Iterator[Any]:
+    return (harmless(value) if isinstance(value, str) else value for value in values)
 
 
 def _write(path: str, header: Iterable[str], lines: Iterable[list[Any]]) -> int:

@@ -10,6 +10,7 @@ import orjson
 from pipeline.export.source import Counts, Source, is_local_file
 from transforms.inputs.archives.base import IMAGE_EXTENSIONS
 from transforms.storage import files
+from transforms.storage.addresses import is_utf8, name_of
 
 _SHOWN = tuple(IMAGE_EXTENSIONS - {".dib", ".mpo"})
 """What Python's mimetypes calls a picture; FiftyOne asks that and nothing else."""
@@ -20,8 +21,9 @@ def write_fiftyone(source: Source, folder: str) -> Counts:
 
     The keys are numbers and not paths: of a key in data.json FiftyOne drops what follows its last
     full stop, and would not find it again. It opens files of this machine only, so pictures
-    elsewhere and inside archives are left out, and so are those without the extension of a picture:
-    one of them would end the import of all. A picture without a label of the label map has null.
+    elsewhere and inside archives are left out, and so are those without the extension of a picture
+    and those whose name is not UTF-8: one of them would end the import of all. A picture without a
+    label of the label map has null.
     """
     rows = 0
     with (
@@ -43,7 +45,8 @@ def write_fiftyone(source: Source, folder: str) -> Counts:
 def _labels(source: Source) -> Iterator[tuple[str, dict[str, Any] | None]]:
     for table in source.run.predictions(columns=["uri", *source.label_columns]):
         for row in table.to_pylist():
-            if is_local_file(row["uri"]) and row["uri"].lower().endswith(_SHOWN):
+            path = name_of(row["uri"])
+            if is_local_file(path) and path.lower().endswith(_SHOWN) and is_utf8(path):
                 label, confidence = source.label(row)
                 known = {"label": label, "confidence": confidence}
-                yield row["uri"], known if label is not None else None
+                yield path, known if label is not None else None

@@ -13,6 +13,7 @@ from pipeline.export.source import Counts, Source, is_member
 from transforms.rows.kinds import RowKind
 from transforms.rows.reader import read_predictions
 from transforms.storage import files
+from transforms.storage.addresses import is_utf8, name_of
 
 _COLUMNS = (
     "uri",
@@ -45,8 +46,9 @@ def write_huggingface(source: Source, folder: str) -> Counts:
     """Writes `data/train-*.parquet`, a shard for each of the run's, and `README.md`.
 
     `image` holds the path and no bytes, so the pictures stay where they are and are read when they
-    are asked for; `push_to_hub` uploads them. Of pictures inside archives it is null. `label` is a
-    ClassLabel; a run with a label map has `mapped_label` beside it, null where the map gave none.
+    are asked for; `push_to_hub` uploads them. It is null for pictures inside archives, and where
+    the name of the file is not UTF-8. `label` is a ClassLabel; a run with a label map has
+    `mapped_label` beside it, null where the map gave none.
     """
     schema = _schema(source)
     rows = 0
@@ -65,8 +67,10 @@ def write_huggingface(source: Source, folder: str) -> Counts:
 
 
 def _table(table: pa.Table, schema: pa.Schema, source: Source) -> pa.Table:
+    paths = map(name_of, table["uri"].to_pylist())
     images = [
-        None if is_member(uri) else {"bytes": None, "path": uri} for uri in table["uri"].to_pylist()
+        {"bytes": None, "path": path} if is_utf8(path) and not is_member(path) else None
+        for path in paths
     ]
     columns = {
         "image": pa.array(images, _IMAGE),
@@ -109,7 +113,10 @@ def _schema(source: Source) -> pa.Schema:
         own = {"mapped_label": _class_label(source.own_labels), "mapped_score": _value("float32")}
         features.update(own)
         fields += [("mapped_label", pa.int64()), ("mapped_score", pa.float32())]
-    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    metadata = {
+        "huggingface": json.dumps({"info": {"features": features}}),
+        "quantlabel.version": source.run.manifest.version,
+    }
     return pa.schema(fields, metadata=metadata)
 
 

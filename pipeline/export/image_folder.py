@@ -10,6 +10,7 @@ from pipeline.export.source import Counts, Source, is_local_file, unique_names
 from transforms.errors import UserError
 from transforms.inputs.archives.base import IMAGE_EXTENSIONS
 from transforms.storage import files
+from transforms.storage.addresses import name_of
 
 _MAX_NAME = 200
 """Bytes of a link's name without number and extension; file systems allow 255 in all."""
@@ -27,8 +28,8 @@ def write_image_folder(source: Source, folder: str) -> Counts:
     """
     if not files.is_local(folder):
         raise UserError(
-            f"{folder}: there are no links in a bucket. Copy the run's folder to this machine and "
-            "export that, or choose another format, see --help."
+            f"{source.run.folder}: there are no links in a bucket. Copy the run's folder to this "
+            "machine and export that, or choose another format, see --help."
         )
     folders = _folders(source.choices)
     rows, number = 0, 0
@@ -41,7 +42,7 @@ def write_image_folder(source: Source, folder: str) -> Counts:
             target = os.path.join(folder, folders[label])
             os.makedirs(target, exist_ok=True)
             link = f"{number:09d}-{_file_name(row['uri'], row['format'])}"
-            os.symlink(os.path.abspath(row["uri"]), os.path.join(target, link))
+            os.symlink(os.path.abspath(name_of(row["uri"])), os.path.join(target, link))
             rows += 1
     return Counts(rows, number - rows)
 

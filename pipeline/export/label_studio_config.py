@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
+
+from transforms.storage.addresses import name_of
 
 CHOICE = "choice"
 IMAGE = "image"
@@ -24,7 +27,8 @@ def image_address(uri: str) -> str:
     served by Label Studio itself, with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and
     LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=/.
     """
-    return uri if "://" in uri else f"/data/local-files/?d={quote(uri.lstrip('/'))}"
+    path = os.fsencode(name_of(uri).lstrip("/"))
+    return uri if "://" in uri else f"/data/local-files/?d={quote(path)}"
 
 
 def labelling_config(choices: Iterable[str]) -> str:

@@ -64,5 +64,10 @@ TARGETS: Mapping[str, ExportTarget] = {
         "image_folder.write_image_folder",
         f"{_NOT_FILES}, or have no label of the label map",
     ),
+    "ledger": ExportTarget(
+        "what became of each thing listed, to join with an inventory",
+        "ledger.write_ledger",
+        "they were skipped, and are inside archives or gone",
+    ),
 }
 """Name, which is also that of the folder in `export/`, to target."""

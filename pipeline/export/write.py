@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from pipeline.export.targets import TARGETS
 from pipeline.run.folder.finished import open_run
 from pipeline.run.folder.ledger import now
 from transforms._version import VERSION
+from transforms.rows.marker import mark
+from transforms.rows.names import EXPORT_FOLDER, UNFINISHED
 from transforms.storage import files
 
 
@@ -41,26 +44,40 @@ class ExportOptions:
 
 
 def export(options: ExportOptions, *, console: Console | None = None) -> dict[str, Any]:
-    """Exports a run, in place of an earlier export to the same format.
+    """Exports a run, in place of an earlier export to the same format, which stays until then.
 
     Args:
         options: what.
         console: where a sign of life goes, or None for none.
 
     Returns:
-        What `export/FORMAT.json` says: it is written last, so an export without it is not whole.
+        What `export/FORMAT.json` says: it is written last, and in a bucket an export without it is
+        not whole.
 
     Raises:
         UserError: no run has finished there, its rows cannot be read, or the format cannot be
             written there.
     """
     run = open_run(options.folder)
-    folder = files.join(run.folder, f"export/{options.to}")
+    source = open_source(run)
+    place = files.join(run.folder, EXPORT_FOLDER)
+    folder = files.join(place, options.to)
     ledger = f"{folder}.json"
-    files.delete([ledger])
-    files.delete_tree(folder)
-    with _sign_of_life(options, console):
-        counts = TARGETS[options.to].load()(open_source(run), folder)
+    prefix = f"{UNFINISHED}{options.to}-"
+    for name in files.folders(place, prefix=prefix):  # of one that was killed
+        files.delete_tree(files.join(place, name))
+    staging = files.join(place, f"{prefix}{uuid.uuid4().hex[:12]}")
+    try:
+        with _sign_of_life(options, console):
+            counts = TARGETS[options.to].load()(source, staging)
+        mark(staging, command="export", entries=files.names(staging))
+        if not files.is_local(place):  # where its files appear one by one
+            files.delete([ledger])
+        files.replace_tree(staging, folder)
+    except BaseException:
+        with contextlib.suppress(OSError):  # the disk may be what the export has failed with
+            files.delete_tree(staging)
+        raise
     summary = {
         "format": options.to,
         "folder": folder,
@@ -69,6 +86,7 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
         "exported": now(),
         "run": run.manifest.cited(),
     }
+    mark(place, command="export", entries=[*TARGETS, *(f"{name}.json" for name in TARGETS)])
     files.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
     return summary
 

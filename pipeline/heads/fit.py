@@ -25,6 +25,7 @@ from pipeline.run.folder import ledger
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms._version import VERSION
 from transforms.errors import UserError
+from transforms.rows.marker import mark_files
 from transforms.storage import files
 
 _FOLDS = 5
@@ -112,6 +113,8 @@ def fit(options: FitOptions, *, console: Console) -> dict[str, Any]:
         }
     head = _learn(examples, labels)
     write_head(options.path, dataclasses.replace(head, about=about))
+    if options.path == files.join(options.folder, FILE):  # elsewhere the folder is the user's
+        mark_files(options.folder, FILE, command="head")
     return about
 
 

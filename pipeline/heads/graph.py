@@ -22,7 +22,7 @@ from transforms.errors import UserError
 from transforms.network.ranking import top_classes
 from transforms.rows.kinds import RowKind
 from transforms.rows.names import MANIFEST, SUCCESS
-from transforms.rows.publish import Move, delete_markers, delete_stale, publish
+from transforms.rows.publish import Move, delete_markers, delete_stale, publish, require_sources
 from transforms.rows.reader import read_predictions
 from transforms.rows.shards import ROWS_PER_GROUP, Piece, write_piece
 from transforms.storage import files
@@ -213,6 +213,7 @@ class PublishLabels(beam.DoFn):  # type: ignore[misc]
             "labels": self._counts(labelled),
             "files": [shard._asdict() for shard in shards],
         }
+        require_sources(self.folder, moves)  # a late retry must not harm a later head
         delete_markers(self.folder)
         publish(self.folder, moves)
         delete_stale(self.folder, kind=_KIND, current=shards)

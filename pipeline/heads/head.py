@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,6 +55,12 @@ class Head:
         Raises:
             UserError: the run's model or preprocessing is another one.
         """
+        size = run.manifest.model.feature_size
+        if len(self.weights) != size:
+            raise UserError(
+                f"{run.folder}: the head takes vectors of {len(self.weights)} numbers, those of "
+                f"this run have {size}. Fit one on this run."
+            )
         made_for, found = self.about["vectors"], vectors_of(run)
         different = [name for name, value in made_for.items() if found[name] != value]
         if different:
@@ -63,6 +70,9 @@ class Head:
                 f"{run.folder}: the head was fitted on other vectors ({there}) than those of this "
                 f"run ({here}). Fit one on this run, or label again as the other run was."
             )
+
+
+_VECTORS = {"model", "kind", "preprocess"}
 
 
 def vectors_of(run: FinishedRun) -> dict[str, Any]:
@@ -99,11 +109,40 @@ def read_head(path: str) -> Head:
             f"{path}: no head is there. Make one with quantlabel head fit, or name it with --head."
         ) from error
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            about = json.loads(str(arrays["about"]))
-            weights, bias = arrays["weights"], arrays["bias"]
-    except (KeyError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        return _parsed(content)
+    except _NO_HEAD as error:
         raise UserError(
             f"{path}: not a head that quantlabel head fit wrote. Fit it again."
         ) from error
-    return Head(tuple(about.pop("labels")), weights, bias, about)
+
+
+_NO_HEAD = (
+    *(KeyError, ValueError, TypeError, EOFError, RecursionError),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
+)
+"""What numpy, zipfile and json raise for content that is not theirs."""
+
+
+def _parsed(content: bytes) -> Head:
+    arrays = np.load(io.BytesIO(content), allow_pickle=False)
+    if not isinstance(arrays, Mapping):  # one array by itself
+        raise TypeError("no archive of arrays")
+    about = json.loads(str(arrays["about"]))
+    if not (isinstance(about, dict) and isinstance(about["vectors"], dict)):
+        raise TypeError("no object")
+    labels, weights, bias = about.pop("labels"), arrays["weights"], arrays["bias"]
+    sound = (
+        isinstance(labels, list)
+        and labels
+        and all(isinstance(label, str) for label in labels)
+        and len(set(labels)) == len(labels)
+        and weights.dtype.kind == bias.dtype.kind == "f"
+        and weights.ndim == 2
+        and weights.shape[1:] == bias.shape == (len(labels),)
+        and np.isfinite(weights).all()
+        and np.isfinite(bias).all()
+        and about["vectors"].keys() == _VECTORS
+    )
+    if not sound:
+        raise ValueError("arrays and labels that do not go together")
+    return Head(tuple(labels), weights, bias, about)

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.errors import UserError
+from transforms.rows.spreadsheet import from_cell
 from transforms.storage import files
 from transforms.storage.addresses import text
 
@@ -83,10 +84,16 @@ def _csv_rows(path: str, stream: IO[bytes]) -> Iterator[Row]:
                     f"{where}: more than the {len(reader.fieldnames or ())} columns of the "
                     "heading. Put quotes around text with commas."
                 )
-            yield Row(where, _texts(values.items()))
+            cells = ((name, _from_cell(name, value)) for name, value in values.items())
+            yield Row(where, _texts(cells))
     except csv.Error as error:  # the line that it stumbles over is not counted yet
         where = f"{path} line {reader.line_num + 1}"
         raise UserError(f"{where}: not readable as CSV ({error})") from error
+
+
+def _from_cell(name: str, value: str | None) -> str | None:
+    """What exports make harmless for spreadsheets; never addresses of pictures."""
+    return value if value is None or name in ("uri", "file") else from_cell(value)
 
 
 def _jsonl_rows(path: str, stream: IO[bytes]) -> Iterator[Row]:

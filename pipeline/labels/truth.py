@@ -18,7 +18,7 @@ from pipeline.labels.vocabularies import UNKNOWN, Vocabulary
 from transforms.errors import UserError
 from transforms.hashes import hashes_of
 from transforms.storage import files
-from transforms.storage.addresses import text
+from transforms.storage.addresses import is_utf8, text
 
 FOLDERS = "folders"
 """What `--truth` is told so that the folders' names count."""
@@ -198,15 +198,20 @@ def _end(uri: str, parts: int) -> str:
 def _entry(row: tables.Row, *, folder: str) -> _Entry:
     values = row.values
     if "uri" in values:
-        uri = text(values["uri"])
+        uri = _key(values["uri"])
         return _Entry(row, uri if "://" in uri else _absolute(uri, folder=folder), _WHOLE)
     if "file" in values:
-        name = posixpath.normpath(text(values["file"]))
+        name = posixpath.normpath(_key(values["file"]))
         return _Entry(row, name, _WHOLE if name.startswith("/") else name.count("/") + 1)
     raise UserError(
         f"{row.where}: which picture is this? Expected a column uri or file, found "
         f"{', '.join(values) or 'nothing'}."
     )
+
+
+def _key(name: str) -> str:
+    """As rows spell it: a name of valid Unicode is one already."""
+    return name if is_utf8(name) else text(name)
 
 
 def _absolute(uri: str, *, folder: str) -> str:

@@ -26,6 +26,8 @@ from pipeline.report.selection import Selection
 from pipeline.report.survey import MEGAPIXEL_BINS, SCORE_BINS, Survey
 from pipeline.report.thumbnails import Thumbnail
 from pipeline.run.folder.manifest import Manifest
+from transforms.inputs.skips import in_words
+from transforms.storage.addresses import name_of
 
 _BARS = 20
 _TOP = 3
@@ -230,12 +232,17 @@ def _identity(manifest: Manifest) -> list[tuple[str, str]]:
         ("quantlabel", manifest.version),
         ("started", manifest.started),
         ("finished", manifest.finished),
-        ("skipped files", f"{manifest.skipped:,}"),
+        ("skipped files", _skipped(manifest)),
         ("paths listed twice", f"{manifest.duplicates:,}"),
     ]
     options = dataclasses.asdict(manifest.options)
     given = {name: value for name, value in options.items() if value not in (None, ())}
     return lines + [(f"option {name}", _option(value)) for name, value in given.items()]
+
+
+def _skipped(manifest: Manifest) -> str:
+    kinds = in_words(manifest.skipped_by_kind)
+    return f"{manifest.skipped:,}" + (f": {kinds}" if kinds else "")
 
 
 def _option(value: Any) -> str:
@@ -290,4 +297,5 @@ def _score(score: Any) -> float:
 
 def _link(uri: str) -> str:
     """Where a browser on this machine finds the picture; nowhere if it is not a local file."""
-    return f"file://{urllib.parse.quote(uri)}" if os.path.isfile(uri) else ""
+    path = name_of(uri)
+    return f"file://{urllib.parse.quote(os.fsencode(path))}" if os.path.isfile(path) else ""

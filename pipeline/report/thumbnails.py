@@ -15,7 +15,10 @@ from transforms.errors import UserError
 from transforms.failures import ImageError
 from transforms.images.decode import decode
 from transforms.images.loader import read_bytes
-from transforms.images.loader_pool import cores
+from transforms.images.machine import cores, default_budget
+from transforms.images.memory import Budget
+from transforms.storage.addresses import name_of
+from transforms.storage.content import Reserve
 
 SIDE = 176
 """Pixels of the longer side: about 6 kB of JPEG."""
@@ -46,13 +49,21 @@ def thumbnails(
         max_pixels: pictures with more are not decoded.
     """
     closed: dict[str, str] = {}
+    room = Budget(default_budget(1), threads=cores()).decoded
 
     def one(row: Mapping[str, Any]) -> Thumbnail:
         scheme = row["uri"].partition("://")[0]
         if scheme in closed:
             return Thumbnail(missing=closed[scheme])
         try:
-            return _thumbnail(row["uri"], row["sha256"], max_bytes=max_bytes, max_pixels=max_pixels)
+            with room.lent() as reserve:
+                return _thumbnail(
+                    row["uri"],
+                    row["sha256"],
+                    max_bytes=max_bytes,
+                    max_pixels=max_pixels,
+                    reserve=reserve,
+                )
         except UserError as error:  # no credentials for any picture of this kind
             closed[scheme] = str(error)
             return Thumbnail(missing=closed[scheme])
@@ -61,12 +72,14 @@ def thumbnails(
         yield from pool.map(one, rows)
 
 
-def _thumbnail(uri: str, sha256: str, *, max_bytes: int, max_pixels: int) -> Thumbnail:
+def _thumbnail(
+    uri: str, sha256: str, *, max_bytes: int, max_pixels: int, reserve: Reserve
+) -> Thumbnail:
     try:
-        data = read_bytes(uri, max_bytes=max_bytes).data
+        data = read_bytes(name_of(uri), max_bytes=max_bytes).data
         if hashlib.sha256(data).hexdigest() != sha256:
             return Thumbnail(missing="changed since it was labelled")
-        pixels = decode(data, max_pixels=max_pixels, min_side=SIDE).pixels
+        pixels = decode(data, max_pixels=max_pixels, min_side=SIDE, reserve=reserve).pixels
     except ImageError as error:
         return Thumbnail(missing=error.message)
     image = Image.fromarray(pixels)

@@ -23,6 +23,7 @@ from pipeline.report.selection import Selection, select
 from pipeline.report.survey import COLUMNS, survey
 from pipeline.report.thumbnails import Thumbnail, thumbnails
 from pipeline.run.folder.finished import FinishedRun, open_run
+from transforms.rows.marker import mark_files
 from transforms.storage import files
 
 FILE = "report/index.html"
@@ -76,6 +77,7 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
     page = render(content).encode()
     path = files.join(run.folder, FILE)
     files.write_bytes(path, page)
+    mark_files(run.folder, FILE, command="report")
     return Report(path, len(page), len(small), sum(not each.jpeg for each in small))
 
 

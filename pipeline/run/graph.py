@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -14,9 +14,11 @@ from pipeline.run.folder.ledger import FinishRun
 from pipeline.run.folder.manifest import Identity
 from pipeline.run.options import LabelOptions
 from pipeline.run.resume import EarlierRows
+from pipeline.run.runners.options import processes
 from pipeline.run.runners.progress import CountPictures, Kind, MeterPictures
 from transforms.images.load_and_preprocess import LoadAndPreprocess
 from transforms.inputs.read_images import ReadImages
+from transforms.inputs.skips import joined
 from transforms.network.classify_images import ClassifyImages
 from transforms.records import Network
 from transforms.rows.kinds import RowKind
@@ -47,7 +49,10 @@ def build(
     read = pipeline | "Read" >> ReadImages(options.inputs, image_key=options.image_key)
     earlier = read.refs | "Earlier" >> EarlierRows(options, identity=identity, attempt=attempt)
     loaded = earlier.refs | "Load" >> LoadAndPreprocess(
-        identity.preprocess, image_key=options.image_key
+        identity.preprocess,
+        image_key=options.image_key,
+        memory=options.memory,
+        processes=processes(options, pipeline.options),
     )
     classified = loaded.images | "Classify" >> ClassifyImages(model, identity.scoring)
     predictions = classified.predictions
@@ -84,6 +89,7 @@ def build(
             failures=AsList(failure_shards),
             tally=AsDict((read.tally, earlier.tally, loaded.tally) | "Tally" >> _AddUp()),
             outcomes=AsDict(outcomes | "Count" >> _AddUp()),
+            skipped=AsDict((read.skipped, loaded.skipped) | "Skipped" >> _AddUp(joined)),
             discarded=AsList(earlier.discarded),
         )
     )
@@ -94,18 +100,22 @@ def _count(kind: Kind, folder: str | None) -> beam.ParDo:
 
 
 class _AddUp(beam.PTransform):  # type: ignore[misc]
-    """Several PCollection[tuple[key, int]] to the sum of each key.
+    """Several PCollection[tuple[key, value]] to the sum of each key.
 
     Beam gives what is grouped a coder for pairs, but not what is flattened into it. Flink does that
     flattening itself and then finds bytes where it expects pairs, hence the step between the two.
     """
 
+    def __init__(self, add: Callable[[Iterable[Any]], Any] = sum) -> None:
+        super().__init__()
+        self._add = add
+
     def expand(self, parts: Sequence[beam.PCollection[Any]]) -> beam.PCollection[Any]:
-        pairs = beam.Map(_same).with_output_types(tuple[Any, int])
-        return parts | beam.Flatten() | "Pairs" >> pairs | "Sum" >> beam.CombinePerKey(sum)
+        pairs = beam.Map(_same).with_output_types(tuple[Any, Any])
+        return parts | beam.Flatten() | "Pairs" >> pairs | "Sum" >> beam.CombinePerKey(self._add)
 
 
-def _same(pair: tuple[Any, int]) -> tuple[Any, int]:
+def _same(pair: tuple[Any, Any]) -> tuple[Any, Any]:
     return pair
 
 

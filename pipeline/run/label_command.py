@@ -79,6 +79,14 @@ def add(commands: Any) -> None:
         help="the run fails if a larger share of the pictures does, 0 to 1 (default: "
         f"{LabelOptions.max_failure_rate:g})",
     )
+    limits.add_argument(
+        "--memory",
+        type=int,
+        metavar="N",
+        help="bytes that the pictures in the hands of one process may take, encoded and decoded; "
+        "who needs more waits (default: half of the machine or container, divided by the processes "
+        "that share it)",
+    )
     parser.add_argument_group("terminal").add_argument(
         "--quiet", action="store_true", default=False, help="no progress and no summary"
     )

@@ -24,8 +24,10 @@ from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 from transforms.failures import Reason
 from transforms.inputs import listing as sources
+from transforms.inputs.archives.base import Skipped
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import read_members
+from transforms.inputs.skips import Tally
 from transforms.network.label_map import LabelMap
 from transforms.records import Failure, ImageRef, Network
 from transforms.storage import files
@@ -53,6 +55,15 @@ def label(options: LabelOptions, *, console: Console | None = None) -> Manifest 
     if options.is_dataflow:
         paths = [("--input", path) for path in options.inputs] + [("--output", options.output)]
         dataflow.prepare(flags, paths=paths, command=_EXAMPLE)
+    if console is not None:
+        for source in without_versions(options):
+            console.print(
+                f"--resume keeps no row of {source}: its storage tells no version of a file, so "
+                "all pictures there are labelled again",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
     runs_on = runner.create(options)
     output = f"--output {shown(options.output)}"
     files.require_access(options.output, what=output)
@@ -64,11 +75,12 @@ def label(options: LabelOptions, *, console: Console | None = None) -> Manifest 
     model = load_network(options.model, sha256=options.sha256)
     identity = _identity(options, model, label_map)
     service = None if options.is_local else options.runner
-    with lock.held(options.output, started=identity.started, runner=service):
+    attempt = attempts.new(options.output)
+    with lock.held(options.output, attempt=attempt, started=identity.started, runner=service):
         if options.resume or not options.overwrite:
-            attempts.recover(options.output)
+            attempts.recover(options.output, by=attempt, replace=options.overwrite)
         ledger.check_writable(options.output, replace=replace)
-        attempt = _begin(options, identity)
+        _begin(attempt, options, identity)
         watched = console if options.is_local else None
         with (
             progress.reports(console=watched) as progress_folder,
@@ -91,22 +103,35 @@ def label(options: LabelOptions, *, console: Console | None = None) -> Manifest 
         return read_manifest(options.output)
 
 
-def _begin(options: LabelOptions, identity: Identity) -> str:
+def without_versions(options: LabelOptions) -> list[str]:
+    """Inputs of a resumed run whose pictures cannot be told from changed ones."""
+    if not options.resume:
+        return []
+    return [shown(source) for source in options.inputs if not files.tells_versions(source)]
+
+
+def _begin(attempt: str, options: LabelOptions, identity: Identity) -> None:
     """Decides on what earlier runs left, and makes the folder of this one's attempt."""
     if not options.resume:
         attempts.discard(options.output)
     elif not options.overwrite:
         attempts.require_same(options.output, identity)
-    return attempts.begin(options.output, identity)
+    attempts.begin(attempt, identity)
 
 
 def _require_a_picture(source: str, options: LabelOptions) -> None:
     """Stops at the first picture: a listing as a whole is the pipeline's work."""
     files.require_access(source, what=sources.named(source))
     listing = sources.list_input(source, image_key=options.image_key)
-    first = next((item for item in listing if isinstance(item, (ImageRef, Failure))), None)
+    skipped = Tally()
+    first: ImageRef | Failure | None = None
+    for item in listing:
+        if not isinstance(item, Skipped):
+            first = item
+            break
+        skipped.add(item)
     if first is None:
-        raise sources.nothing_matched(source)
+        raise sources.nothing_matched(source, skipped=skipped.counts)
     if options.image_key is not None and isinstance(first, ImageRef) and archive_kind(first.uri):
         _require_image_key(first, options)
 

@@ -13,7 +13,7 @@ from transforms.errors import UsageError
 from transforms.images.settings import METHODS, VIEWS, Method, Preprocessing
 from transforms.network.scoring import Scoring
 from transforms.rows.names import FORMAT_NAMES
-from transforms.storage.addresses import shown, text, without_secrets
+from transforms.storage.addresses import is_utf8, shown, text, without_secrets
 
 if TYPE_CHECKING:
     from transforms.network.label_map import LabelMap
@@ -75,6 +75,8 @@ class LabelOptions(RunnerOptions):
         max_failure_rate: share of the inputs, 0..1; a run with more failures has failed.
         max_pixels: pictures with more pixels are failures.
         max_bytes: files with more bytes are failures.
+        memory: bytes that the pictures of one process may take, encoded and decoded; None for a
+            share of what its machine or container has, see `transforms.images.machine`.
         image_key: which part of archives is the picture, see
             `transforms.inputs.archives.members`.
         overwrite: replace a finished run in `output`.
@@ -101,6 +103,7 @@ class LabelOptions(RunnerOptions):
     max_failure_rate: float = 1.0
     max_pixels: int = Preprocessing.max_pixels
     max_bytes: int = Preprocessing.max_bytes
+    memory: int | None = None
     image_key: str | None = None
     overwrite: bool = False
     resume: bool = False
@@ -114,8 +117,7 @@ class LabelOptions(RunnerOptions):
         require(bool(self.inputs) and all(self.inputs), "--input", "a path", self.inputs)
         require(bool(self.output), "--output", "a folder", self.output)
         # Parquet's readers could not open what is in it.
-        utf8 = self.output == text(self.output)
-        require(utf8, "--output", "a folder whose path is valid UTF-8", self.output)
+        require(is_utf8(self.output), "--output", "a folder whose path is valid UTF-8", self.output)
         require(
             self.format in FORMAT_NAMES,
             "--format",
@@ -156,6 +158,9 @@ class LabelOptions(RunnerOptions):
         )
         require(self.max_pixels > 0, "--max-pixels", "a positive number", self.max_pixels)
         require(self.max_bytes > 0, "--max-bytes", "a positive number", self.max_bytes)
+        require(
+            self.memory is None or self.memory > 0, "--memory", "a positive number", self.memory
+        )
         named = self.image_key is None or self.image_key == text(self.image_key) != ""
         require(named, "--image-key", "a name in UTF-8", self.image_key)
 

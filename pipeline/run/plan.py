@@ -19,7 +19,8 @@ from pipeline.models.load import load_network
 from pipeline.run.options import LabelOptions, PlanOptions
 from pipeline.run.sample import Sampled, take_sample
 from transforms.images.loader import Loader
-from transforms.images.loader_pool import Ahead, LoaderPool, cores
+from transforms.images.loader_pool import Ahead, LoaderPool
+from transforms.images.machine import cores
 from transforms.inputs.archives.members import Member
 from transforms.network.classify_images import model_handler
 from transforms.network.ranking import BATCH_SIZE
@@ -39,7 +40,7 @@ class Plan:
         entries: pictures listed, a path that is listed twice counts twice; of archives an estimate.
         archives: listed.
         opened: archives whose beginning was read.
-        skipped: files of folders without an image extension.
+        skipped: files of folders that are no input.
         unlisted: what could not be listed, each a failure of the run.
         listing_seconds: how long the listing took.
         sampled: pictures tried.

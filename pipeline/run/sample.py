@@ -13,6 +13,7 @@ from transforms.inputs import listing
 from transforms.inputs.archives.base import Skipped
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import Member, read_members
+from transforms.inputs.skips import Tally
 from transforms.records import Failure, ImageRef
 from transforms.storage import files
 
@@ -38,7 +39,7 @@ class Sample:
         pictures: listed, and estimated for the archives.
         archives: listed.
         opened: archives that were looked into.
-        skipped: files of folders without an image extension.
+        skipped: files of folders that are no input.
         unlisted: what could not be listed.
     """
 
@@ -76,8 +77,9 @@ def take_sample(options: LabelOptions) -> Sample:
     """
     pictures: Reservoir[ImageRef] = Reservoir(SIZE)
     archives: Reservoir[ImageRef] = Reservoir(_ARCHIVES)
-    skipped = unlisted = 0
+    unlisted = skipped = 0
     for source in options.inputs:
+        passed = Tally()
         files.require_access(source, what=listing.named(source))
         found = 0
         for item in listing.list_together(listing.parts(source, image_key=options.image_key)):
@@ -87,9 +89,10 @@ def take_sample(options: LabelOptions) -> Sample:
             elif isinstance(item, Failure):
                 unlisted += 1
             else:
-                skipped += 1
+                passed.add(item)
         if not found:
-            raise listing.nothing_matched(source)
+            raise listing.nothing_matched(source, skipped=passed.counts)
+        skipped += passed.total
     if not pictures.seen and not archives.seen:
         raise listing.nothing_matched(" ".join(options.inputs))
     looks = [_look_into(archive, options, share=len(archives.items)) for archive in archives.items]
@@ -129,8 +132,11 @@ def _look_into(archive: ImageRef, options: LabelOptions, *, share: int) -> _Look
 def _size(archive: ImageRef) -> int:
     if archive.size is not None:
         return archive.size
-    with files.open_read(archive.uri) as file:
-        return file.seek(0, os.SEEK_END)
+    try:
+        with files.open_read(archive.uri) as file:
+            return file.seek(0, os.SEEK_END)
+    except OSError:  # gone meanwhile; the run will tell
+        return 0
 
 
 def _mixed(

@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.run.folder.manifest import Manifest
+from transforms.inputs.skips import in_words
 
 _LABELS_SHOWN = 5
 
@@ -35,7 +36,7 @@ def _lines(manifest: Manifest, folder: str) -> list[tuple[str, str]]:
         ("labelled", f"{manifest.predictions:,}"),
         ("failed", _failed(manifest)),
         ("kept", _if_any(manifest.reused, "of these, from an earlier run")),
-        ("skipped", _if_any(manifest.skipped, "without an image extension")),
+        ("skipped", _if_any(manifest.skipped, in_words(manifest.skipped_by_kind))),
         ("repeated", _if_any(manifest.duplicates, "listed before")),
         ("most frequent", _labels(manifest)),
         ("time", _time(seconds, done=pictures - manifest.reused)),
@@ -57,7 +58,7 @@ def _failed(manifest: Manifest) -> str:
 
 
 def _if_any(count: int, what: str) -> str:
-    return f"{count:,} ({what})" if count else ""
+    return (f"{count:,} ({what})" if what else f"{count:,}") if count else ""
 
 
 def _labels(manifest: Manifest) -> str:

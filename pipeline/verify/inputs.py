@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import itertools
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -21,12 +22,16 @@ from transforms.inputs import listing
 from transforms.inputs.archives.base import Skipped
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import read_members
+from transforms.inputs.skips import Tally
 from transforms.records import Failure, ImageRef
 from transforms.storage import files as storage
-from transforms.storage.addresses import text
+from transforms.storage.addresses import name_of, text
 
 _AT_ONCE = 1000
 """Pictures that are looked up at a time."""
+
+_CLOCKS_APART_S = 86_400.0
+"""What is newer than this is no time at which something came: a clock was wrong."""
 
 _LOOKS_AT_ONCE = 32
 """Files that are asked at a time when they came to be there, some milliseconds each."""
@@ -63,11 +68,12 @@ class ListedAgain:
         new: pictures without a row that came, or changed, after the run had begun.
         unlisted: inputs that cannot be listed now, and why.
         unread: folders and archives in them that cannot be read now.
+        skipped: what is no input.
     """
 
     def __init__(self, manifest: Manifest, rows: Hashes) -> None:
         options = manifest.options
-        self._inputs = options.inputs
+        self._inputs = [name_of(source) for source in options.inputs]
         self._image_key = options.image_key
         self._max_bytes = options.max_bytes
         self._began = datetime.datetime.fromisoformat(manifest.started).timestamp()
@@ -75,6 +81,7 @@ class ListedAgain:
         self._seen: npt.NDArray[np.bool_] = np.zeros(len(rows), np.bool_)
         self.pictures = self.missing = self.new = self.unread = 0
         self.unlisted: list[str] = []
+        self.skipped = Tally()
 
     @property
     def gone(self) -> int:
@@ -89,6 +96,7 @@ class ListedAgain:
 
     def _problems_of(self, source: str, threads: ThreadPoolExecutor) -> Iterator[str]:
         pictures = self._listed(source)
+        until = time.time() + _CLOCKS_APART_S
         while some := list(itertools.islice(pictures, _AT_ONCE)):
             self.pictures += len(some)
             has_row = self._find([picture.uri for picture in some])
@@ -97,7 +105,7 @@ class ListedAgain:
             ages = dict(zip(files, threads.map(_changed, files), strict=True))
             for uri, file in without:
                 age = ages[file]
-                if age is None or age >= self._began:
+                if age is None or self._began <= age <= until:
                     self.new += 1
                     continue
                 self.missing += 1
@@ -126,9 +134,11 @@ class ListedAgain:
         # A picture as old as the hills may have been added to an input list a minute ago.
         input_list = parts[0].path if listing.is_input_list(parts[0]) else None
         for item in listing.list_together(parts):
-            if not isinstance(item, Skipped):
-                for uri in self._uris(item):
-                    yield _Picture(text(uri), input_list or item.uri)
+            if isinstance(item, Skipped):
+                self.skipped.add(item)
+                continue
+            for uri in self._uris(item):
+                yield _Picture(text(uri), input_list or item.uri)
 
     def _uris(self, item: ImageRef | Failure) -> Iterator[str]:
         members: Iterable[Any] = [item]
@@ -137,7 +147,9 @@ class ListedAgain:
         for member in members:
             if isinstance(member, Failure):
                 yield from self._uri_of_failure(member, of=item.uri)
-            elif not isinstance(member, Skipped):
+            elif isinstance(member, Skipped):
+                self.skipped.add(member._replace(path=f"{item.uri}#{member.path}"))
+            else:
                 yield member.uri if isinstance(member, ImageRef) else member.ref.uri
 
     def _uri_of_failure(self, failure: Failure, *, of: str) -> Iterator[str]:

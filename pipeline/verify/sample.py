@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from pipeline.run.relabel import Relabeller
+from transforms.failures import Reason, Stage
 from transforms.inputs.archives.members import named_archive
 from transforms.records import Failure, ImageRef, Prediction
 from transforms.rows.schema import prediction_table
@@ -48,11 +49,21 @@ class Sample:
 
 
 class Compared(NamedTuple):
-    """How many pictures were compared, how many could not be, and which rows are wrong."""
+    """What came of labelling pictures again.
+
+    Attributes:
+        pictures: how many were compared.
+        problems: which rows are wrong.
+        gone: uris of pictures that are no longer there.
+        changed: uris whose content is another than that of the row, and so is size or version.
+        unread: uris that cannot be read now.
+    """
 
     pictures: int
-    gone: int
     problems: list[str]
+    gone: list[str]
+    changed: list[str]
+    unread: list[str]
 
 
 def label_again(rows: pa.Table, relabel: Relabeller) -> Compared:
@@ -64,10 +75,20 @@ def label_again(rows: pa.Table, relabel: Relabeller) -> Compared:
     """
     uris: list[str] = rows.column("uri").to_pylist()
     now = {result.uri: result for result in _labelled(uris, relabel)}
-    results = [_problems(rows.slice(at, 1), now[uri]) for at, uri in enumerate(uris)]
-    compared = [result for result in results if result is not None]
-    problems = [problem for result in compared for problem in result]
-    return Compared(len(compared), len(results) - len(compared), problems)
+    compared = Compared(0, [], [], [], [])
+    for at, uri in enumerate(uris):
+        row, result = rows.slice(at, 1), now[uri]
+        problems = _problems(row, result)
+        if problems is not None:
+            compared.problems.extend(problems)
+            compared = compared._replace(pictures=compared.pictures + 1)
+        elif isinstance(result, Failure) and result.reason == Reason.NOT_FOUND:
+            compared.gone.append(uri)
+        elif isinstance(result, Failure) and result.stage == Stage.READ:
+            compared.unread.append(uri)
+        else:
+            compared.changed.append(uri)
+    return compared
 
 
 def _labelled(uris: Sequence[str], relabel: Relabeller) -> Iterator[Prediction | Failure]:
@@ -82,13 +103,25 @@ def _labelled(uris: Sequence[str], relabel: Relabeller) -> Iterator[Prediction |
         yield from relabel.members(archive, of_shard)
 
 
+def _value(row: pa.Table, name: str) -> Any:
+    return row.column(name)[0].as_py()
+
+
 def _problems(row: pa.Table, result: Prediction | Failure) -> list[str] | None:
-    """What is wrong; None if the picture is gone or has changed."""
-    uri, size, version = (row.column(name)[0].as_py() for name in ("uri", "size", "version"))
-    if (result.size, result.version) != (size, version):
-        return None
+    """What is wrong with a row; None if another picture is there now, or none.
+
+    That the same content lies there anew is no problem, and no reason not to compare.
+    """
+    uri = _value(row, "uri")
+    same = (result.size, result.version) == (_value(row, "size"), _value(row, "version"))
     if isinstance(result, Failure):
-        return [f"{uri}: cannot be labelled now: {result.reason}"]
+        return [f"{uri}: cannot be labelled now: {result.reason}"] if same else None
+    if not same and result.sha256 != _value(row, "sha256"):
+        return None
     now = prediction_table([result])
-    wrong = [name for name in _COMPARED if not row.column(name).equals(now.column(name))]
+    wrong = [
+        name
+        for name in _COMPARED
+        if name != "version" and not row.column(name).equals(now.column(name))
+    ]
     return [f"{uri}: labelled again, it differs in {', '.join(wrong)}"] if wrong else []

@@ -22,6 +22,8 @@ from pipeline.verify.options import VerifyOptions
 from pipeline.verify.rows import Repeats, failure_problems, prediction_problems
 from pipeline.verify.sample import Sample, label_again
 from transforms.errors import UserError
+from transforms.inputs.skips import in_words
+from transforms.rows.formats import FORMATS
 from transforms.rows.kinds import ANY_KIND, RowKind
 from transforms.rows.names import MANIFEST, SUCCESS
 from transforms.rows.reader import read_rows
@@ -32,7 +34,11 @@ from transforms.storage.files import digest
 _SHOWN = 20
 """Problems of a kind that are named; the others are counted."""
 
-_SHARD = re.compile(rf"({ANY_KIND})-\d+-of-\d+\.")
+_NAMED = 3
+"""Pictures that are named for people where there is nothing wrong."""
+
+_SHARD = re.compile(rf"({ANY_KIND})-.*\.({'|'.join(map(re.escape, FORMATS))})")
+"""What readers take for a shard: they ask for `predictions-*.parquet`."""
 
 
 @dataclasses.dataclass
@@ -46,6 +52,7 @@ class Check:
         count: how many there are.
         done: False if it could not be looked at.
         counts: what was counted, for programs.
+        named: what of these was not looked at, all of it, for programs.
     """
 
     name: str
@@ -54,6 +61,7 @@ class Check:
     count: int = 0
     done: bool = True
     counts: dict[str, int] = dataclasses.field(default_factory=dict)
+    named: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
     def add(self, problems: Iterator[str]) -> None:
         """Takes problems, of which the first ones are kept."""
@@ -131,7 +139,7 @@ def _file_problems(folder: str, manifest: Manifest) -> Iterator[str]:
             yield f"{shard.name} was changed: its sha256 is {sha256}"
     known = {shard.name for shard in manifest.files}
     for name in storage.names(folder):
-        if _SHARD.match(name) and name not in known:
+        if _SHARD.fullmatch(name) and name not in known:
             yield f"{name} is not in the manifest"
 
 
@@ -206,11 +214,13 @@ def _inputs(manifest: Manifest, repeats: Repeats) -> Check:
     check.counts = {
         name: getattr(listed, name) for name in ("pictures", "missing", "new", "gone", "unread")
     }
+    skipped = in_words(listed.skipped.counts)
     found = [
         f"{listed.pictures:,} listed",
         f"{listed.new:,} without a row, newer than the run" if listed.new else "",
         f"{listed.gone:,} with a row are gone" if listed.gone and not listed.unlisted else "",
         f"{listed.unread:,} folders or archives cannot be read now" if listed.unread else "",
+        f"{listed.skipped.total:,} skipped ({skipped})" if skipped else "",
         *listed.unlisted,
     ]
     check.found = "; ".join(filter(None, found))
@@ -241,10 +251,15 @@ def _relabelled(options: VerifyOptions, manifest: Manifest, sample: Sample) -> C
     result = label_again(sample.table(), Relabeller(manifest, model=options.model))
     check.add(iter(result.problems))
     check.done = result.pictures > 0
-    check.found = f"{result.pictures} pictures, every column compared"
-    if result.gone:
-        check.found += f"; {result.gone} are gone or have changed"
+    check.named = {"gone": result.gone, "changed": result.changed, "unread": result.unread}
+    check.counts = {name: len(uris) for name, uris in check.named.items()}
+    found = [f"{result.pictures} pictures, every column compared"]
+    found += [f"{len(uris)} {_WHY[name]}" for name, uris in check.named.items() if uris]
+    check.found = "; ".join(found)
     return check
+
+
+_WHY = {"gone": "are gone", "changed": "have changed", "unread": "cannot be read now"}
 
 
 def _result(check: Check) -> str:
@@ -262,7 +277,15 @@ def print_checks(checks: list[Check], *, console: Console) -> None:
         table.add_row(check.name, _result(check), escape(check.found))
     console.print(table)
     for check in checks:
+        for name, uris in check.named.items():
+            for line in _some(uris):
+                console.print(f"{check.name}: {name}: {line}", markup=False, soft_wrap=True)
         for problem in check.problems:
             console.print(f"{check.name}: {problem}", style="red", markup=False, soft_wrap=True)
         if check.count > len(check.problems):
             console.print(f"{check.name}: and {check.count - len(check.problems):,} more")
+
+
+def _some(uris: list[str]) -> list[str]:
+    more = len(uris) - _NAMED
+    return uris[:_NAMED] + ([f"and {more:,} more, which --json names"] if more > 0 else [])

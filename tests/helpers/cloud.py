@@ -191,8 +191,9 @@ def _answer(handler: BaseHTTPRequestHandler, cloud: Cloud, port: int) -> None:
     if cloud.remembers and handler.path in cloud.remembered:
         _send(handler, 200, *cloud.remembered[handler.path])
         return
-    with cloud.writing if handler.command == "POST" else contextlib.nullcontext():
-        if not _may_write(handler.path, body, port):
+    writes = handler.command in ("POST", "DELETE")
+    with cloud.writing if writes else contextlib.nullcontext():
+        if writes and not _may_write(handler.path, body, port):
             _send(handler, 412, {}, b"another generation")
             return
         status, headers, content = _forward(port, handler, body)
@@ -241,13 +242,17 @@ def _may_write(path: str, body: bytes, port: int) -> bool:
     """Whether the object has the generation that the client wants to replace; 0 means none."""
     parts = urllib.parse.urlsplit(path)
     wanted = urllib.parse.parse_qs(parts.query).get("ifGenerationMatch")
-    name = re.search(rb'"name": *"([^"]+)"', body)
-    if not (wanted and name and parts.path.startswith("/upload/")):
+    if wanted is None:
         return True
-    quoted = urllib.parse.quote(name[1].decode(), safe="")
+    described_at = parts.path
+    if parts.path.startswith("/upload/"):
+        name = re.search(rb'"name": *"([^"]+)"', body)
+        assert name is not None
+        quoted = urllib.parse.quote(name[1].decode(), safe="")
+        described_at = f"{parts.path.removeprefix('/upload')}/{quoted}"
     upstream = http.client.HTTPConnection("127.0.0.1", port)
     with contextlib.closing(upstream):
-        upstream.request("GET", f"{parts.path.removeprefix('/upload')}/{quoted}")
+        upstream.request("GET", described_at)
         answer = upstream.getresponse()
         described = json.loads(answer.read()) if answer.status == 200 else {"generation": "0"}
     return wanted == [str(described["generation"])]

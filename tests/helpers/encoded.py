@@ -73,6 +73,39 @@ def grey_tiff(
     return header + struct.pack(order + "I", 8 + len(content)) + content + directory + bytes(4)
 
 
+def lossless_jpeg(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """A grey JPEG of the lossless process (ITU-T T.81, annex H), each pixel predicted by its left.
+
+    Args:
+        pixels: uint8[height, width].
+    """
+    height, width = pixels.shape
+    before = np.empty((height, width), np.int64)
+    before[:, 1:] = pixels[:, :-1]
+    before[1:, 0] = pixels[:-1, 0]
+    before[0, 0] = 128
+    bits = "".join(map(_lossless_code, (pixels - before).ravel().tolist()))
+    bits += "1" * (-len(bits) % 8)
+    content = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
+    frame = struct.pack(">BHHBBBB", 8, height, width, 1, 1, 0x11, 0)
+    codes = bytes([0, 0, 0, 0, 9]).ljust(17, b"\0") + bytes(range(9))  # nine of four bits
+    segments = ((0xC3, frame), (0xC4, codes), (0xDA, bytes([1, 1, 0, 1, 0, 0])))
+    return b"".join(
+        [
+            b"\xff\xd8",
+            *(struct.pack(">BBH", 0xFF, name, len(body) + 2) + body for name, body in segments),
+            content + b"\xff\xd9",
+        ]
+    )
+
+
+def _lossless_code(difference: int) -> str:
+    """The number of its bits in four, then the bits; of a negative one those of one less."""
+    count = abs(difference).bit_length()
+    value = difference if difference >= 0 else difference + (1 << count) - 1
+    return f"{count:04b}" + (f"{value:0{count}b}" if count else "")
+
+
 WAVES = waves(37, 41)
 
 

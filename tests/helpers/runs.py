@@ -28,12 +28,13 @@ def copy_pictures(folder: Path, *, count: int) -> None:
 
 def start_label(
     photos: Path,
-    out: Path,
+    out: Path | str,
     model: Path,
     *flags: object,
     copies: int = 0,
     saved_every: float = 10.0,
     before: str = "",
+    stdout: int | None = None,
 ) -> subprocess.Popen[str]:
     """Starts `quantlabel label`.
 
@@ -45,11 +46,14 @@ def start_label(
         copies: pictures to add to the folder first.
         saved_every: seconds between checkpoints.
         before: Python code that the process runs first.
+        stdout: as for `subprocess.Popen`.
     """
     copy_pictures(photos, count=copies)
     words = ["label", "--quiet", "--input", photos, "--output", out, "--model", model, *flags]
     command = [sys.executable, "-c", before + _PROGRAM, saved_every, *words]
-    return subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        list(map(str, command)), stdout=stdout, stderr=subprocess.PIPE, text=True
+    )
 
 
 def wait_for_pieces(process: subprocess.Popen[str], out: Path) -> None:

@@ -7,7 +7,8 @@ import pickle
 
 import pytest
 
-from transforms.failures import MAX_MESSAGE, ImageError, Reason, Stage, failure
+from transforms.errors import UserError
+from transforms.failures import MAX_MESSAGE, ImageError, Reason, Stage, failure, read_failure
 from transforms.records import Failure, ImageRef
 
 
@@ -91,3 +92,10 @@ def test_a_message_has_a_largest_length() -> None:
 def test_an_error_survives_pickling() -> None:
     error = pickle.loads(pickle.dumps(ImageError(Reason.EMPTY, "the file\nis empty")))
     assert (error.reason, error.message) == (Reason.EMPTY, "the file is empty")
+
+
+def test_no_message_has_a_password() -> None:
+    said = "no access to ftp://user:secret@host/a, s3+x://token@b/c, gs://b/d (me@home)"
+    expected = "no access to ftp://user:***@host/a, s3+x://***@b/c, gs://b/d (me@home)"
+    assert str(UserError(said)) == str(UserError(expected)) == expected
+    assert read_failure("/a", Reason.IO_ERROR, said).message == expected

@@ -20,6 +20,7 @@ from transforms.images.formats.jpeg import decode_jpeg
 from transforms.images.formats.pillow import decode_by_pillow
 from transforms.images.pixels import Decoded, Scratch
 from transforms.images.settings import MAX_PIXELS
+from transforms.storage.content import Reserve
 
 
 def decode(
@@ -28,6 +29,7 @@ def decode(
     max_pixels: int = MAX_PIXELS,
     min_side: int | None = None,
     scratch: Scratch | None = None,
+    reserve: Reserve = lambda _: None,
 ) -> Decoded:
     """Decodes the first picture of a file, upright and over white where it is transparent.
 
@@ -41,6 +43,8 @@ def decode(
             keeps this many pixels, which is good enough to look at, not to label. None: always at
             full size.
         scratch: memory to decode a JPEG into; the result is then good until it is used again.
+        reserve: called with the bytes that the picture takes at its peak, until it is cropped and
+            resampled, before they are taken; may block. Called again, it replaces what it had.
 
     Raises:
         ImageError: empty, unknown_format, unsupported, too_many_pixels, too_complex, truncated or
@@ -51,5 +55,7 @@ def decode(
         raise ImageError(Reason.EMPTY, "the file is empty")
     kind = sniff.format_of(data)
     if kind == "JPEG":
-        return decode_jpeg(data, max_pixels=max_pixels, min_side=min_side, scratch=scratch)
-    return decode_by_pillow(kind, data, max_pixels=max_pixels)
+        return decode_jpeg(
+            data, max_pixels=max_pixels, min_side=min_side, scratch=scratch, reserve=reserve
+        )
+    return decode_by_pillow(kind, data, max_pixels=max_pixels, reserve=reserve)

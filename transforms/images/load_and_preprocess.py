@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from transforms.inputs.archives.members import (
     read_named,
     uri_of,
 )
+from transforms.inputs.skips import Count, Tally
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage.addresses import text
 
@@ -32,6 +34,7 @@ _ROWS_A_TALLY = 256
 
 _FAILURES = "failures"
 _TALLY = "tally"
+_SKIPPED = "skipped"
 
 
 class LoadResult(NamedTuple):
@@ -43,11 +46,13 @@ class LoadResult(NamedTuple):
         tally: PCollection[tuple[str, int]], partial sums to add to those of `ReadResult`. They
             count the members of an archive, less one for the archive, which was listed as a
             picture, and take it from the `unread`.
+        skipped: PCollection[tuple[str, Count]], the same for members that are no pictures.
     """
 
     images: beam.PCollection[Image]
     failures: beam.PCollection[Failure]
     tally: beam.PCollection[tuple[str, int]]
+    skipped: beam.PCollection[tuple[str, Count]]
 
 
 class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
@@ -63,6 +68,9 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         how: method, size and so on.
         image_key: which part of an archive is the picture, see
             `transforms.inputs.archives.members`.
+        memory: bytes that the pictures of a process may take, encoded and decoded; None for
+            `transforms.images.machine.default_budget`. A picture that costs more is decoded alone.
+        processes: that share a machine, for that default; None for one for each processor.
         changed: fields of `how` that shall be others: `LoadAndPreprocess(size=160)`. The same
             `views` must be told to `ClassifyImages`.
     """
@@ -72,29 +80,44 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         how: Preprocessing = Preprocessing(),
         *,
         image_key: str | None = None,
+        memory: int | None = None,
+        processes: int | None = 1,
         **changed: Any,
     ) -> None:
         super().__init__()
         self.how = dataclasses.replace(how, **changed)
         self.image_key = image_key
+        self.memory = memory
+        self.processes = processes
 
     def expand(self, refs: beam.PCollection[ImageRef]) -> LoadResult:
-        """Builds the graph: one ParDo with three outputs."""
+        """Builds the graph: one ParDo with four outputs."""
         if not refs.windowing.is_default():
             raise ValueError("LoadAndPreprocess expects its input in the global window")
-        load = beam.ParDo(_Load(Loader(self.how), self.image_key))
-        loaded = refs | "Load" >> load.with_outputs(_FAILURES, _TALLY, main="images")
-        return LoadResult(loaded.images, loaded[_FAILURES], loaded[_TALLY])
+        loader = Loader(self.how)
+        load = beam.ParDo(_Load(loader, self.image_key, self.memory, self.processes))
+        loaded = refs | "Load" >> load.with_outputs(_FAILURES, _TALLY, _SKIPPED, main="images")
+        return LoadResult(loaded.images, loaded[_FAILURES], loaded[_TALLY], loaded[_SKIPPED])
 
 
 class _Load(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, loader: Loader, image_key: str | None) -> None:
+    def __init__(
+        self,
+        loader: Loader,
+        image_key: str | None,
+        memory: int | None,
+        processes: int | None,
+    ) -> None:
         self._loader = loader
         self._image_key = image_key
+        self._memory = memory
+        self._processes = processes
         self._shared = Shared()
 
     def setup(self) -> None:
-        self._pool: LoaderPool = self._shared.acquire(LoaderPool)
+        self._pool: LoaderPool = self._shared.acquire(
+            functools.partial(LoaderPool, memory=self._memory, processes=self._processes)
+        )
         self._ahead = Ahead()
 
     def start_bundle(self) -> None:
@@ -132,10 +155,11 @@ class _Load(beam.DoFn):  # type: ignore[misc]
             archive, image_key=self._image_key, max_bytes=self._loader.how.max_bytes
         )
         done = set(archive.done)
-        rows, skipped = -1, 0  # the archive was counted as a picture when it was listed
+        rows = -1  # the archive was counted as a picture when it was listed
+        skipped = Tally()
         for found in members:
             if isinstance(found, Skipped):
-                skipped += 1
+                skipped.add(found._replace(path=f"{archive.uri}#{found.path}"))
                 continue
             if done and text(uri_of(found)) in done:
                 continue
@@ -146,7 +170,7 @@ class _Load(beam.DoFn):  # type: ignore[misc]
                 yield from self._add(self._pool.submit_member(self._loader, found))
             if rows >= _ROWS_A_TALLY:
                 yield from _tallies(rows=rows, skipped=skipped)
-                rows = skipped = 0
+                rows = 0
         yield from _tallies(rows=rows, skipped=skipped)
         yield beam.pvalue.TaggedOutput(_TALLY, ("unread", -1))
 
@@ -170,9 +194,11 @@ class _Load(beam.DoFn):  # type: ignore[misc]
         self._ahead.clear()  # if a bundle has failed
 
 
-def _tallies(*, rows: int, skipped: int) -> Iterator[beam.pvalue.TaggedOutput]:
-    for name, count in (("entries", rows), ("inputs", rows), ("skipped", skipped)):
+def _tallies(*, rows: int, skipped: Tally) -> Iterator[beam.pvalue.TaggedOutput]:
+    for name, count in (("entries", rows), ("inputs", rows), ("skipped", skipped.total)):
         yield beam.pvalue.TaggedOutput(_TALLY, (name, count))
+    for of_kind in skipped.flush():
+        yield beam.pvalue.TaggedOutput(_SKIPPED, of_kind)
 
 
 def _tagged(value: Any) -> beam.pvalue.TaggedOutput:

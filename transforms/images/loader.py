@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 
+from transforms.errors import MissingExtraError
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.images.pixels import Scratch
 from transforms.images.preprocess import load
 from transforms.images.settings import Preprocessing
+from transforms.inputs.file_types import named_by, require_read
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage import files
 from transforms.storage.content import Content, Reserve
@@ -30,20 +32,28 @@ class Loader:
             reserve: as in `transforms.storage.files.read`.
 
         Raises:
-            UserError: no picture can be read there, for want of credentials or of a package.
+            UserError: no picture can be read there, for want of credentials.
         """
         try:
+            require_read(ref.uri)
             data, version = read_bytes(ref.uri, max_bytes=self.how.max_bytes, reserve=reserve)
         except ImageError as error:
             return failure(ref, Stage.READ, error)
         return ref._replace(size=len(data), version=version), data
 
-    def decode(self, ref: ImageRef, data: bytes, *, scratch: Scratch) -> Image | Failure:
-        """Decodes and resamples what `read` has read."""
+    def decode(
+        self,
+        ref: ImageRef,
+        data: bytes,
+        *,
+        scratch: Scratch,
+        reserve: Reserve = lambda _: None,
+    ) -> Image | Failure:
+        """Decodes and resamples what `read` has read; the arguments are those of `load`."""
         try:
-            pixels, width, height, encoding = load(data, self.how, scratch=scratch)
+            pixels, width, height, encoding = load(data, self.how, scratch=scratch, reserve=reserve)
         except ImageError as error:
-            return failure(ref, Stage.DECODE, error)
+            return failure(ref, Stage.DECODE, named_by(ref.uri, error))
         return Image(ref, hashlib.sha256(data).hexdigest(), width, height, encoding, pixels)
 
 
@@ -53,9 +63,11 @@ def read_bytes(uri: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -
     Raises:
         ImageError: the file is missing, not a regular file, not readable, or too large, or its
             storage has failed for a minute.
-        UserError: no picture can be read there, for want of credentials or of a package.
+        UserError: no picture can be read there, for want of credentials.
     """
     try:
         return files.read(uri, max_bytes=max_bytes, reserve=reserve)
+    except MissingExtraError as error:
+        raise ImageError(Reason.UNSUPPORTED_URI, str(error)) from error
     except OSError as error:
         raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import functools
-import os
 import queue
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from transforms.images.loader import Loader
+from transforms.images.machine import cores, default_budget
+from transforms.images.memory import Budget
 from transforms.images.pixels import Scratch
 from transforms.inputs.archives.members import Member
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage import files
-from transforms.storage.content import Reserve
 
 _LEAST_FETCHES = 64
 
@@ -27,49 +25,6 @@ _FETCHES_A_CORE = 32
 _MOST_FETCHES = 256
 """Remote pictures fetched at a time. A core labels 430 pictures a second, so at 50 ms a request 22
 of them have to be under way; the rest covers slower ones."""
-
-
-_ROOM_BYTES = 256 * 1024 * 1024
-
-
-class Room:
-    """Memory that threads share for the encoded bytes in their hands.
-
-    Args:
-        size: bytes in all.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._size = self._free = size
-        self._changed = threading.Condition()
-        self._turn = threading.Lock()
-
-    @contextlib.contextmanager
-    def lent(self) -> Iterator[Reserve]:
-        """Yields a function that waits for so many bytes; they are given back in the end."""
-        held = 0
-
-        def reserve(size: int) -> None:
-            nonlocal held
-            self._give(held)
-            held = 0  # another attempt at the same picture begins anew
-            held = self._take(min(size, self._size))
-
-        try:
-            yield reserve
-        finally:
-            self._give(held)
-
-    def _take(self, size: int) -> int:
-        with self._turn, self._changed:  # one waits at a time, or small ones would starve a large
-            self._changed.wait_for(lambda: self._free >= size)
-            self._free -= size
-        return size
-
-    def _give(self, size: int) -> None:
-        with self._changed:
-            self._free += size
-            self._changed.notify_all()
 
 
 class InFlight:
@@ -159,26 +114,32 @@ class LoaderPool:
     Local files keep a core busy each. There are as many threads for them as cores, the one that
     feeds the network included: it loads pictures itself rather than wait for one. Remote ones
     mostly wait for the network: many are fetched at a time, but no more are decoded than there are
-    cores, and the encoded bytes of all of them fit into `_ROOM_BYTES`.
+    cores. What all of them take fits into the memory given, but for a picture that costs more
+    than that alone: it waits until it is the only one.
+
+    Args:
+        memory: bytes for encoded and decoded pictures together. None: see `default_budget`.
+        processes: that share the machine, for the default.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, memory: int | None = None, processes: int | None = 1) -> None:
         threads = max(1, cores() - 1)
         self._local = ThreadPoolExecutor(threads, "load")
         fetching = min(max(_LEAST_FETCHES, _FETCHES_A_CORE * cores()), _MOST_FETCHES)
         self._remote = ThreadPoolExecutor(fetching, "fetch")
-        self._room = Room(_ROOM_BYTES)
+        self._budget = Budget(memory or default_budget(processes), threads=threads + 1)
         self._scratches: queue.SimpleQueue[Scratch] = queue.SimpleQueue()
         for _ in range(threads + 1):
-            self._scratches.put(Scratch())
+            self._scratches.put(Scratch(self._budget.scratch))
         self.ahead = 2 * fetching
         """Pictures worth having in flight: two inference batches at least."""
 
     def submit(self, loader: Loader, ref: ImageRef) -> InFlight:
         """Loads a picture; whatever is wrong with it becomes the Failure's reason."""
+        load = functools.partial(self._load, loader, ref)
         if files.is_local(ref.uri):
-            return InFlight(self._local, functools.partial(self._load, loader, ref))
-        return InFlight(self._remote, functools.partial(self._fetch, loader, ref), idle=True)
+            return InFlight(self._local, load)
+        return InFlight(self._remote, load, idle=True)
 
     def submit_member(self, loader: Loader, member: Member) -> InFlight:
         """Decodes a picture of an archive, whose bytes have been read."""
@@ -186,24 +147,14 @@ class LoaderPool:
         return InFlight(self._local, decode, size=len(member.data))
 
     def _load(self, loader: Loader, ref: ImageRef) -> Image | Failure:
-        found = loader.read(ref)  # needs no room: few are read at a time, as many as are decoded
-        return found if isinstance(found, Failure) else self._decode(loader, *found)
-
-    def _fetch(self, loader: Loader, ref: ImageRef) -> Image | Failure:
-        with self._room.lent() as reserve:
+        with self._budget.encoded.lent() as reserve:
             found = loader.read(ref, reserve=reserve)
             return found if isinstance(found, Failure) else self._decode(loader, *found)
 
     def _decode(self, loader: Loader, ref: ImageRef, data: bytes) -> Image | Failure:
         scratch = self._scratches.get()
         try:
-            return loader.decode(ref, data, scratch=scratch)
+            with self._budget.decoded.lent() as reserve:
+                return loader.decode(ref, data, scratch=scratch, reserve=reserve)
         finally:
             self._scratches.put(scratch)
-
-
-def cores() -> int:
-    """Processors that this process may use, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -36,22 +36,22 @@ class Scratch:
 
     Fresh memory for each picture has to be mapped and cleared by the kernel page by page, which
     costs a fifth of the decoding.
+
+    Args:
+        most: bytes to keep between pictures.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 64 * 1024 * 1024) -> None:
+        self._most = most
         self._buffer = np.empty(0, np.uint8)
 
     def of(self, size: int) -> npt.NDArray[np.uint8] | None:
         """At least `size` bytes; None if they are too many to keep between pictures."""
-        if size > _MAX_SCRATCH:
+        if size > self._most:
             return None
         if len(self._buffer) < size:
             self._buffer = np.empty(size, np.uint8)
         return self._buffer
-
-
-_MAX_SCRATCH = 64 * 1024 * 1024
-"""Bytes: 22 megapixels in RGB."""
 
 
 def check_pixels(width: int, height: int, *, max_pixels: int) -> None:

@@ -21,6 +21,7 @@ from transforms.images.decode import decode
 from transforms.images.pixels import RGB, Scratch
 from transforms.images.settings import METHODS, Kernel, Method, Preprocessing
 from transforms.records import Pixels
+from transforms.storage.content import Reserve
 
 _EIGHTHS = 7
 _CLOSER_EIGHTHS = 6
@@ -48,6 +49,7 @@ def load(
     how: Preprocessing = Preprocessing(),
     *,
     scratch: Scratch | None = None,
+    reserve: Reserve = lambda _: None,
     kernel: Kernel = "auto",
     **changed: Any,
 ) -> Loaded:
@@ -60,6 +62,7 @@ def load(
         data: the content of a JPEG, PNG, WebP, GIF, TIFF or BMP file.
         how: method, size and so on. With four views the picture is decoded once.
         scratch: memory that a thread keeps from picture to picture; the result never lies in it.
+        reserve: as in `transforms.images.decode.decode`.
         kernel: which code does it, if it is installed; `native.check_kernel` tells.
         changed: fields of `how` that shall be others: `load(data, size=160)`.
 
@@ -70,7 +73,7 @@ def load(
     taken = None if kernel == "python" else native.load_jpeg(data, how)
     if taken is not None:
         return Loaded(*taken, "JPEG")
-    picture = decode(data, max_pixels=how.max_pixels, scratch=scratch)
+    picture = decode(data, max_pixels=how.max_pixels, scratch=scratch, reserve=reserve)
     pixels = preprocess(picture.pixels, size=how.size, method=how.method)
     if how.views == 4:
         closer = preprocess(
@@ -202,6 +205,8 @@ def _legacy_bilinear(pixels: RGB, rows: _Taps, columns: _Samples) -> Pixels:
     are equal on all of its golden pictures.
     """
     band = pixels[:, columns.first : columns.last + 1]
+    if band.shape[1] > _WIDE:
+        band, columns = _only_needed(band, columns)
     size = len(rows.weight)
     both = band[np.concatenate([rows.lower, rows.upper])].reshape(2 * size, -1).astype(np.float32)
     lines = _lerp(both[:size], both[size:], rows.weight[:, None])
@@ -209,6 +214,21 @@ def _legacy_bilinear(pixels: RGB, rows: _Taps, columns: _Samples) -> Pixels:
     lower = lines.take(columns.lower, axis=1, mode="clip")
     upper = lines.take(columns.upper, axis=1, mode="clip")
     return _lerp(lower, upper, columns.weight).astype(np.uint8).reshape(size, -1, 3)
+
+
+_WIDE = 65_536
+"""Columns: more than a JPEG can have. The rows above would take 250 MB, and with a picture of one
+row and 100 million columns more than any machine has."""
+
+
+def _only_needed(band: RGB, columns: _Samples) -> tuple[RGB, _Samples]:
+    """The columns that are read, next to each other, and where each of them is then."""
+    needed = np.unique(np.concatenate([columns.lower, columns.upper]) // 3)
+    lower, upper = (
+        np.searchsorted(needed, places // 3) * 3 + places % 3
+        for places in (columns.lower, columns.upper)
+    )
+    return band[:, needed], columns._replace(lower=lower, upper=upper)
 
 
 def _lerp(

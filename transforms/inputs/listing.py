@@ -5,24 +5,25 @@ Plain generators, no Beam: memory does not grow with the number of pictures.
 
 from __future__ import annotations
 
+import functools
 import glob
 import itertools
-import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from transforms.errors import UserError
-from transforms.failures import ImageError, Reason, read_failure
+from transforms.failures import ImageError
 from transforms.inputs import remote
-from transforms.inputs.archives.base import IMAGE_EXTENSIONS, Listed, Skipped
+from transforms.inputs.archives.base import Listed, Skipped
 from transforms.inputs.archives.kinds import ARCHIVE_KINDS, PARQUET, archive_kind
-from transforms.inputs.archives.parquet import image_column, parquet_schema
+from transforms.inputs.archives.parquet import image_column, parquet_content, parquet_schema
+from transforms.inputs.file_types import skip_kind
+from transforms.inputs.folders import is_result, list_folder, list_glob
 from transforms.inputs.input_lists import INPUT_LIST_EXTENSIONS, list_rows
 from transforms.inputs.remote import Part
+from transforms.inputs.skips import HIDDEN, NO_PICTURES, RESULTS, Count, in_words
 from transforms.records import ImageRef
-from transforms.rows.names import MANIFEST, UNFINISHED
 from transforms.storage import files
 from transforms.storage.addresses import shown
 from transforms.storage.files import absolute
@@ -133,10 +134,18 @@ def _list_file(part: Part) -> Iterator[Listed]:
 
 def _list_remote_folder(part: Part) -> Iterator[Listed]:
     for ref in remote.refs(part):
-        if _holds_pictures(ref.uri, image_key=part.image_key):
-            yield ref
-        elif not ref.uri.endswith("/"):  # what consoles make to show an empty folder
-            yield Skipped(ref.uri)
+        if ref.uri.endswith("/"):  # what consoles make to show an empty folder
+            continue
+        below = ref.uri.removeprefix(part.path)
+        known = RESULTS if is_result(f"/{below}") else None
+        kind = known or _kind_in_folder(ref.uri, below, image_key=part.image_key)
+        yield ref if kind is None else Skipped(ref.uri, kind)
+
+
+def _list_remote_glob(part: Part) -> Iterator[Listed]:
+    for ref in remote.refs(part):
+        kind = RESULTS if is_result(ref.uri) else _kind_in_glob(ref.uri, image_key=part.image_key)
+        yield ref if kind is None else Skipped(ref.uri, kind)
 
 
 def named(source: str) -> str:
@@ -144,13 +153,18 @@ def named(source: str) -> str:
     return f"--input {shown(source)}"
 
 
-def nothing_matched(source: str) -> UserError:
-    """The error for an input that yields no picture."""
+def nothing_matched(source: str, *, skipped: Mapping[str, Count] | None = None) -> UserError:
+    """The error for an input that yields no picture.
+
+    Args:
+        source: the input.
+        skipped: what there was instead.
+    """
+    found = f"no picture, but {in_words(skipped)}" if skipped else "nothing matched"
     archives = ", ".join(kind.extension for kind in ARCHIVE_KINDS)
     return UserError(
-        f"{named(source)}: nothing matched. Expected a folder with pictures, a glob (in "
-        f"quotes), an input list (.txt, .csv, .jsonl, .parquet), an archive ({archives}) or a "
-        "picture."
+        f"{named(source)}: {found}. Expected a folder with pictures, a glob (in quotes), an input "
+        f"list (.txt, .csv, .jsonl, .parquet), an archive ({archives}) or a picture."
     )
 
 
@@ -175,87 +189,51 @@ def _is_input_list(path: str, *, image_key: str | None) -> bool:
     return False
 
 
-def _holds_pictures(path: str, *, image_key: str | None) -> bool:
-    """Whether a file is a picture or an archive; damaged Parquet is, so that it shows."""
-    if archive_kind(path) is not PARQUET:
-        extension = os.path.splitext(path)[1].lower()
-        return extension in IMAGE_EXTENSIONS or archive_kind(path) is not None
-    try:
-        image_column(parquet_schema(path), image_key=image_key)
-    except ImageError as error:
-        return error.reason is not Reason.NO_PICTURES
-    return True
+def _kind_in_folder(path: str, below: str, *, image_key: str | None) -> str | None:
+    """Why a file of a folder is no input; None if it is. Damaged Parquet is, so that it shows.
 
-
-def _list_folder(
-    folder: str, *, ancestors: tuple[tuple[int, int], ...], image_key: str | None
-) -> Iterator[Listed]:
-    """Walks a folder and the folders that its links lead to; a loop of links is entered once."""
-    try:
-        status = os.stat(folder)
-        entries = os.scandir(folder)
-    except OSError as error:
-        message = f"the folder could not be listed: {error.strerror}"
-        yield read_failure(folder, Reason.from_os_error(error), message)
-        return
-    here = (status.st_dev, status.st_ino)
-    if here in ancestors:
-        return
-    results = _results(folder)
-    with entries:
-        for entry in entries:
-            if entry.name in results or _ATTEMPT.fullmatch(entry.name):
-                yield Skipped(entry.path)
-            elif entry.is_dir():
-                deeper = (*ancestors, here)
-                yield from _list_folder(entry.path, ancestors=deeper, image_key=image_key)
-            elif _holds_pictures(entry.path, image_key=image_key):
-                yield _with_status(entry)
-            else:
-                yield Skipped(entry.path)
-
-
-_ATTEMPT = re.compile(rf"{UNFINISHED}[0-9a-f]{{12}}")
-
-
-def _results(folder: str) -> frozenset[str]:
-    """Names in a folder that came from a labelling run: its rows, and an export of its pictures.
-
-    A folder may be input and output at once, so pictures beside them stay pictures.
+    Args:
+        path: of the file.
+        below: its path below the folder that is searched, or its name.
+        image_key: as in `list_input`.
     """
-    above, name = os.path.split(folder)
-    if name == "export" and _rows(above):
-        return frozenset(["imagefolder"])
-    return _rows(folder)
+    kind = skip_kind(below)
+    if kind is not None or archive_kind(path) is not PARQUET:
+        return kind
+    return _kind_of_parquet(path, image_key=image_key)
 
 
-def _rows(folder: str) -> frozenset[str]:
-    """Names of the files that the manifest of a run in the folder lists."""
+def _kind_of_parquet(path: str, *, image_key: str | None) -> str | None:
     try:
-        with open(os.path.join(folder, MANIFEST), "rb") as file:
-            return frozenset(archive["name"] for archive in json.load(file)["files"])
-    except (OSError, ValueError, KeyError, TypeError):  # none, or somebody else's
-        return frozenset()
+        found = parquet_content(path, image_key=image_key)
+    except ImageError:
+        return None
+    return {"pictures": None, "results": RESULTS, "others": NO_PICTURES}[found]
 
 
-def _with_status(entry: os.DirEntry[str]) -> ImageRef:
-    try:
-        status = entry.stat()
-    except OSError:  # a dangling link, or gone meanwhile: the failure comes with the reading
-        return ImageRef(entry.path)
-    return ImageRef(entry.path, size=status.st_size, version=str(status.st_mtime_ns))
+def _kind_in_glob(path: str, *, image_key: str | None) -> str | None:
+    """As `_kind_in_folder`; a glob takes every file, but what a system or a command has made."""
+    name = os.path.basename(path)
+    kind = _kind_in_folder(path, name, image_key=image_key)
+    wanted = kind not in (HIDDEN, RESULTS) or name.startswith(".")  # a pattern has to say the dot
+    return None if wanted else kind
 
 
-def _list_glob(pattern: str) -> Iterator[Listed]:
-    for path in glob.iglob(pattern, recursive=True):
-        if not os.path.isdir(path):
-            yield ImageRef(path)
+def _list_local_folder(part: Part) -> Iterator[Listed]:
+    def kind_of(path: str) -> str | None:
+        return _kind_in_folder(path, os.path.basename(path), image_key=part.image_key)
+
+    return list_folder(part.path, kind_of=kind_of)
+
+
+def _list_local_glob(part: Part) -> Iterator[Listed]:
+    return list_glob(part.path, kind_of=functools.partial(_kind_in_glob, image_key=part.image_key))
 
 
 _LISTINGS: Mapping[str, Callable[[Part], Iterator[Listed]]] = {
-    "local folder": lambda part: _list_folder(part.path, ancestors=(), image_key=part.image_key),
-    "local glob": lambda part: _list_glob(part.path),
+    "local folder": _list_local_folder,
+    "local glob": _list_local_glob,
     "file": _list_file,
     "remote folder": _list_remote_folder,
-    "remote glob": remote.refs,
+    "remote glob": _list_remote_glob,
 }

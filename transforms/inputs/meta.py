@@ -8,14 +8,19 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+_MAX_DEPTH = 100
+"""Levels of lists and objects: what readers of JSON take at least. Python's own gives up at about a
+thousand, and the rows have to come through all that read them."""
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def meta_json(values: Mapping[str, Any]) -> str | None:
     """The values as a JSON object, or None if there are none.
 
-    JSON has no NaN or infinity: they become null, as in pandas and DuckDB. What is not valid
-    Unicode would stop a writer hours later: it becomes the replacement character.
+    JSON has no NaN or infinity: they become null, as in pandas and DuckDB, and so does what is
+    nested deeper than `_MAX_DEPTH`. What is not valid Unicode would stop a writer hours later: it
+    becomes the replacement character.
     """
     if not values:
         return None
@@ -23,11 +28,13 @@ def meta_json(values: Mapping[str, Any]) -> str | None:
     return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _json_value(value: Any) -> Any:
+def _json_value(value: Any, depth: int = 0) -> Any:
+    if depth > _MAX_DEPTH:
+        return None
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {name: _json_value(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_json_value(inner) for inner in value]
+        return {name: _json_value(inner, depth + 1) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json_value(inner, depth + 1) for inner in value]
     return value

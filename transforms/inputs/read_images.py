@@ -14,6 +14,7 @@ from transforms.inputs import listing as sources
 from transforms.inputs.archives.kinds import archive_kind, archive_of
 from transforms.inputs.archives.members import named_archive
 from transforms.inputs.remote import Part
+from transforms.inputs.skips import Count, Tally
 from transforms.records import Failure, ImageRef
 
 BUCKETS = 4096
@@ -30,6 +31,7 @@ DirectRunner 55 MB and 3 s; one element each, 430 MB and 9 s."""
 _TALLY = "tally"
 _FAILURES = "failures"
 _FOUND = "found"
+_SKIPPED = "skipped"
 
 
 class ReadResult(NamedTuple):
@@ -40,14 +42,17 @@ class ReadResult(NamedTuple):
         failures: PCollection[Failure], what could not be listed.
         tally: PCollection[tuple[str, int]], partial sums to add up per name: `entries` (pictures
             listed), `duplicates` (entries whose uri had been seen), `inputs` (refs and failures),
-            `skipped` (files of a folder without an image extension), `unread` (archives).
+            `skipped` (what is no input), `unread` (archives).
         listing: the part of `tally` that is complete before the first reference leaves.
+        skipped: PCollection[tuple[str, Count]], partial counts of what was skipped, by kind, see
+            `transforms.inputs.skips`.
     """
 
     refs: beam.PCollection[ImageRef]
     failures: beam.PCollection[Failure]
     tally: beam.PCollection[tuple[str, int]]
     listing: beam.PCollection[tuple[str, int]]
+    skipped: beam.PCollection[tuple[str, Count]]
 
 
 @dataclasses.dataclass(eq=False)
@@ -71,7 +76,8 @@ class ReadImages(beam.PTransform):  # type: ignore[misc]
             | "Inputs" >> beam.Create([_to_bytes(source) for source in self.inputs])
             | "Split" >> beam.FlatMap(_groups_of_parts, image_key=self.image_key)
             | "Spread" >> beam.Reshuffle()
-            | "List" >> beam.ParDo(_List()).with_outputs(_TALLY, _FAILURES, _FOUND, main="refs")
+            | "List"
+            >> beam.ParDo(_List()).with_outputs(_TALLY, _FAILURES, _FOUND, _SKIPPED, main="refs")
         )
         _ = (
             listed[_FOUND]
@@ -86,7 +92,7 @@ class ReadImages(beam.PTransform):  # type: ignore[misc]
         )
         listing = (listed[_TALLY], packed[_TALLY]) | "Listing" >> beam.Flatten()
         tally = (listing, unpacked[_TALLY]) | "Tally" >> beam.Flatten()
-        return ReadResult(unpacked.refs, listed[_FAILURES], tally, listing)
+        return ReadResult(unpacked.refs, listed[_FAILURES], tally, listing, listed[_SKIPPED])
 
 
 def _groups_of_parts(source: bytes, *, image_key: str | None) -> Iterator[list[Part]]:
@@ -108,7 +114,8 @@ def _require_a_picture(source: bytes, found: int) -> None:
 
 class _List(beam.DoFn):  # type: ignore[misc]
     def process(self, parts: list[Part]) -> Iterator[Any]:
-        skipped = failures = pictures = 0
+        failures = pictures = 0
+        skipped = Tally()
         for item in sources.list_together(parts):
             if isinstance(item, ImageRef):
                 pictures += 1
@@ -117,10 +124,16 @@ class _List(beam.DoFn):  # type: ignore[misc]
                 failures += 1
                 yield beam.pvalue.TaggedOutput(_FAILURES, item)
             else:
-                skipped += 1
+                skipped.add(item)
         yield beam.pvalue.TaggedOutput(_FOUND, (_to_bytes(parts[0].source), pictures + failures))
-        for name, count in (("skipped", skipped), ("entries", failures), ("inputs", failures)):
+        for name, count in (
+            ("skipped", skipped.total),
+            ("entries", failures),
+            ("inputs", failures),
+        ):
             yield beam.pvalue.TaggedOutput(_TALLY, (name, count))
+        for of_kind in skipped.flush():
+            yield beam.pvalue.TaggedOutput(_SKIPPED, of_kind)
 
 
 class _Pack(beam.DoFn):  # type: ignore[misc]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from apache_beam.ml.inference.base import ModelHandler
 
 from transforms.failures import ImageError, Reason, Stage, failure
-from transforms.images.loader_pool import cores
+from transforms.images.machine import cores
 from transforms.network.classes import class_names
 from transforms.network.scoring import Scoring
 from transforms.records import Failure, Image, Network, Prediction

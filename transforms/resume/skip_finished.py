@@ -18,6 +18,7 @@ import apache_beam as beam
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.bundles import Packs, in_window, unpack
+from transforms.errors import UserError
 from transforms.inputs.archives.kinds import archive_kind, archive_of
 from transforms.inputs.read_images import unit_of
 from transforms.records import ImageRef
@@ -311,15 +312,13 @@ def _look_at(file: str) -> Look:
 
 
 def _look_at_object(uri: str) -> Look:
-    if not files.is_gcs(uri):
+    if not files.tells_versions(uri):
         return _UNKNOWN
-    from transforms.storage import gcs
-
     try:
-        found = gcs.find(uri)
-    except OSError:  # reading it will tell why
+        found = files.find(uri)
+    except (ImportError, OSError, UserError):  # reading it will tell why
         return _UNKNOWN
-    return _ABSENT if found is None else (found.size, found.version)
+    return _ABSENT if found is None else found
 
 
 def _says(listed: str | None, stored: str | None) -> bool:

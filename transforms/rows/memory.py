@@ -7,6 +7,27 @@ import sys
 
 import pyarrow as pa
 
+KEPT_BYTES = 8 * 1024 * 1024
+"""Of what a thread has freed, at most, after `return_large_blocks`."""
+
+_LARGE_BYTES = 4 * 1024 * 1024
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
+
+
+def return_large_blocks() -> None:
+    """Makes the C library return large blocks to the system as soon as they are freed.
+
+    By default glibc learns from each block it returns to keep the next of that size, up to 64 MB a
+    thread: sixteen threads that decode large pictures one after the other would hold the memory of
+    sixteen. Does nothing for a C library other than glibc.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+            mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
+
 
 def give_back() -> None:
     """Returns what Arrow and the C library keep for later to the system.

@@ -47,6 +47,18 @@ def publish(folder: str, moves: Iterable[Move]) -> None:
     Raises:
         UserError: a file is neither where it was written nor where it belongs.
     """
+    files.move(require_sources(folder, moves))
+
+
+def require_sources(folder: str, moves: Iterable[Move]) -> list[tuple[str, str]]:
+    """Looks for all files that are to be moved, before anything is changed.
+
+    Returns:
+        From where to where those go that are not there yet.
+
+    Raises:
+        UserError: a file is neither where it was written nor where it belongs.
+    """
     pairs = []
     for source, shard in moves:
         target = files.join(folder, shard.name)
@@ -56,7 +68,7 @@ def publish(folder: str, moves: Iterable[Move]) -> None:
             pairs.append((source, target))
         else:  # an earlier try has moved it, or somebody has deleted it
             _require_moved(target, shard)
-    files.move(pairs)
+    return pairs
 
 
 def delete_markers(folder: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import time
 import uuid
@@ -73,6 +74,15 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
     def __init__(self, folder: str, kind: RowKind) -> None:
         self._folder = folder
         self._kind = kind
+
+    def setup(self) -> None:
+        self._begin_piece()
+
+    def teardown(self) -> None:
+        """Leaves the rows of a bundle that was broken off to a later run."""
+        if self._rows or self._tables:
+            with contextlib.suppress(OSError):  # what the bundle may have failed with
+                self._save()
 
     def start_bundle(self) -> None:
         self._outcomes: collections.Counter[Outcome] = collections.Counter()

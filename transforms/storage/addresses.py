@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-import urllib.parse
 from collections.abc import Iterable, Iterator
+
+_USER = re.compile(r"(?<=://)[^/]*@")
+_SECRET = re.compile(
+    r"([?&;#])([^=&;#]*(?:auth|cred|key|pass|policy|pwd|secret|session|sig|token)[^=&;#]*)=([^&;#]*)",
+    re.IGNORECASE,
+)
+_NO_QUERY = ("gs://", "s3://", "hdfs://", "azfs://")
+"""Where a question mark is part of the name of an object."""
 
 
 def shown(url: str) -> str:
-    """`url` as messages and outputs show it: without user, password, query and fragment.
+    """`url` as messages show it: without user, password, and of http(s) without query and fragment.
 
-    Signed URLs carry their secret in the query. Whatever is no http(s) URL stays as it is: a
-    question mark in the name of a file or an object is part of the name.
+    Signed URLs carry their secret in the query. A question mark in the name of a file or an object
+    is part of the name.
     """
     if not url.lower().startswith(("http://", "https://")):
-        return url
-    parts = urllib.parse.urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
+        return without_credentials(url)
+    return re.split("[?#]", _USER.sub("", url, count=1), maxsplit=1)[0]
+
+
+def without_credentials(uri: str) -> str:
+    """`uri` as a row names it: passwords and signatures hidden, and still apart from every other.
+
+    Of a user with a password the user stays. Of a query everything stays but the values of
+    parameters that are called like a credential; a digest of 32 bits stands for each of them.
+    """
+    if "://" not in uri:
+        return uri
+    uri = _USER.sub(_hidden_user, uri, count=1)
+    return uri if uri.startswith(_NO_QUERY) else _SECRET.sub(_hidden_value, uri)
+
+
+def _hidden_user(found: re.Match[str]) -> str:
+    user, colon, _ = found[0].partition(":")
+    return f"{user}:***@" if colon else "***@"
+
+
+def _hidden_value(found: re.Match[str]) -> str:
+    separator, name, value = found.groups()
+    digest = hashlib.blake2b(value.encode("utf-8", "surrogateescape"), digest_size=4)
+    return f"{separator}{name}=***{digest.hexdigest()}"
 
 
 _SECRET_FLAG = re.compile(
@@ -38,6 +67,33 @@ def without_secrets(words: Iterable[str]) -> Iterator[str]:
         hidden = secret and not equals
 
 
+_ESCAPE = re.compile(r"\\x(5c|[89a-f][0-9a-f])")
+
+
 def text(name: str) -> str:
-    r"""A file name as valid Unicode: bytes that are not UTF-8 appear as `\xNN`."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    r"""A file name as valid Unicode: bytes that are not UTF-8 appear as `\xNN`.
+
+    A name in which `\xNN` stands literally gets `\x5c` for its backslash, so no two names become
+    one. Every other name stays as it is.
+    """
+    escaped = _ESCAPE.sub(r"\\x5cx\1", name)
+    return escaped.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def name_of(text: str) -> str:
+    """The reverse of `text`: the name that the system knows."""
+    return _ESCAPE.sub(_unescaped, text)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    byte = int(found[1], 16)
+    return "\\" if byte == ord("\\") else chr(0xDC00 + byte)  # as `surrogateescape` has it
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a name can be written down as it is, by programs that know nothing of `text`."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -7,6 +7,7 @@ import errno
 import importlib
 import importlib.util
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import IO, Any, cast
@@ -17,7 +18,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from transforms import beam_internals
-from transforms.errors import UserError
+from transforms.errors import MissingExtraError
 from transforms.storage.content import Content, Reserve, require_at_most
 
 _EXTRAS = {
@@ -27,12 +28,15 @@ _EXTRAS = {
 }
 """Scheme to what has to be installed for it, and a module that comes with that."""
 
+_SCHEME = re.compile("[a-zA-Z][a-zA-Z0-9+.-]*")
+
 
 def require_access(path: str) -> None:
     """Stops where nothing that is installed knows the scheme, or S3 does not let us in.
 
     Raises:
-        UserError: an extra has to be installed, the message says which; or S3 has no credentials.
+        MissingExtraError: an extra has to be installed, the message says which.
+        UserError: S3 has no credentials.
         OSError: EPROTONOSUPPORT, nothing does; or there is no such bucket, no permission, no
             network.
     """
@@ -55,9 +59,11 @@ def _require_known(path: str) -> None:
     scheme = path.partition("://")[0]
     extra, module = _EXTRAS.get(scheme, ("", ""))
     if extra and importlib.util.find_spec(module) is None:
-        raise UserError(f"{scheme}:// needs an extra: pip install '{extra}'")
+        raise MissingExtraError(f"{scheme}:// needs an extra: pip install '{extra}'")
     beam_internals.load_file_systems()
     try:
+        if _SCHEME.fullmatch(scheme) is None:  # Beam would look for a file of this machine
+            raise ValueError(scheme)
         FileSystems.get_filesystem(path)
     except ValueError as error:
         raise OSError(
@@ -98,12 +104,16 @@ def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
 
 
 def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
-    """As `open_read`; Beam's file systems tell no version."""
+    """As `open_read`; of Beam's file systems only S3 tells a version, and we ask it ourselves."""
+    if _is_s3(path):
+        return cast("tuple[IO[bytes], str]", _s3().open_versioned(path))
     return open_read(path), None
 
 
 def open_read(path: str) -> IO[bytes]:
     """Opens a file for reading as it is, nothing decompressed on the way."""
+    if _is_s3(path):
+        return open_versioned(path)[0]
     with _beam(path) as beam:
         if not beam.exists(path):
             raise FileNotFoundError(errno.ENOENT, "no such file", path)
@@ -124,6 +134,21 @@ def create(path: str) -> IO[bytes]:
     with _beam(path) as beam:
         file = beam.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
     return cast("IO[bytes]", file)
+
+
+def claim(path: str, content: bytes, *, version: str | None) -> bool:
+    """As `transforms.storage.s3.claim`, for s3:// only."""
+    return cast("bool", _s3().claim(path, content, version=version))
+
+
+def delete_version(path: str, *, version: str | None) -> None:
+    """As `transforms.storage.s3.delete_version`, for s3:// only."""
+    _s3().delete_version(path, version=version)
+
+
+def find(path: str) -> tuple[int, str] | None:
+    """As `transforms.storage.s3.find`, for s3:// only."""
+    return cast("tuple[int, str] | None", _s3().find(path))
 
 
 def exists(path: str) -> bool:
@@ -177,3 +202,12 @@ def delete_tree(folder: str) -> None:
     if found := match(posixpath.join(folder, "**")):
         with _beam(folder) as beam:
             beam.delete([path for path, _ in found])
+
+
+def replace_tree(new: str, old: str) -> None:
+    """Deletes the files of one folder and moves those of another into it."""
+    delete_tree(old)
+    inside = posixpath.join(new, "")
+    found = [path for path, _ in match(f"{inside}**")]
+    if found:
+        move([(path, posixpath.join(old, path[len(inside) :])) for path in found])

@@ -11,7 +11,7 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Protocol, cast
 
-from transforms.errors import UserError
+from transforms.errors import MissingExtraError, UserError
 from transforms.storage import local
 from transforms.storage.content import Content, Reserve
 
@@ -32,6 +32,15 @@ class _Files(Protocol):
     def move(self, pairs: Sequence[tuple[str, str]]) -> None: ...
     def delete(self, paths: Sequence[str]) -> None: ...
     def delete_tree(self, folder: str) -> None: ...
+    def replace_tree(self, new: str, old: str) -> None: ...
+
+
+class _Versioned(Protocol):
+    """What storage offers besides that writes only over a version that is known."""
+
+    def claim(self, path: str, content: bytes, *, version: str | None) -> bool: ...
+    def delete_version(self, path: str, *, version: str | None) -> None: ...
+    def find(self, path: str) -> tuple[int, str] | None: ...
 
 
 def is_local(path: str) -> bool:
@@ -44,6 +53,11 @@ def is_gcs(path: str) -> bool:
     return path.startswith("gs://")
 
 
+def tells_versions(path: str) -> bool:
+    """Whether the storage of a path tells a version of each file, as in `ImageRef`."""
+    return is_local(path) or path.startswith(("gs://", "s3://"))
+
+
 def _files(path: str) -> _Files:
     if is_local(path):
         return local
@@ -52,7 +66,7 @@ def _files(path: str) -> _Files:
     try:
         return _module("gcs")
     except ImportError as error:
-        raise UserError("gs:// needs an extra: pip install 'quantlabel[gcp]'") from error
+        raise MissingExtraError("gs:// needs an extra: pip install 'quantlabel[gcp]'") from error
 
 
 def _module(name: str) -> _Files:
@@ -129,17 +143,23 @@ def write_bytes(path: str, content: bytes) -> None:
 def claim(path: str, content: bytes, *, version: str | None) -> bool:
     """Writes a whole file if nobody has written it since it was `version` (None: there was none).
 
-    Only Cloud Storage can tell; elsewhere the last one wins.
+    Only Cloud Storage and S3 can tell; elsewhere the last one wins.
 
     Returns:
         Whether it was written.
     """
-    if is_gcs(path):
-        from transforms.storage import gcs
-
-        return gcs.claim(path, content, version=version)
+    if tells_versions(path) and not is_local(path):
+        return cast("_Versioned", _files(path)).claim(path, content, version=version)
     write_bytes(path, content)
     return True
+
+
+def delete_version(path: str, *, version: str | None) -> None:
+    """Deletes a file if it is still `version`; see `claim` for where that can be told."""
+    if tells_versions(path) and not is_local(path):
+        cast("_Versioned", _files(path)).delete_version(path, version=version)
+    else:
+        delete([path])
 
 
 def read(path: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -> Content:
@@ -148,7 +168,7 @@ def read(path: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -> Con
     Args:
         path: of a file or object.
         max_bytes: larger ones are refused, before they are read.
-        reserve: called before the bytes of a remote picture are read.
+        reserve: called before the bytes of the picture are read; may block.
 
     Raises:
         OSError: it is missing, not a regular file, not readable or too large (EFBIG), or the
@@ -165,7 +185,7 @@ def open_read(path: str) -> IO[bytes]:
 
     Raises:
         FileNotFoundError: there is none.
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is not a regular file (a pipe would block for ever).
     """
     return _files(path).open_read(path)
 
@@ -179,9 +199,18 @@ def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
     """As `open_read`, with the version as in `ImageRef`; None where the storage tells none.
 
     Raises:
-        OSError: as `open_read`; or it is not a regular file (a pipe would block for ever).
+        OSError: as `open_read`.
     """
     return _files(path).open_versioned(path)
+
+
+def find(path: str) -> tuple[int, str] | None:
+    """Bytes and version of an object in Cloud Storage or S3; None if there is none.
+
+    Raises:
+        OSError: the storage cannot be asked.
+    """
+    return cast("_Versioned", _files(path)).find(path)
 
 
 def read_bytes(path: str) -> bytes:
@@ -233,6 +262,14 @@ def delete(paths: Sequence[str]) -> None:
 def delete_tree(folder: str) -> None:
     """Deletes a folder and what it holds, if it is there."""
     _files(folder).delete_tree(folder)
+
+
+def replace_tree(new: str, old: str) -> None:
+    """Puts a folder in the place of another, which need not exist.
+
+    On this machine whoever looks sees the one or the other. In a bucket objects come one by one.
+    """
+    _files(new).replace_tree(new, old)
 
 
 _CHUNK = 1024 * 1024

@@ -31,6 +31,7 @@ __all__ = [
     "create",
     "delete",
     "delete_tree",
+    "delete_version",
     "exists",
     "find",
     "folders",
@@ -41,6 +42,7 @@ __all__ = [
     "pages",
     "read",
     "read_bytes",
+    "replace_tree",
     "require_access",
 ]
 
@@ -62,17 +64,17 @@ class Object(NamedTuple):
 # ---- listing --------------------------------------------------------------------------------
 
 
-def find(uri: str, *, patience_s: float = PATIENCE_S) -> Object | None:
-    """The object of this name, or None; a bucket that does not exist has none either."""
+def find(uri: str, *, patience_s: float = PATIENCE_S) -> tuple[int, str] | None:
+    """Bytes and generation of an object; None if there is none, as in a bucket that is missing."""
     _, name = parse(uri)
     if not name:
         return None
     try:
         with translated(uri):
             item = described(uri, patience_s)
+            return int(item.size), str(item.generation)
     except FileNotFoundError:
         return None
-    return Object(name, int(item.size), str(item.generation))
 
 
 def exists(path: str) -> bool:
@@ -133,10 +135,11 @@ def pages(
     while True:
         with translated(uri):
             page = next(answers, None)
-        if page is None:
-            return
-        objects = [Object(item.name, int(item.size), str(item.generation)) for item in page]
-        yield Page(objects, list(page.prefixes))
+            if page is None:
+                return
+            objects = [Object(item.name, int(item.size), str(item.generation)) for item in page]
+            prefixes = list(page.prefixes)
+        yield Page(objects, prefixes)
 
 
 def names(folder: str) -> list[str]:
@@ -264,12 +267,29 @@ def _delete(path: str) -> None:
         blob(path).delete(retry=_writing_retry(), timeout=WAIT)
 
 
+def delete_version(path: str, *, version: str | None) -> None:
+    """Deletes an object if its generation is still `version`."""
+    with translated(path), contextlib.suppress(NotFound, PreconditionFailed):
+        match = int(version or 0)
+        blob(path).delete(if_generation_match=match, retry=_writing_retry(), timeout=WAIT)
+
+
 def delete_tree(folder: str) -> None:
     """Deletes every object of a folder."""
     prefix = f"{folder.rstrip('/')}/"
     bucket = parse(prefix).bucket
     for page in pages(prefix):
         delete([f"gs://{bucket}/{item.name}" for item in page.objects])
+
+
+def replace_tree(new: str, old: str) -> None:
+    """Deletes the objects of one folder and moves those of another into it."""
+    delete_tree(old)
+    bucket, prefix = parse(f"{new.rstrip('/')}/")
+    found = [item.name for page in pages(f"gs://{bucket}/{prefix}") for item in page.objects]
+    pairs = [(f"gs://{bucket}/{name}", f"{old}/{name[len(prefix) :]}") for name in found]
+    if pairs:
+        move(pairs)
 
 
 def _writing_retry() -> Any:

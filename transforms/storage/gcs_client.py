@@ -230,7 +230,11 @@ def translated(uri: str) -> Iterator[None]:
         raise _translation(error, uri) from None
 
 
+_NONSENSE = (ValueError, TypeError, KeyError, AttributeError)
+"""What Google's packages raise for an answer that is no JSON, or JSON with other things in it."""
+
 _FOREIGN = (
+    *_NONSENSE,
     GoogleAPICallError,
     GoogleAuthError,
     InvalidResponse,
@@ -250,6 +254,8 @@ def _translation(error: Exception, uri: str) -> Exception:
         return _no_credentials(f"yours were refused ({type(error).__name__})")
     if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
         return TimeoutError(errno.ETIMEDOUT, "Cloud Storage did not answer in time", uri)
+    if isinstance(error, _NONSENSE) and not isinstance(error, requests.RequestException):
+        return ConnectionError(errno.EIO, "Cloud Storage gave an answer that makes no sense", uri)
     if isinstance(error, (requests.exceptions.SSLError, urllib3.exceptions.SSLError)):
         return ConnectionError(errno.EIO, "Cloud Storage's certificate is not trusted", uri)
     return ConnectionError(errno.EIO, "the connection to Cloud Storage failed", uri)

@@ -60,7 +60,7 @@ def read(
     def attempt() -> Content:
         with translated(path), _get(_media_path(path), path, deadline=deadline) as response:
             length = response.headers.get("Content-Length")
-            size = max_bytes if length is None else int(length)
+            size = max_bytes if length is None else _number(length, path)
             require_at_most(max_bytes, size, path)
             reserve(size)
             data = _body(response, path, max_bytes=max_bytes, deadline=deadline)
@@ -119,9 +119,22 @@ def _body(response: Any, uri: str, *, max_bytes: int, deadline: float) -> bytes:
     return b"".join(chunks)
 
 
+def _number(header: str, uri: str) -> int:
+    if not (header.isascii() and header.isdigit()):
+        raise ConnectionError(errno.EIO, f"the answer has a length of {header[:20]!r}", uri)
+    return int(header[:20])
+
+
+def _decoded(base64_text: str, uri: str) -> bytes:
+    try:
+        return base64.b64decode(base64_text, validate=True)
+    except ValueError:
+        raise ConnectionError(errno.EIO, "the answer has a checksum that is none", uri) from None
+
+
 def _require_intact(data: bytes, headers: Any, uri: str) -> None:
     expected = re.search("crc32c=([A-Za-z0-9+/=]+)", headers.get("X-Goog-Hash", ""))
-    if expected and base64.b64decode(expected[1]) != google_crc32c.value(data).to_bytes(4, "big"):
+    if expected and _decoded(expected[1], uri) != google_crc32c.value(data).to_bytes(4, "big"):
         raise ConnectionError(errno.EIO, "the object arrived damaged", uri)
 
 
@@ -144,9 +157,9 @@ def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
     """As `open_read`, with the generation."""
     with translated(path):
         found = described(path, PATIENCE_S)
-    media = f"{_media_path(path)}&generation={found.generation}"
-    stream = _Stream(_Reader(path, media, int(found.size)), CHUNK_BYTES)
-    return stream, str(found.generation)
+        size, version = int(found.size), str(found.generation)
+    media = f"{_media_path(path)}&generation={version}"
+    return _Stream(_Reader(path, media, size), CHUNK_BYTES), version
 
 
 class _Stream(io.BufferedReader):

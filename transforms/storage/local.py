@@ -7,6 +7,7 @@ deletes.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import io
 import os
@@ -28,11 +29,12 @@ def require_access(path: str) -> None:
     """Local files need nothing."""
 
 
-def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:  # noqa: ARG001
-    """Reads a picture. Few are read at a time, as many as are decoded, so none waits for room."""
+def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
+    """Reads a picture."""
     descriptor, status = _open_regular(path)
     try:
         require_at_most(max_bytes, status.st_size, path)
+        reserve(status.st_size)
         return Content(_read(descriptor, status.st_size), str(status.st_mtime_ns))
     finally:
         os.close(descriptor)
@@ -55,13 +57,21 @@ def _open_regular(path: str) -> tuple[int, os.stat_result]:
     try:
         # Opening a pipe would block for ever.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except ValueError:  # a NUL character
+    except ValueError:  # a NUL character, or half a surrogate pair
         raise FileNotFoundError(errno.ENOENT, "no file can have this name", path) from None
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP):  # a socket, a device
+            raise _not_regular(path) from None
+        raise
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise IsADirectoryError(errno.EISDIR, "not a regular file", path)
+        raise _not_regular(path)
     return descriptor, status
+
+
+def _not_regular(path: str) -> OSError:
+    return IsADirectoryError(errno.EISDIR, "not a regular file", path)
 
 
 def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
@@ -71,13 +81,15 @@ def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
 
 
 def open_read(path: str) -> IO[bytes]:
-    """Opens a file for reading."""
-    return open(path, "rb")
+    """Opens a regular file for reading."""
+    return open(_open_regular(path)[0], "rb")
 
 
 def open_briefly(path: str) -> IO[bytes]:
-    """Opens a file for reading that takes no descriptor but while bytes are read."""
-    return io.BufferedReader(_BrieflyOpen(path, os.stat(path).st_size), _BRIEF_BYTES)
+    """Opens a regular file for reading that takes no descriptor but while bytes are read."""
+    descriptor, status = _open_regular(path)
+    os.close(descriptor)
+    return io.BufferedReader(_BrieflyOpen(path, status.st_size), _BRIEF_BYTES)
 
 
 class _BrieflyOpen(io.RawIOBase):
@@ -160,13 +172,16 @@ def exists(path: str) -> bool:
 
 
 def changed(path: str) -> float | None:
-    """When a file was written, renamed or linked last, whichever was later."""
+    """When a file was written, renamed or linked last, whichever was later.
+
+    The time that people see and set (mtime) may be any, in the future too. That of the system's own
+    record (ctime) moves with each of these, and nobody can set it.
+    """
     times: list[float] = []
     for look in (os.lstat, os.stat):
         # ValueError: a NUL character in the name. A dangling link has a time of its own.
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
-            status = look(path)
-            times += [status.st_mtime, status.st_ctime]
+            times.append(look(path).st_ctime)
     return max(times, default=None)
 
 
@@ -206,5 +221,36 @@ def delete(paths: Sequence[str]) -> None:
 
 def delete_tree(folder: str) -> None:
     """Deletes a folder and what it holds."""
-    if os.path.isdir(folder):
+    if os.path.islink(folder):
+        os.remove(folder)
+    elif os.path.isdir(folder):
         shutil.rmtree(folder)
+
+
+def replace_tree(new: str, old: str) -> None:
+    """Puts a folder in the place of another, at one moment where the system can swap two."""
+    os.makedirs(new, exist_ok=True)  # a folder of nothing may not have been made
+    if not os.path.lexists(old):
+        os.rename(new, old)
+    elif not _swapped(new, old):
+        aside = f"{new}.old"
+        os.rename(old, aside)
+        os.rename(new, old)
+        delete_tree(aside)
+    _sync_folder(os.path.dirname(old) or ".")
+    delete_tree(new)
+
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+"""From Linux' fcntl.h and fs.h: https://man7.org/linux/man-pages/man2/rename.2.html."""
+
+
+def _swapped(first: str, second: str) -> bool:
+    """Gives two paths each other's names; False where the system or file system cannot."""
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError):
+        return False
+    paths = (os.fsencode(first), os.fsencode(second))
+    done: int = renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE)
+    return done == 0

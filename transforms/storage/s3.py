@@ -15,13 +15,14 @@ import io
 import os
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 import boto3
 from apache_beam.options.pipeline_options import PipelineOptions, S3Options
 from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.parsers import ResponseParserError
 
 from transforms import beam_internals
 from transforms.errors import UserError
@@ -34,6 +35,9 @@ _SETTINGS = Config(
     max_pool_connections=256,  # as many as a process fetches at a time
     retries={"mode": "standard", "total_max_attempts": 6},  # some twenty seconds of waiting
 )
+
+_CHUNK_BYTES = 8 << 20
+"""What a stream reads at a time."""
 
 
 def require_bucket(path: str) -> None:
@@ -60,7 +64,120 @@ def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
         with contextlib.closing(answer["Body"]) as body:
             require_at_most(max_bytes, answer["ContentLength"], path)
             reserve(answer["ContentLength"])
-            return Content(body.read(), None)
+            return Content(body.read(), _version(answer))
+
+
+def find(path: str) -> tuple[int, str] | None:
+    """Bytes and version of an object, or None if there is none.
+
+    Raises:
+        OSError: S3 cannot be asked.
+        UserError: there are no credentials.
+    """
+    bucket, key = _parse(path)
+    try:
+        with _translated(path):
+            answer = _client().head_object(Bucket=bucket, Key=key)
+    except FileNotFoundError:
+        return None
+    return int(answer["ContentLength"]), _version(answer)
+
+
+def _version(answer: Any) -> str:
+    """The ETag: S3 has no other name for one content of an object where versioning is off."""
+    return str(answer["ETag"]).strip('"')
+
+
+def open_versioned(path: str) -> tuple[IO[bytes], str]:
+    """Opens one version of an object as a seekable stream that reads 8 MiB at a time.
+
+    Raises:
+        OSError: it is missing or not readable; while it is read, it has changed, or S3 fails.
+        UserError: there are no credentials.
+    """
+    found = find(path)
+    if found is None:
+        raise status_error(404, path, "")
+    size, version = found
+    return io.BufferedReader(_Reader(path, version, size), _CHUNK_BYTES), version
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, path: str, version: str, size: int) -> None:
+        self._path = path
+        self._version = version
+        self._size = size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), self._size - self._at)
+        if wanted <= 0:
+            return 0
+        bucket, key = _parse(self._path)
+        span = f"bytes={self._at}-{self._at + wanted - 1}"
+        with _translated(self._path):
+            answer = _client().get_object(Bucket=bucket, Key=key, Range=span, IfMatch=self._version)
+            with contextlib.closing(answer["Body"]) as body:
+                data = body.read()
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def claim(path: str, content: bytes, *, version: str | None) -> bool:
+    """Writes an object if its ETag is still `version`, or if there is none for None.
+
+    Returns:
+        Whether it holds this content now: an answer that was lost is not a refusal.
+    """
+    bucket, key = _parse(path)
+    condition = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
+    if _met(path, "put_object", Bucket=bucket, Key=key, Body=content, **condition):
+        return True
+    try:
+        file, _ = open_versioned(path)
+        with file:
+            return file.read() == content
+    except FileNotFoundError:  # whoever was first has ended
+        return False
+
+
+def delete_version(path: str, *, version: str | None) -> None:
+    """Deletes an object if its ETag is still `version`."""
+    bucket, key = _parse(path)
+    _met(path, "delete_object", Bucket=bucket, Key=key, IfMatch=version or "")
+
+
+def _met(path: str, call: str, **request: Any) -> bool:
+    """Whether a request was carried out, which depends on what is there."""
+    with _translated(path):
+        try:
+            getattr(_client(), call)(**request)
+        except ClientError as error:
+            if (_status(error) == 404 and "IfMatch" in request) or _status(error) in _NOT_MET:
+                return False
+            raise
+    return True
+
+
+_NOT_MET = (409, 412)
+"""Another writes at this moment, another has written:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html."""
+
+
+def _status(error: ClientError) -> int | None:
+    status: int | None = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return status
 
 
 class Writer(io.RawIOBase):
@@ -141,10 +258,16 @@ def _translated(path: str) -> Iterator[None]:
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         ) from error
     except ClientError as error:
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        raise status_error(status, path, str(error)) from error
+        raise status_error(_status(error), path, str(error)) from error
     except (BotoCoreError, S3UploadFailedError) as error:
         raise status_error(None, path, str(error)) from error
+    except _NONSENSE as error:
+        words = f"S3 gave an answer that makes no sense: {error}"
+        raise status_error(None, path, words) from error
+
+
+_NONSENSE = (ResponseParserError, ValueError, TypeError, KeyError)
+"""What boto3 raises, and we do, for headers and XML that are not what they should be."""
 
 
 def status_error(status: int | None, path: str, words: str) -> OSError:
@@ -155,4 +278,6 @@ def status_error(status: int | None, path: str, words: str) -> OSError:
         return PermissionError(errno.EACCES, f"permission denied ({one_line(words)})", path)
     if status is None or status == 429 or status >= 500:
         return ConnectionError(errno.EIO, one_line(words), path)
+    if status == 412:
+        return ConnectionError(errno.EIO, "the object changed while it was read", path)
     return OSError(errno.EIO, one_line(words), path)

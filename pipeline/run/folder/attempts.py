@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pipeline.run.folder import owner
 from pipeline.run.folder.manifest import Identity, Manifest, as_json, from_json, read_manifest
 from pipeline.run.options import CHANGE_ROWS
 from transforms.errors import UserError
@@ -26,12 +27,20 @@ from transforms.network.label_map import LabelMap
 from transforms.resume.check_files import Found
 from transforms.rows.kinds import ANY_KIND, RowKind, kind_of
 from transforms.rows.names import MANIFEST, SUCCESS, UNFINISHED
-from transforms.rows.publish import Move, delete_markers, delete_stale, publish
+from transforms.rows.publish import (
+    Move,
+    delete_markers,
+    delete_stale,
+    publish,
+    require_sources,
+)
 from transforms.rows.shards import PIECES
 from transforms.storage import files
 
 _RUN = "_RUN.json"
 _COMMIT = "_COMMIT.json"
+_CURE = "Delete its folder, and run again."
+
 _PIECE = re.compile(rf"({ANY_KIND})-[0-9a-f]{{32}}\.{PIECES}")
 
 
@@ -43,11 +52,14 @@ class _Commit:
     moves: tuple[Move, ...]
 
 
-def begin(folder: str, identity: Identity) -> str:
-    """Makes an attempt; returns its folder."""
-    attempt = files.join(folder, f"{UNFINISHED}{uuid.uuid4().hex[:12]}")
+def new(folder: str) -> str:
+    """Where an attempt will be, which is nowhere else."""
+    return files.join(folder, f"{UNFINISHED}{uuid.uuid4().hex[:12]}")
+
+
+def begin(attempt: str, identity: Identity) -> None:
+    """Makes an attempt."""
     files.write_bytes(files.join(attempt, _RUN), as_json(identity.as_dict()))
-    return attempt
 
 
 def unfinished(folder: str) -> list[str]:
@@ -68,32 +80,69 @@ def discard(folder: str, *, but: str | None = None) -> None:
 
 
 def commit(folder: str, attempt: str, manifest: Manifest, moves: Sequence[Move]) -> None:
-    """Makes an attempt the result. From the first byte on it is one, whatever happens."""
-    record = {"manifest": manifest.as_dict(), "moves": moves}
-    files.write_bytes(files.join(attempt, _COMMIT), as_json(record))
-    _finish(folder, attempt)
+    """Makes an attempt the result. From the first byte on it is one, whatever happens.
 
-
-def recover(folder: str) -> None:
-    """Finishes the attempt that died while it gave its files their names, if there is one.
+    Does nothing if it has been made the result already: services run a last step again whose answer
+    got lost.
 
     Raises:
-        UserError: some of its files have vanished meanwhile.
+        UserError: another run has the folder, or has finished in it.
+    """
+    if not files.exists(files.join(attempt, _RUN)):
+        if not _is_published(folder, manifest):
+            raise _discarded(folder)
+        return
+    owner.renew(folder, attempt)
+    record = {"manifest": manifest.as_dict(), "moves": moves}
+    files.write_bytes(files.join(attempt, _COMMIT), as_json(record))
+    _finish(folder, attempt, by=attempt)
+
+
+def _is_published(folder: str, manifest: Manifest) -> bool:
+    """Whether the folder holds this very result."""
+    return any(
+        (there.started, there.status, there.files)
+        == (manifest.started, manifest.status, manifest.files)
+        for there in _manifests(folder)
+    )
+
+
+def recover(folder: str, *, by: str, replace: bool) -> None:
+    """Finishes the attempt that died while it gave its files their names, if there is one.
+
+    One whose files are gone can not be finished. It is forgotten if that costs nothing: a run has
+    finished in the folder, or is to be replaced.
+
+    Args:
+        folder: of the outputs.
+        by: attempt of the run that does it.
+        replace: whether that run replaces what is there.
+
+    Raises:
+        UserError: some of its files have vanished meanwhile, or another run has the folder.
     """
     for attempt in unfinished(folder):
-        if _COMMIT in files.names(attempt):
-            try:
-                _finish(folder, attempt)
-            except UserError as error:
+        if _COMMIT not in files.names(attempt):
+            continue
+        try:
+            require_sources(folder, _record(attempt).moves)
+        except UserError as error:
+            if not (replace or files.exists(files.join(folder, SUCCESS))):
                 raise UserError(f"{error} --overwrite begins anew.") from error
+            files.delete([files.join(attempt, _COMMIT)])  # its pieces may still be of use
+        else:
+            _finish(folder, attempt, by=by)
 
 
-def _finish(folder: str, attempt: str) -> None:
-    path = files.join(attempt, _COMMIT)
-    commit = from_json(_Commit, files.read_bytes(path), path)
-    manifest, moves = commit.manifest, commit.moves
+def _finish(folder: str, attempt: str, *, by: str) -> None:
+    """Each step can be done twice; none is done in a folder that is no longer `by`'s."""
+    record = _record(attempt)
+    manifest, moves = record.manifest, record.moves
+    require_sources(folder, moves)
+    _require_own(folder, attempt, by=by)
     delete_markers(folder)
     publish(folder, moves)
+    _require_own(folder, attempt, by=by)  # moving may have taken long
     for kind in RowKind:
         delete_stale(folder, kind=kind, current=[move.shard for move in moves])
     content = as_json(manifest.as_dict())
@@ -102,6 +151,24 @@ def _finish(folder: str, attempt: str) -> None:
         files.write_bytes(files.join(folder, SUCCESS), success(content))
     discard(folder, but=attempt)  # the record goes last: until then it can be read again
     files.delete_tree(attempt)
+
+
+def _require_own(folder: str, attempt: str, *, by: str) -> None:
+    owner.renew(folder, by)
+    if not files.exists(files.join(attempt, _COMMIT)):
+        raise _discarded(folder)
+
+
+def _discarded(folder: str) -> UserError:
+    return UserError(
+        f"--output {folder}: another run has discarded what this one had not finished. Nothing of "
+        "it was published."
+    )
+
+
+def _record(attempt: str) -> _Commit:
+    path = files.join(attempt, _COMMIT)
+    return from_json(_Commit, files.read_bytes(path), path, cure=_CURE)
 
 
 def success(manifest: bytes) -> bytes:
@@ -174,7 +241,7 @@ def _others(folder: str) -> Iterator[tuple[str, Identity]]:
     for attempt in unfinished(folder):
         if _RUN in files.names(attempt):  # else it is half made or half deleted
             path = files.join(attempt, _RUN)
-            yield attempt, from_json(Identity, files.read_bytes(path), path)
+            yield attempt, from_json(Identity, files.read_bytes(path), path, cure=_CURE)
 
 
 def _shards(folder: str, manifest: Manifest) -> Iterator[Found]:

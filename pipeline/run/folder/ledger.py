@@ -13,6 +13,7 @@ import apache_beam as beam
 from pipeline.run.folder import attempts
 from pipeline.run.folder.manifest import Frequent, Identity, Manifest
 from transforms.errors import UserError
+from transforms.inputs.skips import Count, most_first
 from transforms.network.classes import class_names
 from transforms.rows.kinds import Outcome, RowKind
 from transforms.rows.names import SUCCESS
@@ -74,6 +75,7 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
         failures: list[Piece],
         tally: dict[str, int],
         outcomes: dict[Outcome, int],
+        skipped: dict[str, Count],
         discarded: list[str],
     ) -> Iterator[Manifest]:
         """Writes the manifest, once (a retry writes the same counts again).
@@ -87,7 +89,12 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
             *final_names(failures, kind=failure, format=failure.default_format),
         ]
         counts = _ledger(moves, tally, outcomes)
-        manifest = Manifest(**vars(self.identity), **counts, discarded=tuple(discarded))
+        manifest = Manifest(
+            **vars(self.identity),
+            **counts,
+            skipped_by_kind=most_first(skipped),
+            discarded=tuple(discarded),
+        )
         problem = _problem(manifest, tally, outcomes, self.max_failure_rate)
         if problem:
             manifest = dataclasses.replace(manifest, status="failed", error=problem)

@@ -1,17 +1,18 @@
 """One run to a folder: who is writing there, and whether that run still lives.
 
-`_RUNNING.json` names host, process and start of the run, and a counter that grows while it lives.
-On this machine the operating system holds a lock on the file for as long as the process exists: a
-dead run's lock is free at once, and the number of its process may long belong to another. Of a run
-on another machine only the counter tells: it is watched before the folder changes hands.
+`_RUNNING.json` names host, process, start and attempt of the run, and a counter that grows while it
+lives. On this machine the operating system holds a lock on the file for as long as the process
+exists: a dead run's lock is free at once, and the number of its process may long belong to another.
+Of a run on another machine only the counter tells: it is watched before the folder changes hands. A
+run that was only asleep finds another's name in the file when it wakes, and stops.
 """
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import fcntl
 import itertools
-import json
 import os
 import socket
 import threading
@@ -19,11 +20,11 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipeline.run.folder import owner
 from pipeline.run.folder.manifest import read_manifest
+from pipeline.run.folder.owner import NAME as NAME
 from transforms.errors import UserError
 from transforms.storage import files
-
-NAME = "_RUNNING.json"
 
 BEAT_SECONDS = 10.0
 WATCH_SECONDS = 45.0
@@ -35,19 +36,22 @@ _PADDED = 512
 
 
 @contextlib.contextmanager
-def held(folder: str, *, started: str, runner: str | None = None) -> Iterator[None]:
+def held(folder: str, *, attempt: str, started: str, runner: str | None = None) -> Iterator[None]:
     """Keeps other runs out of a folder while the body runs.
 
     Args:
         folder: of the outputs, made if it does not exist.
+        attempt: folder of what this run has not finished, made or not.
         started: when this run did.
         runner: name of the service on which the run goes on if this process dies, or None.
 
     Raises:
-        UserError: another run is writing there, or nothing can be written there.
+        UserError: another run is writing there, or has taken the folder over meanwhile, or nothing
+            can be written there.
     """
     host, process = socket.gethostname(), os.getpid()
     holder = {"host": host, "pid": process, "started": started, "runner": runner, "beats": 0}
+    holder["attempt"] = owner.key(attempt)
     lock: _LocalLock | _RemoteLock
     lock = _LocalLock(folder) if files.is_local(folder) else _RemoteLock(folder)
     with files.explained(folder, what=f"--output {folder}: nothing can be written there"):
@@ -56,12 +60,18 @@ def held(folder: str, *, started: str, runner: str | None = None) -> Iterator[No
         with _beating(lock, holder):
             yield
     finally:
-        lock.release()
+        # Where nothing can be written any more, that error must not hide the one that the run ended
+        # with; what stays of a dead run is in nobody's way.
+        with contextlib.suppress(OSError, UserError):
+            lock.release(holder)
 
 
 @contextlib.contextmanager
 def _beating(lock: _LocalLock | _RemoteLock, holder: Mapping[str, Any]) -> Iterator[None]:
     stop = threading.Event()
+    lost: list[UserError] = []
+    # A job on a service goes on without this process, and looks for itself before it publishes.
+    may_stop = holder["runner"] is None and threading.current_thread() is threading.main_thread()
 
     def beat() -> None:
         for beats in itertools.count(1):
@@ -69,12 +79,22 @@ def _beating(lock: _LocalLock | _RemoteLock, holder: Mapping[str, Any]) -> Itera
                 return
             # A beat that cannot be written is missed: others wait for several of them.
             with contextlib.suppress(OSError):
-                lock.write({**holder, "beats": beats})
+                try:
+                    lock.beat({**holder, "beats": beats})
+                except UserError as error:
+                    lost.append(error)
+                    if may_stop:
+                        _thread.interrupt_main()
+                    return
 
     thread = threading.Thread(target=beat, name="lock", daemon=True)
     thread.start()
     try:
         yield
+    except KeyboardInterrupt as error:
+        if lost:
+            raise lost[0] from error
+        raise
     finally:
         stop.set()
         thread.join()
@@ -88,14 +108,14 @@ class _LocalLock:
     def acquire(self, holder: Mapping[str, Any]) -> None:
         os.makedirs(self._folder, exist_ok=True)
         locked = self._open()
-        there = _parsed(os.pread(self._file, _PADDED, 0))
-        dead = locked and there.get("host") == holder["host"]
         try:
+            there = owner.parsed(self._path, self._read())
+            dead = locked and there.get("host") == holder["host"]
             _require_over(self._folder, self._path, there, dead=dead)
         except UserError:
             os.close(self._file)
             raise
-        self.write(holder)
+        self._write(holder)
 
     def _open(self) -> bool:
         """Opens and locks the file; False where the file system has no locks."""
@@ -104,8 +124,9 @@ class _LocalLock:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                there = _parsed(os.pread(self._file, _PADDED, 0))
+                content = self._read()
                 os.close(self._file)
+                there = owner.parsed(self._path, content)
                 raise _busy(self._folder, self._path, there) from error
             except OSError:
                 return False
@@ -115,19 +136,30 @@ class _LocalLock:
                 return True
             os.close(self._file)  # a run ended between our two steps and took the file with it
 
-    def write(self, holder: Mapping[str, Any]) -> None:
-        os.pwrite(self._file, _line(holder).ljust(_PADDED), 0)
+    def beat(self, holder: Mapping[str, Any]) -> None:
+        owner.require(self._folder, holder["attempt"], self._read())
+        self._write(holder)
 
-    def release(self) -> None:
-        _delete(self._path)
-        os.close(self._file)
+    def _read(self) -> bytes:
+        return os.pread(self._file, _PADDED, 0)
+
+    def _write(self, holder: Mapping[str, Any]) -> None:
+        os.pwrite(self._file, owner.encoded(holder).ljust(_PADDED), 0)
+
+    def release(self, holder: Mapping[str, Any]) -> None:
+        try:
+            owner.require(self._folder, holder["attempt"], self._read())
+            files.delete([self._path])
+        finally:
+            os.close(self._file)
 
 
 class _RemoteLock:
     """The same without a lock of the system.
 
-    In Cloud Storage only one of several can replace the file that all have seen. Elsewhere two runs
-    that start in the same second both get in.
+    In Cloud Storage and S3 only one of several can replace the file that all have seen, and a run
+    that has lost it neither writes nor deletes it again. Elsewhere two runs that start, or wake, in
+    the same second both get in.
     """
 
     def __init__(self, folder: str) -> None:
@@ -135,48 +167,20 @@ class _RemoteLock:
         self._path = files.join(folder, NAME)
 
     def acquire(self, holder: Mapping[str, Any]) -> None:
-        content, version = _seen(self._path)
-        _require_over(self._folder, self._path, _parsed(content), dead=False)
-        if not files.claim(self._path, _line(holder), version=version):
-            raise _busy(self._folder, self._path, _parsed(_content(self._path)))
+        content, version = owner.seen(self._path)
+        there = owner.parsed(self._path, content)
+        _require_over(self._folder, self._path, there, dead=False)
+        if not files.claim(self._path, owner.encoded(holder), version=version):
+            there = owner.parsed(self._path, owner.seen(self._path)[0])
+            raise _busy(self._folder, self._path, there)
 
-    def write(self, holder: Mapping[str, Any]) -> None:
-        files.write_bytes(self._path, _line(holder))
+    def beat(self, holder: Mapping[str, Any]) -> None:
+        owner.renew(self._folder, holder["attempt"])
 
-    def release(self) -> None:
-        _delete(self._path)
-
-
-def _delete(path: str) -> None:
-    # Where nothing can be written any more, that error must not hide the one that the run ended
-    # with; what stays of a dead run is in nobody's way.
-    with contextlib.suppress(OSError):
-        files.delete([path])
-
-
-def _line(holder: Mapping[str, Any]) -> bytes:
-    return json.dumps(holder).encode("ascii")
-
-
-def _seen(path: str) -> tuple[bytes, str | None]:
-    """Content and version; neither if there is no such file."""
-    try:
-        file, version = files.open_versioned(path)
-        with file:
-            return file.read(), version
-    except FileNotFoundError:
-        return b"", None
-
-
-def _content(path: str) -> bytes:
-    return _seen(path)[0]
-
-
-def _parsed(content: bytes) -> dict[str, Any]:
-    if not content.strip(b" \0"):  # nobody has written yet
-        return {}
-    holder: dict[str, Any] = json.loads(content)
-    return holder
+    def release(self, holder: Mapping[str, Any]) -> None:
+        content, version = owner.seen(self._path)
+        if owner.require(self._folder, holder["attempt"], content):
+            files.delete_version(self._path, version=version)
 
 
 def _require_over(folder: str, path: str, there: Mapping[str, Any], *, dead: bool) -> None:
@@ -191,7 +195,7 @@ def _require_over(folder: str, path: str, there: Mapping[str, Any], *, dead: boo
 def _is_silent(path: str, there: Mapping[str, Any]) -> bool:
     until = time.monotonic() + WATCH_SECONDS
     while time.monotonic() < until:
-        if _parsed(_content(path)).get("beats") != there["beats"]:
+        if owner.parsed(path, owner.seen(path)[0]).get("beats") != there["beats"]:
             return False
         time.sleep(min(1.0, WATCH_SECONDS / 20))
     return True
@@ -205,9 +209,7 @@ def _has_finished(folder: str, there: Mapping[str, Any]) -> bool:
 
 
 def _busy(folder: str, path: str, there: Mapping[str, Any]) -> UserError:
-    job = f" as a job on {there['runner']}" if there.get("runner") else ""
     return UserError(
-        f"--output {folder}: another run is writing there{job}, host {there.get('host', '?')}, "
-        f"process {there.get('pid', '?')}, started {there.get('started', '?')}. Wait for its end "
-        f"or choose another folder. If you know that it is dead, delete {path}."
+        f"--output {folder}: another run is writing there{owner.described(there)}. Wait for its "
+        f"end or choose another folder. If you know that it is dead, delete {path}."
     )

@@ -14,6 +14,7 @@ from pipeline.run.options import LabelOptions
 from transforms._version import ROW_VALUES
 from transforms.errors import UserError
 from transforms.images.settings import Preprocessing
+from transforms.inputs.skips import Count
 from transforms.network.label_map import LabelMap
 from transforms.network.scoring import Scoring
 from transforms.records import NetworkKind
@@ -110,7 +111,9 @@ class Manifest(Identity):
         failures: rows of this kind.
         failures_by_reason: sorted by reason.
         duplicates: paths that were listed before.
-        skipped: files of folders without an image extension.
+        skipped: files of folders that are no input.
+        skipped_by_kind: the same by kind, see `transforms.inputs.skips`; nothing in manifests from
+            before there were kinds.
         reused: rows of earlier runs.
         most_frequent_labels: the first ones.
         files: the shards.
@@ -130,6 +133,7 @@ class Manifest(Identity):
     most_frequent_labels: tuple[Frequent, ...]
     files: tuple[Shard, ...]
     discarded: tuple[str, ...]
+    skipped_by_kind: Mapping[str, Count] = dataclasses.field(default_factory=dict)
     error: str | None = None
 
     def __post_init__(self) -> None:

@@ -74,6 +74,23 @@ def beam_options(options: RunnerOptions) -> Any:
     return flags
 
 
+def processes(options: RunnerOptions, flags: Any) -> int | None:
+    """How many processes of a run share one machine. None: one for each processor, as on Dataflow.
+
+    Args:
+        options: of the command.
+        flags: for Beam, its PipelineOptions.
+    """
+    from apache_beam.options.pipeline_options import DirectOptions
+
+    if not options.is_local:
+        return None
+    direct = flags.view_as(DirectOptions)
+    if direct.direct_running_mode != "multi_processing":
+        return 1
+    return direct.direct_num_workers or None  # 0 stands for all processors
+
+
 class _BeamParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"a flag of Beam: {message}")

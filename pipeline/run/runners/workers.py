@@ -11,7 +11,7 @@ from transforms import beam_internals
 
 _DIED = (
     "a worker process has died, as happens when memory is short. Try fewer workers "
-    "(--direct_num_workers) or a smaller --max-pixels"
+    "(--direct_num_workers) or a smaller --memory"
 )
 
 _CLOSED = "Channel closed prematurely"
@@ -39,5 +39,5 @@ def _command() -> bytes:
     home = Path(pipeline.__file__).resolve().parent.parent
     if Path(sys.path[0]).resolve() == home:
         # A checkout that may be installed nowhere: `python -m pipeline` in its folder.
-        command = f"PYTHONPATH={shlex.quote(str(home))}${{PYTHONPATH:+:$PYTHONPATH}} {command}"
+        command = f"env PYTHONPATH={shlex.quote(str(home))}${{PYTHONPATH:+:$PYTHONPATH}} {command}"
     return command.encode()

@@ -52,6 +52,15 @@ def test_the_doubtful_are_chosen_and_a_tenth_at_random(tmp_path: Path) -> None:
     assert margins == sorted(margins)
 
 
+def test_labels_that_look_like_formulas_are_none_in_the_table(tmp_path: Path) -> None:
+    rows = [
+        _row(n, n / 100, n)._replace(label="=1+1", top_labels=["=1+1", "other"]) for n in range(3)
+    ]
+    for row in _run(tmp_path / "run", rows):
+        assert (row["label"], row["choices"]) == ("'=1+1", "'=1+1|other")
+        assert row["uri"].startswith("/photos/")
+
+
 def test_one_picture_stands_for_a_near_identical_group(tmp_path: Path) -> None:
     # Pictures 0 to 59 look in three directions, 60 to 99 each in another; all in great doubt.
     rows = _run(tmp_path / "run", [_row(n, 0.001 * n, n % 3 if n < 60 else n) for n in range(100)])

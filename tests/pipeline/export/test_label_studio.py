@@ -112,4 +112,4 @@ def test_tasks_come_in_files_in_order_of_doubt(
     uris = [task["data"]["uri"] for tasks in files for task in tasks]
     assert uris == [row.uri for row in sorted(rows, key=lambda row: row.score)]
     names = sorted(path.name for path in (tmp_path / "labels/export/label-studio").iterdir())
-    assert names[:2] == ["config.xml", "tasks-00000-of-00008.json"]
+    assert names[:3] == ["_QUANTLABEL.json", "config.xml", "tasks-00000-of-00008.json"]

@@ -10,9 +10,13 @@ import pytest
 from pycocotools.coco import COCO
 
 from pipeline.cli import main
+from pipeline.export.targets import TARGETS
 from tests.helpers.cloud import Cloud
 from tests.helpers.exports import NAMES, exported, loaded
 from tests.helpers.finished_runs import plausible, write_run
+from transforms.inputs.archives.base import Skipped
+from transforms.inputs.listing import list_input
+from transforms.records import ImageRef
 
 
 def test_where_a_picture_has_one_label_it_is_the_label_maps(mapped: Path) -> None:
@@ -64,6 +68,7 @@ def test_an_export_replaces_the_last_and_touches_nothing_else(run: Path) -> None
     exported(run, "imagefolder")
     exported(run, "imagefolder")  # over the links of before, whose pictures stay
     assert sorted(path.name for path in (run / "export/csv").iterdir()) == [
+        "_QUANTLABEL.json",
         "failures.csv",
         "predictions.csv",
     ]
@@ -92,3 +97,16 @@ def test_a_run_in_a_bucket_is_exported_into_the_bucket(
         if path.is_file()
     }
     assert {name: cloud.content(name) for name in written} == written
+
+
+@pytest.mark.parametrize("to", [*TARGETS])
+def test_an_export_is_no_input_wherever_it_is_moved(run: Path, tmp_path: Path, to: str) -> None:
+    """Seen failing without the marker in `imagefolder` and the metadata of `huggingface`."""
+    exported(run, to)
+    (run / "export" / to).rename(tmp_path / "moved")
+    mine = tmp_path / "moved/mine.jpg"
+    mine.write_bytes(b"x")
+    listed = list_input(str(tmp_path / "moved"))
+    assert [item for item in listed if not isinstance(item, Skipped)] == [
+        ImageRef(str(mine), None, 1, str(mine.stat().st_mtime_ns))
+    ]

@@ -20,6 +20,7 @@ from tests.helpers.finished_runs import write_run
 from tests.helpers.head_runs import MODEL, NAMES, head_rows
 from transforms.errors import UserError
 
+WRITTEN = ("_MANIFEST.json", "_QUANTLABEL.json", "_SUCCESS", "head.npz")
 SHARDS = ["predictions-00000-of-00002.parquet", "predictions-00001-of-00002.parquet"]
 
 
@@ -48,7 +49,13 @@ def _uris(path: Path) -> list[str]:
 
 def test_each_shard_of_the_run_becomes_one_of_labels(run: Path) -> None:
     assert _apply(run) == 0
-    assert sorted(_files(run)) == ["_MANIFEST.json", "_SUCCESS", "head.npz", *SHARDS]
+    assert sorted(_files(run)) == [
+        "_MANIFEST.json",
+        "_QUANTLABEL.json",
+        "_SUCCESS",
+        "head.npz",
+        *SHARDS,
+    ]
     for name in SHARDS:
         assert _uris(run / "head" / name) == _uris(run / name)
     manifest = json.loads(_files(run)["_MANIFEST.json"])
@@ -136,7 +143,13 @@ def test_what_a_killed_one_left_is_removed(run: Path) -> None:
     (run / "head/_temporary-old").mkdir()
     (run / "head/_temporary-old/predictions-1.parquet").write_bytes(b"half")
     assert _apply(run) == 0
-    assert sorted(_files(run)) == ["_MANIFEST.json", "_SUCCESS", "head.npz", *SHARDS]
+    assert sorted(_files(run)) == [
+        "_MANIFEST.json",
+        "_QUANTLABEL.json",
+        "_SUCCESS",
+        "head.npz",
+        *SHARDS,
+    ]
 
 
 def test_flags_that_nobody_knows_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,7 +160,8 @@ def test_flags_that_nobody_knows_are_refused(run: Path, capsys: pytest.CaptureFi
     ):
         assert _apply(run, *words) == 2
         assert expected in capsys.readouterr().err
-    assert [path.name for path in (run / "head").iterdir()] == ["head.npz"]
+    names = sorted(path.name for path in (run / "head").iterdir())
+    assert names == ["_QUANTLABEL.json", "head.npz"]
 
 
 def test_rows_are_counted_while_they_are_labelled(run: Path, tmp_path: Path) -> None:

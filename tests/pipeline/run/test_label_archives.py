@@ -471,11 +471,10 @@ def test_rows_in_a_bucket_of_pictures_are_not_taken_for_pictures(
     (archive,) = (tmp_path / "out").glob("*.tfrecord")
     cloud.put("photos/a.jpg", (photos / "000000.jpg").read_bytes())
     cloud.put(f"photos/labels/{archive.name}", archive.read_bytes())
-    counts = _counts(_label(tmp_path / "again", stand_in_file, "--input", "gs://bkt/photos"))
-    assert counts == [2, 1, 1, 0, 10]
-    assert _failures(tmp_path / "again") == [
-        (f"gs://bkt/photos/labels/{archive.name}", "no_pictures")
-    ]
+    manifest = _label(tmp_path / "again", stand_in_file, "--input", "gs://bkt/photos")
+    assert _counts(manifest) == [1, 1, 0, 0, 1]
+    example = f"gs://bkt/photos/labels/{archive.name}"
+    assert manifest["skipped_by_kind"] == {"results": {"count": 1, "example": example}}
 
 
 def test_an_image_key_that_the_first_records_lack_stops_the_run(

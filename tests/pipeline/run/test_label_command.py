@@ -243,18 +243,20 @@ def test_three_formats_hold_the_same_rows(
         )
 
 
-def test_two_processes_give_the_same_rows(
+def test_two_processes_and_little_memory_give_the_same_rows(
     photos: Path, stand_in_file: Path, tmp_path: Path
 ) -> None:
     _bad_inputs(photos)
     for out, flags in (
         ("one", []),
         ("two", ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]),
+        ("memory", ["--memory", "1"]),  # each picture alone
     ):
         arguments = ["--input", photos, "--output", tmp_path / out, "--model", stand_in_file]
         assert _label(*arguments, *flags) == 0
-    assert _rows(tmp_path / "one") == _rows(tmp_path / "two")
-    assert _failures(tmp_path / "one") == _failures(tmp_path / "two")
+    for other in ("two", "memory"):
+        assert _rows(tmp_path / "one") == _rows(tmp_path / other)
+        assert _failures(tmp_path / "one") == _failures(tmp_path / other)
 
 
 def test_a_finished_run_is_kept_unless_overwrite_says_so(
@@ -320,6 +322,7 @@ def test_failures_over_the_limit_fail_the_run(
         (["--label-map", "/no/such.csv"], 1, "/no/such.csv: cannot be read"),
         (["--temperature", "0"], 2, "--temperature: expected a number above 0, found 0.0"),
         (["--temperature", "nan"], 2, "--temperature: expected a number above 0, found nan"),
+        (["--memory", "0"], 2, "--memory: expected a positive number, found 0"),
         (["--max-failure-rate", "2"], 2, "--max-failure-rate: expected a share from 0 to 1"),
         (["--format", "csv"], 2, "--format: invalid choice: 'csv' (choose from "),
         (["--preprocess", "best"], 2, "--preprocess: invalid choice: 'best' (choose from "),

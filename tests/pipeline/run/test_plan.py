@@ -10,7 +10,7 @@ from pipeline.cli import main
 from pipeline.run.plan import Plan
 from pipeline.run.sample import Reservoir
 from tests.helpers.archives import write_tar
-from transforms.images.loader_pool import cores
+from transforms.images.machine import cores
 
 PLAN = Plan(
     entries=40_000_000,

@@ -459,3 +459,20 @@ def test_parts_that_were_made_otherwise_are_not_used(
     _dies(run, monkeypatch, "--top-k", 3)
     assert run.label("--resume", "--overwrite") == 0
     assert (run.rows(), run.manifest["reused"]) == (before, 0)
+
+
+def test_where_nothing_can_be_kept_it_is_said_before_the_run(
+    run: Run, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["label", "--output", str(run.out), "--model", "m.tflite"]
+    sources = ["hdfs://host/photos", "s3://bkt/photos", "gs://bkt/photos", str(run.photos)]
+    for source in sources:
+        words += ["--input", source]
+    expected = (
+        "--resume keeps no row of hdfs://host/photos: its storage tells no version of a file, so "
+        "all pictures there are labelled again"
+    )
+    assert main([*words, "--resume"]) == 1
+    assert capfd.readouterr().err.splitlines()[:-1] == [expected]
+    assert main([*words, "--overwrite"]) == 1
+    assert len(capfd.readouterr().err.splitlines()) == 1

@@ -20,6 +20,7 @@ from tests.helpers.cloud import Cloud
 from tests.helpers.finished_runs import made_up_manifest
 from tests.helpers.forged import forge, lose
 from tests.helpers.pictures import make_pictures
+from transforms.storage import files
 
 
 class Run:
@@ -128,6 +129,23 @@ def test_pictures_that_came_or_went_are_no_problem(run: Run) -> None:
     assert found["found"] == expected
 
 
+def test_a_picture_with_a_time_to_come_is_as_old_as_it_is(run: Run) -> None:
+    os.utime(run.photos / "000003.jpg", (4e9, 4e9))
+    time.sleep(0.01)
+    run.label()
+    lose(run.out, "000003.jpg")
+    assert run.missing() == ["000003.jpg"]
+
+
+def test_a_time_to_come_is_no_time_at_which_something_came(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.label()
+    lose(run.out, "000003.jpg")
+    monkeypatch.setattr(files, "changed", lambda _: time.time() + 100_000)  # a clock was wrong
+    assert run.missing() == ["000003.jpg"]
+
+
 def test_an_old_picture_that_a_manifest_has_gained_is_new(run: Run) -> None:
     (run.photos / "list.txt").write_text("000003.jpg\n", "utf-8")
     run.label(run.photos / "list.txt")
@@ -180,7 +198,7 @@ def test_names_that_are_not_utf_8_are_found(
     shutil.rmtree(run.out)
     run.label("photos")
     found = run.inputs()
-    assert (found["done"], found["count"]) == (False, 0)  # the manifest cannot hold such a path
+    assert (found["done"], found["count"]) == (True, 0)
 
 
 def test_a_folder_that_cannot_be_listed_any_more_is_counted(run: Run, public_folder: Path) -> None:

@@ -131,7 +131,8 @@ def test_other_options_keep_the_rows(
     out = shutil.copytree(plain, tmp_path / "out")
     assert _label(out, "--resume", *MODEL, *NO_MATTER[name]) == 0
     assert [row for row in _rows(out) if "/photos/" in row["uri"]] == before
-    assert open_run(str(out)).manifest.reused == len(before)
+    # The archive is read again: its two columns of pictures are a failure of its own.
+    assert open_run(str(out)).manifest.reused == len(before) - 1
     _require_verified(out, capsys)
 
 

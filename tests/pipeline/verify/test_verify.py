@@ -94,6 +94,16 @@ def _edit(folder: Path) -> None:
             "files",
             "predictions-00007-of-00009.jsonl is not in the manifest",
         ),
+        (
+            lambda run: shutil.copy(run / SHARD, run / "predictions-copy.parquet"),
+            "files",
+            "predictions-copy.parquet is not in the manifest",
+        ),
+        (
+            lambda run: (run / "failures-00000-of-00001 (1).jsonl").touch(),
+            "files",
+            "failures-00000-of-00001 (1).jsonl is not in the manifest",
+        ),
         (_edit, "manifest", "_MANIFEST.json was edited"),
         (lambda run: (run / "_SUCCESS").unlink(), "manifest", "_SUCCESS is missing"),
     ],
@@ -222,8 +232,46 @@ def test_members_of_shards_are_labelled_again(
     assert _problems(out, capsys) == {
         "labelled again": [f"{uri}: labelled again, it differs in embedding" for uri in swapped]
     }
-    os.utime(shard, ns=(7, 7))  # another version, as far as anybody can tell
-    assert _problems(out, capsys) == {}
+    os.utime(shard, ns=(7, 7))  # another version, and its members hold what they held
+    assert set(_problems(out, capsys)) == {"labelled again"}
+
+
+def test_pictures_that_are_gone_or_have_changed_are_named(
+    stand_in_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = tmp_path / "photos"
+    make_pictures(photos, count=12)
+    words = ["--input", photos, "--output", tmp_path / "out", "--model", stand_in_file]
+    assert main(["label", "--quiet", *map(str, words)]) == 0
+    paths = sorted(photos.iterdir())
+    for path in paths[:5]:
+        path.unlink()
+    shutil.copy(paths[11], paths[5])  # another content
+    paths[6].write_bytes(b"no picture")
+    os.utime(paths[7], ns=(7, 7))  # the same content
+    status = paths[8].stat()
+    paths[8].write_bytes(bytes(status.st_size))  # another, and neither size nor time says so
+    os.utime(paths[8], ns=(status.st_atime_ns, status.st_mtime_ns))
+    capsys.readouterr()
+    assert _verify(tmp_path / "out", "--json") == 1
+    (check,) = [
+        check
+        for check in json.loads(capsys.readouterr().out)["checks"]
+        if check["name"] == "labelled again"
+    ]
+    assert check["problems"] == [f"{paths[8]}: cannot be labelled now: unknown_format"]
+    assert {name: sorted(uris) for name, uris in check["named"].items()} == {
+        "gone": [str(path) for path in paths[:5]],
+        "changed": [str(path) for path in paths[5:7]],
+        "unread": [],
+    }
+    assert check["counts"] == {"gone": 5, "changed": 2, "unread": 0}
+    assert _verify(tmp_path / "out") == 1
+    lines = capsys.readouterr().out.splitlines()
+    named = [f"gone: {path}" for path in paths[:3]]
+    named += ["gone: and 2 more, which --json names", *(f"changed: {p}" for p in paths[5:7])]
+    start = lines.index(f"labelled again: {named[0]}")
+    assert lines[start:][: len(named)] == [f"labelled again: {line}" for line in named]
 
 
 def test_rows_of_another_model_are_found(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

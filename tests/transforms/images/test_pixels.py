@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from tests.helpers.encoded import encoded, waves
+from tests.helpers.encoded import (
+    encoded,
+    waves,
+)
 from transforms.images.decode import decode
 from transforms.images.pixels import Scratch
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -210,3 +211,18 @@ def test_coral_published_check(shared: Path) -> None:
     scores = interpreter.get_tensor(output["index"])[0] * output["quantization"][0]
     assert int(scores.argmax()) == 283
     assert scores.max() >= 0.25
+
+
+def test_a_picture_of_one_row_and_millions_of_columns_takes_no_more_than_itself() -> None:
+    """The rows that the kernel reads, with all columns between them, would be 256 times as much."""
+    row = np.arange(3 * 160_000, dtype=np.uint32).astype(np.uint8).reshape(1, 160_000, 3)
+    tracemalloc.start()
+    wide = preprocess(row, size=128, method="slim")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8_000_000
+    columns = 10_000 + np.arange(128) * np.float32(140_000) / 128  # sixteenths from either side
+    left = columns.astype(int)
+    weight = (columns - left)[:, None].astype(np.float32)
+    low, high = row[0, left].astype(np.float32), row[0, left + 1].astype(np.float32)
+    assert (wide == (low + (high - low) * weight).astype(np.uint8)).all()

@@ -31,7 +31,7 @@ def test_folder_yields_pictures_of_every_level_and_counts_the_rest(tmp_path: Pat
     listed = list(list_input(str(tmp_path)))
     assert _uris(listed) == [str(tmp_path / "a.jpg"), str(tmp_path / "sub/deep/b.PNG")]
     assert [item for item in listed if isinstance(item, Skipped)] == [
-        Skipped(str(tmp_path / "truth.csv"))
+        Skipped(str(tmp_path / "truth.csv"), "text")
     ]
 
 

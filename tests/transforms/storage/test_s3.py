@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import json
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from pipeline.cli import main
+from pipeline.run.folder import lock
 from pipeline.run.folder.finished import open_run
 from transforms.errors import UserError
 from transforms.storage import files, s3
@@ -100,7 +105,10 @@ def test_s3_gives_the_rows_of_the_same_folder(
     assert len(remote) == 10
     for row in remote:
         row["uri"] = row["uri"].replace("s3://bkt", str(tmp_path))
-    assert remote == [row | {"version": None} for row in _rows(str(tmp_path / "o"))]
+    etags = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in photos.iterdir()}
+    assert remote == [
+        row | {"version": etags[Path(row["uri"]).name]} for row in _rows(str(tmp_path / "o"))
+    ]
     assert main(["verify", "s3://bkt/o"]) == 0
     assert "10 pictures, every column compared" in capsys.readouterr().out
     assert main(["report", "s3://bkt/o"]) == 0
@@ -193,3 +201,67 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(UserError, match=r"s3:// needs an extra: pip install 'quantlabel\[aws\]'"):
         files.require_access("s3://bkt/a", what="--input")
+
+
+def _pictures_read(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Names of the pictures that the server was asked for since the last look."""
+    found = re.findall(r"GET /bkt/photos/(\S+)", caplog.text)
+    caplog.clear()
+    return sorted(found)
+
+
+def test_finished_objects_are_not_read_again(
+    bucket: Bucket, photos: Path, stand_in_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "werkzeug")
+    words = ("--input", "s3://bkt/photos", "--output", "s3://bkt/o", "--model", stand_in_file)
+    assert _label(*words) == 0
+    assert len(_pictures_read(caplog)) == 10
+    bucket.put("photos/000003.jpg", (photos / "000004.jpg").read_bytes())
+    assert _label(*words, "--resume") == 0
+    assert _pictures_read(caplog) == ["000003.jpg"]
+    assert open_run("s3://bkt/o").manifest.reused == 9
+
+
+def test_only_who_knows_the_version_writes_or_deletes(bucket: Bucket) -> None:
+    path = "s3://bkt/o/lock"
+    assert files.claim(path, b"a", version=None)
+    assert files.claim(path, b"a", version=None)  # an answer that got lost
+    assert not files.claim(path, b"b", version=None)
+    _, first = files.open_versioned(path)
+    assert files.claim(path, b"b", version=first)
+    assert not files.claim(path, b"c", version=first)
+    files.delete_version(path, version=first)
+    assert bucket.content("o/lock") == b"b"
+    files.delete_version(path, version=files.open_versioned(path)[1])
+    assert bucket.names("o/") == []
+    assert not files.claim(path, b"c", version=first)
+
+
+def test_a_run_that_has_lost_its_folder_ends_and_leaves_the_lock_alone(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.01)
+    there = {"host": "elsewhere", "pid": 7, "started": "x", "runner": None, "beats": 3}
+    content = json.dumps({**there, "attempt": "_unfinished-b"}).encode()
+
+    def lose() -> None:
+        with lock.held("s3://bkt/o", attempt="_unfinished-a", started="now"):
+            bucket.put("o/_RUNNING.json", content)
+            time.sleep(60)  # is interrupted
+
+    with pytest.raises(UserError, match="taken the folder over, host elsewhere, process 7"):
+        lose()
+    assert bucket.content("o/_RUNNING.json") == content
+
+
+def test_a_stream_is_of_one_version(bucket: Bucket) -> None:
+    path = bucket.put("large", bytes(range(256)) * 40_000)
+    with files.open_read(path) as file:
+        assert file.read(3) == b"\0\1\2"
+        file.seek(-2, 2)
+        assert file.read() == b"\xfe\xff"
+        bucket.put("large", b"other")
+        file.seek(0)
+        with pytest.raises(ConnectionError, match="the object changed while it was read"):
+            file.read(3)

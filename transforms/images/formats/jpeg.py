@@ -11,12 +11,27 @@ from PIL import (
 from transforms.failures import ImageError, Reason
 from transforms.images.formats import jpeg_header
 from transforms.images.formats.pillow import load, open_picture, rgb
+from transforms.images.memory import picture_bytes
 from transforms.images.orientation import exif_orientation, upright
 from transforms.images.pixels import RGB, Decoded, Scratch, check_pixels
+from transforms.storage.content import Reserve
+
+_BYTES_A_PIXEL = 10
+"""6 of coefficients where there are several scans, and 3 of pixels; or 3, and 7 to resample them.
+At full size, because a decoder has all coefficients of a picture whatever size is asked for."""
+
+_CMYK_BYTES_A_PIXEL = 22
+
+_PILLOW_BYTES_A_PIXEL = 26
 
 
 def decode_jpeg(
-    data: bytes, *, max_pixels: int, min_side: int | None, scratch: Scratch | None
+    data: bytes,
+    *,
+    max_pixels: int,
+    min_side: int | None,
+    scratch: Scratch | None,
+    reserve: Reserve,
 ) -> Decoded:
     """Decodes a JPEG, upright, at full size or a fraction of it.
 
@@ -33,6 +48,7 @@ def decode_jpeg(
         height=-(-height // reduction),
         width=-(-width // reduction),
         scratch=scratch,
+        reserve=reserve,
     )
     if orientation > 4:
         width, height = height, width
@@ -62,10 +78,13 @@ def _jpeg_pixels(
     height: int,
     width: int,
     scratch: Scratch | None,
+    reserve: Reserve,
 ) -> RGB:
     """uint8[height, width, 3], or of full size if only Pillow can decode the file."""
     cmyk = header.components == 4
     channels = 4 if cmyk else 3
+    sides = header.width, header.height
+    reserve(picture_bytes(*sides, a_pixel=_CMYK_BYTES_A_PIXEL if cmyk else _BYTES_A_PIXEL))
     try:
         pixels: RGB = simplejpeg.decode_jpeg(
             data,
@@ -77,6 +96,7 @@ def _jpeg_pixels(
         )
     except (ValueError, KeyError) as error:
         _raise_if_damaged(error)
+        reserve(picture_bytes(*sides, a_pixel=_PILLOW_BYTES_A_PIXEL, copied=len(data)))
         return rgb(load("JPEG", open_picture("JPEG", jpeg_header.without_metadata(data, header))))
     return _rgb_from_cmyk(pixels, inverted=header.adobe) if cmyk else pixels
 

@@ -22,8 +22,18 @@ MAX_SCANNED_PIXELS = 2_500_000_000
 
 _EOI, _SOS = 0xD9, 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
-_LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
+_PROGRESSIVE = (0xC2, 0xCA)
+_LOSSLESS = 0xC3
+_UNREAD = {
+    0xC5: "differential",
+    0xC6: "differential progressive",
+    0xC7: "differential lossless",
+    0xCB: "lossless with arithmetic coding",
+    0xCD: "differential with arithmetic coding",
+    0xCE: "differential progressive with arithmetic coding",
+    0xCF: "differential lossless with arithmetic coding",
+}
+"""Processes that libjpeg-turbo does not know: ITU-T T.81, table B.1."""
 _WITHOUT_CONTENT = frozenset([0x01, *range(0xD0, 0xD8)])
 _WITH_CONTENT = frozenset([*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE])
 _EXIF, _ADOBE = 0xE1, 0xEE
@@ -46,7 +56,7 @@ class Header:
         exif: content of the first EXIF segment.
         metadata: from where to where the segments are that say nothing of the pixels.
         buffered: whether a decoder has to read all scans before it knows a pixel.
-        lossless: whether the samples are predicted rather than transformed.
+        lossless: whether it must be decoded at full size.
     """
 
     width: int = 0
@@ -63,7 +73,8 @@ def read_header(data: bytes) -> Header:
     """Reads up to the first scan, and counts the scans where there are several.
 
     Raises:
-        ImageError: truncated, corrupt, unsupported (12 bits, two components) or too_complex.
+        ImageError: truncated, corrupt, unsupported (12 bits, two components, a process that no
+            decoder reads) or too_complex.
     """
     header = Header()
     for marker, start, end in _segments(data, 2):
@@ -110,8 +121,10 @@ def _segments(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
 def _read_segment(header: Header, marker: int, content: bytes) -> None:
     if marker in _FRAMES:
         _read_frame(header, content)
+        if marker in _UNREAD:
+            raise _unsupported(_UNREAD[marker])
         header.buffered = marker in _PROGRESSIVE
-        header.lossless = marker in _LOSSLESS
+        header.lossless = marker == _LOSSLESS
     elif marker == _ADOBE:
         header.adobe |= content.startswith(b"Adobe")
     elif marker == _EXIF and header.exif is None and content.startswith(b"Exif\0\0"):
@@ -125,8 +138,7 @@ def _read_frame(header: Header, content: bytes) -> None:
         raise _corrupt("half a frame")
     bits, header.height, header.width, header.components = struct.unpack_from(">BHHB", content)
     if bits != 8 or header.components not in (1, 3, 4):
-        found = f"{header.components} components of {bits} bits"
-        raise ImageError(Reason.UNSUPPORTED, f"a kind of JPEG that is not supported ({found})")
+        raise _unsupported(f"{header.components} components of {bits} bits")
 
 
 def _read_first_scan(header: Header, data: bytes, start: int) -> None:
@@ -147,6 +159,10 @@ def _check_scans(data: bytes, at: int, *, limit: int) -> None:
             return
         if scans > limit:
             raise ImageError(Reason.TOO_COMPLEX, f"a JPEG of more than {limit} scans")
+
+
+def _unsupported(kind: str) -> ImageError:
+    return ImageError(Reason.UNSUPPORTED, f"a kind of JPEG that is not supported ({kind})")
 
 
 def _corrupt(what: str) -> ImageError:

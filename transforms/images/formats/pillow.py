@@ -24,8 +24,10 @@ from transforms import sniff
 from transforms.failures import ImageError, Reason
 from transforms.images import limits
 from transforms.images.formats import tiff_strips
+from transforms.images.memory import picture_bytes
 from transforms.images.orientation import exif_orientation, upright
 from transforms.images.pixels import RGB, Decoded, check_pixels
+from transforms.storage.content import Reserve
 
 # What Pillow has to say comes back as an ImageError. Set once, here, because
 # `warnings.catch_warnings` around a call would change the filters of other threads.
@@ -33,17 +35,33 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
-def decode_by_pillow(kind: str, data: bytes, *, max_pixels: int) -> Decoded:
+_BYTES_A_PIXEL = 18
+"""Pillow's own pixels, the same as RGBA and over white, 4 bytes each; and twice RGB for the array,
+which Pillow collects in pieces and then joins."""
+
+_ONE_BAND_BYTES_A_PIXEL = 15
+
+_EARLY_BYTES_A_PIXEL = {"PNG": _BYTES_A_PIXEL, "WEBP": 26}
+"""Of formats whose size is known before they are opened. libwebp has two canvases more, at once."""
+
+
+def decode_by_pillow(kind: str, data: bytes, *, max_pixels: int, reserve: Reserve) -> Decoded:
     """Decodes the first picture of a file of a known format, upright and over white.
+
+    The arguments are those of `transforms.images.decode.decode`.
 
     Raises:
         ImageError: as `transforms.images.decode.decode` says.
     """
     if kind in sniff.SIZES:
-        check_pixels(*sniff.SIZES[kind](data), max_pixels=max_pixels)
+        size = sniff.SIZES[kind](data)
+        check_pixels(*size, max_pixels=max_pixels)
+        reserve(picture_bytes(*size, a_pixel=_EARLY_BYTES_A_PIXEL[kind], copied=len(data)))
     image = open_picture(kind, _prepared(kind, data))
     check_pixels(*image.size, max_pixels=max_pixels)
     _check_work(image, len(data), max_pixels=max_pixels)
+    if kind not in sniff.SIZES:
+        reserve(_cost(image, len(data)))
     pixels = _tiff(image, data) if kind == "TIFF" else rgb(load(kind, image))
     # After loading: in a PNG it may stand behind the pixels.
     pixels = upright(pixels, _orientation(image))
@@ -80,6 +98,15 @@ def _prepared(kind: str, data: bytes) -> bytes:
     return data
 
 
+def _cost(image: ImageFile.ImageFile, size: int) -> int:
+    """Bytes at the peak. Whether a picture is transparent may be known when it is decoded only."""
+    a_pixel = _BYTES_A_PIXEL if len(image.getbands()) > 1 else _ONE_BAND_BYTES_A_PIXEL
+    sides = image.size
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        sides = _whole_tiles(image)
+    return picture_bytes(*sides, a_pixel=a_pixel, copied=size)
+
+
 def _check_work(image: ImageFile.ImageFile, size: int, *, max_pixels: int) -> None:
     """Refuses what would cost more than so many pixels do."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -99,15 +126,7 @@ def _check_tiff(image: TiffImagePlugin.TiffImageFile, size: int, *, max_pixels: 
 
     Without compression libtiff is not used, and the lengths of the strips are often wrong.
     """
-    tile = [
-        *_integers(image, TiffImagePlugin.TILEWIDTH),
-        *_integers(image, TiffImagePlugin.TILELENGTH),
-    ]
-    if len(tile) == 2 and all(step > 0 for step in tile):
-        width, height = (
-            -(-side // step) * step for side, step in zip(image.size, tile, strict=True)
-        )
-        check_pixels(width, height, max_pixels=max_pixels)
+    check_pixels(*_whole_tiles(image), max_pixels=max_pixels)
     if _integers(image, TiffImagePlugin.COMPRESSION) in ([], [1]):
         return
     for offsets, lengths in (
@@ -117,6 +136,20 @@ def _check_tiff(image: TiffImagePlugin.TiffImageFile, size: int, *, max_pixels: 
         spans = zip(_integers(image, offsets), _integers(image, lengths), strict=False)
         if any(start + length > size for start, length in spans):
             raise ImageError(Reason.TRUNCATED, "TIFF data end before the pixels do")
+
+
+def _whole_tiles(image: TiffImagePlugin.TiffImageFile) -> tuple[int, int]:
+    """Width and height of a TIFF, up to where its last tiles end."""
+    width, height = image.size
+    tile = [
+        *_integers(image, TiffImagePlugin.TILEWIDTH),
+        *_integers(image, TiffImagePlugin.TILELENGTH),
+    ]
+    if len(tile) == 2 and all(step > 0 for step in tile):
+        width, height = (
+            -(-side // step) * step for side, step in zip((width, height), tile, strict=True)
+        )
+    return width, height
 
 
 def _tiff(image: ImageFile.ImageFile, data: bytes) -> RGB:
@@ -130,7 +163,9 @@ def _tiff(image: ImageFile.ImageFile, data: bytes) -> RGB:
         tiff_strips.check_jpegs(data, directory)
         return rgb(load("TIFF", image))
     taller, above = tiff_strips.with_white_above(data, directory)
-    return rgb(load("TIFF", open_picture("TIFF", taller)))[above:]
+    whole = load("TIFF", open_picture("TIFF", taller))
+    # Cut before it is converted: one strip alone makes it twice as tall.
+    return rgb(whole.crop((0, above, whole.width, whole.height)))
 
 
 def _integers(image: TiffImagePlugin.TiffImageFile, tag: int) -> list[int]:
@@ -214,7 +249,7 @@ def _verdict(kind: str, error: BaseException, *, ended: bool) -> ImageError:
     return ImageError(Reason.CORRUPT, f"{kind} data are corrupt ({error})")
 
 
-def rgb(image: ImageFile.ImageFile) -> RGB:
+def rgb(image: Image.Image) -> RGB:
     """Any of Pillow's modes to uint8[h, w, 3]."""
     if image.mode.startswith("I;16"):
         return _rgb_from_16_bits(image)
@@ -233,7 +268,7 @@ def rgb(image: ImageFile.ImageFile) -> RGB:
         raise _verdict(str(image.format), error, ended=False) from error
 
 
-def _rgb_from_16_bits(image: ImageFile.ImageFile) -> RGB:
+def _rgb_from_16_bits(image: Image.Image) -> RGB:
     """The high byte, as Pillow does for colour. Its own conversion of grey cuts off at 255."""
     samples = np.array(image)
     transparent = image.info.get("transparency")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, Any, NamedTuple, TypeAlias
 
 from transforms.failures import ImageError, Reason
@@ -44,11 +44,14 @@ class Reading:
         zipped: whether the whole file is compressed with gzip.
         image_key: the feature or column that holds the encoded picture, None for the usual one.
         max_bytes: pictures with more are failures and are not held in memory.
+        kind_of: why a member is no picture, by its name, as in `Skipped`; an error if it is one of
+            a type that is not read; None if it is one that is.
     """
 
     zipped: bool = False
     image_key: str | None = None
     max_bytes: int
+    kind_of: Callable[[str], str | ImageError | None]
 
 
 def damaged(message: str) -> ImageError:
@@ -115,9 +118,15 @@ IMAGE_EXTENSIONS = frozenset(
 
 
 class Skipped(NamedTuple):
-    """A file of a folder or archive that is no picture: by its extension, or a result of ours."""
+    """A file of a folder or archive that is no input, or a folder that is not entered.
+
+    Attributes:
+        path: of it; within an archive its name there.
+        kind: why, see `transforms.inputs.skips`.
+    """
 
     path: str
+    kind: str = "other"
 
 
 Listed: TypeAlias = "ImageRef | Skipped | Failure"

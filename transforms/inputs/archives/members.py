@@ -7,10 +7,13 @@ import os
 from collections.abc import Generator, Iterator, Sequence
 from typing import IO, NamedTuple, TypeAlias
 
+from transforms.errors import MissingExtraError
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.inputs.archives.base import Entry, Reading, Skipped
 from transforms.inputs.archives.kinds import archive_kind, archive_of, is_zipped
+from transforms.inputs.file_types import member_kind
 from transforms.inputs.meta import meta_json
+from transforms.inputs.skips import RESULTS
 from transforms.records import Failure, ImageRef
 from transforms.storage import files
 
@@ -43,17 +46,19 @@ def read_members(
 
     Yields:
         A Member or a Failure a picture, a Skipped for each other file of an archive, and one
-        Failure with the archive's own uri if it is damaged, cannot be read, or holds no picture.
+        Failure with the archive's own uri if it is damaged, cannot be read, or holds no picture; a
+        Skipped instead if what it holds are rows of ours.
     """
-    pictures = 0
+    pictures = results = 0
     try:
         file, version = _open(archive.uri)
         archive = archive._replace(version=version)
         with file:
             for entry in _entries(file, archive.uri, image_key=image_key, max_bytes=max_bytes):
                 pictures += isinstance(entry, Entry)
+                results += isinstance(entry, Skipped) and entry.kind == RESULTS
                 yield _found(archive, entry) if isinstance(entry, Entry) else entry
-        if not pictures:
+        if not pictures and not results:
             raise ImageError(Reason.NO_PICTURES, "the archive is intact and holds no picture")
     except ImageError as error:
         # Without size and version: they would pass for those of a picture that has its row.
@@ -133,6 +138,8 @@ def _lost(ref: ImageRef, broken: Failure | None) -> Failure:
 def _open(uri: str) -> tuple[IO[bytes], str | None]:
     try:
         return files.open_versioned(uri)
+    except MissingExtraError as error:
+        raise ImageError(Reason.UNSUPPORTED_URI, str(error)) from error
     except OSError as error:
         raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
 
@@ -143,7 +150,9 @@ def _entries(
     kind = archive_kind(uri)
     if kind is None:
         raise ValueError(f"{uri} is no archive by its name")
-    how = Reading(zipped=is_zipped(uri), image_key=image_key, max_bytes=max_bytes)
+    how = Reading(
+        zipped=is_zipped(uri), image_key=image_key, max_bytes=max_bytes, kind_of=member_kind
+    )
     return kind.entries(file, how)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,11 +12,32 @@ import pyarrow.parquet as pq
 
 from transforms.failures import ImageError, Reason
 from transforms.inputs.archives.base import MAX_META, Entry, Reading, damaged, too_large
+from transforms.inputs.values import rows_of
+from transforms.sniff import is_known
 from transforms.storage import files
 
 _BATCH_BYTES = 16 * 1024 * 1024
 _BATCH_ROWS = 64
+_LOOKED_AT = 64
+"""Values of a column that are looked at to tell what it holds."""
+
 _BUFFER_BYTES = 1024 * 1024
+
+_MEANT = re.compile("image|img|photo|picture|jpe?g|png|webp|tiff?|gif", re.IGNORECASE)
+
+VERSION_KEY = b"quantlabel.version"
+"""In the metadata of every Parquet file that a command of ours writes."""
+
+PARQUET_ERRORS = (
+    pa.ArrowException,
+    OSError,
+    ValueError,
+    OverflowError,
+    LookupError,
+    RecursionError,
+)
+"""What pyarrow raises for damaged or hostile files: its own errors, the system's, and Python's for
+names that are not UTF-8, numbers out of range and types nested without end."""
 
 
 def open_parquet(file: IO[bytes]) -> pq.ParquetFile:
@@ -28,7 +50,7 @@ def open_parquet(file: IO[bytes]) -> pq.ParquetFile:
         return pq.ParquetFile(
             file, buffer_size=_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
         )
-    except (pa.ArrowException, OSError) as error:
+    except PARQUET_ERRORS as error:
         raise _explained("not a readable Parquet file", error) from error
 
 
@@ -40,9 +62,23 @@ def parquet_schema(path: str) -> pa.Schema:
     """
     try:
         with files.open_read(path) as file:
-            return open_parquet(file).schema_arrow
+            return columns_of(open_parquet(file))
     except OSError as error:
         raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
+
+
+def columns_of(parquet: pq.ParquetFile) -> pa.Schema:
+    """The columns of an open file, all of them with names and types that can be had.
+
+    Raises:
+        ImageError: they cannot.
+    """
+    try:
+        schema = parquet.schema_arrow
+        _ = schema.names, [str(field.type) for field in schema]
+    except PARQUET_ERRORS as error:
+        raise _explained("not a readable Parquet file", error) from error
+    return schema
 
 
 def image_column(schema: pa.Schema, *, image_key: str | None) -> str:
@@ -55,9 +91,7 @@ def image_column(schema: pa.Schema, *, image_key: str | None) -> str:
     Raises:
         ImageError: there is none, or there are several.
     """
-    possible: list[str] = [field.name for field in schema if _is_picture(field.type)]
-    if image_key is not None:
-        possible = [name for name in possible if name == image_key]
+    possible = picture_columns(schema, image_key=image_key)
     if len(possible) == 1:
         return possible[0]
     if possible:
@@ -68,6 +102,52 @@ def image_column(schema: pa.Schema, *, image_key: str | None) -> str:
     wanted = f"{image_key!r} of" if image_key is not None else "of"
     found = ", ".join(schema.names) or "none"
     raise ImageError(Reason.NO_PICTURES, f"no column {wanted} picture bytes; there are: {found}")
+
+
+def picture_columns(schema: pa.Schema, *, image_key: str | None) -> list[str]:
+    """Every column that may hold pictures; with an `image_key` that one at most."""
+    possible = [field.name for field in schema if _is_picture(field.type)]
+    return [name for name in possible if image_key in (None, name)]
+
+
+def parquet_content(
+    path: str, *, image_key: str | None
+) -> Literal["pictures", "results", "others"]:
+    """What a file holds: pictures, what a command of ours has written, or other things.
+
+    Raises:
+        ImageError: as `parquet_schema`.
+    """
+    try:
+        with files.open_read(path) as file:
+            parquet = open_parquet(file)
+            columns = columns_of(parquet)
+            if VERSION_KEY in (columns.metadata or {}):
+                return "results"
+            possible = picture_columns(columns, image_key=image_key)
+            if image_key is not None:
+                return "pictures" if possible else "others"
+            pictures = any(looks_like_pictures(parquet, column) for column in possible)
+            return "pictures" if pictures else "others"
+    except OSError as error:
+        raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
+
+
+def looks_like_pictures(parquet: pq.ParquetFile, column: str) -> bool:
+    """Whether one of the first values begins as files of pictures do; also if there is no value.
+
+    Columns of bytes hold geometries, hashes and vectors as well. One with the name of a picture, or
+    that Hugging Face's `datasets` has written, struct<bytes, path>, holds what it says.
+    """
+    if pa.types.is_struct(columns_of(parquet).field(column).type) or _MEANT.search(column):
+        return True
+    try:
+        batch = next(parquet.iter_batches(batch_size=_LOOKED_AT, columns=[column]), None)
+        values = [] if batch is None else batch.column(0).to_pylist()
+    except PARQUET_ERRORS:  # the failure comes with the reading
+        return True
+    contents = [value for value in values if value]
+    return not contents or any(map(is_known, contents))
 
 
 def parquet_entries(file: IO[bytes], how: Reading) -> Iterator[Entry]:
@@ -82,7 +162,13 @@ def parquet_entries(file: IO[bytes], how: Reading) -> Iterator[Entry]:
             pictures, or storage failed.
     """
     parquet = open_parquet(file)
-    column = image_column(parquet.schema_arrow, image_key=how.image_key)
+    column = image_column(columns_of(parquet), image_key=how.image_key)
+    if how.image_key is None and not looks_like_pictures(parquet, column):
+        raise ImageError(
+            Reason.NO_PICTURES,
+            f"the bytes in the column {column!r} are no pictures; --image-key {column} reads them "
+            "all the same",
+        )
     first = 0
     broken: ImageError | None = None
     for group in range(parquet.num_row_groups):
@@ -92,7 +178,7 @@ def parquet_entries(file: IO[bytes], how: Reading) -> Iterator[Entry]:
                 for row in _rows(batch, column, max_bytes=how.max_bytes):
                     yield row._replace(name=str(number))
                     number += 1
-        except (pa.ArrowException, OSError) as error:
+        except PARQUET_ERRORS as error:
             broken = broken or _explained(f"the file breaks at row {number}", error)
         first += parquet.metadata.row_group(group).num_rows
     if broken is not None:
@@ -114,7 +200,7 @@ def _batches(parquet: pq.ParquetFile, group: int, column: str) -> Iterator[pa.Re
 
 def _rows(batch: pa.RecordBatch, column: str, *, max_bytes: int) -> Iterator[Entry]:
     pictures = batch.column(column)
-    others = batch.drop_columns([column]).to_pylist()
+    others = rows_of(batch.drop_columns([column]))
     if pa.types.is_struct(pictures.type):
         for other, path in zip(others, _paths(pictures), strict=True):
             other.update({f"{column}.path": path} if path is not None else {})

@@ -11,7 +11,6 @@ from typing import IO, Any, cast
 
 from transforms.failures import ImageError, Reason
 from transforms.inputs.archives.base import (
-    IMAGE_EXTENSIONS,
     MAX_META,
     ArchiveStream,
     Entry,
@@ -20,6 +19,7 @@ from transforms.inputs.archives.base import (
     damaged,
     too_large,
 )
+from transforms.inputs.skips import HIDDEN
 
 SIBLINGS = frozenset([".cls", ".json", ".txt"])
 """Extensions of files that describe the picture of the same name."""
@@ -29,8 +29,9 @@ _HELD_BYTES = 64 * 1024 * 1024
 
 _READ_BYTES = 64 * 1024
 _MAX_HEADER = 1024 * 1024
-_DAMAGE = (tarfile.TarError, ValueError, OverflowError)
-"""What `tarfile` raises for hostile headers, besides its own errors."""
+_DAMAGE = (tarfile.TarError, ValueError, OverflowError, LookupError, RecursionError)
+"""What `tarfile` raises for hostile headers, besides its own errors: for numbers and texts, and for
+headers that announce headers that announce headers."""
 
 _EXTENDED = (
     tarfile.XHDTYPE,
@@ -42,7 +43,7 @@ _EXTENDED = (
 
 
 def tar_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped]:
-    """The pictures of an archive, told by their extension.
+    """The pictures of an archive, and what else a user may have meant, told by their names.
 
     As in WebDataset, files that follow each other and have the same path up to the first dot of
     their name are one sample: its `.cls`, `.json` and `.txt` become the meta of its pictures.
@@ -65,14 +66,14 @@ def tar_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped]:
             if _key(member.name) != sample.key:
                 yield from sample.finish()
                 sample = _Sample(_key(member.name))
-            if _extension(member.name) in IMAGE_EXTENSIONS:
-                yield from sample.add_picture(
-                    _entry(archive, member, names, max_bytes=how.max_bytes)
-                )
-            elif _describes(member):
-                sample.add_sibling(member, archive.content(member))
+            kind = how.kind_of(member.name)
+            if not isinstance(kind, str):
+                entry = _entry(archive, member, names, refused=kind, max_bytes=how.max_bytes)
+                yield from sample.add_picture(entry)
+            elif kind != HIDDEN and _describes(member):
+                sample.add_sibling(Skipped(member.name, kind), archive.content(member))
             else:
-                yield Skipped(member.name)
+                yield Skipped(member.name, kind)
     except (ImageError, *_DAMAGE) as error:
         yield from sample.finish()
         raise archive.explained(error) from error
@@ -171,7 +172,7 @@ class _Sample:
 
     key: str | None = None
     pictures: list[Entry] = dataclasses.field(default_factory=list)
-    siblings: list[str] = dataclasses.field(default_factory=list)
+    siblings: list[Skipped] = dataclasses.field(default_factory=list)
     meta: dict[str, Any] = dataclasses.field(default_factory=dict)
     held: int = 0
     has_picture: bool = False
@@ -184,16 +185,16 @@ class _Sample:
         if self.held > _HELD_BYTES:
             yield from self._release()
 
-    def add_sibling(self, member: tarfile.TarInfo, content: bytes) -> None:
+    def add_sibling(self, member: Skipped, content: bytes) -> None:
         """Keeps what a sibling says."""
-        self.siblings.append(member.name)
-        self.meta[posixpath.basename(member.name).partition(".")[2]] = _value(member.name, content)
+        self.siblings.append(member)
+        self.meta[posixpath.basename(member.path).partition(".")[2]] = _value(member.path, content)
 
     def finish(self) -> Iterator[Entry | Skipped]:
         """Hands out the rest: the pictures, or the siblings of none."""
         yield from self._release()
         if not self.has_picture:
-            yield from map(Skipped, self.siblings)
+            yield from self.siblings
 
     def _release(self) -> Iterator[Entry]:
         for entry in self.pictures:
@@ -201,7 +202,14 @@ class _Sample:
         self.pictures, self.held = [], 0
 
 
-def _entry(archive: _Archive, member: tarfile.TarInfo, names: set[str], *, max_bytes: int) -> Entry:
+def _entry(
+    archive: _Archive,
+    member: tarfile.TarInfo,
+    names: set[str],
+    *,
+    refused: ImageError | None,
+    max_bytes: int,
+) -> Entry:
     if member.name in names:
         error = ImageError(Reason.NAME_TAKEN, "an earlier member has this name; rename one of them")
         return Entry(f"{member.name}@{member.offset}", error, member.size, {})
@@ -210,6 +218,8 @@ def _entry(archive: _Archive, member: tarfile.TarInfo, names: set[str], *, max_b
         link = f"a link to {member.linkname}; links are not followed" if member.linkname else ""
         error = ImageError(Reason.NOT_A_FILE, link or "not a regular file")
         return Entry(member.name, error, None, {})
+    if refused is not None:
+        return Entry(member.name, refused, member.size, {})
     if member.size > max_bytes:
         return Entry(member.name, too_large(member.size, limit=max_bytes), member.size, {})
     return Entry(member.name, archive.content(member), member.size, {})

@@ -16,6 +16,7 @@ from transforms.inputs.archives.base import (
     Skipped,
     damaged,
 )
+from transforms.inputs.skips import RESULTS
 from transforms.rows.formats import FEATURE_KEYS
 from transforms.rows.tfrecord import (
     DamagedRecordError,
@@ -63,7 +64,7 @@ def _entry(name: str, record: bytes | DamagedRecordError, *, key: str) -> Entry 
         error = ImageError(Reason.CORRUPT, "the record is no tf.train.Example")
         return Entry(name, error, None, {})
     if key not in features and _ROW.issubset(features):
-        return Skipped(name)
+        return Skipped(name, RESULTS)
     meta = {other: _value(features[other]) for other in sorted(features) if other != key}
     content = _content(features, key)
     return Entry(

@@ -13,6 +13,7 @@ from pipeline.run.folder.ledger import FinishRun, check_writable
 from pipeline.run.folder.manifest import Identity, read_manifest
 from tests.helpers.finished_runs import made_up_manifest
 from transforms.errors import UserError
+from transforms.inputs.skips import Count
 from transforms.rows.kinds import RowKind
 from transforms.rows.shards import Piece, Shard
 
@@ -35,6 +36,7 @@ def _pieces(folder: Path, kind: str) -> list[Piece]:
     """Files that a run has written and that have no names yet."""
     attempt = folder / "_unfinished-x"
     attempt.mkdir(exist_ok=True)
+    (attempt / "_RUN.json").write_text("{}", "utf-8")
     pieces = []
     for name, rows in ROWS.items():
         if kind in name:
@@ -48,6 +50,7 @@ def _finish(folder: Path, *, limit: float = 1.0, **changed: Any) -> dict[str, An
     sides: dict[str, Any] = {
         "predictions": _pieces(folder, "predictions"),
         "failures": _pieces(folder, "failures"),
+        "skipped": {"text": Count(3, "/p/a.csv"), "hidden": Count(2, "/p/.DS_Store")},
         "discarded": [],
         **BALANCED,
         **changed,
@@ -91,6 +94,10 @@ def test_a_balanced_ledger_ends_in_success(tmp_path: Path) -> None:
         "failures_by_reason": {"truncated": 2},
         "duplicates": 1,
         "skipped": 5,
+        "skipped_by_kind": {
+            "text": {"count": 3, "example": "/p/a.csv"},
+            "hidden": {"count": 2, "example": "/p/.DS_Store"},
+        },
         "reused": 3,
         "discarded": [],
         "most_frequent_labels": [

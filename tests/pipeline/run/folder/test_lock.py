@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.run.folder import lock
-from tests.helpers.cloud import Cloud
+from tests.helpers.cloud import BUCKET, Cloud
 from tests.helpers.finished_runs import manifest_json
 from tests.helpers.runs import start_label, wait_for_pieces
 from transforms.errors import UserError
+from transforms.storage import files
 
 THERE: dict[str, Any] = {"host": "elsewhere", "pid": 7, "started": "2026-01-02T03:04:05.000+00:00"}
 THERE |= {"runner": None, "beats": 3}
@@ -30,7 +32,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _held(folder: Path) -> None:
-    with lock.held(str(folder), started="now"):
+    with lock.held(str(folder), attempt="_unfinished-a", started="now"):
         content = json.loads((folder / "_RUNNING.json").read_bytes())
         assert (content["host"], content["pid"]) == (socket.gethostname(), os.getpid())
 
@@ -62,7 +64,10 @@ def test_the_second_run_is_told_of_the_first(
 
 def test_the_lock_goes_with_the_run_and_with_its_error(tmp_path: Path) -> None:
     _held(tmp_path)
-    with pytest.raises(ValueError, match="whatever"), lock.held(str(tmp_path), started="now"):
+    with (
+        pytest.raises(ValueError, match="whatever"),
+        lock.held(str(tmp_path), attempt="_unfinished-a", started="now"),
+    ):
         raise ValueError("whatever")
     assert list(tmp_path.iterdir()) == []
 
@@ -87,7 +92,7 @@ def test_a_run_of_another_machine_that_beats_is_alive(
     # What a file system shows that does not carry locks from one machine to the other.
     monkeypatch.setattr(fcntl, "flock", lambda *_: None)
     monkeypatch.setattr(lock, "WATCH_SECONDS", 1e9)
-    with lock.held(str(tmp_path), started="now"):
+    with lock.held(str(tmp_path), attempt="_unfinished-a", started="now"):
         monkeypatch.setattr(socket, "gethostname", lambda: "another")
         with pytest.raises(UserError, match=f"process {os.getpid()}, started now"):
             _held(tmp_path)
@@ -105,6 +110,109 @@ def test_a_job_elsewhere_outlives_its_launcher(tmp_path: Path) -> None:
     _held(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("garbage", "message"),
+    [
+        (b"{", "damaged, so it does not say"),
+        (b"[]", "damaged, so it does not say"),
+        (b'{"host": "h"}', "damaged, so it does not say"),
+        (b'{"host": 1, "pid": "x", "started": 1, "runner": 1, "beats": []}', "damaged, so it"),
+        (b"\xff" * 4000, "damaged, so it does not say"),
+        (b"[" * 100_000, "damaged, so it does not say"),
+        (b"\0" * 512, None),
+    ],
+)
+def test_garbage_in_the_lock_is_named_in_one_line(
+    tmp_path: Path, cloud: Cloud, garbage: bytes, message: str | None
+) -> None:
+    (tmp_path / "_RUNNING.json").write_bytes(garbage)
+    cloud.put("out/_RUNNING.json", garbage)
+    for folder in (str(tmp_path), "gs://bkt/out"):
+        if message is None:
+            with lock.held(folder, attempt="_unfinished-a", started="now"):
+                continue
+        with (
+            pytest.raises(UserError, match=f"{folder}/_RUNNING.json: {message}") as raised,
+            lock.held(folder, attempt="_unfinished-a", started="now"),
+        ):
+            pass
+        assert "\n" not in str(raised.value)
+
+
+def _take_over(path: str) -> bytes:
+    """As another run does that takes this one for dead."""
+    content = json.dumps({**THERE, "attempt": "_unfinished-b"}).encode()
+    if files.is_local(path):
+        Path(path).write_bytes(content)  # and does not replace it
+    else:
+        files.write_bytes(path, content)
+    return content
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_run_that_has_lost_its_folder_ends_and_leaves_the_lock_alone(
+    tmp_path: Path, cloud: Cloud, remote: bool
+) -> None:
+    folder = f"gs://{BUCKET}/out" if remote else str(tmp_path)
+    there: list[bytes] = []
+
+    def lose() -> None:
+        with lock.held(folder, attempt=f"{folder}/_unfinished-a", started="now"):
+            there.append(_take_over(files.join(folder, "_RUNNING.json")))
+            time.sleep(60)  # is interrupted
+
+    with pytest.raises(UserError, match="taken the folder over, host elsewhere, process 7"):
+        lose()
+    assert files.read_bytes(files.join(folder, "_RUNNING.json")) == there[0]
+    assert cloud.names("out/") == ["out/_RUNNING.json"] * remote
+
+
+def test_a_run_whose_last_beat_came_late_is_not_released_by_it(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "BEAT_SECONDS", 1e9)
+    path = f"gs://{BUCKET}/out/_RUNNING.json"
+    with lock.held(f"gs://{BUCKET}/out", attempt="_unfinished-a", started="now"):
+        there = _take_over(path)
+    assert cloud.content("out/_RUNNING.json") == there
+
+
+_QUICK = """
+from pipeline.run.folder import lock
+lock.BEAT_SECONDS, lock.WATCH_SECONDS = 0.05, 1.0
+"""
+
+
+@pytest.mark.parametrize("words", [["--resume"], []])
+def test_a_run_that_slept_too_long_does_no_harm_when_it_wakes(
+    cloud: Cloud, photos: Path, stand_in_file: Path, words: list[str]
+) -> None:
+    out = f"gs://{BUCKET}/out"
+    sleeper = start_label(photos, out, stand_in_file, copies=3_000, saved_every=0.1, before=_QUICK)
+    try:
+        while not any(name.endswith(".arrow") for name in cloud.names("out/")):
+            assert sleeper.poll() is None
+            time.sleep(0.01)
+        sleeper.send_signal(signal.SIGSTOP)
+        started = json.loads(cloud.content("out/_RUNNING.json"))["started"]
+        for path in sorted(photos.glob("x*.jpg"))[50:]:
+            path.unlink()
+        again = ["label", "--quiet", "--input", str(photos), "--output", out]
+        assert main([*again, "--model", str(stand_in_file), *words]) == 0
+        before = {name: cloud.content(name) for name in cloud.names("out/")}
+        sleeper.send_signal(signal.SIGCONT)
+        _, said = sleeper.communicate(timeout=120)
+        assert sleeper.returncode == 1
+        assert len(said.splitlines()) == 1
+    finally:
+        sleeper.kill()
+        sleeper.communicate()
+    markers = {name: cloud.content(name) for name in before}
+    assert markers == before
+    assert json.loads(before["out/_MANIFEST.json"])["started"] > started
+    assert json.loads(before["out/_MANIFEST.json"])["inputs"] == 60
+
+
 _HOLD = """\
 import sys
 from pipeline.run.folder import lock
@@ -114,7 +222,7 @@ files.exists("gs://bkt/out/x")  # has connected
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    with lock.held("gs://bkt/out", started=sys.argv[1]):
+    with lock.held("gs://bkt/out", attempt=sys.argv[1], started=sys.argv[1]):
         print("held", flush=True)
         sys.stdin.readline()
 except UserError as error:

@@ -3,17 +3,58 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+import simplejpeg
 
 from tests.helpers.encoded import (
     JPEGS,
+    lossless_jpeg,
     refusal,
+    waves,
 )
 from transforms.failures import ImageError
 from transforms.images.decode import decode
 from transforms.images.pixels import Scratch
+
+
+@pytest.fixture
+def asked_of_simplejpeg(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The heights and widths that it is asked for; it gets to see none but 40 x 64."""
+    asked: list[tuple[int, int]] = []
+    decoder = simplejpeg.decode_jpeg
+
+    def recorded(data: bytes, **options: Any) -> npt.NDArray[np.uint8]:
+        asked.append((options["min_height"], options["min_width"]))
+        assert asked[-1] == (40, 64)
+        pixels: npt.NDArray[np.uint8] = decoder(data, **options)
+        return pixels
+
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", recorded)
+    return asked
+
+
+@pytest.mark.parametrize("min_side", [None, 1, 2, 8, 400])
+def test_a_lossless_jpeg_is_decoded_exactly_and_never_reduced(
+    min_side: int | None, asked_of_simplejpeg: list[tuple[int, int]]
+) -> None:
+    grey = waves(40, 64)[..., 0]
+    pixels = decode(lossless_jpeg(grey), min_side=min_side).pixels
+    assert (pixels == grey[..., None]).all()
+    assert asked_of_simplejpeg == [(40, 64)]
+
+
+@pytest.mark.parametrize("marker", [0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF])
+@pytest.mark.parametrize("min_side", [None, 1])
+def test_a_jpeg_process_that_no_decoder_reads_is_unsupported(
+    marker: int, min_side: int | None, asked_of_simplejpeg: list[tuple[int, int]]
+) -> None:
+    data = JPEGS["baseline"].replace(b"\xff\xc0", bytes([0xFF, marker]))
+    assert refusal(data, min_side=min_side) == "unsupported"
+    assert asked_of_simplejpeg == []
 
 
 def test_a_lossless_jpeg_is_never_reduced() -> None:

@@ -1,0 +1,93 @@
+"""The ledger of a run: what became of each thing that was listed, for joins with an inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.export.source import Counts, Source
+from pipeline.run.folder.finished import FinishedRun
+from transforms.inputs.archives.base import Skipped
+from transforms.inputs.listing import list_input
+from transforms.rows.kinds import RowKind
+from transforms.rows.reader import ROWS_PER_TABLE, read_failures, read_predictions
+from transforms.storage import files
+from transforms.storage.addresses import text
+
+FILE = "ledger.parquet"
+
+_COLUMNS = ["uri", "version", "size"]
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("version", pa.string()),
+        pa.field("size", pa.int64()),
+        pa.field("outcome", pa.string(), nullable=False),
+        pa.field("reason", pa.string()),
+        pa.field("file", pa.string()),
+    ]
+)
+
+
+def write_ledger(source: Source, folder: str) -> Counts:
+    """Writes `ledger.parquet`: predictions, failures, then what was skipped.
+
+    What was skipped has no row in the run, so the inputs are listed again for its names. Files that
+    were skipped inside archives are left out.
+
+    Raises:
+        UserError: something was skipped, and the inputs cannot be listed any more.
+    """
+    run = source.run
+    rows = skipped = 0
+    with (
+        files.create(files.join(folder, FILE)) as file,
+        pq.ParquetWriter(file, _SCHEMA, compression="zstd") as writer,
+    ):
+        for table in _outcomes(run):
+            writer.write_table(table)
+            rows += table.num_rows
+        for table in _skipped(run):
+            writer.write_table(table)
+            skipped += table.num_rows
+    return Counts(rows + skipped, left_out=max(0, run.manifest.skipped - skipped))
+
+
+def _outcomes(run: FinishedRun) -> Iterator[pa.Table]:
+    for path in run.shards(RowKind.PREDICTION):
+        for table in read_predictions(path, columns=_COLUMNS):
+            yield _table(table, "prediction", pa.nulls(table.num_rows, pa.string()), path)
+    for path in run.shards(RowKind.FAILURE):
+        for table in read_failures(path):
+            yield _table(table, "failure", table["reason"], path)
+
+
+def _table(table: pa.Table, outcome: str, reason: pa.Array, path: str) -> pa.Table:
+    name = path.rpartition("/")[2]
+    return pa.table(
+        {
+            **{column: table[column] for column in _COLUMNS},
+            "outcome": pa.repeat(outcome, table.num_rows),
+            "reason": reason,
+            "file": pa.repeat(name, table.num_rows),
+        },
+        schema=_SCHEMA,
+    )
+
+
+def _skipped(run: FinishedRun) -> Iterator[pa.Table]:
+    if not run.manifest.skipped:
+        return
+    rows: list[dict[str, str]] = []
+    for given in run.manifest.options.inputs:
+        for item in list_input(given):
+            if isinstance(item, Skipped):
+                rows.append({"uri": text(item.path), "outcome": "skipped", "reason": item.kind})
+            if len(rows) == ROWS_PER_TABLE:
+                yield pa.Table.from_pylist(rows, schema=_SCHEMA)
+                rows.clear()
+    if rows:
+        yield pa.Table.from_pylist(rows, schema=_SCHEMA)

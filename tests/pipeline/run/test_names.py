@@ -1,0 +1,62 @@
+"""Names of pictures that no text can hold, from the run to everything that is made of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.parse
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.cli import main
+from pipeline.export.targets import TARGETS
+
+NAMES = {b"a.jpg": "a.jpg", b"caf\xe9.jpg": r"caf\xe9.jpg", rb"caf\xe9.jpg": r"caf\x5cxe9.jpg"}
+"""Names of files, and how rows spell them."""
+
+
+@pytest.fixture
+def run(photos: Path, stand_in_file: Path, tmp_path: Path) -> Path:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/p\xe9"))
+    folder.mkdir()
+    for name, picture in zip(NAMES, sorted(photos.iterdir()), strict=False):
+        picture.rename(folder / os.fsdecode(name))
+    words = ["--input", folder, "--output", tmp_path / "out", "--model", stand_in_file, "--quiet"]
+    assert main(["label", *map(str, words)]) == 0
+    return tmp_path / "out"
+
+
+def _uris(run: Path) -> list[str]:
+    return sorted(pq.read_table(next(run.glob("*.parquet")))["uri"].to_pylist())
+
+
+def test_two_files_are_two_rows_that_lead_back_to_them(
+    run: Path, stand_in_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _uris(run) == sorted(rf"{run.parent}/p\xe9/{name}" for name in NAMES.values())
+    assert main(["verify", str(run), "--model", str(stand_in_file), "--json"]) == 0
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert checks["labelled again"]["found"] == "3 pictures, every column compared"
+    assert checks["inputs"]["found"].startswith("3 listed")
+    assert main(["report", str(run)]) == 0
+    page = (run / "report/index.html").read_text("utf-8")
+    for name in NAMES:
+        path = os.fsencode(run.parent) + b"/p\xe9/" + name
+        assert f"file://{urllib.parse.quote(path)}" in page
+
+
+@pytest.mark.parametrize("to", [*TARGETS])
+def test_every_export_takes_them_or_says_what_it_left_out(run: Path, to: str) -> None:
+    assert main(["export", str(run), "--to", to]) == 0
+    ledger = json.loads((run / f"export/{to}.json").read_bytes())
+    assert ledger["rows"] + ledger["left_out"] == 3
+    if to == "imagefolder":
+        links = (run / "export/imagefolder").glob("*/*")
+        names = sorted(os.path.basename(os.fsencode(os.path.realpath(link))) for link in links)
+        assert names == sorted(NAMES)
+    if to == "label-studio":
+        (tasks,) = (json.loads(path.read_bytes()) for path in run.glob("export/*/tasks-*.json"))
+        found = {urllib.parse.unquote_to_bytes(task["data"]["image"])[-9:] for task in tasks}
+        assert found == {(b"/p\xe9/" + name)[-9:] for name in NAMES}

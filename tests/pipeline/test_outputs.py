@@ -1,0 +1,205 @@
+"""What commands write beside a run: whole at every moment, and one line where it cannot be."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli import main
+from pipeline.export.targets import TARGETS, ExportTarget
+from tests.conftest import unprivileged
+from tests.helpers.cloud import Cloud
+from tests.helpers.finished_runs import plausible, some_failures, write_run
+from tests.helpers.head_runs import MODEL
+from transforms.storage import files, local
+
+COMMANDS = {
+    "report": ["report"],
+    "duplicates": ["duplicates"],
+    "review": ["review", "--budget", "20"],
+    "evaluate": ["evaluate", "--truth", "TRUTH"],
+    "fit": ["head", "fit", "--truth", "LABELS"],
+    **{f"export {to}": ["export", "--to", to] for to in TARGETS},
+}
+
+
+@pytest.fixture
+def run(public_folder: Path) -> Path:
+    """A run of 300 pictures, and two tables of truth beside it."""
+    write_run(public_folder / "labels", plausible(300), some_failures(2), model=MODEL)
+    uris = [row.uri for row in plausible(300)]
+    truth = [f"{uri},{at % 2 + 1}" for at, uri in enumerate(uris)]
+    (public_folder / "truth.csv").write_text("\n".join(["uri,class_id", *truth]), "utf-8")
+    labels = [f"{uri},{'ab'[at % 2]}" for at, uri in enumerate(uris)]
+    (public_folder / "labels.csv").write_text("\n".join(["uri,label", *labels]), "utf-8")
+    return public_folder / "labels"
+
+
+def _words(run: Path, command: str) -> list[str]:
+    tables = {name: str(run.parent / f"{name.lower()}.csv") for name in ("TRUTH", "LABELS")}
+    words = [tables.get(word, word) for word in COMMANDS[command]]
+    at = 2 if words[0] == "head" else 1
+    return [*words[:at], str(run), *words[at:]]
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): b"" if path.is_symlink() else path.read_bytes()
+        for path in folder.rglob("*")
+        if not path.is_dir()
+    }
+
+
+@contextlib.contextmanager
+def _full_disk() -> Iterator[None]:
+    """Files end after a kilobyte."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if "imagefolder" not in name])
+def test_a_disk_that_is_full_costs_one_line_and_nothing_that_was_there(
+    run: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(_words(run, command)) == 0
+    before = _content(run)
+    capsys.readouterr()
+    with _full_disk():
+        assert main(_words(run, command)) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("quantlabel: ")
+    assert "File too large" in line
+    assert _content(run) == before
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_folder_that_is_read_only_costs_one_line(
+    run: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.chmod(0o555)
+    with unprivileged():
+        assert main(_words(run, command)) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"quantlabel: {run}/")
+    assert line.endswith(": Permission denied")
+
+
+def test_who_looks_while_an_export_is_replaced_sees_all_of_it(run: Path) -> None:
+    assert main(["export", str(run), "--to", "csv"]) == 0
+    before = _content(run / "export/csv")
+    wrong: list[object] = []
+    done = threading.Event()
+
+    def look() -> None:
+        earlier: object = None
+        while not done.is_set():
+            found: object
+            try:
+                found = {name: (run / "export/csv" / name).read_bytes() for name in before}
+            except OSError as error:
+                found = repr(error)
+            # Who has just opened the old folder may find it emptied, but not twice.
+            if found != before and earlier not in (None, before):
+                wrong.append(found)
+            earlier = found
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        for _ in range(30):
+            assert main(["export", str(run), "--to", "csv"]) == 0
+    finally:
+        done.set()
+        watcher.join()
+    assert wrong == []
+    assert _content(run / "export/csv") == before
+    assert sorted(os.listdir(run / "export")) == ["_QUANTLABEL.json", "csv", "csv.json"]
+
+
+@pytest.mark.parametrize("swaps", [True, False])
+def test_a_folder_is_replaced_whether_or_not_the_system_can_swap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swaps: bool
+) -> None:
+    if not swaps:
+        monkeypatch.setattr(local, "_swapped", lambda *_: False)
+    for content in ("first", "second", "third"):
+        new, old = tmp_path / "new", tmp_path / "old"
+        (new / "sub").mkdir(parents=True)
+        (new / "sub" / content).write_text(content, "utf-8")
+        files.replace_tree(str(new), str(old))
+        assert _content(tmp_path) == {f"old/sub/{content}": content.encode()}
+    elsewhere = tmp_path / "elsewhere"
+    shutil.move(old, elsewhere)
+    old.symlink_to(elsewhere)  # somebody has another disk for it: the link goes, not the content
+    files.replace_tree(str(new), str(old))
+    assert (list(old.iterdir()), old.is_symlink()) == ([], False)
+    assert _content(elsewhere) == {"sub/third": b"third"}
+
+
+def test_an_export_that_was_killed_is_cleared_away_by_the_next(run: Path) -> None:
+    left = run / "export/_unfinished-csv-0123456789ab/predictions.csv"
+    left.parent.mkdir(parents=True)
+    left.write_text("half", "utf-8")
+    assert main(["export", str(run), "--to", "csv"]) == 0
+    assert sorted(os.listdir(run / "export")) == ["_QUANTLABEL.json", "csv", "csv.json"]
+
+
+def _upload(cloud: Cloud, run: Path) -> str:
+    for path in run.iterdir():
+        cloud.put(f"labels/{path.name}", path.read_bytes())
+    return "gs://bkt/labels"
+
+
+def test_in_a_bucket_the_marker_goes_first_and_comes_last(cloud: Cloud, run: Path) -> None:
+    folder = _upload(cloud, run)
+    for _ in range(2):
+        cloud.requests.clear()
+        assert main(["export", folder, "--to", "csv"]) == 0
+    marker = "labels%2Fexport%2Fcsv.json"
+    changes = [each for each in cloud.requests if not each.startswith("GET")]
+    first = next(
+        at
+        for at, each in enumerate(changes)
+        if each.startswith(f"DELETE /storage/v1/b/bkt/o/{marker}")
+    )
+    touched = [at for at, each in enumerate(changes) if "export%2Fcsv%2F" in each]
+    assert touched
+    assert first < min(touched)
+    assert "/upload/" in changes[-1]
+    assert max(touched) < len(changes) - 1
+    assert cloud.names("labels/export/") == [
+        "labels/export/_QUANTLABEL.json",
+        "labels/export/csv.json",
+        "labels/export/csv/_QUANTLABEL.json",
+        "labels/export/csv/failures.csv",
+        "labels/export/csv/predictions.csv",
+    ]
+
+
+def test_in_a_bucket_an_export_that_fails_leaves_the_old_one_whole(
+    cloud: Cloud, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = _upload(cloud, run)
+    assert main(["export", folder, "--to", "csv"]) == 0
+    before = {name: cloud.content(name) for name in cloud.names()}
+
+    def fails(_: object, place: str) -> None:
+        files.write_bytes(f"{place}/predictions.csv", b"half")
+        raise ConnectionError(104, "Connection reset by peer")
+
+    monkeypatch.setattr(ExportTarget, "load", lambda _: fails)
+    capsys.readouterr()
+    assert main(["export", folder, "--to", "csv"]) == 1
+    assert capsys.readouterr().err == "quantlabel: Connection reset by peer\n"
+    assert {name: cloud.content(name) for name in cloud.names()} == before

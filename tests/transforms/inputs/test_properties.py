@@ -1,0 +1,346 @@
+"""Anything at all as a list, an archive, a folder or an answer: rows, failures, or one line.
+
+The large runs are among the slow tests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import socket
+import tarfile
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.helpers.archives import write_tfrecord
+from transforms.errors import UserError
+from transforms.inputs.archives.base import Listed, Skipped
+from transforms.inputs.archives.members import read_members, uri_of
+from transforms.inputs.input_lists import list_rows
+from transforms.inputs.listing import list_input
+from transforms.records import Failure, ImageRef
+from transforms.storage import gcs, gcs_read
+from transforms.storage.addresses import text
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+few_and_many = pytest.mark.parametrize("count", [80, pytest.param(20_000, marks=pytest.mark.slow)])
+
+
+def _check(count: int, strategy: st.SearchStrategy[Any], holds: Callable[[Any], None]) -> None:
+    """Holds a property against examples, always the same ones."""
+
+    @settings(
+        max_examples=count,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def run(example: Any) -> None:
+        holds(example)
+
+    run()
+
+
+@contextlib.contextmanager
+def _one_line(start: str) -> Iterator[None]:
+    """Lets a `UserError` pass that begins as it should."""
+    try:
+        yield
+    except UserError as error:
+        said = str(error)
+    else:
+        return
+    assert said.startswith(start)
+
+
+def _require_outcome(item: object) -> None:
+    assert isinstance(item, (ImageRef, Failure, Skipped))
+    if isinstance(item, Skipped):
+        return
+    text(item.uri).encode()
+    json.loads((item.meta or "{}").encode())
+    if isinstance(item, Failure):
+        assert item.message.isprintable()
+        assert "\n" not in item.message
+
+
+# ---- lists --------------------------------------------------------------------------------------
+
+_CELL = st.text(st.sampled_from('ab/:@?#[]{}",;\\\r\n\t\0 \ud800\u20ac=%'), max_size=8)
+_LINES = st.lists(st.lists(_CELL, max_size=4), max_size=8).map(
+    lambda rows: "\n".join(",".join(cells) for cells in rows).encode("utf-8", "surrogatepass")
+)
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | _CELL,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_CELL, inner, max_size=3),
+)
+_JSON_LINES = st.lists(
+    st.builds(lambda uri, more: json.dumps({"uri": uri, "more": more}), _CELL, _JSON), max_size=5
+).map(lambda lines: "\n".join(lines).encode())
+
+
+@few_and_many
+def test_a_list_of_anything(count: int, tmp_path: Path) -> None:
+    def holds(example: tuple[str, bytes]) -> None:
+        name, content = example
+        header = b"uri,n,m\n" if name == "l.csv" and len(content) % 3 else b""
+        (tmp_path / name).write_bytes(header + content)
+        with _one_line(f"{tmp_path}/{name}"):
+            for item in list_rows(str(tmp_path / name)):
+                _require_outcome(item)
+
+    names = st.sampled_from(["l.csv", "l.txt", "l.jsonl"])
+    _check(count, st.tuples(names, _LINES | _JSON_LINES | st.binary(max_size=60)), holds)
+
+
+@few_and_many
+def test_no_stray_quote_swallows_a_row(count: int, tmp_path: Path) -> None:
+    """A quote at the start of a cell that none closes: as many outcomes as lines."""
+
+    def holds(quotes: list[int]) -> None:
+        lines = []
+        for number, at in enumerate(quotes):
+            cells = [f"{number}.jpg", "title", "x"]
+            if at < len(cells):
+                cells[at] = f'"{cells[at]}'
+            lines.append(",".join(cells))
+        (tmp_path / "l.csv").write_text("\n".join(["uri,t,n", *lines, ""]), "utf-8")
+        listed = list(list_rows(str(tmp_path / "l.csv")))
+        assert len(listed) == len(quotes)
+        whole = [f"{tmp_path}/{n}.jpg" for n, at in enumerate(quotes) if at > 2]
+        assert [item.uri for item in listed if isinstance(item, ImageRef)] == whole
+
+    _check(count, st.lists(st.integers(0, 6), max_size=12), holds)
+
+
+def _arrow(type_: pa.DataType) -> st.SearchStrategy[pa.Array]:
+    """Three values of any bits that a type of eight bytes can have."""
+    return st.binary(min_size=24, max_size=24).map(
+        lambda bits: pa.Array.from_buffers(type_, 3, [None, pa.py_buffer(bits)])
+    )
+
+
+_TYPES = [
+    *(
+        pa.timestamp(unit, zone)
+        for unit in ("s", "ms", "us", "ns")
+        for zone in (None, "UTC", "A/B")
+    ),
+    *(pa.duration(unit) for unit in ("s", "us", "ns")),
+    *(pa.time64("ns"), pa.time64("us"), pa.date64(), pa.float64(), pa.uint64()),
+]
+
+
+@few_and_many
+def test_columns_of_anything_beside_a_picture(count: int, tmp_path: Path) -> None:
+    firsts: dict[str, Any] = {
+        "l.parquet": {"uri": ["a", "b", "c"]},
+        "x.parquet": {"jpg": [PNG] * 3},
+    }
+
+    def holds(column: pa.Array) -> None:
+        try:
+            for name, first in firsts.items():
+                pq.write_table(pa.table({**first, "n": column}), tmp_path / name)
+        except (pa.ArrowException, ValueError, OverflowError):
+            return  # no file can hold it
+        listed = list(list_rows(str(tmp_path / "l.parquet")))
+        assert [item.uri for item in listed if isinstance(item, ImageRef)] == [
+            f"{tmp_path}/{name}" for name in "abc"
+        ]
+        found = read_members(ImageRef(str(tmp_path / "x.parquet")), image_key=None, max_bytes=99)
+        assert [text(uri_of(each))[-1] for each in found if not isinstance(each, Skipped)] == [
+            *"012"
+        ]
+
+    _check(count, st.one_of(*map(_arrow, _TYPES)), holds)
+
+
+# ---- archives -----------------------------------------------------------------------------------
+
+
+def _tar(format_: int) -> bytes:
+    with io.BytesIO() as file:
+        with tarfile.open(fileobj=file, mode="w", format=format_) as tar:
+            for name in ("a.jpg", "a.json", "b" * 120 + ".jpg", "c.txt", "d\u20ac.png"):
+                header = tarfile.TarInfo(name)
+                header.size = len(PNG)
+                tar.addfile(header, io.BytesIO(PNG))
+        return file.getvalue()[: -512 * 10]
+
+
+@pytest.fixture(scope="module")
+def wholes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Archives that are intact, by the name of a file to write them to."""
+    folder = tmp_path_factory.mktemp("wholes")
+    features = {"image/encoded": PNG, "n": [1, 2], "t": b"x"}
+    write_tfrecord(folder / "x.tfrecord", [features] * 3)
+    pq.write_table(
+        pa.table({"jpg": [PNG] * 4, "t": ["x"] * 4}), folder / "x.parquet", row_group_size=2
+    )
+    return {
+        "gnu.tar": _tar(tarfile.GNU_FORMAT),
+        "pax.tar": _tar(tarfile.PAX_FORMAT),
+        **{path.name: path.read_bytes() for path in folder.iterdir()},
+    }
+
+
+@few_and_many
+def test_archives_that_are_damaged_anyhow(
+    count: int, tmp_path: Path, wholes: dict[str, bytes]
+) -> None:
+    def holds(example: tuple[str, list[tuple[int, int]], int]) -> None:
+        name, changes, cut = example
+        content = bytearray(wholes[name])
+        for at, byte in changes:
+            content[at % len(content)] = byte
+        (tmp_path / name).write_bytes(content[: len(content) - cut])
+        archive = str(tmp_path / name)
+        found = list(read_members(ImageRef(archive), image_key=None, max_bytes=10_000))
+        uris = [uri_of(each) for each in found if not isinstance(each, Skipped)]
+        assert len(uris) == len(set(uris))
+        assert uris.count(archive) <= 1
+        for each in found:
+            _require_outcome(getattr(each, "ref", each))
+
+    changes = st.lists(st.tuples(st.integers(0, 20_000), st.integers(0, 255)), max_size=4)
+    names = st.sampled_from(sorted(wholes))
+    _check(count, st.tuples(names, changes, st.just(0) | st.integers(0, 3000)), holds)
+
+
+# ---- folders ------------------------------------------------------------------------------------
+
+_NAME = st.sampled_from(
+    [
+        "a",
+        "b.jpg",
+        "c.tar",
+        "_MANIFEST.json",
+        ".h",
+        "@eaDir",
+        "d.parquet",
+        "\udce9",
+        "**",
+        "[x]",
+        "\n",
+    ]
+)
+
+
+def _plant(folder: Path, plan: list[tuple[list[str], str]]) -> None:
+    for parts, kind in plan:
+        path = folder.joinpath(*parts)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if os.path.lexists(path):
+                continue
+            if kind == "folder":
+                path.mkdir()
+            elif kind == "pipe":
+                os.mkfifo(path)
+            elif kind.startswith("link"):
+                path.symlink_to({"link up": "..", "link self": path.name}.get(kind, folder))
+            else:
+                path.write_bytes(kind.encode())
+        except OSError:
+            continue  # something is there already, or leads nowhere
+
+
+@few_and_many
+def test_folders_of_anything(count: int, tmp_path: Path) -> None:
+    def holds(plan: list[tuple[list[str], str]]) -> None:
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        _plant(folder, plan)
+        for source in (str(folder), f"{folder}/**", f"{folder}/*/*.jpg"):
+            listed: list[Listed] = []
+            with _one_line("--input "):
+                listed += list_input(source)
+            paths = [item.path if isinstance(item, Skipped) else item.uri for item in listed]
+            assert len(paths) == len(set(paths))
+            for item in listed:
+                _require_outcome(item)
+        shutil.rmtree(folder)
+
+    kinds = st.sampled_from(
+        ["x", "PAR1", "{}", "folder", "pipe", "link up", "link self", "link root"]
+    )
+    plan = st.lists(st.tuples(st.lists(_NAME, min_size=1, max_size=4), kinds), max_size=10)
+    _check(count, plan, holds)
+
+
+# ---- answers of a storage -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
+    """A list whose last item is what Cloud Storage says, byte by byte, whatever it is asked."""
+    said = [b""]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while said:
+                connection, _ = server.accept()
+                with connection:
+                    connection.settimeout(1)
+                    with_request = connection.recv(65_536)
+                    if with_request and said:
+                        connection.sendall(said[-1])
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.getsockname()[1]}")
+        yield said
+        said.clear()
+        socket.create_connection(server.getsockname()).close()
+        thread.join()
+
+
+_ODD = ["x", "", "-1", "9" * 30, "\xff"]
+_VALUES = {
+    "Content-Length": ["3", "3, 4", *_ODD],
+    "X-Goog-Hash": ["crc32c=A", "crc32c======", "crc32c=AAAAAA==", *_ODD],
+    "Content-Encoding": ["gzip", *_ODD],
+    "X-Goog-Generation": _ODD,
+    "Location": _ODD,
+}
+_HEADERS = st.lists(
+    st.sampled_from(
+        [f"{name}: {value}\r\n" for name, values in _VALUES.items() for value in values]
+    ),
+    max_size=3,
+).map(lambda lines: "".join(lines).encode("latin-1"))
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(5_000, marks=pytest.mark.slow)])
+def test_answers_of_anything(count: int, answers: list[bytes]) -> None:
+    """The content, or an error of the operating system's kind."""
+
+    def holds(example: tuple[bytes, bytes, bytes]) -> None:
+        status, headers, body = example
+        answers.append(b"HTTP/1.1 %b\r\n%bConnection: close\r\n\r\n%b" % (status, headers, body))
+        with contextlib.suppress(OSError):
+            gcs_read.read("gs://bkt/a", max_bytes=99, patience_s=0.01)
+        with contextlib.suppress(OSError):
+            gcs.find("gs://bkt/a", patience_s=0.01)
+        with contextlib.suppress(OSError):
+            next(gcs.pages("gs://bkt/a", patience_s=0.01), None)
+
+    status = st.sampled_from([b"200 OK", b"200 OK", b"206 x", b"404", b"503 x", b"999 x", b"x"])
+    plain = [b"", b"abc", b"abcdef", b"{}", b"[]"]
+    bodies = st.sampled_from([*plain, b'{"size": []}', b'{"items": 3}', b'{"items": [3]}'])
+    _check(count, st.tuples(status, _HEADERS, bodies), holds)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from transforms.failures import ImageError
+from transforms.sniff import format_of, is_known
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1", "camera raw (CR3)"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (b"\xff\x0a\xfa\x1f", "JPEG XL"),
+        (b"8BPS\0\1", "Photoshop"),
+        (b"II*\0\x10\0\0\0CR\x02\0", "camera raw (CR2)"),
+        (b"PK\x03\x04", "zip"),
+        (b"Rar!\x1a\x07\x01\0", "RAR"),
+        (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+        (b"a.jpg".ljust(257, b"\0") + b"ustar\x0000", "tar, without the extension .tar"),
+    ],
+)
+def test_what_is_known_and_not_read_has_its_name(content: bytes, name: str) -> None:
+    with pytest.raises(ImageError) as raised:
+        format_of(content)
+    assert raised.value.reason == "unsupported_format"
+    assert raised.value.message == f"{name}: this type is not read"
+
+
+@pytest.mark.parametrize(
+    ("content", "known"),
+    [
+        (b"\xff\xd8\xff", True),
+        (b"PK\x03\x04", True),
+        (b"\x01\x01\0\0\0", False),
+        (bytes(32), False),
+    ],
+)
+def test_pictures_and_archives_are_known(content: bytes, known: bool) -> None:
+    assert is_known(content) is known
