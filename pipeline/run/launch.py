@@ -24,10 +24,9 @@ from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 from transforms.failures import Reason
 from transforms.inputs import listing as sources
-from transforms.inputs.archives.base import Skipped
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import read_members
-from transforms.inputs.skips import Tally
+from transforms.inputs.skips import Skipped, Tally
 from transforms.network.label_map import LabelMap
 from transforms.records import Failure, ImageRef, Network
 from transforms.storage import files

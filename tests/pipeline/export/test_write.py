@@ -14,8 +14,8 @@ from pipeline.export.targets import TARGETS
 from tests.helpers.cloud import Cloud
 from tests.helpers.exports import NAMES, exported, loaded
 from tests.helpers.finished_runs import plausible, write_run
-from transforms.inputs.archives.base import Skipped
 from transforms.inputs.listing import list_input
+from transforms.inputs.skips import Skipped
 from transforms.records import ImageRef
 
 

@@ -16,9 +16,8 @@ import pytest
 
 from tests.conftest import unprivileged
 from transforms.errors import UserError
-from transforms.inputs.archives.base import Skipped
 from transforms.inputs.listing import list_input, nothing_matched
-from transforms.inputs.skips import Count, Tally, in_words
+from transforms.inputs.skips import Count, Skipped, Tally, in_words
 from transforms.records import Failure
 from transforms.rows.marker import mark
 

@@ -14,9 +14,9 @@ import pytest
 
 import transforms.inputs.archives.tar
 from tests.helpers.archives import HUGGING_FACE, write_parquet, write_tar, write_tfrecord
-from transforms.inputs.archives.base import Skipped
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import Member, read_members
+from transforms.inputs.skips import Skipped
 from transforms.records import Failure, ImageRef
 
 A, B, C = (letter * size for letter, size in ((b"a", 700), (b"b", 1024), (b"c", 5)))
