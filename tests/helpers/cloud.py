@@ -22,13 +22,17 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
+import pytest
 from gcp_storage_emulator.server import create_server
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from tests.helpers.http_server import closed_port
+from transforms.errors import UserError
+from transforms.storage import files
 
 BUCKET = "bkt"
+
 
 _STALL_S = 70.0
 """Longer than any client waits."""
@@ -292,3 +296,12 @@ def _page(listing: dict[str, Any], query: dict[str, str], most: int) -> dict[str
         "prefixes": [value for _, value in entries[:most] if isinstance(value, str)],
     }
     return page | ({"nextPageToken": entries[most][0]} if len(entries) > most else {})
+
+
+MEDIA = "/download/storage/v1/b/bkt/o/a.jpg"
+
+
+def refusal_of(path: str) -> str:
+    with pytest.raises(UserError) as raised:
+        files.require_access(path, what=f"--input {path}")
+    return str(raised.value)
