@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -11,18 +10,12 @@ import apache_beam as beam
 
 from transforms.bundles import in_window, pack, unpack
 from transforms.inputs import listing as sources
-from transforms.inputs.archives.kinds import archive_kind, archive_of
+from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import named_archive
+from transforms.inputs.buckets import to_bytes, unit_of
 from transforms.inputs.remote import Part
 from transforms.inputs.skips import Count, Tally
 from transforms.records import Failure, ImageRef
-
-BUCKETS = 4096
-"""Work units of a run: a uri belongs to the same unit on every machine.
-
-Enough to feed some thousand cores; at a thousand million pictures a unit holds 250,000 references,
-25 MB.
-"""
 
 _REFS_HELD = 50_000
 """References that a bundle packs at a time. Packed, 1,000,000 of them cost a grouping in the
@@ -73,7 +66,7 @@ class ReadImages(beam.PTransform):  # type: ignore[misc]
         """Builds the graph: list, pack, group by bucket, unpack."""
         listed = (
             begin
-            | "Inputs" >> beam.Create([_to_bytes(source) for source in self.inputs])
+            | "Inputs" >> beam.Create([to_bytes(source) for source in self.inputs])
             | "Split" >> beam.FlatMap(_groups_of_parts, image_key=self.image_key)
             | "Spread" >> beam.Reshuffle()
             | "List"
@@ -125,7 +118,7 @@ class _List(beam.DoFn):  # type: ignore[misc]
                 yield beam.pvalue.TaggedOutput(_FAILURES, item)
             else:
                 skipped.add(item)
-        yield beam.pvalue.TaggedOutput(_FOUND, (_to_bytes(parts[0].source), pictures + failures))
+        yield beam.pvalue.TaggedOutput(_FOUND, (to_bytes(parts[0].source), pictures + failures))
         for name, count in (
             ("skipped", skipped.total),
             ("entries", failures),
@@ -194,24 +187,6 @@ def _joined(one: ImageRef, other: ImageRef) -> ImageRef:
     # Two versions: the picture changed between the listings. Whoever needs to know looks again.
     size, version = looks.pop() if len(looks) == 1 else (None, None)
     return ImageRef(one.uri, meta, size, version)
-
-
-def unit_of(uri: str) -> int:
-    """The bucket of a picture. Members of an archive share its bucket, and meet it there."""
-    return bucket_of(archive_of(uri) or uri)
-
-
-def bucket_of(key: str) -> int:
-    """The work unit of a key, 0..BUCKETS-1, the same on every machine."""
-    # A CRC is linear: names that differ in one digit would share most of its low bits. The
-    # multiplication (Knuth, The Art of Computer Programming 3, 6.4) spreads them.
-    checksum = zlib.crc32(_to_bytes(key))
-    return (checksum * 2654435769 % 2**32) * BUCKETS >> 32
-
-
-def _to_bytes(path: str) -> bytes:
-    """The same on every machine, whichever encoding it has for the names of files."""
-    return path.encode("utf-8", "surrogateescape")
 
 
 def _to_text(path: bytes) -> str:

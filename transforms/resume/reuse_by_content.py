@@ -14,7 +14,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.bundles import Packs, in_window, unpack
 from transforms.inputs.archives.kinds import archive_kind
-from transforms.inputs.read_images import bucket_of
+from transforms.inputs.buckets import bucket_of
 from transforms.records import ImageRef
 from transforms.resume.check_files import Stored
 from transforms.resume.skip_finished import KEPT, OUTCOMES, TALLY, KeepRows, Skipped

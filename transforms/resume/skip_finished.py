@@ -20,7 +20,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from transforms.bundles import Packs, in_window, unpack
 from transforms.errors import UserError
 from transforms.inputs.archives.kinds import archive_kind, archive_of
-from transforms.inputs.read_images import unit_of
+from transforms.inputs.buckets import unit_of
 from transforms.records import ImageRef
 from transforms.resume.check_files import Stored
 from transforms.rows.kinds import Outcome, RowKind

@@ -13,7 +13,8 @@ from apache_beam.testing.util import assert_that, equal_to
 
 import transforms.inputs.read_images
 from transforms.errors import UserError
-from transforms.inputs.read_images import BUCKETS, ReadImages, bucket_of
+from transforms.inputs.buckets import BUCKETS, bucket_of
+from transforms.inputs.read_images import ReadImages
 from transforms.records import ImageRef
 
 
