@@ -91,15 +91,18 @@ def test_resume_keeps_every_row(
     assert _rows(run) == before
     manifest = read_manifest(str(run))
     assert (manifest.version, manifest.reused, manifest.inputs) == (version, 8, 8)
+    assert manifest.row_values == 2
     assert _verified(run, capsys)["labelled again"] == "7 pictures, every column compared"
 
 
-def test_rows_with_other_values_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_whose_values_a_later_release_changed_are_refused(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = run / "_MANIFEST.json"
     content = json.loads(path.read_bytes())
-    path.write_text(json.dumps({**content, "row_values": 2}), "utf-8")
+    path.write_text(json.dumps({**content, "row_values": 3}), "utf-8")
     assert _label(run, "--resume") == 1
-    assert "made otherwise (row values 2 there, 1 now)" in capsys.readouterr().err
+    assert "made otherwise (row values 3 there, 2 now)" in capsys.readouterr().err
 
 
 def test_everything_else_reads_them(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
