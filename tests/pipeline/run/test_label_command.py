@@ -448,7 +448,7 @@ def test_other_labels_are_not_added_to_a_run(
     words = ["--input", photos, "--model", stand_in_file, "--output", tmp_path / "out"]
     assert _label(*words) == 0
     assert _label(*words, "--resume", "--label-map", tmp_path / "map.csv") == 1
-    assert "were made otherwise (label map None there, " in capsys.readouterr().err
+    assert "(--label-map None there, " in capsys.readouterr().err
     assert _label(*words, "--resume", "--temperature", 2) == 1
     assert "were made otherwise (--temperature 1.0 there, 2.0 now)" in capsys.readouterr().err
 

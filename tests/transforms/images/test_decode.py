@@ -451,8 +451,8 @@ def test_a_bomb_in_a_png_chunk_takes_no_memory(name: bytes) -> None:
         (b"", "empty"),
         (b"these are words\n" * 50, "unknown_format"),
         (b"BMW is a maker of cars, and this is a text.", "unknown_format"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "unknown_format"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "unknown_format"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "unsupported_format"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "unsupported_format"),
         (b"\xff\xd8", "unknown_format"),
         (b"\xff\xd8\xff", "truncated"),
         (b"\xff\xd8\xff" + b"words " * 50, "corrupt"),
@@ -469,7 +469,7 @@ def test_what_is_no_picture(data: bytes, expected: str) -> None:
 
 def test_a_format_that_is_not_ours_is_refused() -> None:
     assert features.check("jpg_2000")
-    assert _refused(encoded(WAVES, "JPEG2000")) == "unknown_format"
+    assert _refused(encoded(WAVES, "JPEG2000")) == "unsupported_format"
     assert _refused(encoded(WAVES, "PPM")) == "unknown_format"
 
 

@@ -128,4 +128,4 @@ def test_formats_that_run_programs_are_not_known() -> None:
     """Pillow hands EPS to Ghostscript, and finds its readers by trying all that are registered."""
     eps = encoded(waves(9, 9), "EPS")
     assert isinstance(Image.open(io.BytesIO(eps)), EpsImagePlugin.EpsImageFile)
-    assert _refused(eps) == "unknown_format"
+    assert _refused(eps) == "unsupported_format"
