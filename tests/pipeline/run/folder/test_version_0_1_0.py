@@ -17,8 +17,10 @@ from pipeline.run.folder.finished import open_run
 from pipeline.run.folder.manifest import as_json, read_manifest
 from tests.helpers.version_0_1_0 import KEPT, RUNS, move_here
 
-NEW = {"form": 1, "row_values": 1}
+NEW = {"form": 1, "row_values": 1, "skipped_by_kind": {}}
 """Keys that the manifest has gained since."""
+
+NEW_OPTIONS = {"memory": None}
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +74,7 @@ def _verified(run: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def test_the_manifest_is_written_as_it_was_but_for_what_is_new(name: str) -> None:
     content = read_manifest(str(KEPT / name)).as_dict()
     assert {key: content.pop(key) for key in NEW} == NEW
+    assert {key: content["options"].pop(key) for key in NEW_OPTIONS} == NEW_OPTIONS
     assert as_json(content) == (KEPT / name / "_MANIFEST.json").read_bytes()
 
 
