@@ -266,8 +266,8 @@ def _relabelled(options: VerifyOptions, manifest: Manifest, sample: Sample) -> C
     found += [f"{len(uris)} {_WHY[name]}" for name, uris in check.named.items() if uris]
     if sample.outdated:
         found.append(
-            f"{sample.outdated:,} of all rows are not compared: an earlier release gave them other "
-            "values, label --resume makes them anew"
+            f"not compared: {sample.outdated:,} of all rows, which an earlier release gave other "
+            "values (label --resume makes them anew)"
         )
     check.found = "; ".join(found)
     return check

@@ -154,14 +154,25 @@ def test_verify_leaves_such_rows_out_and_says_so(
     forge(run.out, large_is_another, row_values=1)
     check = run.verified(capsys)
     assert check["found"] == (
-        "2 pictures, every column compared; 1 of all rows are not compared: an earlier release "
-        "gave them other values, label --resume makes them anew"
+        "2 pictures, every column compared; not compared: 1 of all rows, which an earlier release "
+        "gave other values (label --resume makes them anew)"
     )
     assert check["counts"]["outdated"] == 1
     assert run.label("--resume") == 0
     check = run.verified(capsys)
     assert check["found"] == "3 pictures, every column compared"
     assert check["counts"]["outdated"] == 0
+
+
+def test_verify_with_nothing_to_compare_is_no_error(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("000000", "000001"):
+        os.remove(run.photos / f"{name}.jpg")
+    assert run.label() == 0
+    forge(run.out, _of_0_1_0, row_values=1)
+    check = run.verified(capsys)
+    assert (check["done"], check["counts"]["outdated"]) == (False, 1)
 
 
 def test_verify_compares_nothing_with_rows_of_a_later_release(
