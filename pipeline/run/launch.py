@@ -20,7 +20,7 @@ from pipeline.run.graph import build
 from pipeline.run.options import LabelOptions
 from pipeline.run.runners import dataflow, progress, runner
 from pipeline.run.runners.options import beam_options
-from transforms._version import VERSION
+from transforms._version import ROW_VALUES, VERSION
 from transforms.errors import UsageError, UserError
 from transforms.failures import Reason
 from transforms.inputs import listing as sources
@@ -156,6 +156,7 @@ def _label_map(options: LabelOptions) -> LabelMap | None:
 
 def _identity(options: LabelOptions, model: Network, label_map: LabelMap | None) -> Identity:
     return Identity(
+        row_values=ROW_VALUES,
         version=VERSION,
         started=ledger.now(),
         model=Model(

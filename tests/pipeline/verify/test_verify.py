@@ -265,7 +265,7 @@ def test_pictures_that_are_gone_or_have_changed_are_named(
         "changed": [str(path) for path in paths[5:7]],
         "unread": [],
     }
-    assert check["counts"] == {"gone": 5, "changed": 2, "unread": 0}
+    assert check["counts"] == {"gone": 5, "changed": 2, "unread": 0, "outdated": 0}
     assert _verify(tmp_path / "out") == 1
     lines = capsys.readouterr().out.splitlines()
     named = [f"gone: {path}" for path in paths[:3]]
