@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 
 from pipeline.export.source import Counts, Source
 from pipeline.run.folder.finished import FinishedRun
-from transforms.inputs.archives.base import Skipped
 from transforms.inputs.listing import list_input
+from transforms.inputs.skips import Skipped
 from transforms.rows.kinds import RowKind
 from transforms.rows.reader import ROWS_PER_TABLE, read_failures, read_predictions
 from transforms.storage import files

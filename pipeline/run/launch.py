@@ -21,15 +21,14 @@ from pipeline.run.options import LabelOptions
 from pipeline.run.runners import dataflow, progress, runner
 from pipeline.run.runners.options import beam_options
 from transforms import kernel
-from transforms._version import VERSION
+from transforms._version import ROW_VALUES, VERSION
 from transforms.errors import UsageError, UserError
 from transforms.failures import Reason
 from transforms.images import native as jpeg
 from transforms.inputs import listing as sources
-from transforms.inputs.archives.base import Skipped
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import read_members
-from transforms.inputs.skips import Tally
+from transforms.inputs.skips import Skipped, Tally
 from transforms.kernel import check_kernel
 from transforms.network.classify_images import model_handler
 from transforms.network.label_map import LabelMap
@@ -162,6 +161,7 @@ def _label_map(options: LabelOptions) -> LabelMap | None:
 
 def _identity(options: LabelOptions, model: Network, label_map: LabelMap | None) -> Identity:
     return Identity(
+        row_values=ROW_VALUES,
         version=VERSION,
         started=ledger.now(),
         model=Model(

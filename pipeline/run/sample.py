@@ -10,10 +10,9 @@ from typing import Generic, TypeAlias, TypeVar
 
 from pipeline.run.options import LabelOptions
 from transforms.inputs import listing
-from transforms.inputs.archives.base import Skipped
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import Member, read_members
-from transforms.inputs.skips import Tally
+from transforms.inputs.skips import Skipped, Tally
 from transforms.records import Failure, ImageRef
 from transforms.storage import files
 

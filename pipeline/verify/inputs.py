@@ -19,10 +19,9 @@ from transforms.errors import UserError
 from transforms.failures import Reason
 from transforms.hashes import hashes_of
 from transforms.inputs import listing
-from transforms.inputs.archives.base import Skipped
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import read_members
-from transforms.inputs.skips import Tally
+from transforms.inputs.skips import Skipped, Tally
 from transforms.records import Failure, ImageRef
 from transforms.storage import files as storage
 from transforms.storage.addresses import name_of, text

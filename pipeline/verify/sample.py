@@ -15,6 +15,7 @@ from pipeline.run.relabel import Relabeller
 from transforms.failures import Reason, Stage
 from transforms.inputs.archives.members import named_archive
 from transforms.records import Failure, ImageRef, Prediction
+from transforms.resume.row_values import DECIDING, Made, is_outdated
 from transforms.rows.schema import prediction_table
 
 _COMPARED = [name for name in Prediction._fields if name not in ("uri", "meta")]
@@ -23,13 +24,21 @@ _COMPARED = [name for name in Prediction._fields if name not in ("uri", "meta")]
 class Sample:
     """Rows picked at random while all rows pass by, the same ones for the same run.
 
+    Outdated ones, which would have other values today, are counted and left out.
+
     Args:
         size: how many.
         seed: what the choice depends on.
         rows: how many will pass by.
+        made: how they were made.
+
+    Attributes:
+        outdated: how many of all rows are outdated.
     """
 
-    def __init__(self, size: int, *, seed: Any, rows: int) -> None:
+    def __init__(self, size: int, *, seed: Any, rows: int, made: Made) -> None:
+        self.outdated = 0
+        self._made = made
         text = hashlib.sha256(json.dumps(seed, sort_keys=True).encode()).hexdigest()
         self._chosen = sorted(random.Random(text).sample(range(rows), min(size, rows)))
         self._passed = 0
@@ -39,12 +48,21 @@ class Sample:
         """Lets rows pass by."""
         end = self._passed + table.num_rows
         rows = [row - self._passed for row in self._chosen if self._passed <= row < end]
+        outdated = self._outdated(table)
+        self.outdated += len(outdated)
         if rows:
-            self._tables.append(table.take(pa.array(rows)))
+            current = [row for row in rows if row not in outdated]
+            self._tables.append(table.take(pa.array(current, pa.int64())))
         self._passed = end
 
+    def _outdated(self, table: pa.Table) -> set[int]:
+        if not self._made.may_be_outdated:
+            return set()
+        rows = table.select(DECIDING).to_pylist()
+        return {at for at, row in enumerate(rows) if is_outdated(row, self._made)}
+
     def table(self) -> pa.Table:
-        """The rows that were picked, at least one."""
+        """The rows that were picked."""
         return pa.concat_tables([table.replace_schema_metadata(None) for table in self._tables])
 
 

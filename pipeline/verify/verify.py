@@ -21,6 +21,7 @@ from pipeline.verify.inputs import ListedAgain
 from pipeline.verify.options import VerifyOptions
 from pipeline.verify.rows import Repeats, failure_problems, prediction_problems
 from pipeline.verify.sample import Sample, label_again
+from transforms._version import ROW_VALUES
 from transforms.errors import UserError
 from transforms.inputs.skips import in_words
 from transforms.rows.formats import FORMATS
@@ -147,7 +148,7 @@ def _rows(options: VerifyOptions, manifest: Manifest) -> list[Check]:
     """Everything that takes a look at each row; one pass over the predictions, one of failures."""
     rows, identity, once = Check("rows"), Check("identity"), Check("one row each")
     seed = [shard._asdict() for shard in manifest.files]
-    sample = Sample(options.sample, seed=seed, rows=manifest.predictions)
+    sample = Sample(options.sample, seed=seed, rows=manifest.predictions, made=manifest.made)
     repeats = Repeats()
     for shard in manifest.files:
         path = storage.join(options.folder, shard.name)
@@ -248,13 +249,26 @@ def _identity_problems(path: str, manifest: Manifest) -> Iterator[str]:
 
 def _relabelled(options: VerifyOptions, manifest: Manifest, sample: Sample) -> Check:
     check = Check("labelled again")
+    if manifest.row_values > ROW_VALUES:
+        check.done = False
+        check.found = (
+            f"made by a newer quantlabel (row values {manifest.row_values}, this one makes "
+            f"{ROW_VALUES}). Update it: pip install --upgrade quantlabel"
+        )
+        return check
     result = label_again(sample.table(), Relabeller(manifest, model=options.model))
     check.add(iter(result.problems))
     check.done = result.pictures > 0
     check.named = {"gone": result.gone, "changed": result.changed, "unread": result.unread}
     check.counts = {name: len(uris) for name, uris in check.named.items()}
+    check.counts["outdated"] = sample.outdated
     found = [f"{result.pictures} pictures, every column compared"]
     found += [f"{len(uris)} {_WHY[name]}" for name, uris in check.named.items() if uris]
+    if sample.outdated:
+        found.append(
+            f"not compared: {sample.outdated:,} of all rows, which an earlier release gave other "
+            "values (label --resume makes them anew)"
+        )
     check.found = "; ".join(found)
     return check
 

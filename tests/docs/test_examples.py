@@ -32,7 +32,7 @@ def test_every_example_is_run_here() -> None:
     assert text.count("```python") == len(EXAMPLES)
     assert set(EXAMPLES) == {
         "beam",
-        "fiftyone",  # by tests/pipeline/export/test_write.py, with a Python that has it
+        "fiftyone",  # by tests/pipeline/export/test_fiftyone.py, with a Python that has it
         "huggingface",
         "load-model",
         "reading",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from transforms.inputs.archives.members import Member, read_members
+from transforms.inputs.skips import Skipped
+from transforms.records import Failure, ImageRef
 
 
 def write_tar(path: Path, members: Sequence[tuple[str, bytes]], *, mode: str = "w") -> None:
@@ -72,3 +77,40 @@ ARCHIVE_WRITERS: Mapping[str, Callable[[Path, Mapping[str, bytes]], None]] = {
     ".parquet": lambda path, pictures: write_parquet(path, {"image": list(pictures.values())}),
 }
 """Extension to what packs pictures into a file of that kind: one for each kind of archive."""
+
+
+A, B, C = (letter * size for letter, size in ((b"a", 700), (b"b", 1024), (b"c", 5)))
+
+
+def members_of(path: Path, *, image_key: str | None = None, meta: str | None = None) -> list[Any]:
+    """An archive as (member, bytes), (member or "", reason), or the name of what is skipped.
+
+    Members with more than 2,000 bytes are too large.
+    """
+    found: list[Any] = []
+    for item in read_members(ImageRef(str(path), meta), image_key=image_key, max_bytes=2000):
+        if isinstance(item, Skipped):
+            found.append(item.path)
+        elif isinstance(item, Member):
+            found.append((member_name(path, item.ref.uri), item.data))
+        else:
+            found.append((member_name(path, item.uri), item.reason))
+    return found
+
+
+def member_name(path: Path, uri: str) -> str:
+    assert uri.startswith(str(path))
+    return uri.removeprefix(str(path)).removeprefix("#")
+
+
+def metas_of(path: Path, *, meta: str | None = None) -> list[Any]:
+    items = list(read_members(ImageRef(str(path), meta), image_key=None, max_bytes=2000))
+    return [json.loads(item.ref.meta or "null") for item in items if isinstance(item, Member)]
+
+
+def only_failure(path: Path) -> Failure:
+    """The only failure, which is the last thing that an archive yields."""
+    *others, last = read_members(ImageRef(str(path)), image_key=None, max_bytes=2000)
+    assert isinstance(last, Failure)
+    assert not any(isinstance(item, Failure) for item in others)
+    return last

@@ -10,7 +10,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from PIL import Image
+
+from transforms.failures import ImageError
+from transforms.images.decode import decode
 
 
 def waves(height: int, width: int, *, period: float = 40.0) -> npt.NDArray[np.uint8]:
@@ -100,3 +104,43 @@ def _lossless_code(difference: int) -> str:
     count = abs(difference).bit_length()
     value = difference if difference >= 0 else difference + (1 << count) - 1
     return f"{count:04b}" + (f"{value:0{count}b}" if count else "")
+
+
+WAVES = waves(37, 41)
+
+
+def refusal(data: bytes, **options: Any) -> str:
+    with pytest.raises(ImageError) as raised:
+        decode(data, **options)
+    return raised.value.reason.value
+
+
+def pillow_pixels(data: bytes) -> npt.NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+JPEGS: dict[str, bytes] = {
+    "baseline": encoded(WAVES, "JPEG"),
+    "progressive": encoded(WAVES, "JPEG", progressive=True),
+    "restart": encoded(WAVES, "JPEG", restart_marker_blocks=2),
+    "4:4:4": encoded(WAVES, "JPEG", subsampling="4:4:4"),
+    "4:2:2": encoded(WAVES, "JPEG", subsampling="4:2:2"),
+    "rgb": encoded(WAVES, "JPEG", keep_rgb=True),
+    "grey": encoded(WAVES[..., 0], "JPEG"),
+    "cmyk": encoded(Image.fromarray(WAVES).convert("CMYK"), "JPEG"),
+}
+
+
+STORED = np.array([[1, 2, 3], [4, 5, 6]], np.uint8) * 40
+
+
+UPRIGHT = {
+    1: [[1, 2, 3], [4, 5, 6]],
+    2: [[3, 2, 1], [6, 5, 4]],
+    3: [[6, 5, 4], [3, 2, 1]],
+    4: [[4, 5, 6], [1, 2, 3]],
+    5: [[1, 4], [2, 5], [3, 6]],
+    6: [[4, 1], [5, 2], [6, 3]],
+    7: [[6, 3], [5, 2], [4, 1]],
+    8: [[3, 6], [2, 5], [1, 4]],
+}

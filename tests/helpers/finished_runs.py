@@ -150,3 +150,18 @@ def plausible(count: int, *, seed: int = 0) -> Iterator[Prediction]:
 def some_failures(count: int) -> list[Failure]:
     """Cut-off pictures."""
     return [failed(number) for number in range(count)]
+
+
+def row_of_file(path: Path, number: int, *, label: str, score: float) -> Prediction:
+    """The row of a real file."""
+    return prediction(number, uri=str(path))._replace(
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        width=96,
+        height=64,
+        class_id=10 + len(label),
+        synset="n01234567",
+        label=label,
+        score=score,
+        top_labels=[label, "other"],
+        top_scores=[score, 0.01],
+    )

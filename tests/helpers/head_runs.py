@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
+import pytest
 
+from pipeline.cli import main
 from tests.helpers.rows import prediction
 from transforms.records import Prediction
 
@@ -16,6 +21,8 @@ MODEL = {
     "input_size": 128,
     "feature_size": 256,
 }
+
+
 NAMES = ("ant", "bee", "cat")
 
 
@@ -35,3 +42,17 @@ def head_rows(count: int, *, kinds: int) -> list[Prediction]:
         )
         for at in range(count)
     ]
+
+
+def head_json(capsys: pytest.CaptureFixture[str], *words: object) -> Any:
+    assert main([*map(str, words), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return json.loads(captured.out)
+
+
+def labelled_rows(folder: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for path in sorted((folder / "head").glob("predictions-*.parquet")):
+        rows += pq.read_table(path).to_pylist()
+    return rows

@@ -6,8 +6,11 @@ import gzip
 import io
 import tarfile
 
+from pipeline.cli import main
+
 TFLITE = b"\x1c\0\0\0TFL3" + bytes(range(250)) * 4
 """1,008 bytes that begin like a tflite."""
+
 
 OTHER_TFLITE = b"\x1c\0\0\0TFL3" + b"other"
 
@@ -21,3 +24,7 @@ def archive(*members: tuple[str, bytes]) -> bytes:
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     return gzip.compress(stream.getvalue(), mtime=0)
+
+
+def model_command(*words: object) -> int:
+    return main(["model", *map(str, words)])

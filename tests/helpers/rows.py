@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from transforms.network.classes import class_names
 from transforms.records import Failure, Prediction
@@ -53,3 +55,8 @@ def labelled(uri: str, top: dict[int, float], **others: Any) -> Prediction:
 def failed(number: int) -> Failure:
     """The row of picture `number` that could not be labelled."""
     return Failure(f"/photos/{number:06d}.jpg", "decode", "truncated", "cut short", False)
+
+
+def stream_of(uris: Sequence[str], *, rows: int) -> Iterator[pa.Table]:
+    table = pa.table({"uri": list(uris), "row": list(range(len(uris)))})
+    return (table.slice(at, rows) for at in range(0, len(uris), rows))

@@ -14,7 +14,6 @@ from transforms.bundles import in_window
 from transforms.images.loader import Loader
 from transforms.images.loader_pool import Ahead, InFlight, LoaderPool
 from transforms.images.settings import Preprocessing
-from transforms.inputs.archives.base import Skipped
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import (
     Member,
@@ -23,7 +22,7 @@ from transforms.inputs.archives.members import (
     read_named,
     uri_of,
 )
-from transforms.inputs.skips import Count, Tally
+from transforms.inputs.skips import Count, Skipped, Tally
 from transforms.kernel import Kernel, check_kernel
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage.addresses import text

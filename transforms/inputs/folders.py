@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from transforms.failures import Reason, read_failure
-from transforms.inputs.archives.base import Listed, Skipped
 from transforms.inputs.file_types import is_hidden_folder
-from transforms.inputs.skips import HIDDEN, LINKED_AGAIN, RESULTS
+from transforms.inputs.skips import HIDDEN, LINKED_AGAIN, RESULTS, Listed, Skipped
 from transforms.records import ImageRef
 from transforms.rows.names import (
     EXPORT_FOLDER,

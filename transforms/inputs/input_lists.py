@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 
 from transforms.errors import UserError
 from transforms.failures import ImageError, Reason, read_failure
-from transforms.inputs.archives.base import Listed
 from transforms.inputs.archives.parquet import PARQUET_ERRORS, columns_of, open_parquet
 from transforms.inputs.meta import meta_json
+from transforms.inputs.skips import Listed
 from transforms.inputs.values import rows_of
 from transforms.records import ImageRef
 from transforms.rows.spreadsheet import from_cell

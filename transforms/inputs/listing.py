@@ -15,14 +15,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from transforms.errors import UserError
 from transforms.failures import ImageError
 from transforms.inputs import remote
-from transforms.inputs.archives.base import Listed, Skipped
 from transforms.inputs.archives.kinds import ARCHIVE_KINDS, PARQUET, archive_kind
 from transforms.inputs.archives.parquet import image_column, parquet_content, parquet_schema
 from transforms.inputs.file_types import skip_kind
 from transforms.inputs.folders import is_result, list_folder, list_glob
 from transforms.inputs.input_lists import INPUT_LIST_EXTENSIONS, list_rows
 from transforms.inputs.remote import Part
-from transforms.inputs.skips import HIDDEN, NO_PICTURES, RESULTS, Count, in_words
+from transforms.inputs.skips import HIDDEN, NO_PICTURES, RESULTS, Count, Listed, Skipped, in_words
 from transforms.records import ImageRef
 from transforms.storage import files
 from transforms.storage.addresses import shown

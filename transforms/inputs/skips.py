@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple, TypeAlias
 
-from transforms.inputs.archives.base import Skipped
+from transforms.records import Failure, ImageRef
 from transforms.storage.addresses import text
 
 HIDDEN = "hidden"
@@ -27,6 +28,21 @@ IN_WORDS: Mapping[str, str] = {
     OTHER: "of other kinds",
 }
 """Kinds of what is skipped, as a manifest spells them, and what people call them."""
+
+
+class Skipped(NamedTuple):
+    """A file of a folder or archive that is no input, or a folder that is not entered.
+
+    Attributes:
+        path: of it; within an archive its name there.
+        kind: why, one of `IN_WORDS`.
+    """
+
+    path: str
+    kind: str = OTHER
+
+
+Listed: TypeAlias = "ImageRef | Skipped | Failure"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,7 @@ import apache_beam as beam
 import pyarrow as pa
 
 from transforms.errors import UserError
+from transforms.resume.row_values import DECIDING, Made, is_outdated
 from transforms.rows.kinds import RowKind
 from transforms.rows.reader import read_rows, require_known_version
 from transforms.rows.shards import Piece, Shard
@@ -24,12 +25,14 @@ class Found(NamedTuple):
 
     Attributes:
         kind: of its rows.
+        made: how they were made.
         folder: where it is.
         name: of the file.
         shard: what a manifest says of it, or None of a piece that no manifest knows.
     """
 
     kind: RowKind
+    made: Made
     folder: str
     name: str
     shard: Shard | None = None
@@ -40,15 +43,27 @@ class Stored(NamedTuple):
 
     Attributes:
         kind: of its rows.
+        made: how they were made.
         piece: the file.
     """
 
     kind: RowKind
+    made: Made
     piece: Piece
 
     def tables(self, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Its rows, see `read_rows`."""
         return read_rows(self.piece.path, kind=self.kind, columns=columns)
+
+    def current_rows(self, *, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Those of its rows that are not outdated, each with its place in the file, from 0."""
+        asks = self.kind is RowKind.PREDICTION and self.made.may_be_outdated
+        at = 0
+        for table in self.tables(columns=[*columns, *(DECIDING if asks else ())]):
+            for row in table.to_pylist():
+                if not (asks and is_outdated(row, self.made)):
+                    yield at, row
+                at += 1
 
 
 class CheckFiles(beam.DoFn):  # type: ignore[misc]
@@ -65,7 +80,9 @@ class CheckFiles(beam.DoFn):  # type: ignore[misc]
         if shard is None:
             yield beam.pvalue.TaggedOutput(DISCARDED, path)
         else:
-            yield Stored(found.kind, Piece(found.folder, shard, found.shard is not None))
+            yield Stored(
+                found.kind, found.made, Piece(found.folder, shard, found.shard is not None)
+            )
 
 
 def _intact(shard: Shard, path: str) -> Shard | None:

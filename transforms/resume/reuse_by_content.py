@@ -125,13 +125,10 @@ class _ReadDigests(beam.DoFn):  # type: ignore[misc]
     def process(self, stored: Stored) -> Iterator[tuple[int, bytes]]:
         if stored.kind is not RowKind.PREDICTION:
             return
-        at = 0
-        for table in stored.tables(columns=["sha256", "class_id"]):
-            columns = (column.to_pylist() for column in table.columns)
-            for sha256, class_id in zip(*columns, strict=True):
-                row = [sha256, class_id, stored.piece.path, at]
-                yield from self._packs.add(bucket_of(sha256), row)
-                at += 1
+        for at, row in stored.current_rows(columns=["sha256", "class_id"]):
+            sha256 = row["sha256"]
+            place = [sha256, row["class_id"], stored.piece.path, at]
+            yield from self._packs.add(bucket_of(sha256), place)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         yield from map(in_window, self._packs.flush())

@@ -153,26 +153,23 @@ class _ReadKeys(beam.DoFn):  # type: ignore[misc]
 
 
 def stored_rows(stored: Stored) -> Iterator[tuple[str, StoredRow]]:
-    """Uri and the rest of each row of a file."""
-    at = 0
+    """Uri and the rest of each row of a file that is not outdated."""
     outcome = stored.kind.outcome_column
     retry = [] if stored.kind is RowKind.PREDICTION else ["retryable"]
-    for table in stored.tables(columns=["uri", "size", "version", "meta", outcome, *retry]):
-        for row in table.to_pylist():
-            retryable = row.get("retryable", False)
-            yield (
-                row["uri"],
-                StoredRow(
-                    row["size"],
-                    row["version"],
-                    row["meta"],
-                    row[outcome],
-                    retryable,
-                    stored.piece.path,
-                    at,
-                ),
-            )
-            at += 1
+    columns = ["uri", "size", "version", "meta", outcome, *retry]
+    for at, row in stored.current_rows(columns=columns):
+        yield (
+            row["uri"],
+            StoredRow(
+                row["size"],
+                row["version"],
+                row["meta"],
+                row[outcome],
+                row.get("retryable", False),
+                stored.piece.path,
+                at,
+            ),
+        )
 
 
 class KeepRows(beam.DoFn):  # type: ignore[misc]

@@ -177,7 +177,9 @@ def success(manifest: bytes) -> bytes:
 
 
 def stored_files(folder: str, *, attempt: str, identity: Identity) -> Iterator[Found]:
-    """Files with rows of earlier runs in a folder that are the rows of this run.
+    """Files with rows of earlier runs in a folder, made as this run makes them.
+
+    Those of an earlier release may hold rows that are outdated, see `Found.made`.
 
     Args:
         folder: the output folder.
@@ -186,11 +188,12 @@ def stored_files(folder: str, *, attempt: str, identity: Identity) -> Iterator[F
     """
     for manifest in _manifests(folder):
         if not differences(manifest, identity):
-            yield from _shards(folder, manifest)
+            for shard in manifest.files:
+                yield Found(shard.kind, manifest.made, folder, shard.name, shard)
     for other, run in _others(folder):
         if other != attempt and not differences(run, identity):
             for name in pieces(other):
-                yield Found(kind_of(name), other, name)
+                yield Found(kind_of(name), run.made, other, name)
 
 
 def require_same(folder: str, identity: Identity) -> None:
@@ -208,17 +211,23 @@ def require_same(folder: str, identity: Identity) -> None:
 
 
 def differences(there: Identity, here: Identity) -> list[str]:
-    """What makes rows differ between two runs, for a message; nothing if their rows are alike."""
+    """What makes rows differ between two runs, for a message; nothing if their rows are alike.
+
+    Rows of an earlier release are looked at one by one, see `transforms.resume.row_values`; what a
+    later one changed nobody knows here.
+    """
     values = zip(_decisive(there).items(), _decisive(here).values(), strict=True)
-    return [f"{name} {old} there, {new} now" for (name, old), new in values if old != new]
+    found = [(name, old, new) for (name, old), new in values if old != new]
+    if there.row_values > here.row_values:
+        found.insert(0, ("row values", there.row_values, here.row_values))
+    return [f"{name} {old} there, {new} now" for name, old, new in found]
 
 
 def _decisive(run: Identity) -> dict[str, Any]:
     # Of what an option only names it is the content that counts.
     contents = {"model": run.model.sha256, "label_map": _digest(run.label_map)}
     values = {name: getattr(run.options, name) for name in CHANGE_ROWS} | contents
-    named = {f"--{name.replace('_', '-')}": value for name, value in values.items()}
-    return {"row values": run.row_values, **named}
+    return {f"--{name.replace('_', '-')}": value for name, value in values.items()}
 
 
 def _digest(label_map: LabelMap | None) -> str | None:
@@ -242,8 +251,3 @@ def _others(folder: str) -> Iterator[tuple[str, Identity]]:
         if _RUN in files.names(attempt):  # else it is half made or half deleted
             path = files.join(attempt, _RUN)
             yield attempt, from_json(Identity, files.read_bytes(path), path, cure=_CURE)
-
-
-def _shards(folder: str, manifest: Manifest) -> Iterator[Found]:
-    for shard in manifest.files:
-        yield Found(shard.kind, folder, shard.name, shard)

@@ -11,13 +11,13 @@ from typing import Any, Literal, TypeVar
 
 from pipeline.run.folder import typed_json
 from pipeline.run.options import LabelOptions
-from transforms._version import ROW_VALUES
 from transforms.errors import UserError
 from transforms.images.settings import Preprocessing
 from transforms.inputs.skips import Count
 from transforms.network.label_map import LabelMap
 from transforms.network.scoring import Scoring
 from transforms.records import NetworkKind
+from transforms.resume.row_values import Made
 from transforms.rows.kinds import ANY_KIND
 from transforms.rows.names import MANIFEST
 from transforms.rows.shards import Shard
@@ -55,7 +55,7 @@ class Identity:
 
     Attributes:
         form: of the manifest, see `FORM`.
-        row_values: see `transforms._version.ROW_VALUES`.
+        row_values: see `transforms._version.ROW_VALUES`. Version 0.1.0 wrote 1 without saying so.
         version: of quantlabel.
         started: ISO 8601, UTC.
         model: that labels.
@@ -67,7 +67,7 @@ class Identity:
     """
 
     form: int = FORM
-    row_values: int = ROW_VALUES
+    row_values: int = 1
     version: str
     started: str
     model: Model
@@ -86,6 +86,11 @@ class Identity:
     def scoring(self) -> Scoring:
         """What the logits became."""
         return self.options.scoring(self.label_map)
+
+    @property
+    def made(self) -> Made:
+        """How the rows are made, as far as later releases may have to know."""
+        return Made(self.row_values, self.preprocess.method, self.preprocess.size)
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON holds it."""

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from pipeline.cli import main
-from pipeline.export.label_studio_config import image_address, labelling_config
 from tests.helpers.finished_runs import write_run
 from tests.helpers.rows import labelled, prediction
 from transforms.inputs.listing import list_input
@@ -140,10 +139,3 @@ def test_a_run_with_one_class_a_picture_is_refused(
     write_run(tmp_path / "run", [prediction(1)], options={"top_k": 1})
     assert main(["review", str(tmp_path / "run")]) == 2
     assert "labelled with --top-k 1" in capsys.readouterr().err
-
-
-def test_addresses_and_names_are_escaped() -> None:
-    assert image_address("gs://bucket/a b.jpg") == "gs://bucket/a b.jpg"
-    assert image_address("/a b/é#1.jpg") == "/data/local-files/?d=a%20b/%C3%A9%231.jpg"
-    xml = labelling_config(['a "<b>" & c'])
-    assert ElementTree.fromstring(xml)[1][0].get("value") == 'a "<b>" & c'

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from deploy.emulator import Cloud
 from pipeline.cli import main
-from pipeline.report.charts import bars
-from pipeline.report.duplicates import identical
-from pipeline.report.selection import select
-from pipeline.report.survey import survey
 from tests.helpers.browser import chromium, complaints, open_page, texts
-from tests.helpers.finished_runs import plausible, some_failures, write_run
+from tests.helpers.finished_runs import plausible, row_of_file, some_failures, write_run
 from tests.helpers.pictures import make_pictures
 from tests.helpers.rows import failed, labelled, prediction
-from transforms.records import Prediction
-from transforms.rows.schema import prediction_table
 
 
 @pytest.fixture(scope="module")
@@ -35,88 +24,12 @@ def window() -> Iterator[webdriver.Chrome]:
         yield started
 
 
-def _of_file(path: Path, number: int, *, label: str, score: float) -> Prediction:
-    """The row of a real file."""
-    return prediction(number, uri=str(path))._replace(
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        width=96,
-        height=64,
-        class_id=10 + len(label),
-        synset="n01234567",
-        label=label,
-        score=score,
-        top_labels=[label, "other"],
-        top_scores=[score, 0.01],
-    )
-
-
 def _button(window: webdriver.Chrome, section: str, name: str) -> WebElement:
     return window.find_element(By.XPATH, f"//section[@id='{section}']//button[text()='{name}']")
 
 
 def _shown(window: webdriver.Chrome, section: str) -> str:
     return window.find_element(By.CSS_SELECTOR, f"#{section} output").text
-
-
-def test_counts_are_those_of_the_rows() -> None:
-    rows = [
-        prediction(0)._replace(class_id=1, label="tench", score=0.04, width=4000, height=3000),
-        prediction(1)._replace(class_id=1, label="tench", score=0.96, width=100, height=200),
-        prediction(2)._replace(class_id=2, label="goldfish", score=1.0, width=10, height=10),
-    ]
-    tables = [prediction_table(rows[:2]), prediction_table(rows[2:])]
-    found = survey(tables)
-    assert found.rows == 3
-    assert [(key, entry.label, entry.count) for key, entry in found.classes.items()] == [
-        (1, "tench", 2),
-        (2, "goldfish", 1),
-    ]
-    assert found.classes[1].score_sum == pytest.approx(1.0)
-    assert np.flatnonzero(found.score_counts).tolist() == [0, 19]
-    assert found.score_counts[19] == 2
-    assert found.megapixel_counts.tolist() == [2, 0, 0, 0, 0, 0, 0, 1, 0, 0]
-    assert found.shapes == {"wide": 1, "tall": 1, "square": 1}
-    assert (found.sized, found.file_bytes) == (3, 300_003)
-    assert found.least_certain is not None
-    assert found.least_certain["uri"].to_pylist() == [row.uri for row in rows]
-    assert found.repeated.tolist() == []
-
-
-def test_identical_files_are_grouped_and_drawn_once() -> None:
-    rows = [prediction(number) for number in range(40)]
-    same = [row._replace(sha256="f" * 64, class_id=7) for row in rows[:9]]
-    pairs = [row._replace(sha256="e" * 64, class_id=7) for row in rows[20:22]]
-    tables = [prediction_table([*same[:5], *pairs]), prediction_table([*same[5:], *rows[30:]])]
-    found = survey(tables)
-    groups = identical(found, tables)
-    assert (groups.groups, groups.pictures) == (2, 11)
-    assert [(group.count, len(group.rows)) for group in groups.shown] == [(9, 6), (2, 2)]
-    assert groups.shown[0].rows[0]["uri"] == "/photos/000000.jpg"
-    assert found.samples is not None
-    drawn = [row for row in found.samples.to_pylist() if row["class_id"] == 7]
-    assert sorted(row["sha256"][0] for row in drawn) == ["e", "f"]
-
-
-def test_a_large_class_is_held_as_a_sample_of_itself() -> None:
-    rows = [prediction(number)._replace(class_id=7) for number in range(100)]
-    samples = survey([prediction_table(rows[:50]), prediction_table(rows[50:])]).samples
-    assert samples is not None
-    assert samples["uri"].to_pylist() == [row.uri for row in rows[:24]]  # the smallest hashes
-
-
-def test_pictures_are_bounded_and_shared_between_sections() -> None:
-    tables = [prediction_table(list(plausible(600)))]
-    found = survey(tables)
-    duplicates = identical(found, tables)
-    chosen = select(found, duplicates, max_pictures=100)
-    assert len(chosen.rows) == 100
-    assert len({row["uri"] for row in chosen.rows}) == 100
-    assert len(chosen.uncertain) == 25
-    scores = [chosen.rows[place]["score"] for place in chosen.uncertain]
-    assert scores == sorted(scores)
-    for class_id, places in chosen.classes.items():
-        assert {chosen.rows[place]["class_id"] for place in places} == {class_id}
-    assert select(found, duplicates, max_pictures=0).rows == []
 
 
 def test_names_are_text_and_never_markup(tmp_path: Path, window: webdriver.Chrome) -> None:
@@ -132,7 +45,8 @@ def test_names_are_text_and_never_markup(tmp_path: Path, window: webdriver.Chrom
     for number, name in enumerate(names):
         (tmp_path / f"plain/{number:06d}.jpg").rename(folder / name)
     rows = [
-        _of_file(folder / name, number, label=wild, score=0.5) for number, name in enumerate(names)
+        row_of_file(folder / name, number, label=wild, score=0.5)
+        for number, name in enumerate(names)
     ]
     bad = failed(9)._replace(uri=f"/x/{wild}</script>", message="</td><script>alert(4)</script>")
     write_run(tmp_path / "<b>labels", rows, [bad], skipped=3)
@@ -162,7 +76,7 @@ def test_a_page_shows_pictures_or_says_why_not(
     make_pictures(tmp_path / "photos", count=4)
     paths = sorted((tmp_path / "photos").iterdir())
     rows = [
-        _of_file(path, number, label="tabby", score=0.9 - number / 10)
+        row_of_file(path, number, label="tabby", score=0.9 - number / 10)
         for number, path in enumerate(paths)
     ]
     paths[1].unlink()
@@ -189,19 +103,6 @@ def test_a_page_shows_pictures_or_says_why_not(
         "other",
         "1%",
     ]
-
-
-def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
-    write_run(tmp_path / "labels", list(plausible(50)), [failed(number) for number in range(1)])
-    before = {path: path.read_bytes() for path in (tmp_path / "labels").iterdir()}
-    assert main(["report", str(tmp_path / "labels")]) == 0
-    assert {path.name for path in (tmp_path / "labels").iterdir()} - {
-        path.name for path in before
-    } == {"report"}
-    assert all(path.read_bytes() == content for path, content in before.items())
-    page = (tmp_path / "labels/report/index.html").read_text("utf-8")
-    assert set(re.findall(r"""(?:src|href)=["']?([^"'#>]*)""", page)) <= {"", "data:,"}
-    assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest", page)
 
 
 def test_ten_thousand_rows_stay_a_small_page(tmp_path: Path, window: webdriver.Chrome) -> None:
@@ -320,56 +221,9 @@ def test_an_evaluation_of_the_same_run_is_shown(tmp_path: Path, window: webdrive
     assert texts(window, "#evaluation, nav a[href='#evaluation']") == []
 
 
-def test_a_run_in_a_bucket_with_pictures_in_a_bucket(cloud: Cloud, tmp_path: Path) -> None:
-    make_pictures(tmp_path / "photos", count=1)
-    path = tmp_path / "photos/000000.jpg"
-    uri = cloud.put("photos/a b#c é.jpg", path.read_bytes())
-    write_run(tmp_path / "run", [_of_file(path, 0, label="tabby", score=0.5)._replace(uri=uri)])
-    for file in (tmp_path / "run").iterdir():
-        cloud.put(f"run/{file.name}", file.read_bytes())
-    folder = uri.removesuffix("/photos/a b#c é.jpg") + "/run"
-    assert main(["report", folder]) == 0
-    page = cloud.content("run/report/index.html").decode()
-    assert "a b#c é.jpg" in page
-    assert '"thumb":"/9j/' in page
-
-
-def test_a_chart_escapes_what_it_is_given() -> None:
-    drawn = str(bars([("<b>&", 3)], title='"'))
-    assert "<b>" not in drawn
-    assert "&lt;b&gt;&amp;: 3" in drawn
-    assert 'aria-label="&#34;"' in drawn
-
-
-@pytest.mark.parametrize(
-    ("words", "status", "expected"),
-    [
-        (["/no/such/folder"], 1, "/no/such/folder: no finished run is there"),
-        (["", "--max-pictures", "3"], 2, "DIR: expected the output folder of a run"),
-        (["labels", "--max-pictures", "-1"], 2, "--max-pictures: expected 0 or a positive number"),
-    ],
-)
-def test_a_mistake_is_one_line(
-    capsys: pytest.CaptureFixture[str], words: list[str], status: int, expected: str
-) -> None:
-    assert main(["report", *words]) == status
-    error = capsys.readouterr().err
-    assert expected in error
-    assert error.count("\n") == 1
-
-
 def test_a_run_without_pictures_to_show(tmp_path: Path, window: webdriver.Chrome) -> None:
     write_run(tmp_path / "labels", list(plausible(30)))
     assert main(["report", str(tmp_path / "labels"), "--max-pictures", "0"]) == 0
     open_page(window, tmp_path / "labels/report/index.html")
     assert texts(window, "#sheet .empty") == ["No pictures were asked for (--max-pictures)."]
     assert complaints(window) == []
-
-
-def test_a_grey_picture_gets_a_thumbnail(tmp_path: Path) -> None:
-    path = tmp_path / "grey.png"
-    Image.new("L", (900, 300), 80).save(path)
-    write_run(tmp_path / "labels", [_of_file(path, 0, label="wall", score=0.5)])
-    assert main(["report", str(tmp_path / "labels")]) == 0
-    page = (tmp_path / "labels/report/index.html").read_text("utf-8")
-    assert '"thumb":"/9j/' in page  # the first bytes of every JPEG, in base64

@@ -3,112 +3,25 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
 from pipeline.run.folder import attempts
-from pipeline.run.folder.finished import open_run
-from tests.helpers.forged import forge
 from tests.helpers.pictures import make_pictures
+from tests.helpers.resumed_runs import Run, first_run
 from tests.helpers.runs import start_label, wait_for_pieces
-from transforms.records import Prediction
 from transforms.rows.publish import publish
-from transforms.rows.schema import ROW_SCHEMA_VERSION
 from transforms.storage import local
-
-
-class Run:
-    """A folder of ten pictures and a finished run over them."""
-
-    def __init__(self, photos: Path, out: Path, model: Path) -> None:
-        self.photos = photos
-        self.out = out
-        self._model = model
-
-    def label(self, *words: object, source: Path | None = None) -> int:
-        arguments = ["--input", source or self.photos, "--output", self.out, "--model", self._model]
-        return main(["label", "--quiet", *map(str, [*arguments, *words])])
-
-    @property
-    def manifest(self) -> dict[str, Any]:
-        return open_run(str(self.out)).manifest.as_dict()
-
-    def rows(self) -> dict[str, dict[str, Any]]:
-        table = pa.concat_tables(open_run(str(self.out)).predictions())
-        rows = {Path(row["uri"]).name: row for row in table.to_pylist()}
-        assert len(rows) == table.num_rows
-        return rows
-
-    def failures(self) -> dict[str, str]:
-        tables = list(open_run(str(self.out)).failures())
-        rows = [row for table in tables for row in table.to_pylist()]
-        return {Path(row["uri"]).name: row["reason"] for row in rows}
-
-    def picture(self, name: str) -> Path:
-        return self.photos / name
-
-    def shard(self, at: int = 0) -> Path:
-        return sorted(self.out.glob("predictions-*"))[at]
-
-    def ruin_unseen(self, name: str) -> None:
-        """Makes a picture unusable such that neither its size nor its time says so."""
-        status = self.picture(name).stat()
-        self.picture(name).write_bytes(bytes(status.st_size))
-        os.utime(self.picture(name), ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 @pytest.fixture
 def run(photos: Path, stand_in_file: Path, tmp_path: Path) -> Run:
-    (photos / "empty.jpg").write_bytes(b"")
-    (photos / "dangling.jpg").symlink_to("nowhere.jpg")
-    run = Run(photos, tmp_path / "out", stand_in_file)
-    assert run.label() == 0
-    return run
-
-
-def test_only_what_is_new_or_changed_is_read(run: Run) -> None:
-    before = run.rows()
-    for number in range(10):
-        run.ruin_unseen(f"{number:06d}.jpg")
-    make_pictures(run.photos / "more", count=2, seed=5)
-    shutil.copy(run.photos / "more/000000.jpg", run.photos / "000003.jpg")
-    run.picture("000004.jpg").unlink()
-    run.picture("empty.jpg").unlink()
-    (run.photos / "more/000000.jpg").rename(run.photos / "more/a.jpg")
-    (run.photos / "more/000001.jpg").rename(run.photos / "more/b.jpg")
-    assert run.label("--resume") == 0
-    after = run.rows()
-    assert set(after) == set(before) - {"000004.jpg"} | {"a.jpg", "b.jpg"}
-    kept = set(before) - {"000003.jpg", "000004.jpg"}
-    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
-    assert after["000003.jpg"]["sha256"] == after["a.jpg"]["sha256"] != before["000003.jpg"]
-    assert run.failures() == {"dangling.jpg": "not_found"}
-    manifest = run.manifest
-    counts = ("inputs", "predictions", "failures", "reused", "discarded")
-    assert [manifest[name] for name in counts] == [12, 11, 1, 9, []]
-    assert sum(label["count"] for label in manifest["most_frequent_labels"]) == 11
-    assert [path.name for path in sorted(run.out.iterdir())] == [
-        "_MANIFEST.json",
-        "_SUCCESS",
-        "failures-00000-of-00001.jsonl",
-        "predictions-00000-of-00001.parquet",
-    ]
-
-
-def test_with_nothing_left_to_do_the_shards_stay_where_they_are(run: Run) -> None:
-    before, files = run.rows(), {path.name: path.stat().st_ino for path in run.out.glob("*-of-*")}
-    assert run.label("--resume") == 0
-    assert {path.name: path.stat().st_ino for path in run.out.glob("*-of-*")} == files
-    assert (run.rows(), run.manifest["reused"]) == (before, 12)
+    return first_run(photos, stand_in_file, tmp_path)
 
 
 def test_resume_in_a_new_folder_is_an_ordinary_run(run: Run) -> None:
@@ -116,94 +29,6 @@ def test_resume_in_a_new_folder_is_an_ordinary_run(run: Run) -> None:
     shutil.rmtree(run.out)
     assert run.label("--resume") == 0
     assert (run.rows(), run.manifest["reused"]) == (before, 0)
-
-
-@pytest.mark.parametrize("format", ["jsonl", "tfrecord", "tfrecord.gz"])
-def test_rows_survive_a_change_of_format_and_back(run: Run, format: str) -> None:
-    before = run.rows()
-    for number in range(10):
-        run.ruin_unseen(f"{number:06d}.jpg")
-    for other in (format, "parquet"):
-        assert run.label("--resume", "--format", other) == 0
-        assert run.rows() == before
-        assert len(list(run.out.glob("predictions-*"))) == 1
-
-
-def _of_version(version: int, *, without: Sequence[str] = ()) -> Callable[[pa.Table], pa.Table]:
-    """What makes rows those of another schema version."""
-
-    def change(table: pa.Table) -> pa.Table:
-        metadata = {**table.schema.metadata, b"quantlabel.row_schema_version": b"%d" % version}
-        return table.drop_columns(list(without)).replace_schema_metadata(metadata)
-
-    return change
-
-
-@pytest.mark.parametrize("more", [0, 1])
-def test_rows_of_an_earlier_schema_version_stay_and_get_the_new_columns(
-    run: Run, more: int
-) -> None:
-    before = run.rows()
-    forge(run.out, _of_version(0, without=["mapped_label", "mapped_score"]))
-    assert run.rows() == before  # read with nulls
-    for number in range(10):
-        run.ruin_unseen(f"{number:06d}.jpg")
-    for number in range(more):
-        make_pictures(run.photos / "more", count=1, seed=5)
-        (run.photos / "more/000000.jpg").rename(run.photos / f"new{number}.jpg")
-    assert run.label("--resume") == 0
-    after = run.rows()
-    assert {name: after[name] for name in before} == before
-    assert (len(after), run.manifest["reused"]) == (10 + more, 12)
-    schema = pq.read_schema(run.shard())
-    assert schema.names == list(Prediction._fields)
-    assert schema.metadata[b"quantlabel.row_schema_version"] == b"%d" % ROW_SCHEMA_VERSION
-
-
-def test_rows_of_a_later_schema_version_are_refused(
-    run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    forge(run.out, _of_version(ROW_SCHEMA_VERSION + 1))
-    before = {path.name: path.read_bytes() for path in run.out.iterdir()}
-    assert run.label("--resume") == 1
-    error = capsys.readouterr().err
-    known = ROW_SCHEMA_VERSION
-    assert f"schema version {known + 1}; this quantlabel knows version {known} and no" in error
-    assert "Traceback" not in error
-    assert (
-        before.items()
-        <= {path.name: path.read_bytes() for path in run.out.iterdir() if path.is_file()}.items()
-    )
-
-
-def test_meta_is_that_of_the_new_listing(run: Run) -> None:
-    before = run.rows()
-    for number in range(10):
-        run.ruin_unseen(f"{number:06d}.jpg")
-    listing = run.photos / "list.csv"
-    listing.write_text("uri,id\n000001.jpg,7\n000002.jpg,8\nempty.jpg,9\n", "utf-8")
-    assert run.label("--resume", source=listing) == 0
-    expected = {f"00000{n}.jpg": {**before[f"00000{n}.jpg"]} for n in (1, 2)}
-    expected["000001.jpg"]["meta"] = '{"id": "7"}'
-    expected["000002.jpg"]["meta"] = '{"id": "8"}'
-    assert run.rows() == expected
-    (failure,) = (run.out / "failures-00000-of-00001.jsonl").read_text("utf-8").splitlines()
-    assert json.loads(failure)["meta"] == '{"id": "9"}'
-
-
-@pytest.mark.parametrize("damage", ["flip", "cut", "delete"])
-def test_a_damaged_shard_is_not_used(run: Run, damage: str) -> None:
-    before = run.rows()
-    content = bytearray(run.shard().read_bytes())
-    content[len(content) // 2] ^= 1
-    if damage == "delete":
-        run.shard().unlink()
-    else:
-        run.shard().write_bytes(content if damage == "flip" else content[:-5])
-    path = str(run.out / "predictions-00000-of-00001.parquet")
-    assert run.label("--resume") == 0
-    assert run.rows() == before
-    assert (run.manifest["reused"], run.manifest["discarded"]) == (2, [path])
 
 
 @pytest.mark.parametrize(
@@ -296,57 +121,6 @@ def test_a_run_without_resume_drops_what_dead_ones_left(
     assert first != second
     assert run.label("--resume") == 0  # nothing of other options is in its way
     assert run.manifest["reused"] == 12
-
-
-def test_only_retryable_failures_are_tried_again_and_only_on_demand(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = run.rows()
-    real = local.read
-    tried: list[str] = []
-
-    def disk_error(path: str, **options: Any) -> Any:
-        tried.append(Path(path).name)
-        if path.endswith("000003.jpg") and len(tried) < 20:
-            raise OSError(errno.EIO, "Input/output error")
-        return real(path, **options)
-
-    monkeypatch.setattr(local, "read", disk_error)
-    assert run.label("--overwrite") == 0
-    assert run.failures()["000003.jpg"] == "io_error"
-    tried.clear()
-    tried += ["a disk that works now"] * 20
-    assert run.label("--resume") == 0
-    assert run.failures()["000003.jpg"] == "io_error"
-    assert run.label("--retry-failures") == 0
-    assert run.failures() == {"empty.jpg": "empty", "dangling.jpg": "not_found"}
-    assert run.rows() == expected
-    assert tried[20:] == ["000003.jpg"]
-
-
-def test_renamed_and_copied_pictures_get_the_row_of_their_content(run: Run) -> None:
-    before = run.rows()
-    run.picture("000001.jpg").rename(run.picture("renamed.jpg"))
-    shutil.copy(run.picture("000002.jpg"), run.picture("copied.jpg"))
-    os.utime(run.picture("000003.jpg"), ns=(7, 7))
-    make_pictures(run.photos / "more", count=1, seed=5)
-    (run.photos / "more/000000.jpg").rename(run.picture("new.jpg"))
-    assert run.label("--reuse-by", "sha256") == 0
-    after = run.rows()
-    assert run.manifest["reused"] == 13  # ten predictions, a copy, two failures
-    for name, was in {"renamed": "000001", "copied": "000002", "000003": "000003"}.items():
-        row, stored = after[f"{name}.jpg"], before[f"{was}.jpg"]
-        assert row.pop("uri") == str(run.picture(f"{name}.jpg"))
-        assert row.pop("version") == str(run.picture(f"{name}.jpg").stat().st_mtime_ns)
-        assert row == {key: stored[key] for key in row}
-    assert set(after) == set(before) - {"000001.jpg"} | {"renamed.jpg", "copied.jpg", "new.jpg"}
-
-
-def test_what_cannot_be_hashed_is_labelled_or_fails_as_ever(run: Run) -> None:
-    run.picture("dangling.jpg").unlink()
-    run.picture("gone.jpg").symlink_to("nowhere.jpg")
-    assert run.label("--reuse-by", "sha256") == 0
-    assert run.failures() == {"empty.jpg": "empty", "gone.jpg": "not_found"}
 
 
 def _dies(run: Run, monkeypatch: pytest.MonkeyPatch, *words: object) -> Path:

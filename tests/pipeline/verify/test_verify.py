@@ -7,13 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
 from pipeline.cli import main
 from pipeline.models.tflite import stand_in
-from pipeline.verify.rows import Repeats
 from tests.helpers.archives import write_archive
 from tests.helpers.forged import forge
 from tests.helpers.pictures import make_pictures
@@ -69,6 +67,8 @@ def test_a_sound_run_passes_every_check(run: Path, capsys: pytest.CaptureFixture
 
 
 SHARD = "predictions-00000-of-00001.parquet"
+
+
 FAILURES = "failures-00000-of-00001.jsonl"
 
 
@@ -265,7 +265,7 @@ def test_pictures_that_are_gone_or_have_changed_are_named(
         "changed": [str(path) for path in paths[5:7]],
         "unread": [],
     }
-    assert check["counts"] == {"gone": 5, "changed": 2, "unread": 0}
+    assert check["counts"] == {"gone": 5, "changed": 2, "unread": 0, "outdated": 0}
     assert _verify(tmp_path / "out") == 1
     lines = capsys.readouterr().out.splitlines()
     named = [f"gone: {path}" for path in paths[:3]]
@@ -309,14 +309,3 @@ def test_a_folder_without_a_run_is_one_line(
     assert _verify(tmp_path) == 1
     assert "no readable _MANIFEST.json is there" in capsys.readouterr().err
     assert _verify(tmp_path, "--sample", -1) == 2
-
-
-def test_repeats_are_found_among_many() -> None:
-    uris = [f"/photos/{number}" for number in range(100_000)]
-    repeats = Repeats()
-    repeats.add(uris)
-    repeats.add(["/photos/7", "/else"])
-    suspects = repeats.suspects()
-    assert suspects.dtype == np.uint64
-    assert list(repeats.among(uris, suspects)) == ["/photos/7"]
-    assert repeats.rows == 100_002

@@ -16,9 +16,8 @@ import pytest
 
 from tests.conftest import unprivileged
 from transforms.errors import UserError
-from transforms.inputs.archives.base import Skipped
-from transforms.inputs.listing import list_input, nothing_matched
-from transforms.inputs.skips import Count, Tally, in_words
+from transforms.inputs.listing import list_input
+from transforms.inputs.skips import Skipped
 from transforms.records import Failure
 from transforms.rows.marker import mark
 
@@ -45,9 +44,6 @@ def _outcomes(source: Path | str, folder: Path, *, image_key: str | None = None)
         elif isinstance(item, Failure):
             outcomes[name] = f"failed: {item.reason}"
     return outcomes
-
-
-# ---- 7: one thing costs one row -----------------------------------------------------------------
 
 
 def test_links_that_lead_nowhere_are_one_failure_each(public_folder: Path) -> None:
@@ -112,9 +108,6 @@ def test_what_is_no_file_is_never_waited_for(
             list(list_input(str(tmp_path / name)))
 
 
-# ---- 2: globs -----------------------------------------------------------------------------------
-
-
 def test_a_glob_reports_what_it_may_not_list(public_folder: Path) -> None:
     _touch(public_folder, "a.jpg", "closed/b.jpg", "open/c.jpg", "open/deep/d.jpg")
     (public_folder / "closed").chmod(0)
@@ -145,9 +138,6 @@ def test_a_glob_matches_as_pythons_own_does(tmp_path: Path) -> None:
         found = glob.glob(f"{tmp_path}/{pattern}", recursive=True)
         expected = {os.path.relpath(path, tmp_path) for path in found if os.path.isfile(path)}
         assert set(_outcomes(f"{tmp_path}/{pattern}", tmp_path)) == expected, pattern
-
-
-# ---- 3: kinds -----------------------------------------------------------------------------------
 
 
 def test_every_file_of_a_folder_has_a_kind(tmp_path: Path) -> None:
@@ -194,19 +184,6 @@ def test_parquet_is_told_by_what_its_bytes_are(tmp_path: Path) -> None:
         "table.parquet": "parquet",
     }
     assert _outcomes(tmp_path, tmp_path, image_key="g")["geometry.parquet"] == "picture"
-
-
-def test_what_is_skipped_is_counted_by_kind_with_an_example() -> None:
-    tally = Tally()
-    for path, kind in (("/p/b.csv", "text"), ("/p/a\udce9.csv", "text"), ("/p/.x", "hidden")):
-        tally.add(Skipped(path, kind))
-    assert tally.counts == {"text": Count(2, "/p/a\\xe9.csv"), "hidden": Count(1, "/p/.x")}
-    words = "2 text and tables, such as a\\xe9.csv; 1 hidden, such as .x"
-    assert in_words(tally.counts) == words
-    assert words in str(nothing_matched("/p", skipped=tally.counts))
-
-
-# ---- 4: our own results -------------------------------------------------------------------------
 
 
 def test_a_manifest_hides_shards_and_no_pictures(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from tests.conftest import unprivileged
 from transforms.errors import UserError
-from transforms.inputs.archives.base import Listed, Skipped
 from transforms.inputs.listing import list_input
+from transforms.inputs.skips import Listed, Skipped
 from transforms.records import Failure, ImageRef
 
 

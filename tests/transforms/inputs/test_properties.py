@@ -26,10 +26,10 @@ from hypothesis import strategies as st
 
 from tests.helpers.archives import write_tfrecord
 from transforms.errors import UserError
-from transforms.inputs.archives.base import Listed, Skipped
 from transforms.inputs.archives.members import read_members, uri_of
 from transforms.inputs.input_lists import list_rows
 from transforms.inputs.listing import list_input
+from transforms.inputs.skips import Listed, Skipped
 from transforms.records import Failure, ImageRef
 from transforms.storage import gcs, gcs_read
 from transforms.storage.addresses import text

@@ -13,7 +13,6 @@ from apache_beam.testing.util import assert_that, equal_to
 
 import transforms.inputs.read_images
 from transforms.errors import UserError
-from transforms.inputs.buckets import BUCKETS, bucket_of
 from transforms.inputs.read_images import ReadImages
 from transforms.records import ImageRef
 
@@ -77,15 +76,6 @@ def test_an_input_without_pictures_stops_the_run(tmp_path: Path) -> None:
         beam.Pipeline(runner=FnApiRunner()) as pipeline,
     ):
         pipeline | ReadImages([str(tmp_path)])
-
-
-def test_buckets_are_the_same_everywhere_and_evenly_filled() -> None:
-    assert bucket_of("/data/a.jpg") == 2118
-    few = {bucket_of(f"/data/{number:08d}.jpg") for number in range(BUCKETS)}
-    assert len(few) > 0.6 * BUCKETS  # 1 - 1/e = 0.632 of the buckets, if names fell at random
-    counts = Counter(bucket_of(f"/data/{number}.jpg") for number in range(100 * BUCKETS))
-    assert len(counts) == BUCKETS
-    assert max(counts.values()) < 200
 
 
 _BUILD = """

@@ -11,8 +11,8 @@ import pytest
 from deploy.emulator import Cloud
 from transforms.errors import UserError
 from transforms.inputs import listing, remote
-from transforms.inputs.archives.base import Skipped
 from transforms.inputs.listing import list_input, list_together, parts
+from transforms.inputs.skips import Skipped
 from transforms.records import Failure, ImageRef
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.helpers.rows import prediction
-from transforms.rows import merge_pieces, shards
+from tests.helpers.rows import prediction, stream_of
+from transforms.rows import merge_pieces
 from transforms.rows.formats import ArrowShard
 from transforms.rows.kinds import RowKind
 from transforms.rows.merge_pieces import _Plan, groups, merged
@@ -20,39 +20,14 @@ from transforms.rows.shards import Piece, Shard, row_groups, write_piece
 from transforms.rows.stage_rows import stage_piece
 
 
-def _stream(uris: Sequence[str], *, rows: int) -> Iterator[pa.Table]:
-    table = pa.table({"uri": list(uris), "row": list(range(len(uris)))})
-    return (table.slice(at, rows) for at in range(0, len(uris), rows))
-
-
 @pytest.mark.parametrize("rows", [1, 2, 100])
 def test_sorted_streams_become_one(rows: int) -> None:
-    tables = list(merged([_stream(uris, rows=rows) for uris in ("adgxz", "", "bcdq", "é")]))
+    tables = list(merged([stream_of(uris, rows=rows) for uris in ("adgxz", "", "bcdq", "é")]))
     assert "".join(uri for table in tables for uri in table.column("uri").to_pylist()) == (
         "abcddgqxzé"
     )
     rows_of_streams = pa.concat_tables(tables).column("row").to_pylist()
     assert rows_of_streams == [0, 0, 1, 1, 2, 2, 3, 3, 4, 0]
-
-
-def test_row_groups_are_cut_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "ROWS_PER_GROUP", 3)
-    tables = list(row_groups(_stream("abcdefghijk", rows=5)))
-    assert ["".join(table.column("uri").to_pylist()) for table in tables] == [
-        "abc",
-        "def",
-        "ghi",
-        "jk",
-    ]
-
-
-def test_the_same_rows_make_the_same_row_groups_however_they_come() -> None:
-    uris = [f"{number:06d}" for number in range(10_300)]
-    for rows in (7, 10_300):
-        tables = list(row_groups(_stream(uris, rows=rows)))
-        chunks = [[len(chunk) for chunk in table.column("uri").chunks] for table in tables]
-        assert chunks == [[250] * 40, [250, 50]]
-        assert pa.concat_tables(tables).column("uri").to_pylist() == uris
 
 
 def test_one_row_group_at_a_time_is_in_memory(tmp_path: Path) -> None:

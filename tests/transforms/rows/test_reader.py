@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from pipeline.run.folder.finished import open_run
 from tests.helpers.rows import WILD_URI, failed, prediction
 from transforms.errors import UserError
 from transforms.records import Prediction
@@ -19,6 +18,8 @@ from transforms.rows.stage_rows import stage_piece
 from transforms.rows.write_rows import WriteFailures, WritePredictions
 
 ROWS = [prediction(3, uri=WILD_URI), prediction(1), prediction(2, meta='{"id": 7}')]
+
+
 FORMATS = ["parquet", "tfrecord", "tfrecord.gz", "jsonl"]
 
 
@@ -92,8 +93,3 @@ def test_failures_come_back(tmp_path: Path) -> None:
         _ = pipeline | beam.Create([failed(2), failed(1)]) | WriteFailures(str(tmp_path))
     (table,) = read_failures(str(tmp_path / "failures-00000-of-00001.jsonl"))
     assert table.to_pylist() == [failed(1)._asdict(), failed(2)._asdict()]
-
-
-def test_a_folder_without_a_finished_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no finished run is there"):
-        open_run(str(tmp_path))

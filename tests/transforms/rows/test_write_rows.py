@@ -1,147 +1,21 @@
 from __future__ import annotations
 
-import gzip
-import hashlib
-import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import apache_beam as beam
-import duckdb
-import numpy as np
-import pandas as pd
-import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 import transforms.rows.merge_pieces
 import transforms.rows.shards
 import transforms.rows.stage_rows
-from tests.helpers.rows import WILD_URI, failed, prediction
-from transforms.records import Prediction
-from transforms.rows.shards import Shard
+from tests.helpers.rows import failed, prediction
+from tests.helpers.written_rows import ROWS, names_in, write_rows
 from transforms.rows.write_rows import WriteFailures, WritePredictions
-
-ROWS = [
-    prediction(2, meta='{"id": 7}'),
-    prediction(1),
-    prediction(3, uri=WILD_URI),
-    prediction(4, uri="/photos/caf\udce9.jpg"),
-]
-URIS = ["/photos/000001.jpg", "/photos/000002.jpg", "/photos/caf\\xe9.jpg", WILD_URI]
-
-
-def _write(folder: Path, rows: Sequence[Any], transform: beam.PTransform) -> list[Shard]:
-    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        shards = pipeline | beam.Create(list(rows), reshuffle=False) | transform
-        (
-            shards
-            | beam.Map(json.dumps)
-            | beam.io.WriteToText(str(folder.parent / "shards"), shard_name_template="")
-        )
-    lines = (folder.parent / "shards").read_text("utf-8").splitlines()
-    return sorted(Shard(*json.loads(line)) for line in lines)
-
-
-def _names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def test_parquet_is_sorted_and_read_alike_by_others(tmp_path: Path) -> None:
-    folder = tmp_path / "out"
-    metadata = {"quantlabel.model_sha256": "ab" * 32}
-    (shard,) = _write(folder, ROWS, WritePredictions(str(folder), metadata=metadata))
-    path = folder / "predictions-00000-of-00001.parquet"
-    assert _names(folder) == [path.name]
-    content = path.read_bytes()
-    assert shard == Shard(path.name, 4, len(content), hashlib.sha256(content).hexdigest())
-
-    table = pq.read_table(path)
-    assert table.column("uri").to_pylist() == URIS
-    assert str(table.schema.field("embedding").type) == "fixed_size_list<element: float>[256]"
-    assert table.schema.metadata[b"quantlabel.model_sha256"] == b"ab" * 32
-    assert pq.ParquetFile(path).metadata.row_group(0).column(0).compression == "ZSTD"
-
-    vector = prediction(1).embedding
-    by_duckdb = duckdb.execute(f"select uri, embedding from '{path}'").fetchall()
-    assert [uri for uri, _ in by_duckdb] == URIS
-    np.testing.assert_array_equal(np.float32(by_duckdb[0][1]), vector)
-    by_polars = pl.read_parquet(path)
-    assert by_polars["uri"].to_list() == URIS
-    assert by_polars["embedding"].dtype == pl.Array(pl.Float32, 256)
-    np.testing.assert_array_equal(by_polars["embedding"][0].to_numpy(), vector)
-    by_pandas = pd.read_parquet(path)
-    assert by_pandas["meta"].dropna().to_dict() == {1: '{"id": 7}'}
-    np.testing.assert_array_equal(by_pandas["embedding"][0], vector)
-
-
-def _by_tensorflow(path: Path, compression: str) -> list[dict[str, Any]]:
-    import tensorflow as tf
-
-    rows = []
-    for record in tf.data.TFRecordDataset([str(path)], compression_type=compression):
-        example = tf.train.Example.FromString(record.numpy())
-        row = {}
-        for key, feature in example.features.feature.items():
-            values = getattr(feature, feature.WhichOneof("kind")).value
-            row[key] = [value.decode() if isinstance(value, bytes) else value for value in values]
-        rows.append(row)
-    return rows
-
-
-@pytest.mark.parametrize(("format", "compression"), [("tfrecord", ""), ("tfrecord.gz", "GZIP")])
-def test_tfrecord_is_read_by_tensorflow(tmp_path: Path, format: str, compression: str) -> None:
-    folder = tmp_path / "out"
-    _write(folder, ROWS, WritePredictions(str(folder), format))
-    rows = _by_tensorflow(folder / f"predictions-00000-of-00001.{format}", compression)
-    assert [row["image/source_id"] for row in rows] == [[uri] for uri in URIS]
-    first = rows[0]
-    np.testing.assert_array_equal(
-        np.float32(first.pop("image/feature_vector")), prediction(1).embedding
-    )
-    assert first.pop("image/prediction/score") == pytest.approx([0.1])
-    assert first.pop("image/prediction/top_scores") == pytest.approx([0.1, 0.05])
-    assert first == {
-        "image/filename": ["000001.jpg"],
-        "image/format": ["JPEG"],
-        "image/height": [480],
-        "image/key/sha256": [f"{1:064x}"],
-        "image/prediction/class_id": [1],
-        "image/prediction/label": ["tabby"],
-        "image/prediction/synset": ["n02123045"],
-        "image/prediction/top_class_ids": [1, 5],
-        "image/prediction/top_labels": ["tabby", "électric ray"],
-        "image/size": [100_001],
-        "image/source_id": ["/photos/000001.jpg"],
-        "image/version": ["1700000000000000001"],
-        "image/width": [641],
-    }
-    assert rows[1]["image/meta"] == ['{"id": 7}']
-
-
-def test_gzip_says_nothing_of_the_time(tmp_path: Path) -> None:
-    _write(tmp_path / "out", ROWS, WritePredictions(str(tmp_path / "out"), "tfrecord.gz"))
-    content = (tmp_path / "out/predictions-00000-of-00001.tfrecord.gz").read_bytes()
-    assert content[4:8] == b"\0\0\0\0"
-    assert gzip.decompress(content)
-
-
-def test_jsonl_has_the_columns_in_order_and_short_floats(tmp_path: Path) -> None:
-    folder = tmp_path / "out"
-    _write(folder, ROWS, WritePredictions(str(folder), "jsonl"))
-    lines = (folder / "predictions-00000-of-00001.jsonl").read_text("utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
-    assert [row["uri"] for row in rows] == URIS
-    assert list(rows[0]) == list(Prediction._fields)
-    assert (rows[0]["score"], rows[0]["top_scores"], rows[0]["meta"]) == (0.1, [0.1, 0.05], None)
-    np.testing.assert_array_equal(np.float32(rows[0]["embedding"]), prediction(1).embedding)
 
 
 def test_failures_are_json_lines(tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    _write(folder, [failed(2), failed(1)], WriteFailures(str(folder)))
+    write_rows(folder, [failed(2), failed(1)], WriteFailures(str(folder)))
     rest = (
         '"stage":"decode","reason":"truncated","message":"cut short","retryable":false,'
         '"size":null,"version":null,"meta":null}'
@@ -155,8 +29,8 @@ def test_failures_are_json_lines(tmp_path: Path) -> None:
 def test_no_rows_make_no_file(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
-    assert _write(folder, [], WritePredictions(str(folder))) == []
-    assert _names(folder) == []
+    assert write_rows(folder, [], WritePredictions(str(folder))) == []
+    assert names_in(folder) == []
 
 
 def test_row_groups_and_shards_are_full_and_sorted(
@@ -168,8 +42,8 @@ def test_row_groups_and_shards_are_full_and_sorted(
     monkeypatch.setattr(transforms.rows.merge_pieces, "ROWS_PER_SHARD", 25)
     folder = tmp_path / "out"
     rows = [prediction(number * 17 % 47) for number in range(47)]
-    shards = _write(folder, rows, WritePredictions(str(folder)))
-    assert _names(folder) == [f"predictions-{at:05d}-of-00003.parquet" for at in range(3)]
+    shards = write_rows(folder, rows, WritePredictions(str(folder)))
+    assert names_in(folder) == [f"predictions-{at:05d}-of-00003.parquet" for at in range(3)]
     groups, uris = [], []
     for shard in shards:
         file = pq.ParquetFile(folder / shard.name)
@@ -195,5 +69,5 @@ def test_shards_of_an_earlier_run_disappear_and_other_files_stay(tmp_path: Path)
     ]
     for name in [*stay, *gone]:
         (folder / name).write_bytes(b"old")
-    _write(folder, ROWS, WritePredictions(str(folder)))
-    assert _names(folder) == sorted([*stay, "predictions-00000-of-00001.parquet"])
+    write_rows(folder, ROWS, WritePredictions(str(folder)))
+    assert names_in(folder) == sorted([*stay, "predictions-00000-of-00001.parquet"])

@@ -11,10 +11,9 @@ import dataclasses
 import gzip
 import zlib
 from collections.abc import Callable, Mapping
-from typing import IO, Any, NamedTuple, TypeAlias
+from typing import IO, Any, NamedTuple
 
 from transforms.failures import ImageError, Reason
-from transforms.records import Failure, ImageRef
 
 MAX_META = 65_536
 """Characters of a text and values of a list that go into `meta`; what is longer is left out."""
@@ -115,18 +114,3 @@ IMAGE_EXTENSIONS = frozenset(
     ]
 )
 """What a folder is searched for. Globs and input lists take every file that they name."""
-
-
-class Skipped(NamedTuple):
-    """A file of a folder or archive that is no input, or a folder that is not entered.
-
-    Attributes:
-        path: of it; within an archive its name there.
-        kind: why, see `transforms.inputs.skips`.
-    """
-
-    path: str
-    kind: str = "other"
-
-
-Listed: TypeAlias = "ImageRef | Skipped | Failure"

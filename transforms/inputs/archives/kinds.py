@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable, Iterator
 from typing import IO
 
-from transforms.inputs.archives.base import Entry, Reading, Skipped
+from transforms.inputs.archives.base import Entry, Reading
 from transforms.inputs.archives.parquet import parquet_entries
 from transforms.inputs.archives.tar import tar_entries
 from transforms.inputs.archives.tfrecord import tfrecord_entries
+from transforms.inputs.skips import Skipped
 
 
 @dataclasses.dataclass(frozen=True)

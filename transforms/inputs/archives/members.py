@@ -9,11 +9,11 @@ from typing import IO, NamedTuple, TypeAlias
 
 from transforms.errors import MissingExtraError
 from transforms.failures import ImageError, Reason, Stage, failure
-from transforms.inputs.archives.base import Entry, Reading, Skipped
+from transforms.inputs.archives.base import Entry, Reading
 from transforms.inputs.archives.kinds import archive_kind, archive_of, is_zipped
 from transforms.inputs.file_types import member_kind
 from transforms.inputs.meta import meta_json
-from transforms.inputs.skips import RESULTS
+from transforms.inputs.skips import RESULTS, Skipped
 from transforms.records import Failure, ImageRef
 from transforms.storage import files
 

@@ -15,11 +15,10 @@ from transforms.inputs.archives.base import (
     ArchiveStream,
     Entry,
     Reading,
-    Skipped,
     damaged,
     too_large,
 )
-from transforms.inputs.skips import HIDDEN
+from transforms.inputs.skips import HIDDEN, Skipped
 
 SIBLINGS = frozenset([".cls", ".json", ".txt"])
 """Extensions of files that describe the picture of the same name."""

@@ -8,15 +8,8 @@ from typing import IO, Any
 from google.protobuf.message import DecodeError
 
 from transforms.failures import ImageError, Reason
-from transforms.inputs.archives.base import (
-    MAX_META,
-    ArchiveStream,
-    Entry,
-    Reading,
-    Skipped,
-    damaged,
-)
-from transforms.inputs.skips import RESULTS
+from transforms.inputs.archives.base import MAX_META, ArchiveStream, Entry, Reading, damaged
+from transforms.inputs.skips import RESULTS, Skipped
 from transforms.rows.formats import FEATURE_KEYS
 from transforms.rows.tfrecord import (
     DamagedRecordError,

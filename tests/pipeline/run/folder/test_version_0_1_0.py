@@ -17,8 +17,10 @@ from pipeline.run.folder.finished import open_run
 from pipeline.run.folder.manifest import as_json, read_manifest
 from tests.helpers.version_0_1_0 import KEPT, RUNS, move_here
 
-NEW = {"form": 1, "row_values": 1}
+NEW = {"form": 1, "row_values": 1, "skipped_by_kind": {}}
 """Keys that the manifest has gained since."""
+
+NEW_OPTIONS = {"memory": None}
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +74,7 @@ def _verified(run: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def test_the_manifest_is_written_as_it_was_but_for_what_is_new(name: str) -> None:
     content = read_manifest(str(KEPT / name)).as_dict()
     assert {key: content.pop(key) for key in NEW} == NEW
+    assert {key: content["options"].pop(key) for key in NEW_OPTIONS} == NEW_OPTIONS
     assert as_json(content) == (KEPT / name / "_MANIFEST.json").read_bytes()
 
 
@@ -91,15 +94,18 @@ def test_resume_keeps_every_row(
     assert _rows(run) == before
     manifest = read_manifest(str(run))
     assert (manifest.version, manifest.reused, manifest.inputs) == (version, 8, 8)
+    assert manifest.row_values == 2
     assert _verified(run, capsys)["labelled again"] == "7 pictures, every column compared"
 
 
-def test_rows_with_other_values_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_whose_values_a_later_release_changed_are_refused(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = run / "_MANIFEST.json"
     content = json.loads(path.read_bytes())
-    path.write_text(json.dumps({**content, "row_values": 2}), "utf-8")
+    path.write_text(json.dumps({**content, "row_values": 3}), "utf-8")
     assert _label(run, "--resume") == 1
-    assert "made otherwise (row values 2 there, 1 now)" in capsys.readouterr().err
+    assert "made otherwise (row values 3 there, 2 now)" in capsys.readouterr().err
 
 
 def test_everything_else_reads_them(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.helpers.archives import write_tar, write_tfrecord
-from transforms.inputs.archives.base import Skipped
 from transforms.inputs.archives.members import Found, Member, read_members
+from transforms.inputs.skips import Skipped
 from transforms.records import Failure, ImageRef
 
 PNG = b"\x89PNG\r\n\x1a\n"

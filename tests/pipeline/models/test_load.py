@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.models.load import load_network
+from transforms.errors import UserError
+
+
+def test_a_file_becomes_a_network(stand_in_file: Path) -> None:
+    network = load_network(str(stand_in_file))
+    assert (network.name, network.kind) == ("stand-in", "tflite")
+    assert (network.input_size, network.feature_size, network.classes) == (128, 256, 1001)
+
+
+def test_what_cannot_run_says_how_to_make_something_that_can(tmp_path: Path) -> None:
+    (tmp_path / "x.ckpt.index").touch()
+    with pytest.raises(UserError, match=r"quantlabel model export --model .*x\.ckpt --to tflite"):
+        load_network(str(tmp_path / "x.ckpt"))

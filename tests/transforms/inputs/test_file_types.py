@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+
+from transforms.failures import ImageError, Reason
+from transforms.inputs.file_types import member_kind, named_by, require_read, skip_kind
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("a.JPG", None),
+        ("a.heic", None),
+        ("a.tar", None),
+        ("a.zip", None),
+        ("a.jpg.gz", None),
+        ("notes.md", "text"),
+        ("a.csv.gz", "text"),
+        ("a.mp4", "video"),
+        ("a.unheard-of", "other"),
+        ("a", "other"),
+        (".git/a.jpg", "hidden"),
+        ("__MACOSX/a.jpg", "hidden"),
+        ("._a.jpg", "hidden"),
+        ("Thumbs.db", "hidden"),
+        (".p.jpg", None),
+    ],
+)
+def test_a_name_says_why_a_file_is_no_input(path: str, expected: str | None) -> None:
+    assert skip_kind(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("/a.zip", "zip"),
+        ("/a.CR2", "camera raw"),
+        ("/a.tar.zst", "tar, compressed by zstd"),
+        ("/a.jpg.gz", "a picture, compressed as .gz"),
+    ],
+)
+def test_a_type_that_is_not_read_is_named(uri: str, name: str) -> None:
+    with pytest.raises(ImageError, match=f"^{name}: this type is not read") as raised:
+        require_read(uri)
+    assert raised.value.reason is Reason.UNSUPPORTED_FORMAT
+
+
+def test_an_archive_within_an_archive_is_not_read() -> None:
+    assert member_kind("a.jpg") is None
+    assert member_kind("a.txt") == "text"
+    error = member_kind("a.tar")
+    assert isinstance(error, ImageError)
+    assert str(error) == "an archive within an archive is not read"
+
+
+def test_unknown_content_is_called_what_its_name_says() -> None:
+    error = ImageError(Reason.UNKNOWN_FORMAT, "no picture")
+    assert str(named_by("/a.heic", error)) == "HEIC by its name: no picture"
+    assert named_by("/a.jpg", error) is error

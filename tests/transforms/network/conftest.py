@@ -1,0 +1,14 @@
+"""The network of these tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.models.tflite.stand_in import stand_in
+from pipeline.models.tflite.two_head import load
+from transforms.records import Network
+
+
+@pytest.fixture(scope="module")
+def model() -> Network:
+    return load(stand_in(), name="stand-in")

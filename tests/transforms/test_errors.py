@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import pytest
+
+from transforms.errors import MissingExtraError, UsageError, UserError, without_passwords
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ftp://user:secret@host/a: gone", "ftp://user:***@host/a: gone"),
+        ("https://token@host/a", "https://***@host/a"),
+        ("s3://bucket/a@b:c.jpg", "s3://bucket/a@b:c.jpg"),
+        ("write to me@example.com", "write to me@example.com"),
+    ],
+)
+def test_no_message_tells_a_password(text: str, expected: str) -> None:
+    assert without_passwords(text) == expected
+    assert str(UserError(text)) == expected
+
+
+def test_exit_statuses_are_those_of_the_documentation() -> None:
+    statuses = [kind.exit_status for kind in (UserError, UsageError, MissingExtraError)]
+    assert statuses == [1, 2, 1]
