@@ -4,6 +4,7 @@
     python -m benchmarks                                    # everything, an hour on two cores
     python -m benchmarks --quick                            # does it all still run? a few minutes
     python -m benchmarks --scenario main --images ~/Pictures --repeats 5
+    python -m benchmarks --scenario main large cores start --contestants ours --against HEAD~9
 
 Writes results.json, results.md, chart.svg and the contestants' logs to --output. The exit status
 says whether everything could be measured, not whether every target was met.
@@ -12,22 +13,27 @@ says whether everything could be measured, not whether every target was met.
 from __future__ import annotations
 
 import argparse
+import io
 import shlex
 import shutil
+import subprocess
 import sys
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks import machine, pictures, report, scenarios
-from benchmarks.contestants import CONTESTANTS
+from benchmarks.contestants import BEFORE, CONTESTANTS
 from benchmarks.network import find_network
 from benchmarks.results import Results
 from pipeline.console.terminal import only_ours
 from transforms.errors import UserError
 
 _QUICK_COUNT = 300
+
+_ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,6 +90,11 @@ def parser() -> argparse.ArgumentParser:
         help=f"who takes part, of {', '.join(CONTESTANTS)} (default: all)",
     )
     made.add_argument(
+        "--against",
+        metavar="REF",
+        help="a commit of this repository, one more contestant: before",
+    )
+    made.add_argument(
         "--model",
         metavar="MODEL",
         help="as in quantlabel label; default: the published one where it is cached or in models/, "
@@ -115,7 +126,9 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
     results = Results(
         machine=machine.describe(), command=shlex.join(["python -m benchmarks", *sys.argv[1:]])
     )
-    contestants = scenarios.chosen(arguments.contestants, results)
+    names = [name for name in arguments.contestants if name != BEFORE]
+    names += [BEFORE] if arguments.against else []
+    contestants = scenarios.chosen(names, results)
     work = arguments.output / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -134,6 +147,7 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
             logs=arguments.output / "logs",
             results=results,
             console=console,
+            before=arguments.against and source(arguments.against, work / "before", results),
         )
         results.pictures["main"] = scenarios.describe(bench.sources)
         with only_ours(verbose=False):
@@ -143,6 +157,26 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
     report.show(results, console)
     for path in report.save(results, arguments.output):
         console.print(f"wrote {path}", highlight=False)
+
+
+def source(ref: str, folder: Path, results: Results, *, repository: Path = _ROOT) -> Path:
+    """The files of a commit; unlike a worktree they leave nothing behind in the repository.
+
+    Raises:
+        UserError: no such commit, or this is no repository.
+    """
+    archive = subprocess.run(
+        ["git", "-C", str(repository), "archive", "--format=tar", ref],
+        capture_output=True,
+        check=False,
+    )
+    if archive.returncode:
+        reason = archive.stderr.decode(errors="replace").strip()
+        raise UserError(f"--against {ref}: expected a commit of this repository: {reason}")
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+        files.extractall(folder, filter="data")
+    results.notes.append(f"before is {ref}")
+    return folder.resolve()
 
 
 def _sources(images: str | None, work: Path) -> list[Path]:

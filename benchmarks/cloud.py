@@ -2,7 +2,7 @@
 
     python -m benchmarks.cloud --images FOLDER --model FILE
 
-The server, an emulator of Cloud Storage behind the tests' proxy, has a core of its own, and the run
+The server, an emulator of Cloud Storage behind a proxy, has a core of its own, and the run
 has the others: a server that took turns with the run would be measured instead of it. Needs Linux
 and requirements.txt.
 """
@@ -24,7 +24,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks import pictures
-from tests.helpers.cloud import BUCKET, Cloud, run_cloud
+from deploy.emulator import BUCKET, Cloud, run_cloud
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.models.load import load_network
 from transforms.errors import UserError
+from transforms.kernel import UnsuitableError, levels
 from transforms.network import native
 from transforms.network.litert import LiteRtModel
 from transforms.network.ranking import BATCH_SIZE, Runnable
@@ -37,9 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         tflite = load_network(arguments.model).read()
         layers = native.read_layers(tflite)
         contestants: dict[str, Runnable] = {"LiteRT": LiteRtModel(tflite)}
-        for level in native.levels():
+        for level in levels():
             contestants[level] = native.NativeModel(layers, level=level)
-    except (UserError, native.UnsuitableError) as error:
+    except (UserError, UnsuitableError) as error:
         print(error, file=sys.stderr)
         return 2
     for name, times in measure(contestants, layers.size, batches=arguments.batches).items():

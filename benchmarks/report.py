@@ -24,6 +24,7 @@ _COLOURS = {"PASS": "green", "FAIL": "bold red", "SKIP": "dim"}
 _SCENARIOS = {
     "main": "Main: the same pictures for everybody",
     "large": "Large: pictures of 12 megapixels",
+    "cores": "Cores: as many of them simulated, loading as a sleep of 2 ms",
     "scale": "Scale: ten times as many",
     "start": "Start: one picture, and no picture",
     "soak": "Soak: one long run",
@@ -77,7 +78,7 @@ def show(results: Results, console: Console) -> None:
         console.print(note, style="yellow", highlight=False)
     if _wholes(results):
         console.print(_main_table(results))
-    for scenario in ("large", "scale", "start", "soak"):
+    for scenario in ("large", "cores", "scale", "start", "soak"):
         if summaries := results.summaries(scenario):
             console.print(_plain_table(_SCENARIOS[scenario], summaries))
     if results.soak:
@@ -134,12 +135,13 @@ def _soak_table(results: Results) -> Table:
 
 
 def _plain_table(title: str, summaries: list[Summary]) -> Table:
-    table = _table(title, "", "pictures", "seconds (range)", "pictures/s", "peak MB")
+    table = _table(title, "", "pictures", "seconds (range)", "CPU s", "pictures/s", "peak MB")
     for summary in summaries:
         table.add_row(
             _title(summary),
             f"{summary.pictures:,}",
             _range(summary),
+            f"{summary.cpu_s:.2f}",
             f"{summary.rate:,.0f}" if summary.pictures > 1 else "",
             _megabytes(summary),
         )
@@ -178,7 +180,9 @@ def _table(title: str, *columns: str) -> Table:
 
 def _title(summary: Summary) -> str:
     contestant = CONTESTANTS.get(summary.contestant)
-    return contestant.title if contestant else "quantlabel --help"
+    if summary.contestant == "help":
+        return "quantlabel --help"
+    return contestant.title if contestant else summary.contestant
 
 
 def _range(summary: Summary) -> str:

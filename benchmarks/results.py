@@ -60,7 +60,7 @@ class Summary:
 
 
 class Agreement(NamedTuple):
-    """Pictures for which reduced decoding gives the same first class as full decoding."""
+    """Pictures for which a run gives the same first class as decoding in Python."""
 
     same: int
     of: int

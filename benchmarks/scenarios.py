@@ -17,7 +17,15 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from benchmarks import pictures, process, stages
-from benchmarks.contestants import CONTESTANTS, Contestant, Job, quantlabel, script
+from benchmarks.contestants import (
+    BEFORE,
+    CONTESTANTS,
+    Contestant,
+    Job,
+    on_cores,
+    quantlabel,
+    script,
+)
 from benchmarks.results import Agreement, Results, Run
 from pipeline.models.tflite.two_head import load
 from transforms.errors import UserError
@@ -25,7 +33,10 @@ from transforms.images.decode import decode
 from transforms.images.preprocess import preprocess
 from transforms.network.litert import LiteRtModel
 
-SCENARIOS = ("main", "large", "scale", "start", "soak")
+SCENARIOS = ("main", "large", "cores", "scale", "start", "soak")
+
+CORES = (2, 8, 16, 32, 64)
+"""What the scenario cores simulates."""
 
 _ENVIRONMENT: Mapping[str, str] = {
     "DAFT_ANALYTICS_ENABLED": "0",
@@ -61,6 +72,7 @@ class Bench:
         logs: folder for what the contestants print.
         results: filled as the scenarios run.
         console: where progress goes.
+        before: folder with the source of an earlier quantlabel, or None.
     """
 
     sources: Sequence[Path]
@@ -73,6 +85,7 @@ class Bench:
     logs: Path
     results: Results
     console: Console
+    before: Path | None = None
 
     @property
     def keras(self) -> Path:
@@ -97,7 +110,14 @@ def run(bench: Bench, scenarios: Sequence[str]) -> None:
     """Runs scenarios in their fixed order; what they find is in `bench.results`."""
     bench.logs.mkdir(parents=True, exist_ok=True)
     _warm_up(bench)
-    parts = {"main": _main, "large": _large, "scale": _scale, "start": _start, "soak": _soak}
+    parts = {
+        "main": _main,
+        "large": _large,
+        "cores": _cores,
+        "scale": _scale,
+        "start": _start,
+        "soak": _soak,
+    }
     for name in SCENARIOS:
         if name in scenarios:
             parts[name](bench)
@@ -132,9 +152,29 @@ def _large(bench: Bench) -> None:
     )
     bench.results.pictures["large"] = describe(distinct)
     folder = pictures.repeat(distinct, bench.work / "large-pictures", count=count)
-    _interleaved(bench, "large", [(each, folder) for each in bench.among("ours", "script")])
+    _interleaved(bench, "large", [(each, folder) for each in bench.among("ours", BEFORE, "script")])
     for ours in bench.among("ours") if bench.trained else ():
         bench.results.agreement = _agreement(bench.output(ours), distinct, bench.tflite)
+
+
+def _cores(bench: Bench) -> None:
+    """Nothing is decoded, so any bytes do."""
+    bench.results.notes.append(
+        "cores: loading is a sleep of 2 ms, which does not contend for Python's lock as real work "
+        "does; the network is the real one, on the cores that there are."
+    )
+    picture = bench.work / "simulated.jpg"
+    picture.write_bytes(b"simulated")
+    folder = pictures.repeat([picture], bench.work / "simulated", count=bench.count)
+    for number in range(1, bench.repeats + 1):
+        bench.console.print(f"cores: round {number} of {bench.repeats}", highlight=False)
+        for cores in CORES:
+            for each in bench.among("ours", BEFORE):
+                job = _job(bench, each, folder)
+                cost = _run_logged(bench, on_cores(cores, each.name, job), name="cores")
+                _check_rows(bench, each, bench.count)
+                name = f"{each.name}, {cores} cores"
+                _record(bench, Run("cores", name, bench.count, *dataclasses.astuple(cost)))
 
 
 def _scale(bench: Bench) -> None:
@@ -146,7 +186,7 @@ def _scale(bench: Bench) -> None:
 
 def _start(bench: Bench) -> None:
     for _ in range(bench.repeats):
-        for contestant in bench.among("ours"):
+        for contestant in bench.among("ours", BEFORE):
             _measure(bench, "start", contestant, bench.folder(1))
         cost = _run_logged(bench, [quantlabel(), "--help"], name="help")
         _record(bench, Run("start", "help", 0, *dataclasses.astuple(cost)))
@@ -174,15 +214,25 @@ def _measure(
     *,
     samples: list[process.Sample] | None = None,
 ) -> None:
-    output = bench.output(contestant)
-    shutil.rmtree(output, ignore_errors=True)
-    output.parent.mkdir(exist_ok=True)
-    job = Job(pictures=folder, output=output, tflite=bench.tflite, keras=bench.keras)
-    cost = _run_logged(bench, contestant.command(job), name=contestant.name, samples=samples)
+    command = contestant.command(_job(bench, contestant, folder))
+    cost = _run_logged(bench, command, name=contestant.name, samples=samples)
     count = sum(1 for _ in folder.iterdir())
     if contestant.writes:
         _check_rows(bench, contestant, count)
     _record(bench, Run(scenario, contestant.name, count, *dataclasses.astuple(cost)))
+
+
+def _job(bench: Bench, contestant: Contestant, folder: Path) -> Job:
+    output = bench.output(contestant)
+    shutil.rmtree(output, ignore_errors=True)
+    output.parent.mkdir(exist_ok=True)
+    return Job(
+        pictures=folder,
+        output=output,
+        tflite=bench.tflite,
+        keras=bench.keras,
+        before=bench.before,
+    )
 
 
 def _run_logged(
@@ -200,7 +250,8 @@ def _record(bench: Bench, run: Run) -> None:
     bench.results.runs.append(run)
     peak = f"{run.peak_bytes / 1e6:,.0f} MB" if run.peak_bytes else "memory unknown"
     bench.console.print(
-        f"  {run.contestant}: {run.pictures:,} pictures, {run.seconds:.2f} s, {peak}",
+        f"  {run.contestant}: {run.pictures:,} pictures, {run.seconds:.2f} s, "
+        f"{run.cpu_seconds:.2f} s of processor time, {peak}",
         highlight=False,
     )
 

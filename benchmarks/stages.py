@@ -17,11 +17,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from pipeline.models.tflite.two_head import load
-from transforms.images.decode import decode
+from pipeline.models.tflite import two_head
 from transforms.images.loader import read_bytes
 from transforms.images.pixels import Scratch
-from transforms.images.preprocess import preprocess
+from transforms.images.preprocess import load
 from transforms.images.settings import MAX_BYTES
 from transforms.inputs import listing
 from transforms.network.litert import LiteRtModelHandler
@@ -30,7 +29,7 @@ from transforms.records import Image, ImageRef, Prediction
 from transforms.rows.formats import FORMATS
 from transforms.rows.schema import prediction_table
 
-STAGES = ("list", "read", "hash", "decode", "resample", "infer", "rank", "encode", "write")
+STAGES = ("list", "read", "hash", "decode", "infer", "rank", "encode", "write")
 
 _PASSES = 3
 
@@ -59,8 +58,9 @@ def profile(folder: Path, *, tflite: bytes, sample: int) -> dict[str, float]:
         sample: how many pictures at most.
 
     Returns:
-        A value for each of `STAGES`: rank is from logits to records, encode from records to Arrow,
-        write from Arrow to sorted and compressed Parquet bytes.
+        A value for each of `STAGES`: decode is from bytes to the network's input, rank from logits
+        to records, encode from records to Arrow, write from Arrow to sorted and compressed Parquet
+        bytes.
     """
     passes = [_one_pass(folder, tflite=tflite, sample=sample) for _ in range(_PASSES)]
     return {stage: statistics.median(each[stage] for each in passes) for stage in STAGES}
@@ -71,7 +71,7 @@ def _one_pass(folder: Path, *, tflite: bytes, sample: int) -> dict[str, float]:
     listed = clock("list", lambda: list(listing.list_input(str(folder))))
     refs = [item for item in listed if isinstance(item, ImageRef)]
     clock.seconds["list"] *= min(sample, len(refs)) / len(refs)
-    network = load(tflite, name="benchmark")
+    network = two_head.load(tflite, name="benchmark")
     handler = LiteRtModelHandler(network)
     model = handler.load_model()
     model.run([np.zeros((network.input_size, network.input_size, 3), np.uint8)])  # warms it up
@@ -91,9 +91,8 @@ def _one_pass(folder: Path, *, tflite: bytes, sample: int) -> dict[str, float]:
 def _load(ref: ImageRef, clock: _Clock, *, size: int, scratch: Scratch) -> Image:
     data, _ = clock("read", lambda: read_bytes(ref.uri, max_bytes=MAX_BYTES))
     digest = clock("hash", lambda: hashlib.sha256(data).hexdigest())
-    picture = clock("decode", lambda: decode(data, scratch=scratch))
-    pixels = clock("resample", lambda: preprocess(picture.pixels, size=size))
-    return Image(ref, digest, picture.width, picture.height, picture.format, pixels)
+    loaded = clock("decode", lambda: load(data, size=size, scratch=scratch))
+    return Image(ref, digest, loaded.width, loaded.height, loaded.format, loaded.pixels)
 
 
 def _write(rows: list[Prediction], clock: _Clock) -> None:

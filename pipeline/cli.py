@@ -25,6 +25,7 @@ from pipeline.verify import command as verify
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError
 from transforms.failures import one_line
+from transforms.kernel import installed
 from transforms.storage.addresses import text
 
 _COMMANDS = (
@@ -135,8 +136,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="quantlabel",
         description="Labels and feature vectors for image collections of any size.",
         allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,  # two lines of --version
     )
-    parser.add_argument("--version", action="version", version=f"quantlabel {VERSION}")
+    parser.add_argument(
+        "--version", action="version", version=f"quantlabel {VERSION}\nkernel  {installed()}"
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _COMMANDS:
         command.add(commands)

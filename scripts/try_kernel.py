@@ -7,8 +7,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from transforms.images.native import check_kernel
 from transforms.images.preprocess import load
+from transforms.kernel import check_kernel
 
 
 def main() -> None:

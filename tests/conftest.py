@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.emulator import Cloud, run_cloud
 from pipeline.models.tflite.stand_in import stand_in
-from tests.helpers.cloud import Cloud, run_cloud
 from tests.helpers.pictures import make_pictures
 from tests.helpers.root import ROOT
 from transforms.errors import UserError

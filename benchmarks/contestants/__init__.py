@@ -18,6 +18,9 @@ from transforms.errors import UserError
 
 _FOLDER = Path(__file__).resolve().parent
 
+BEFORE = "before"
+"""The contestant that `--against` adds."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -28,12 +31,14 @@ class Job:
         output: folder to write to, not there yet.
         tflite: the network as it was published.
         keras: the same network as a Keras file.
+        before: folder with the source of an earlier version of quantlabel, or None.
     """
 
     pictures: Path
     output: Path
     tflite: Path
     keras: Path
+    before: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,11 +79,27 @@ def quantlabel() -> str:
     return str(path)
 
 
-def _ours(job: Job) -> list[str]:
+def _label(job: Job) -> list[str]:
     return [
-        *(quantlabel(), "label", "--input", str(job.pictures), "--output", str(job.output)),
+        *("label", "--input", str(job.pictures), "--output", str(job.output)),
         *("--model", str(job.tflite), "--quiet"),
     ]
+
+
+def _ours(job: Job) -> list[str]:
+    return [quantlabel(), *_label(job)]
+
+
+def _before(job: Job) -> list[str]:
+    # -P: the folder that this runs in holds a newer one.
+    return ["env", f"PYTHONPATH={job.before}", sys.executable, "-P", "-m", "pipeline", *_label(job)]
+
+
+def on_cores(cores: int, name: str, job: Job) -> list[str]:
+    """The command line of ours, or of the version before, on so many simulated cores."""
+    earlier = ["env", f"PYTHONPATH={job.before}"] if name == BEFORE else []
+    program = str(_FOLDER / "simulated_cores.py")
+    return [*earlier, sys.executable, program, str(cores), *_label(job)]
 
 
 def script(name: str, *arguments: Path) -> list[str]:
@@ -90,6 +111,7 @@ CONTESTANTS = {
     contestant.name: contestant
     for contestant in (
         Contestant("ours", "quantlabel", _ours),
+        Contestant(BEFORE, "quantlabel before (--against)", _before),
         Contestant(
             "limit",
             "unavoidable work, no output",

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.run.options import LabelOptions
 from transforms.images.settings import METHODS, VIEWS
+from transforms.kernel import KERNELS
 from transforms.rows.names import FORMAT_NAMES
 
 
@@ -75,6 +76,13 @@ def add_network_and_limits(parser: argparse.ArgumentParser) -> Any:
         metavar="T",
         help="divides the logits, so that scores mean what they say; quantlabel evaluate finds "
         f"it (default: {LabelOptions.temperature:g})",
+    )
+    network.add_argument(
+        "--kernel",
+        choices=KERNELS,
+        help="what decodes JPEG and runs the network: the compiled kernel, if it is installed; the "
+        "packages in Python; or auto, the faster of them that can. The rows are the same (default: "
+        f"{LabelOptions.kernel})",
     )
     limits = parser.add_argument_group("limits")
     limits.add_argument(

@@ -53,8 +53,11 @@ def build(
         image_key=options.image_key,
         memory=options.memory,
         processes=processes(options, pipeline.options),
+        kernel=options.kernel,
     )
-    classified = loaded.images | "Classify" >> ClassifyImages(model, identity.scoring)
+    classified = loaded.images | "Classify" >> ClassifyImages(
+        model, identity.scoring, kernel=options.kernel
+    )
     predictions = classified.predictions
     failures = (read.failures, loaded.failures, classified.failures) | "Failures" >> beam.Flatten()
     if not options.is_local or progress_folder is not None:

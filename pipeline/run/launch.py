@@ -20,14 +20,19 @@ from pipeline.run.graph import build
 from pipeline.run.options import LabelOptions
 from pipeline.run.runners import dataflow, progress, runner
 from pipeline.run.runners.options import beam_options
+from transforms import kernel
 from transforms._version import ROW_VALUES, VERSION
 from transforms.errors import UsageError, UserError
 from transforms.failures import Reason
+from transforms.images import native as jpeg
 from transforms.inputs import listing as sources
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import read_members
 from transforms.inputs.skips import Skipped, Tally
+from transforms.kernel import check_kernel
+from transforms.network.classify_images import model_handler
 from transforms.network.label_map import LabelMap
+from transforms.network.native import NativeModel
 from transforms.records import Failure, ImageRef, Network
 from transforms.storage import files
 from transforms.storage.addresses import shown, text
@@ -169,7 +174,25 @@ def _identity(options: LabelOptions, model: Network, label_map: LabelMap | None)
         preprocess=options.preprocessing(size=model.input_size),
         label_map=label_map,
         options=options.for_manifest(),
+        kernel=_kernel(options, model) if options.is_local else "",
     )
+
+
+def _kernel(options: LabelOptions, model: Network) -> str:
+    """What will decode JPEG and run the network.
+
+    Raises:
+        UsageError: the compiled kernel was asked for, and is not there or does not take it.
+    """
+    check_kernel(options.kernel)
+    handler = model_handler(model, kernel=options.kernel)
+    if options.kernel == "python" or kernel.module is None:
+        return "python"
+    takes_jpeg = jpeg.takes(options.preprocessing(size=model.input_size))
+    loaded = handler.load_model() if model.kind == "tflite" else None
+    if not isinstance(loaded, NativeModel):
+        return "native for JPEG, python for the network" if takes_jpeg else "python"
+    return f"native ({loaded.level})" + ("" if takes_jpeg else " for the network, python for JPEG")
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from pipeline.models.names import DEFAULT
 from pipeline.run.runners.options import RunnerOptions
 from transforms.errors import UsageError
 from transforms.images.settings import METHODS, VIEWS, Method, Preprocessing
+from transforms.kernel import KERNELS, Kernel
 from transforms.network.scoring import Scoring
 from transforms.rows.names import FORMAT_NAMES
 from transforms.storage.addresses import is_utf8, shown, text, without_secrets
@@ -48,6 +49,8 @@ KEEP_ROWS = (
     "resume",
     "retry_failures",
     "reuse_by",
+    "kernel",
+    "memory",
     "runner",
     "beam_args",
 )
@@ -84,6 +87,8 @@ class LabelOptions(RunnerOptions):
         retry_failures: with `resume`, which it implies: try retryable failures again.
         reuse_by: what tells that a picture has a row already: uri; or sha256 too, which implies
             `resume`.
+        kernel: what decodes JPEG and runs the network, see `transforms.kernel`; the rows do not
+            depend on it.
 
     Raises:
         UsageError: a value that cannot work, named with what was expected.
@@ -109,6 +114,7 @@ class LabelOptions(RunnerOptions):
     resume: bool = False
     retry_failures: bool = False
     reuse_by: ReuseBy = "uri"
+    kernel: Kernel = "auto"
 
     def __post_init__(self) -> None:
         """Checks every value; touches no file."""
@@ -131,6 +137,7 @@ class LabelOptions(RunnerOptions):
             self.preprocess,
         )
         require(self.reuse_by in REUSE_BY, "--reuse-by", "uri or sha256", self.reuse_by)
+        require(self.kernel in KERNELS, "--kernel", f"one of {', '.join(KERNELS)}", self.kernel)
         require(1 <= self.top_k <= CLASSES, "--top-k", f"a number from 1 to {CLASSES}", self.top_k)
         require(self.views in VIEWS, "--views", "1, 2 or 4", self.views)
         crops = self.views < 4 or not self.preprocess.startswith("stretch")

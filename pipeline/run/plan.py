@@ -154,8 +154,8 @@ class _Trial:
 
 def _try(sample: Sequence[Sampled], network: Network, options: LabelOptions) -> _Trial:
     """The work of a run without Beam: a pool decodes while this thread runs the network."""
-    loader = Loader(options.preprocessing(size=network.input_size))
-    handler = model_handler(network, options.scoring(None))
+    loader = Loader(options.preprocessing(size=network.input_size), options.kernel)
+    handler = model_handler(network, options.scoring(None), kernel=options.kernel)
     model = handler.load_model()
     blank = Image(ImageRef(""), "", 1, 1, "", _black(network.input_size))
     # The first pass prepares the interpreter; one view is enough for that.

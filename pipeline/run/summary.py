@@ -41,6 +41,7 @@ def _lines(manifest: Manifest, folder: str) -> list[tuple[str, str]]:
         ("most frequent", _labels(manifest)),
         ("time", _time(seconds, done=pictures - manifest.reused)),
         ("model", _model(manifest)),
+        ("kernel", manifest.kernel),
         ("output", f"{folder}: {_files(manifest)}"),
     ]
     return [(name, value) for name, value in lines if value]

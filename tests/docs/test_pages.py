@@ -120,6 +120,7 @@ def _lasting(lines: list[str]) -> list[str]:
     masked = [
         re.sub(r"[\d.,]+", "#", line) if _OF_THIS_MACHINE.match(line) else line for line in lines
     ]
+    masked = [re.sub(r"^(kernel +).*", r"\1#", line) for line in masked]
     return [re.sub(r"\s+", " ", line).strip() for line in masked]
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from deploy.emulator import Cloud
 from pipeline.cli import main
 from pipeline.export.targets import TARGETS, ExportTarget
 from tests.conftest import unprivileged
-from tests.helpers.cloud import Cloud
 from tests.helpers.finished_runs import plausible, some_failures, write_run
 from tests.helpers.head_runs import MODEL
 from transforms.storage import files, local

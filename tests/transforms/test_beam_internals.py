@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.emulator import Cloud
 from pipeline.run.runners.dataflow import image_tag
-from tests.helpers.cloud import Cloud
 from tests.helpers.root import ROOT
 from transforms import beam_internals
 

@@ -23,6 +23,7 @@ from transforms.inputs.archives.members import (
     uri_of,
 )
 from transforms.inputs.skips import Count, Skipped, Tally
+from transforms.kernel import Kernel, check_kernel
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage.addresses import text
 
@@ -70,6 +71,7 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         memory: bytes that the pictures of a process may take, encoded and decoded; None for
             `transforms.images.machine.default_budget`. A picture that costs more is decoded alone.
         processes: that share a machine, for that default; None for one for each processor.
+        kernel: what decodes JPEG; the pixels do not depend on it.
         changed: fields of `how` that shall be others: `LoadAndPreprocess(size=160)`. The same
             `views` must be told to `ClassifyImages`.
     """
@@ -81,6 +83,7 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         image_key: str | None = None,
         memory: int | None = None,
         processes: int | None = 1,
+        kernel: Kernel = "auto",
         **changed: Any,
     ) -> None:
         super().__init__()
@@ -88,12 +91,13 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         self.image_key = image_key
         self.memory = memory
         self.processes = processes
+        self.kernel = kernel
 
     def expand(self, refs: beam.PCollection[ImageRef]) -> LoadResult:
         """Builds the graph: one ParDo with four outputs."""
         if not refs.windowing.is_default():
             raise ValueError("LoadAndPreprocess expects its input in the global window")
-        loader = Loader(self.how)
+        loader = Loader(self.how, self.kernel)
         load = beam.ParDo(_Load(loader, self.image_key, self.memory, self.processes))
         loaded = refs | "Load" >> load.with_outputs(_FAILURES, _TALLY, _SKIPPED, main="images")
         return LoadResult(loaded.images, loaded[_FAILURES], loaded[_TALLY], loaded[_SKIPPED])
@@ -114,6 +118,7 @@ class _Load(beam.DoFn):  # type: ignore[misc]
         self._shared = Shared()
 
     def setup(self) -> None:
+        check_kernel(self._loader.kernel)
         self._pool: LoaderPool = self._shared.acquire(
             functools.partial(LoaderPool, memory=self._memory, processes=self._processes)
         )

@@ -11,6 +11,7 @@ from transforms.images.pixels import Scratch
 from transforms.images.preprocess import load
 from transforms.images.settings import Preprocessing
 from transforms.inputs.file_types import named_by, require_read
+from transforms.kernel import Kernel
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage import files
 from transforms.storage.content import Content, Reserve
@@ -18,9 +19,15 @@ from transforms.storage.content import Content, Reserve
 
 @dataclasses.dataclass(frozen=True)
 class Loader:
-    """The pure part: one reference to one Image or Failure. See `LoadAndPreprocess`."""
+    """The pure part: one reference to one Image or Failure. See `LoadAndPreprocess`.
+
+    Attributes:
+        how: method, size and so on.
+        kernel: what decodes JPEG.
+    """
 
     how: Preprocessing
+    kernel: Kernel = "auto"
 
     def read(
         self, ref: ImageRef, *, reserve: Reserve = lambda _: None
@@ -51,7 +58,9 @@ class Loader:
     ) -> Image | Failure:
         """Decodes and resamples what `read` has read; the arguments are those of `load`."""
         try:
-            pixels, width, height, encoding = load(data, self.how, scratch=scratch, reserve=reserve)
+            pixels, width, height, encoding = load(
+                data, self.how, scratch=scratch, reserve=reserve, kernel=self.kernel
+            )
         except ImageError as error:
             return failure(ref, Stage.DECODE, named_by(ref.uri, error))
         return Image(ref, hashlib.sha256(data).hexdigest(), width, height, encoding, pixels)

@@ -11,19 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transforms.errors import UsageError
-from transforms.images.settings import KERNELS, Kernel, Preprocessing
+from transforms import kernel
+from transforms.images.settings import Preprocessing
 from transforms.records import Pixels
 
-_INTERFACE = 2
-"""What this version of quantlabel can talk to; a module left from another one is passed over."""
-
-try:
-    import quantlabel_native
-except ImportError:
-    extension = None
-else:
-    extension = quantlabel_native if quantlabel_native.INTERFACE == _INTERFACE else None
+_LARGEST = 1024
+"""Rows of the input, as in native/src/jpeg.rs."""
 
 
 class Taken(NamedTuple):
@@ -40,31 +33,16 @@ class Taken(NamedTuple):
     height: int
 
 
-def is_available() -> bool:
-    """Whether the kernel is installed, and of the right version."""
-    return extension is not None
-
-
-def check_kernel(kernel: Kernel) -> None:
-    """Refuses a kernel that there is not.
-
-    Raises:
-        UsageError: an unknown name, or native where the kernel is not installed.
-    """
-    if kernel not in KERNELS:
-        raise UsageError(f"kernel {kernel!r}: expected one of {', '.join(KERNELS)}")
-    if kernel == "native" and not is_available():
-        raise UsageError(
-            "kernel 'native': the compiled kernel is not installed; install the wheel that "
-            "`make wheel` builds, or leave the choice at 'auto'"
-        )
+def takes(how: Preprocessing) -> bool:
+    """Whether JPEG that is loaded so may go through the kernel."""
+    return kernel.module is not None and how.method != "stretch" and how.size <= _LARGEST
 
 
 def load_jpeg(data: bytes, how: Preprocessing) -> Taken | None:
     """Decodes and preprocesses a JPEG, without the GIL; None if it is not one for the kernel."""
-    if extension is None:
+    if kernel.module is None:
         return None
-    found = extension.load_jpeg(
+    found = kernel.module.load_jpeg(
         data, size=how.size, method=how.method, views=how.views, max_pixels=how.max_pixels
     )
     if found is None:

@@ -19,7 +19,8 @@ from transforms.errors import UsageError
 from transforms.images import native
 from transforms.images.decode import decode
 from transforms.images.pixels import RGB, Scratch
-from transforms.images.settings import METHODS, Kernel, Method, Preprocessing
+from transforms.images.settings import METHODS, Method, Preprocessing
+from transforms.kernel import Kernel
 from transforms.records import Pixels
 from transforms.storage.content import Reserve
 
@@ -63,7 +64,7 @@ def load(
         how: method, size and so on. With four views the picture is decoded once.
         scratch: memory that a thread keeps from picture to picture; the result never lies in it.
         reserve: as in `transforms.images.decode.decode`.
-        kernel: which code does it, if it is installed; `native.check_kernel` tells.
+        kernel: which code does it, if it is installed; `transforms.kernel.check_kernel` tells.
         changed: fields of `how` that shall be others: `load(data, size=160)`.
 
     Raises:

@@ -24,12 +24,6 @@ usual crop and in one of 0.75 instead of 0.875. Mirrored is the input of the net
 nothing. On the 200 labelled photographs these two crops did better than 1 and 0.875 or 1 and 0.75.
 """
 
-Kernel = Literal["auto", "native", "python"]
-"""Which code turns JPEG into pixels: the compiled one where it is installed and else the decoders,
-the compiled one or none, or the decoders alone. The pixels are the same."""
-
-KERNELS: tuple[Kernel, ...] = get_args(Kernel)
-
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 256 * 1024 * 1024
 

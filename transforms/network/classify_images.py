@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
 
+from transforms.kernel import Kernel, UnsuitableError, refused
 from transforms.network.litert import LiteRtModelHandler
 from transforms.network.ranking import RankingHandler
 from transforms.network.scoring import Scoring
@@ -36,6 +37,7 @@ class ClassifyImages(beam.PTransform):  # type: ignore[misc]
         model: the network; its bytes travel inside the graph, or lie in a file of this machine; a
             worker downloads nothing.
         how: what its logits become: top_k, views, temperature, label_map.
+        kernel: what runs the network, but for a SavedModel; the numbers do not depend on it.
         changed: fields of `how` that shall be others: `ClassifyImages(network, top_k=10)`.
     """
 
@@ -43,15 +45,18 @@ class ClassifyImages(beam.PTransform):  # type: ignore[misc]
         self,
         model: Network,
         how: Scoring = Scoring(),
+        *,
+        kernel: Kernel = "auto",
         **changed: Any,
     ) -> None:
         super().__init__()
         self.model = model
+        self.kernel = kernel
         self.how = dataclasses.replace(how, **changed)
 
     def expand(self, images: beam.PCollection[Image]) -> ClassifyResult:
         """Builds the graph: RunInference, then the failures apart from the predictions."""
-        handler = model_handler(self.model, self.how)
+        handler = model_handler(self.model, self.how, kernel=self.kernel)
         split = (
             images
             | "RunInference" >> RunInference(handler)
@@ -69,13 +74,17 @@ class _Split(beam.DoFn):  # type: ignore[misc]
 
 
 def model_handler(
-    model: Network,
-    how: Scoring = Scoring(),
+    model: Network, how: Scoring = Scoring(), *, kernel: Kernel = "auto"
 ) -> RankingHandler:
-    """The handler for a network, whichever its kind is; arguments as in `RankingHandler`."""
-    handler: type[RankingHandler] = LiteRtModelHandler
+    """The handler for a network, whichever its kind is; arguments as in `LiteRtModelHandler`.
+
+    Raises:
+        UsageError: the compiled kernel was asked for, for a SavedModel.
+    """
     if model.kind == "savedmodel":
         from transforms.network.savedmodel import SavedModelHandler
 
-        handler = SavedModelHandler
-    return handler(model, how)
+        if kernel == "native":
+            raise refused(UnsuitableError("it runs no SavedModel, only quantized networks"))
+        return SavedModelHandler(model, how)
+    return LiteRtModelHandler(model, how, kernel=kernel)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from transforms.errors import UserError
+from transforms.kernel import Kernel, UnsuitableError, refused
 from transforms.network import native
 from transforms.network.ranking import BATCH_SIZE, RankingHandler, Runnable
-
-Kernel = Literal["auto", "python", "native"]
-"""What runs a network: LiteRT (python), the compiled kernel (native), or whichever is faster."""
+from transforms.network.scoring import Scoring
+from transforms.records import Network
 
 _log = logging.getLogger(__name__)
 
@@ -89,11 +89,23 @@ def _new_interpreter(tflite: bytes, batch_size: int) -> Any:
 
 
 class LiteRtModelHandler(RankingHandler):
-    """For a quantized MobileNet as a two-headed tflite."""
+    """For a quantized MobileNet as a two-headed tflite.
+
+    Args:
+        model: the network.
+        how: what its logits become.
+        kernel: what runs it.
+    """
+
+    def __init__(
+        self, model: Network, how: Scoring = Scoring(), *, kernel: Kernel = "auto"
+    ) -> None:
+        super().__init__(model, how)
+        self._kernel = kernel
 
     def load_model(self) -> Runnable:
         """Called once a worker process."""
-        return load_model(self._model.read())
+        return load_model(self._model.read(), kernel=self._kernel)
 
 
 def load_model(tflite: bytes, *, kernel: Kernel = "auto") -> Runnable:
@@ -104,15 +116,20 @@ def load_model(tflite: bytes, *, kernel: Kernel = "auto") -> Runnable:
         kernel: what is to run it.
 
     Raises:
-        UserError: the compiled kernel was asked for and cannot run it; says why.
+        UsageError: the compiled kernel was asked for and cannot run it; says why.
     """
     if kernel == "python":
         return LiteRtModel(tflite)
     try:
-        reference = LiteRtModel(tflite, batch_size=native.CHECKED_PICTURES)
-        return native.load(tflite, reference=reference)
-    except native.UnsuitableError as error:
+        return _native_model(tflite)
+    except UnsuitableError as error:
         if kernel == "native":
-            raise UserError(f"kernel native: {error}. Use auto or python.") from error
+            raise refused(error) from error
         _log.debug("LiteRT runs the network: %s", error)
         return LiteRtModel(tflite)
+
+
+@functools.lru_cache(maxsize=1)  # a local run asks before it starts and again in its worker
+def _native_model(tflite: bytes) -> native.NativeModel:
+    reference = LiteRtModel(tflite, batch_size=native.CHECKED_PICTURES)
+    return native.load(tflite, reference=reference)

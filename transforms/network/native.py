@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from transforms.images import native
+from transforms import kernel
+from transforms.kernel import UnsuitableError
 from transforms.network.ranking import Runnable
 
 _Code: Final = schema.BuiltinOperator
@@ -21,10 +22,6 @@ _MALFORMED: Final = (struct.error, ValueError, TypeError, IndexError, OverflowEr
 
 CHECKED_PICTURES: Final = 16
 """Pictures of the self-test; in the smallest network 400,000 codes come out of layers for each."""
-
-
-class UnsuitableError(Exception):
-    """The kernel is not there, or cannot run a network as LiteRT does; says why."""
 
 
 class Quantization(NamedTuple):
@@ -87,7 +84,7 @@ class NativeModel:
 
     Args:
         layers: of `read_layers`.
-        level: instructions to use, one of `levels`, or None for the fastest of them.
+        level: instructions to use, one of `transforms.kernel.levels`, or None for the fastest.
 
     Raises:
         UnsuitableError: the kernel is not installed or does not take these layers.
@@ -95,7 +92,7 @@ class NativeModel:
 
     def __init__(self, layers: Layers, *, level: str | None = None) -> None:
         try:
-            self._network = _extension().Network(layers.size, layers.convolutions, level)
+            self._network = kernel.extension().Network(layers.size, layers.convolutions, level)
         except ValueError as error:
             raise UnsuitableError(f"the kernel does not take it: {error}") from error
         self._layers = layers
@@ -133,15 +130,6 @@ class NativeModel:
         )
 
 
-def levels() -> list[str]:
-    """Instructions that this processor and the kernel have in common, the fastest first.
-
-    Raises:
-        UnsuitableError: the kernel is not installed.
-    """
-    return list(_extension().Network.levels())
-
-
 def load(tflite: bytes, *, reference: Runnable) -> NativeModel:
     """Makes a network ready to run in the compiled kernel.
 
@@ -153,7 +141,7 @@ def load(tflite: bytes, *, reference: Runnable) -> NativeModel:
         UnsuitableError: the kernel is not installed or has only its portable instructions, the
             network is of another form, or one code differs from LiteRT's.
     """
-    if levels()[0] == "portable":
+    if kernel.levels()[0] == "portable":
         raise UnsuitableError("this processor has none of the instructions that make it faster")
     layers = read_layers(tflite)
     model = NativeModel(layers)
@@ -330,9 +318,3 @@ def _check_activation(function: int, target: Quantization) -> None:
 def _dequantized(codes: bytes, quantization: Quantization) -> npt.NDArray[np.float32]:
     values = np.frombuffer(codes, np.uint8).astype(np.float32) - np.float32(quantization.zero_point)
     return values * quantization.scale
-
-
-def _extension() -> Any:
-    if native.extension is None:
-        raise UnsuitableError("the compiled kernel is not installed, or of another version")
-    return native.extension

@@ -63,6 +63,7 @@ class Identity:
             among the options.
         label_map: or None.
         options: as `LabelOptions.for_manifest` has them.
+        kernel: what decoded and ran the network, for people; empty if a service chose.
     """
 
     form: int = FORM
@@ -73,6 +74,7 @@ class Identity:
     preprocess: Preprocessing
     label_map: LabelMap | None
     options: LabelOptions
+    kernel: str = ""
 
     def __post_init__(self) -> None:
         """Checks what types do not say."""

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deploy.emulator import BUCKET, Cloud
 from pipeline.cli import main
 from pipeline.report.evaluation import evaluation_part
 from pipeline.run.folder.finished import open_run
-from tests.helpers.cloud import BUCKET, Cloud
 from tests.helpers.finished_runs import write_run
 from tests.helpers.rows import failed, labelled
 from transforms.records import Prediction

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.emulator import Cloud
 from pipeline.cli import main
-from tests.helpers.cloud import Cloud
 from tests.helpers.exports import NAMES, exported, loaded
 from tests.helpers.finished_runs import plausible, write_run
 

@@ -9,9 +9,9 @@ import pandas
 import pytest
 from pycocotools.coco import COCO
 
+from deploy.emulator import Cloud
 from pipeline.cli import main
 from pipeline.export.targets import TARGETS
-from tests.helpers.cloud import Cloud
 from tests.helpers.exports import NAMES, exported, loaded
 from tests.helpers.finished_runs import plausible, write_run
 from transforms.inputs.listing import list_input

@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from deploy.emulator import BUCKET, Cloud
 from pipeline.cli import main
 from pipeline.console.progress_bar import Counts
 from pipeline.heads import graph
 from pipeline.heads.graph import Labelled, LabelShard, PublishLabels, Source
 from pipeline.heads.head import read_head
 from pipeline.run.runners.progress import Report, read_counts
-from tests.helpers.cloud import BUCKET, Cloud
 from tests.helpers.finished_runs import write_run
 from tests.helpers.head_runs import MODEL, NAMES, head_rows
 from transforms.errors import UserError

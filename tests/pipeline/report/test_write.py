@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from deploy.emulator import Cloud
 from pipeline.cli import main
-from tests.helpers.cloud import Cloud
 from tests.helpers.finished_runs import plausible, row_of_file, write_run
 from tests.helpers.pictures import make_pictures
 from tests.helpers.rows import failed

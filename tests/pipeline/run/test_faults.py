@@ -20,10 +20,10 @@ import pyarrow as pa
 import pytest
 
 from benchmarks.process import descendants
+from deploy.emulator import BUCKET, Cloud, Fault
 from pipeline.cli import main
 from pipeline.models.tflite.stand_in import stand_in
 from pipeline.run.folder.finished import open_run
-from tests.helpers.cloud import BUCKET, Cloud, Fault
 from tests.helpers.encoded import encoded, waves
 from tests.helpers.pictures import make_pictures
 from tests.helpers.runs import copy_pictures, start_label, wait_for_pieces

@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from deploy.emulator import Cloud
 from pipeline.cli import main
 from pipeline.console.progress_bar import Counts
 from pipeline.run.runners import progress
 from tests.helpers.archives import write_archive, write_parquet, write_tar, write_tfrecord
-from tests.helpers.cloud import Cloud
 from transforms.images.loader import Loader
 from transforms.inputs.archives.kinds import ARCHIVE_KINDS, ArchiveKind
 from transforms.records import ImageRef

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from deploy.emulator import Cloud
 from pipeline.cli import main
 from pipeline.run.folder.finished import open_run
 from pipeline.run.options import LabelOptions
-from tests.helpers.cloud import Cloud
 from transforms.storage import gcs
 
 

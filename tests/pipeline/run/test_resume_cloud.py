@@ -7,10 +7,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from deploy.emulator import Cloud
 from pipeline.cli import main
 from pipeline.run.folder import attempts
 from pipeline.run.folder.finished import FinishedRun, open_run
-from tests.helpers.cloud import Cloud
 from transforms.storage import files
 
 OUT = "gs://bkt/out [1]"

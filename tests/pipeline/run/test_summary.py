@@ -25,6 +25,7 @@ MANIFEST: dict[str, Any] = {
     "most_frequent_labels": [{"class_id": 1, "label": "[bold]tench", "count": 1200}],
     "model": {"name": "m", "sha256": "0123456789abcdef"},
     "preprocess": {"views": 2},
+    "kernel": "native (avx2)",
     "files": [
         {"name": f"predictions-{n}.parquet", "rows": 1, "size": 1, "sha256": ""} for n in range(4)
     ],
@@ -45,6 +46,7 @@ def test_the_summary_says_what_came_out_and_where() -> None:
         "most frequent  [bold]tench (1,200)",
         "time           20.0 s, 250 pictures/s",
         "model          m (tflite), 128x128, sha256 01234567, preprocessing eval, 2 views",
+        "kernel         native (avx2)",
         "output         labels: 4 files, _MANIFEST.json",
     ]
 

@@ -10,13 +10,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from deploy.emulator import Cloud
 from pipeline.cli import main
 from pipeline.run.folder.manifest import read_manifest
 from pipeline.verify.inputs import ListedAgain
 from pipeline.verify.rows import Repeats
 from tests.conftest import unprivileged
 from tests.helpers.archives import write_archive, write_tar
-from tests.helpers.cloud import Cloud
 from tests.helpers.finished_runs import made_up_manifest
 from tests.helpers.forged import forge, lose
 from tests.helpers.pictures import make_pictures

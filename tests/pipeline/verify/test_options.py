@@ -45,6 +45,8 @@ NO_MATTER: dict[str, list[str]] = {
     "resume": [],
     "retry_failures": ["--retry-failures"],
     "reuse_by": ["--reuse-by", "sha256"],
+    "kernel": ["--kernel", "python"],
+    "memory": ["--memory", "500000000"],
     "runner": ["--runner", "DirectRunner"],
     "beam_args": ["--direct_num_workers=1"],
 }

@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers.encoded import encoded, orientation_exif, waves
 from tests.helpers.root import ROOT
-from transforms.errors import UsageError
+from transforms import kernel
 from transforms.images import native
 from transforms.images.preprocess import load
 from transforms.images.settings import Method, Preprocessing
@@ -186,18 +186,12 @@ def test_pixels_can_be_written_to() -> None:
     assert pixels.flags.c_contiguous
 
 
-def test_kernels_have_names() -> None:
-    native.check_kernel("native")
-    with pytest.raises(UsageError, match="kernel 'fast': expected one of auto, native, python"):
-        native.check_kernel("fast")  # type: ignore[arg-type]
-
-
-def test_a_kernel_that_is_missing_is_no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_that_is_missing_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(waves(30, 50), "JPEG")
     expected = load(data).pixels
-    monkeypatch.setattr(native, "extension", None)
-    assert not native.is_available()
-    native.check_kernel("auto")
-    with pytest.raises(UsageError, match="the compiled kernel is not installed"):
-        native.check_kernel("native")
+    assert native.takes(Preprocessing())
+    assert not native.takes(Preprocessing(method="stretch"))
+    assert not native.takes(Preprocessing(size=1025))
+    monkeypatch.setattr(kernel, "module", None)
+    assert not native.takes(Preprocessing())
     np.testing.assert_array_equal(load(data).pixels, expected)

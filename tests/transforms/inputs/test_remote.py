@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.helpers.cloud import Cloud
+from deploy.emulator import Cloud
 from transforms.errors import UserError
 from transforms.inputs import listing, remote
 from transforms.inputs.listing import list_input, list_together, parts

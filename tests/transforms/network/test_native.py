@@ -18,15 +18,16 @@ from pipeline.models.tflite.architecture import Layer, architecture
 from pipeline.models.tflite.graph import PIXEL, Quantization, QuantizedLayer, build
 from pipeline.models.tflite.stand_in import stand_in
 from pipeline.models.tflite.two_head import two_head
-from transforms.errors import UserError
+from transforms.errors import UsageError
+from transforms.kernel import UnsuitableError, levels
 from transforms.network import native
 from transforms.network.litert import LiteRtModel, load_model
-from transforms.network.native import Layers, NativeModel, UnsuitableError
+from transforms.network.native import Layers, NativeModel
 
 Pictures = list[npt.NDArray[np.uint8]]
 
 try:
-    LEVELS = native.levels()
+    LEVELS = levels()
 except UnsuitableError:
     LEVELS = []
 
@@ -455,7 +456,7 @@ def test_a_network_that_it_does_not_take_runs_in_litert() -> None:
     ].builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.RELU_N1_TO_1
     tflite = flatbuffer.write(other)
     assert isinstance(load_model(tflite), LiteRtModel)
-    with pytest.raises(UserError, match=r"^kernel native: .*\. Use auto or python\.$"):
+    with pytest.raises(UsageError, match=r"^--kernel native: .*\. Use auto or python\.$"):
         load_model(tflite, kernel="native")
 
 

@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from tests.helpers.cloud import Cloud
+from deploy.emulator import Cloud
 from transforms.storage import files
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.cloud import MEDIA, Cloud, refusal_of
+from deploy.emulator import Cloud
 from tests.helpers.http_server import closed_port
 from tests.helpers.root import ROOT
+from tests.helpers.storage import MEDIA, refusal_of
 from transforms.errors import UserError
 from transforms.storage import gcs, gcs_client
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from deploy.emulator import BUCKET, Cloud
 from pipeline.cli import main
 from pipeline.run.folder import lock
-from tests.helpers.cloud import BUCKET, Cloud
 from tests.helpers.finished_runs import manifest_json
 from tests.helpers.runs import start_label, wait_for_pieces
 from transforms.errors import UserError

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from deploy.emulator import BUCKET, Cloud
 from pipeline.cli import main
 from pipeline.run.runners.dataflow import image_tag
-from tests.helpers.cloud import BUCKET, Cloud
 from tests.helpers.dataflow_service import JOB, Service, run_service
 from tests.helpers.finished_runs import write_run
 from tests.helpers.head_runs import MODEL, head_rows

@@ -22,14 +22,9 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
-import pytest
 from gcp_storage_emulator.server import create_server
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
-
-from tests.helpers.http_server import closed_port
-from transforms.errors import UserError
-from transforms.storage import files
 
 BUCKET = "bkt"
 
@@ -57,7 +52,7 @@ class Fault:
 
 
 class Cloud:
-    """The server that tests talk to.
+    """The server that tests and benchmarks talk to.
 
     Attributes:
         url: of the proxy.
@@ -141,7 +136,7 @@ class Cloud:
 @contextlib.contextmanager
 def run_cloud() -> Iterator[Cloud]:
     """Runs emulator and proxy; there is one empty bucket."""
-    emulator_port = closed_port()
+    emulator_port = _free_port()
     emulator = create_server("127.0.0.1", emulator_port, in_memory=True, default_bucket=BUCKET)
     emulator.start()
 
@@ -165,6 +160,13 @@ def run_cloud() -> Iterator[Cloud]:
         finally:
             httpd.shutdown()
             emulator.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class _Server(ThreadingHTTPServer):
@@ -296,12 +298,3 @@ def _page(listing: dict[str, Any], query: dict[str, str], most: int) -> dict[str
         "prefixes": [value for _, value in entries[:most] if isinstance(value, str)],
     }
     return page | ({"nextPageToken": entries[most][0]} if len(entries) > most else {})
-
-
-MEDIA = "/download/storage/v1/b/bkt/o/a.jpg"
-
-
-def refusal_of(path: str) -> str:
-    with pytest.raises(UserError) as raised:
-        files.require_access(path, what=f"--input {path}")
-    return str(raised.value)

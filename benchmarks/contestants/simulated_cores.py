@@ -1,0 +1,54 @@
+"""Labels as a machine of so many cores would if loading a picture took 2 ms: each load sleeps.
+
+    python simulated_cores.py CORES label --input FOLDER ...
+
+The network and everything else run as they are, on the cores that there are. Sleep does not
+contend for Python's lock as real work does: this shows where a run waits for itself, not how fast
+such a machine is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+_SECONDS = 0.002
+
+_LOADERS = ("transforms.loader", "transforms.images.loader")
+"""Where `load` is called, in versions to compare with and now. The earlier place comes first: an
+installation from a checkout finds today's modules beside those of an earlier version."""
+
+
+def load(data: bytes, how: Any = None, **changed: Any) -> tuple[Any, int, int, str]:  # noqa: ARG001
+    """Stands for `transforms.images.preprocess.load`."""
+    time.sleep(_SECONDS)
+    size = changed["size"] if how is None else how.size
+    return np.zeros((size, size, 3), np.uint8), 500, 375, "JPEG"
+
+
+def _loader() -> Any:
+    earlier, now = _LOADERS
+    try:
+        return importlib.import_module(earlier)
+    except ModuleNotFoundError:
+        return importlib.import_module(now)
+
+
+def main() -> None:
+    """Changes how many cores there seem to be, then runs the command."""
+    cores = int(sys.argv.pop(1))
+    os.sched_getaffinity = lambda _: set(range(cores))
+    os.cpu_count = lambda: cores
+    _loader().load = load
+    from pipeline.cli import main as run
+
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()
