@@ -52,7 +52,7 @@ class Fault:
 
 
 class Cloud:
-    """The server that tests talk to.
+    """The server that tests and benchmarks talk to.
 
     Attributes:
         url: of the proxy.
@@ -298,6 +298,3 @@ def _page(listing: dict[str, Any], query: dict[str, str], most: int) -> dict[str
         "prefixes": [value for _, value in entries[:most] if isinstance(value, str)],
     }
     return page | ({"nextPageToken": entries[most][0]} if len(entries) > most else {})
-
-
-MEDIA = "/download/storage/v1/b/bkt/o/a.jpg"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.helpers.refusals import refusal_of
+from tests.helpers.storage import refusal_of
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.emulator import MEDIA, Cloud
+from deploy.emulator import Cloud
 from tests.helpers.http_server import closed_port
-from tests.helpers.refusals import refusal_of
 from tests.helpers.root import ROOT
+from tests.helpers.storage import MEDIA, refusal_of
 from transforms.errors import UserError
 from transforms.storage import gcs, gcs_client
 

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from deploy.emulator import BUCKET, MEDIA, Cloud
+from deploy.emulator import BUCKET, Cloud
+from tests.helpers.storage import MEDIA
 from transforms.failures import Reason
 from transforms.storage import files, gcs, gcs_read
 
