@@ -23,8 +23,7 @@ from pipeline.report import command as report
 from pipeline.run import label_command, plan_command
 from pipeline.verify import command as verify
 from transforms._version import VERSION
-from transforms.errors import UsageError, UserError
-from transforms.failures import one_line
+from transforms.errors import UsageError, UserError, one_line
 from transforms.kernel import installed
 from transforms.storage.addresses import text
 

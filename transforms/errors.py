@@ -43,3 +43,15 @@ class MissingExtraError(UserError):
 
     An input there stops the run before it starts; one row of an input list costs that row.
     """
+
+
+MAX_MESSAGE = 200
+"""Characters of a message at most; what a decoder says of hostile data may be very long."""
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks, control characters and passwords, `MAX_MESSAGE` at most."""
+    # A little more than is kept, so that a huge text is not walked through.
+    printable = "".join(c if c.isprintable() else " " for c in text[: 4 * MAX_MESSAGE])
+    line = without_passwords(" ".join(printable.split()))
+    return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 3] + "..."

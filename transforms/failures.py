@@ -5,11 +5,8 @@ from __future__ import annotations
 import errno
 from enum import StrEnum
 
-from transforms.errors import without_passwords
+from transforms.errors import one_line
 from transforms.records import Failure, ImageRef
-
-MAX_MESSAGE = 200
-"""Characters of a message at most; what a decoder says of hostile data may be very long."""
 
 
 class Stage(StrEnum):
@@ -115,11 +112,3 @@ def failure(ref: ImageRef, stage: Stage, error: ImageError) -> Failure:
 def read_failure(uri: str, reason: Reason, message: str) -> Failure:
     """The record of something named that could not be read."""
     return failure(ImageRef(uri), Stage.READ, ImageError(reason, message))
-
-
-def one_line(text: str) -> str:
-    """The text without line breaks, control characters and passwords, `MAX_MESSAGE` at most."""
-    # A little more than is kept, so that a huge text is not walked through.
-    printable = "".join(c if c.isprintable() else " " for c in text[: 4 * MAX_MESSAGE])
-    line = without_passwords(" ".join(printable.split()))
-    return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 3] + "..."

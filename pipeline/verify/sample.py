@@ -17,6 +17,7 @@ from transforms.inputs.archives.members import named_archive
 from transforms.records import Failure, ImageRef, Prediction
 from transforms.resume.row_values import DECIDING, Made, is_outdated
 from transforms.rows.schema import prediction_table
+from transforms.storage.addresses import name_of
 
 _COMPARED = [name for name in Prediction._fields if name not in ("uri", "meta")]
 
@@ -92,10 +93,11 @@ def label_again(rows: pa.Table, relabel: Relabeller) -> Compared:
         relabel: labels as the run did.
     """
     uris: list[str] = rows.column("uri").to_pylist()
-    now = {result.uri: result for result in _labelled(uris, relabel)}
+    names = [name_of(uri) for uri in uris]
+    now = {result.uri: result for result in _labelled(names, relabel)}
     compared = Compared(0, [], [], [], [])
-    for at, uri in enumerate(uris):
-        row, result = rows.slice(at, 1), now[uri]
+    for at, (uri, name) in enumerate(zip(uris, names, strict=True)):
+        row, result = rows.slice(at, 1), now[name]
         problems = _problems(row, result)
         if problems is not None:
             compared.problems.extend(problems)

@@ -7,8 +7,8 @@ import pickle
 
 import pytest
 
-from transforms.errors import UserError
-from transforms.failures import MAX_MESSAGE, ImageError, Reason, Stage, failure, read_failure
+from transforms.errors import MAX_MESSAGE, UserError
+from transforms.failures import ImageError, Reason, Stage, failure, read_failure
 from transforms.records import Failure, ImageRef
 
 
@@ -19,6 +19,7 @@ def test_the_codes_are_those_of_the_output_format() -> None:
         "not_a_file",
         "permission_denied",
         "unsupported_uri",
+        "unsupported_format",
         "bad_manifest_row",
         "too_large_bytes",
         "damaged_shard",
@@ -54,7 +55,7 @@ def test_only_trouble_of_the_storage_is_retryable() -> None:
         (errno.ETIMEDOUT, "timeout"),
         (errno.ECONNRESET, "unavailable"),
         (errno.EIO, "io_error"),
-        (errno.ELOOP, "io_error"),
+        (errno.ELOOP, "not_found"),
     ],
 )
 def test_errors_of_the_operating_system(number: int, expected: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from transforms.failures import MAX_MESSAGE
+from transforms.errors import MAX_MESSAGE
 
 _UNREPRESENTABLE = (pa.ArrowException, ValueError, OverflowError, LookupError, TypeError)
 """What `as_py` raises: `OverflowError` for dates, `KeyError` for zones, else `ValueError`."""

@@ -28,8 +28,7 @@ from google.cloud import storage
 from google.cloud.storage.exceptions import InvalidResponse
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from transforms.errors import UserError
-from transforms.failures import one_line
+from transforms.errors import UserError, one_line
 
 CONNECT_S = 5.0
 STALL_S = 20.0

@@ -25,8 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.parsers import ResponseParserError
 
 from transforms import beam_internals
-from transforms.errors import UserError
-from transforms.failures import one_line
+from transforms.errors import UserError, one_line
 from transforms.storage.content import Content, Reserve, require_at_most
 
 _SETTINGS = Config(
