@@ -67,7 +67,7 @@ def _explanation(error: Exception) -> str:
         return died
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     last = re.sub(r" \[while running '[^']*'\]$", "", lines[-1] if lines else type(error).__name__)
-    name, found, message = last.partition(f"{UserError.__name__}: ")
-    if isinstance(error, UserError) or found:
-        return message or name
+    ours = re.search(rf"\b{re.escape(UserError.__module__)}\.\w+: ", last)  # any of the module
+    if isinstance(error, UserError) or ours:
+        return last[ours.end() :] if ours else last
     return f"the run has failed: {last} (--verbose shows the traceback)"

@@ -506,7 +506,7 @@ resolve("gs://bucket/m.tflite")
 """
     done = run(code)
     assert done.stderr.strip().splitlines()[-1] == (
-        "transforms.errors.UserError: gs:// needs an extra: pip install 'quantlabel[gcp]'"
+        "transforms.errors.MissingExtraError: gs:// needs an extra: pip install 'quantlabel[gcp]'"
     )
 
 
