@@ -18,7 +18,7 @@ def test_a_bundle_of_this_machine_waits_for_its_sampler_no_longer_than_it_must()
 @pytest.mark.parametrize("name", ["UserError", "UsageError", "MissingExtraError"])
 def test_an_error_of_ours_is_told_without_what_beam_puts_around_it(name: str) -> None:
     error = RuntimeError(
-        f"Traceback\n  File x\ntransforms.errors.{name}: gs:// needs an extra [while running 'Load']"
+        f"Traceback\ntransforms.errors.{name}: gs:// needs an extra [while running 'Load']"
     )
     assert runner._explanation(error) == "gs:// needs an extra"
 
