@@ -14,6 +14,7 @@ import pytest
 from tests.helpers.archives import write_tar, write_tfrecord
 from transforms.inputs.archives.base import Skipped
 from transforms.inputs.archives.members import Found, Member, read_members
+from transforms.inputs.archives.parquet import parquet_content
 from transforms.records import Failure, ImageRef
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -113,6 +114,22 @@ def test_bytes_that_are_no_pictures_are_one_failure(tmp_path: Path, image_key: s
         assert isinstance(found[0], Failure)
         assert (found[0].uri, found[0].reason) == (ref.uri, "no_pictures")
         assert "the bytes in the column 'g' are no pictures" in found[0].message
+
+
+@pytest.mark.parametrize("name", ["image", "blob", ""])
+@pytest.mark.parametrize("other", [PNG, "text"])
+def test_two_columns_of_one_name_are_one_failure(
+    tmp_path: Path, name: str, other: bytes | str
+) -> None:
+    table = pa.Table.from_arrays([pa.array([PNG]), pa.array([other])], names=[name, name])
+    pq.write_table(table, tmp_path / "x.parquet")
+    assert parquet_content(str(tmp_path / "x.parquet"), image_key=None) == "pictures"
+    (failure,) = _found(tmp_path / "x.parquet")
+    assert isinstance(failure, Failure)
+    assert (failure.reason, failure.message) == (
+        "no_pictures",
+        f"several columns are called {name!r}; give each a name of its own",
+    )
 
 
 def test_records_of_ours_are_one_skip_each_and_no_failure(tmp_path: Path) -> None:
