@@ -82,6 +82,7 @@ def test_a_tar_names_what_it_holds_besides_pictures(tmp_path: Path) -> None:
     names = [
         "./a.jpg",
         "b.heic",
+        "b.jls",
         "c.nef",
         "d.zip",
         "e.tar",
@@ -94,6 +95,7 @@ def test_a_tar_names_what_it_holds_besides_pictures(tmp_path: Path) -> None:
     assert _outcomes(tmp_path / "x.tar") == [
         ("./a.jpg", "picture"),
         ("b.heic", "picture"),  # its content tells
+        ("b.jls", "picture"),
         ("c.nef", "unsupported_format"),
         ("d.zip", "unsupported_format"),
         ("e.tar", "unsupported_format"),
