@@ -18,6 +18,7 @@ from pipeline.explore.near_duplicates import COLUMNS, Groups, find_groups
 from pipeline.explore.options import DuplicatesOptions
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms._version import VERSION
+from transforms.inputs.archives.parquet import VERSION_KEY
 from transforms.rows.marker import mark_files
 from transforms.rows.names import DUPLICATES_FILE, GROUPS_FILE
 from transforms.storage import files
@@ -45,7 +46,7 @@ def duplicates(options: DuplicatesOptions) -> tuple[dict[str, Any], pa.Table]:
         count=run.manifest.predictions,
         threshold=options.threshold,
     )
-    table = _described(run, groups)
+    table = _described(run, groups).replace_schema_metadata({VERSION_KEY: run.manifest.version})
     summary = _summary(options, run, groups, table)
     with files.create(files.join(options.folder, GROUPS_FILE)) as file:
         pq.write_table(table, file, compression="zstd")

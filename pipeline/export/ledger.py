@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from pipeline.export.source import Counts, Source
 from pipeline.run.folder.finished import FinishedRun
+from transforms.inputs.archives.parquet import VERSION_KEY
 from transforms.inputs.listing import list_input
 from transforms.inputs.skips import Skipped
 from transforms.rows.kinds import RowKind
@@ -43,9 +44,10 @@ def write_ledger(source: Source, folder: str) -> Counts:
     """
     run = source.run
     rows = skipped = 0
+    schema = _SCHEMA.with_metadata({VERSION_KEY: run.manifest.version})
     with (
         files.create(files.join(folder, FILE)) as file,
-        pq.ParquetWriter(file, _SCHEMA, compression="zstd") as writer,
+        pq.ParquetWriter(file, schema, compression="zstd") as writer,
     ):
         for table in _outcomes(run):
             writer.write_table(table)

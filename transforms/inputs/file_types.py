@@ -31,6 +31,7 @@ _PICTURES = {
     "HEIC": "heic heics heif heifs hif",
     "AVIF": "avif avifs",
     "JPEG 2000": "j2c j2k jp2 jpc jpf jpm jpx",
+    "JPEG-LS": "jls",
     "JPEG XL": "jxl",
     "JPEG XR": "hdp jxr wdp",
     "Photoshop": "psb psd",

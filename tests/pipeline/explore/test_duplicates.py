@@ -16,6 +16,7 @@ from pipeline.report.duplicates import near_identical
 from pipeline.run.folder.finished import open_run
 from tests.helpers.finished_runs import write_run
 from tests.helpers.rows import prediction
+from transforms.inputs.archives.parquet import parquet_content
 from transforms.records import Prediction
 
 
@@ -49,6 +50,7 @@ def test_groups_are_written_with_the_best_picture_first(
     summary = json.loads(capsys.readouterr().out)
     counts = ("pictures", "groups", "in_groups", "identical", "could_go", "threshold")
     assert [summary[name] for name in counts] == [6, 2, 4, 2, 2, 0.95]
+    assert parquet_content(str(run / "duplicates/groups.parquet"), image_key=None) == "results"
     table = pq.read_table(run / "duplicates/groups.parquet").to_pylist()
     assert [row["uri"] for row in table] == _names([2, 4, 5, 3])
     assert [row["group"] for row in table] == [0, 0, 1, 1]

@@ -10,6 +10,7 @@ from tests.helpers.exports import exported
 from tests.helpers.finished_runs import write_run
 from tests.helpers.root import ROOT
 from tests.helpers.rows import prediction
+from transforms.inputs.archives.parquet import parquet_content
 from transforms.records import Failure
 
 
@@ -30,6 +31,7 @@ def test_the_ledger_names_every_listed_thing_and_joins_with_an_inventory(tmp_pat
     summary = exported(run, "ledger")
     assert (summary["rows"], summary["left_out"]) == (8, 2)
     ledger = str(run / "export/ledger/ledger.parquet")
+    assert parquet_content(ledger, image_key=None) == "results"
     assert duckdb.sql(f"SELECT * FROM '{ledger}' ORDER BY uri").fetchall() == [
         (f"{folder}/notes.odd", None, None, "skipped", "other", None),
         *(

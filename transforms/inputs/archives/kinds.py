@@ -39,7 +39,7 @@ TAR = ArchiveKind(".tar", re.compile(r"\.(tar|tar\.gz|tgz)$", re.IGNORECASE), ta
 # writes its names in lower case.
 TFRECORD = ArchiveKind(
     ".tfrecord",
-    re.compile(r"(?i:\.tfrecords?(-\d+-of-\d+)?(\.gz)?)$|/[^/.]*-\d{5}-of-\d{5}$"),
+    re.compile(r"(?i:\.tfrec(?:ords?)?(-\d+-of-\d+)?(\.gz)?)$|/[^/.]*-\d{5}-of-\d{5}$"),
     tfrecord_entries,
 )
 

@@ -92,7 +92,12 @@ def image_column(schema: pa.Schema, *, image_key: str | None) -> str:
         ImageError: there is none, or there are several.
     """
     possible = picture_columns(schema, image_key=image_key)
-    if len(possible) == 1:
+    if len(set(possible)) == 1:
+        if schema.names.count(possible[0]) > 1:
+            raise ImageError(
+                Reason.NO_PICTURES,
+                f"several columns are called {possible[0]!r}; give each a name of its own",
+            )
         return possible[0]
     if possible:
         raise ImageError(
@@ -139,7 +144,8 @@ def looks_like_pictures(parquet: pq.ParquetFile, column: str) -> bool:
     Columns of bytes hold geometries, hashes and vectors as well. One with the name of a picture, or
     that Hugging Face's `datasets` has written, struct<bytes, path>, holds what it says.
     """
-    if pa.types.is_struct(columns_of(parquet).field(column).type) or _MEANT.search(column):
+    named = [field for field in columns_of(parquet) if field.name == column]  # names may repeat
+    if any(pa.types.is_struct(field.type) for field in named) or _MEANT.search(column):
         return True
     try:
         batch = next(parquet.iter_batches(batch_size=_LOOKED_AT, columns=[column]), None)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.helpers.archives import write_tar, write_tfrecord
 from transforms.inputs.archives.members import Found, Member, read_members
+from transforms.inputs.archives.parquet import parquet_content
 from transforms.inputs.skips import Skipped
 from transforms.records import Failure, ImageRef
 
@@ -81,6 +82,7 @@ def test_a_tar_names_what_it_holds_besides_pictures(tmp_path: Path) -> None:
     names = [
         "./a.jpg",
         "b.heic",
+        "b.jls",
         "c.nef",
         "d.zip",
         "e.tar",
@@ -93,6 +95,7 @@ def test_a_tar_names_what_it_holds_besides_pictures(tmp_path: Path) -> None:
     assert _outcomes(tmp_path / "x.tar") == [
         ("./a.jpg", "picture"),
         ("b.heic", "picture"),  # its content tells
+        ("b.jls", "picture"),
         ("c.nef", "unsupported_format"),
         ("d.zip", "unsupported_format"),
         ("e.tar", "unsupported_format"),
@@ -113,6 +116,22 @@ def test_bytes_that_are_no_pictures_are_one_failure(tmp_path: Path, image_key: s
         assert isinstance(found[0], Failure)
         assert (found[0].uri, found[0].reason) == (ref.uri, "no_pictures")
         assert "the bytes in the column 'g' are no pictures" in found[0].message
+
+
+@pytest.mark.parametrize("name", ["image", "blob", ""])
+@pytest.mark.parametrize("other", [PNG, "text"])
+def test_two_columns_of_one_name_are_one_failure(
+    tmp_path: Path, name: str, other: bytes | str
+) -> None:
+    table = pa.Table.from_arrays([pa.array([PNG]), pa.array([other])], names=[name, name])
+    pq.write_table(table, tmp_path / "x.parquet")
+    assert parquet_content(str(tmp_path / "x.parquet"), image_key=None) == "pictures"
+    (failure,) = _found(tmp_path / "x.parquet")
+    assert isinstance(failure, Failure)
+    assert (failure.reason, failure.message) == (
+        "no_pictures",
+        f"several columns are called {name!r}; give each a name of its own",
+    )
 
 
 def test_records_of_ours_are_one_skip_each_and_no_failure(tmp_path: Path) -> None:

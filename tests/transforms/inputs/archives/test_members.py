@@ -26,12 +26,14 @@ from transforms.records import ImageRef
         ("a.tgz", "tar"),
         ("a.tfrecord", "tfrecord"),
         ("a.tfrecords.gz", "tfrecord"),
+        ("train00-2071.tfrec", "tfrecord"),  # as Kaggle has them
         ("mnist-train.tfrecord-00000-of-00010", "tfrecord"),
         ("/data/train-00000-of-01024", "tfrecord"),
         ("a.parquet", "parquet"),
         ("/data/train-00000-of-01024.jpg", None),
         ("a.tar.jpg", None),
         ("a.gz", None),
+        ("a.tfrecipe", None),
         ("tar", None),
     ],
 )
