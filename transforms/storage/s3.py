@@ -21,7 +21,7 @@ import boto3
 from apache_beam.options.pipeline_options import PipelineOptions, S3Options
 from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
 from transforms import beam_internals
@@ -258,6 +258,8 @@ def _translated(path: str) -> Iterator[None]:
         ) from error
     except ClientError as error:
         raise status_error(_status(error), path, str(error)) from error
+    except ParamValidationError as error:  # no such name can be: nothing was sent
+        raise FileNotFoundError(errno.ENOENT, "expected s3://BUCKET/OBJECT", path) from error
     except (BotoCoreError, S3UploadFailedError) as error:
         raise status_error(None, path, str(error)) from error
     except _NONSENSE as error:

@@ -116,7 +116,7 @@ def test_s3_gives_the_rows_of_the_same_folder(
 
 
 def test_a_manifest_there_may_name_what_is_gone(bucket: Bucket, stand_in_file: Path) -> None:
-    lines = b"photos/000000.jpg\nphotos/gone.jpg\ns3://no-such/a.jpg\nphotos/empty.jpg\n"
+    lines = b"photos/000000.jpg\nphotos/gone.jpg\ns3://no-such/a.jpg\ns3://bkt\nphotos/empty.jpg\n"
     bucket.put("photos/empty.jpg", b"")
     manifest = bucket.put("list.txt", lines)
     words = ("--input", manifest, "--output", "s3://bkt/o", "--model", stand_in_file)
@@ -128,6 +128,7 @@ def test_a_manifest_there_may_name_what_is_gone(bucket: Bucket, stand_in_file: P
     } == {
         ("s3://bkt/photos/gone.jpg", "read", "not_found", False),
         ("s3://no-such/a.jpg", "read", "not_found", False),
+        ("s3://bkt", "read", "not_found", False),
         ("s3://bkt/photos/empty.jpg", "decode", "empty", False),
     }
     assert [row["uri"] for row in _rows("s3://bkt/o")] == ["s3://bkt/photos/000000.jpg"]
