@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.cli import main
 from transforms._version import VERSION
+from transforms.kernel import installed
 
 
 def test_commands_come_in_the_order_of_the_work(capsys: pytest.CaptureFixture[str]) -> None:
@@ -22,7 +23,7 @@ def test_commands_come_in_the_order_of_the_work(capsys: pytest.CaptureFixture[st
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--version"])
-    assert capsys.readouterr().out == f"quantlabel {VERSION}\n"
+    assert capsys.readouterr().out == f"quantlabel {VERSION}\nkernel  {installed()}\n"
 
 
 def test_a_flag_of_beam_is_for_commands_that_run_beam(capsys: pytest.CaptureFixture[str]) -> None:
