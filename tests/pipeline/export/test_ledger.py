@@ -32,7 +32,7 @@ def test_the_ledger_names_every_listed_thing_and_joins_with_an_inventory(tmp_pat
     assert (summary["rows"], summary["left_out"]) == (8, 2)
     ledger = str(run / "export/ledger/ledger.parquet")
     assert parquet_content(ledger, image_key=None) == "results"
-    assert duckdb.sql(f"SELECT * FROM '{ledger}' ORDER BY uri").fetchall() == [
+    assert duckdb.connect().execute(f"SELECT * FROM '{ledger}' ORDER BY uri").fetchall() == [
         (f"{folder}/notes.odd", None, None, "skipped", "other", None),
         *(
             (
@@ -55,7 +55,7 @@ def test_the_ledger_names_every_listed_thing_and_joins_with_an_inventory(tmp_pat
     query = page.partition("<!-- ledger -->\n```sql\n")[2].partition("```")[0]
     query = query.replace("'inventory.csv'", f"'{tmp_path}/inventory.csv'")
     query = query.replace("'labels/", f"'{run}/")
-    assert sorted(duckdb.sql(query).fetchall()) == [
+    assert sorted(duckdb.connect().execute(query).fetchall()) == [
         ("a.jpg", 7, "8", "failure"),
         ("c.jpg", 7, None, None),
     ]

@@ -298,7 +298,7 @@ def test_a_model_that_changed_before_the_run_is_resumed(
     _kill(run)
     model.write_bytes(stand_in(seed=7))
     again = start_label(collection.photos, tmp_path / "out", model, "--resume")
-    assert "were made otherwise (model " in _finish(again, status=1)
+    assert "were made otherwise (--model " in _finish(again, status=1)
     assert _resumed(collection, tmp_path / "out") == collection.rows
 
 
