@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-_FORMULA = re.compile(r"'*(?:[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+_FORMULA = re.compile(r"'*\s*[\t\r\n=+\-@\uff1d\uff0b\uff0d\uff20]")
 """Apostrophes are counted in, so that text which has some already comes back with as many."""
 
 _MARK = "'"

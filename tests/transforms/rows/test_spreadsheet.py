@@ -26,6 +26,7 @@ from transforms.rows.spreadsheet import from_cell, harmless
         "\uff0d1",
         "\uff201",
         "\tplain",
+        " \r",
     ],
 )
 def test_what_begins_like_a_formula_begins_with_an_apostrophe(text: str) -> None:
