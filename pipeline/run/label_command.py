@@ -7,7 +7,11 @@ from contextlib import nullcontext
 from typing import Any
 
 from pipeline.console.parser import add_command
-from pipeline.console.startup import imports_uncollected, share_memory_with_arrow
+from pipeline.console.startup import (
+    imports_uncollected,
+    one_thread_for_products,
+    share_memory_with_arrow,
+)
 from pipeline.run.flags import add_data, add_network_and_limits, label_options
 from pipeline.run.options import REUSE_BY, LabelOptions
 from transforms.beam_internals import without_cloud_services
@@ -102,6 +106,7 @@ def add(commands: Any) -> None:
 
 def _label(arguments: argparse.Namespace) -> None:
     share_memory_with_arrow()
+    one_thread_for_products()
     options = label_options(arguments)
     is_lean = arguments.owns_process and options.is_here
     with imports_uncollected(), without_cloud_services() if is_lean else nullcontext():
