@@ -10,14 +10,17 @@ use crate::simd::Steps;
 /// No encoder of 8 bits goes beyond, and libjpeg does not look.
 const MOST_DC: i32 = 2047;
 
+/// Bytes of a file from which on larger tables are worth their making.
+const LONG: usize = 500_000;
+
 const END_OF_IMAGE: u8 = 0xD9;
 const FIRST_RESTART: u8 = 0xD0;
 
 /// One block of a unit.
-struct Place<'a> {
+struct Place<'a, const SKIPS: usize> {
     plane: usize,
     dc: &'a DcTable,
-    ac: &'a AcTable,
+    ac: &'a AcTable<SKIPS>,
     /// Blocks of the component in one unit, across and down.
     across: usize,
     down: usize,
@@ -31,7 +34,21 @@ struct Place<'a> {
 /// The data must be sound to the end, and the end marker must follow at once.
 #[inline(always)]
 pub fn decode(inner: impl Steps, data: &[u8], header: &Header, planes: &mut [Plane]) -> Taken<()> {
-    let (dc_tables, ac_tables) = tables(header)?;
+    if data.len() < LONG {
+        decode_with::<2048>(inner, data, header, planes)
+    } else {
+        decode_with::<8192>(inner, data, header, planes)
+    }
+}
+
+#[inline(always)]
+fn decode_with<const SKIPS: usize>(
+    inner: impl Steps,
+    data: &[u8],
+    header: &Header,
+    planes: &mut [Plane],
+) -> Taken<()> {
+    let (dc_tables, ac_tables) = tables::<SKIPS>(header)?;
     let single = planes.len() == 1;
     let (max_h, max_v) = if single { (1, 1) } else { header.max_sampling() };
     let units_across = header.width.div_ceil(8 * max_h);
@@ -40,6 +57,7 @@ pub fn decode(inner: impl Steps, data: &[u8], header: &Header, planes: &mut [Pla
 
     let mut bits = Bits::new(data, header.scan);
     let mut before = [0i32; 3]; // DC of the block before, by component
+    let mut samples: Samples = [[0; 8]; 8];
     let mut until_restart = header.restart_interval;
     let mut restarts = 0u8;
     for unit_row in 0..units_down {
@@ -73,10 +91,10 @@ pub fn decode(inner: impl Steps, data: &[u8], header: &Header, planes: &mut [Pla
                 };
                 match needed {
                     Some((rows, at)) => {
-                        let samples = block(inner, &mut bits, *dc, place.ac, &plane.steps)?;
+                        read(inner, &mut bits, *dc, place.ac, &plane.steps, &mut samples)?;
                         plane.store(rows, at, &samples);
                     }
-                    None => place.ac.skip_block(&mut bits)?,
+                    None => inner.skip_block(place.ac, &mut bits)?,
                 }
             }
         }
@@ -90,7 +108,7 @@ pub fn decode(inner: impl Steps, data: &[u8], header: &Header, planes: &mut [Pla
 type Tables<T> = [Option<Box<T>>; 4];
 
 /// The tables that the scan uses.
-fn tables(header: &Header) -> Taken<(Tables<DcTable>, Tables<AcTable>)> {
+fn tables<const SKIPS: usize>(header: &Header) -> Taken<(Tables<DcTable>, Tables<AcTable<SKIPS>>)> {
     let (mut dc, mut ac) = ([const { None }; 4], [const { None }; 4]);
     let given = |codes: &[Option<Code>; 4], i: usize| codes[i].clone().ok_or(NotTaken);
     for component in &header.components {
@@ -105,11 +123,11 @@ fn tables(header: &Header) -> Taken<(Tables<DcTable>, Tables<AcTable>)> {
 }
 
 /// The blocks of one unit, in the order of the stream.
-fn places<'a>(
+fn places<'a, const SKIPS: usize>(
     planes: &[Plane],
     dc_tables: &'a Tables<DcTable>,
-    ac_tables: &'a Tables<AcTable>,
-) -> Taken<Vec<Place<'a>>> {
+    ac_tables: &'a Tables<AcTable<SKIPS>>,
+) -> Taken<Vec<Place<'a, SKIPS>>> {
     let mut places = Vec::new();
     for (plane, Plane { component, .. }) in planes.iter().enumerate() {
         let (across, down) = match planes {
@@ -129,17 +147,19 @@ fn places<'a>(
 
 /// Reads the AC coefficients of a block and transforms it.
 #[inline(always)]
-fn block(
+fn read<const SKIPS: usize>(
     inner: impl Steps,
     bits: &mut Bits,
     dc: i32,
-    table: &AcTable,
+    table: &AcTable<SKIPS>,
     steps: &[i32; 64],
-) -> Taken<Samples> {
+    to: &mut Samples,
+) -> Taken<()> {
     let mut block: Block = [0; 128];
     block[0] = dc as i16;
-    if !table.read_block(bits, &mut block)? {
-        return Ok([[flat(dc, steps[0])?; 8]; 8]);
+    if !inner.read_block(table, bits, &mut block)? {
+        *to = [[flat(dc, steps[0])?; 8]; 8];
+        return Ok(());
     }
-    inner.transform(&block, steps)
+    inner.transform(&block, steps, to)
 }
