@@ -17,7 +17,7 @@ const END_OF_IMAGE: u8 = 0xD9;
 const FIRST_RESTART: u8 = 0xD0;
 
 /// One block of a unit.
-struct Place<'a, const SKIPS: usize> {
+pub struct Place<'a, const SKIPS: usize> {
     plane: usize,
     dc: &'a DcTable,
     ac: &'a AcTable<SKIPS>,
@@ -27,6 +27,44 @@ struct Place<'a, const SKIPS: usize> {
     /// Which one this is.
     column: usize,
     row: usize,
+}
+
+impl<const SKIPS: usize> Place<'_, SKIPS> {
+    /// The column of blocks, in a unit.
+    #[inline(always)]
+    fn at(&self, unit: usize) -> usize {
+        unit * self.across + self.column
+    }
+
+    /// The next DC coefficient.
+    ///
+    /// Args: those of the blocks before, by component.
+    #[inline(always)]
+    fn next_dc(&self, bits: &mut Bits, before: &mut [i32; 3]) -> Taken<i32> {
+        bits.ensure(SYMBOL_BITS);
+        let dc = &mut before[self.plane];
+        *dc += self.dc.next(bits)?;
+        if dc.abs() > MOST_DC { Err(NotTaken) } else { Ok(*dc) }
+    }
+}
+
+/// Passes units that nothing needs.
+#[inline(always)]
+pub fn skip_units<const SKIPS: usize>(
+    places: &[Place<SKIPS>],
+    count: usize,
+    kept: &mut Bits,
+    before: &mut [i32; 3],
+) -> Taken<()> {
+    let mut bits = *kept; // a copy stays in registers
+    for _ in 0..count {
+        for place in places {
+            place.next_dc(&mut bits, before)?;
+            place.ac.skip_block(&mut bits)?;
+        }
+    }
+    *kept = bits;
+    Ok(())
 }
 
 /// Decodes the scan into the planes.
@@ -58,45 +96,56 @@ fn decode_with<const SKIPS: usize>(
     let mut bits = Bits::new(data, header.scan);
     let mut before = [0i32; 3]; // DC of the block before, by component
     let mut samples: Samples = [[0; 8]; 8];
-    let mut until_restart = header.restart_interval;
+    let interval = match header.restart_interval {
+        0 => usize::MAX,
+        units => units,
+    };
+    let mut until_restart = interval;
     let mut restarts = 0u8;
+    let needed: Vec<bool> = (0..units_across)
+        .map(|unit| {
+            places.iter().any(|place| planes[place.plane].place_of(place.at(unit)).is_some())
+        })
+        .collect();
     for unit_row in 0..units_down {
         let rows: Vec<Option<[u32; 8]>> = places
             .iter()
             .map(|place| planes[place.plane].rows_of(unit_row * place.down + place.row))
             .collect();
-        for unit in 0..units_across {
-            if header.restart_interval > 0 {
-                if until_restart == 0 {
-                    bits = bits.behind(FIRST_RESTART + (restarts & 7))?;
-                    restarts = restarts.wrapping_add(1);
-                    until_restart = header.restart_interval;
-                    before = [0; 3];
-                }
-                until_restart -= 1;
+        let is_needed = rows.iter().any(Option::is_some);
+        let mut unit = 0;
+        while unit < units_across {
+            if until_restart == 0 {
+                bits = bits.behind(FIRST_RESTART + (restarts & 7))?;
+                restarts = restarts.wrapping_add(1);
+                until_restart = interval;
+                before = [0; 3];
+            }
+            if !(is_needed && needed[unit]) {
+                let rest = needed[unit..].iter().take(until_restart);
+                let count = rest.take_while(|&&needed| !(is_needed && needed)).count();
+                inner.skip_units(&places, count, &mut bits, &mut before)?;
+                unit += count;
+                until_restart -= count;
+                continue;
             }
             for (place, rows) in places.iter().zip(&rows) {
                 let plane = &mut planes[place.plane];
-                bits.ensure(SYMBOL_BITS);
-                let dc = &mut before[place.plane];
-                *dc += place.dc.next(&mut bits)?;
-                if dc.abs() > MOST_DC {
-                    return Err(NotTaken);
-                }
+                let dc = place.next_dc(&mut bits, &mut before)?;
                 let needed = match rows {
-                    Some(rows) => plane
-                        .place_of(unit * place.across + place.column)
-                        .map(|place| (rows, place)),
+                    Some(rows) => plane.place_of(place.at(unit)).map(|place| (rows, place)),
                     None => None,
                 };
                 match needed {
                     Some((rows, at)) => {
-                        read(inner, &mut bits, *dc, place.ac, &plane.steps, &mut samples)?;
+                        read(inner, &mut bits, dc, place.ac, &plane.steps, &mut samples)?;
                         plane.store(rows, at, &samples);
                     }
                     None => inner.skip_block(place.ac, &mut bits)?,
                 }
             }
+            unit += 1;
+            until_restart -= 1;
         }
         if !bits.is_sound() {
             return Err(NotTaken);

@@ -8,6 +8,7 @@ use crate::jpeg_bits::Bits;
 use crate::jpeg_header::Taken;
 use crate::jpeg_huffman::{AcTable, Block};
 use crate::jpeg_idct::{self, Samples};
+use crate::jpeg_scan::{self, Place};
 use crate::taps;
 
 /// How the inner steps are done. Every way has the same results.
@@ -25,6 +26,15 @@ pub trait Steps: Copy {
 
     /// As `AcTable::skip_block`.
     fn skip_block<const N: usize>(self, table: &AcTable<N>, bits: &mut Bits) -> Taken<()>;
+
+    /// As `jpeg_scan::skip_units`.
+    fn skip_units<const N: usize>(
+        self,
+        places: &[Place<N>],
+        count: usize,
+        bits: &mut Bits,
+        before: &mut [i32; 3],
+    ) -> Taken<()>;
 
     /// As `jpeg_colour::convert`, for 16 pixels.
     fn convert(self, first: &mut [u8; 16], second: &mut [u8; 16], third: &mut [u8; 16]);
@@ -67,6 +77,17 @@ impl Steps for Plain {
     }
 
     #[inline(always)]
+    fn skip_units<const N: usize>(
+        self,
+        places: &[Place<N>],
+        count: usize,
+        bits: &mut Bits,
+        before: &mut [i32; 3],
+    ) -> Taken<()> {
+        jpeg_scan::skip_units(places, count, bits, before)
+    }
+
+    #[inline(always)]
     fn convert(self, first: &mut [u8; 16], second: &mut [u8; 16], third: &mut [u8; 16]) {
         crate::jpeg_colour::convert(first, second, third);
     }
@@ -86,7 +107,7 @@ pub use x86::Avx2;
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{AcTable, Bits, Block, Samples, Steps, Taken, Work, jpeg_idct};
+    use super::{AcTable, Bits, Block, Place, Samples, Steps, Taken, Work, jpeg_idct, jpeg_scan};
     use core::arch::x86_64::*;
 
     /// x86-64-v3, as far as it is used.
@@ -138,6 +159,18 @@ mod x86 {
         }
 
         #[inline(always)]
+        fn skip_units<const N: usize>(
+            self,
+            places: &[Place<N>],
+            count: usize,
+            bits: &mut Bits,
+            before: &mut [i32; 3],
+        ) -> Taken<()> {
+            // SAFETY: `self` is the proof.
+            unsafe { skip_units(places, count, bits, before) }
+        }
+
+        #[inline(always)]
         fn convert(self, first: &mut [u8; 16], second: &mut [u8; 16], third: &mut [u8; 16]) {
             // SAFETY: `self` is the proof.
             unsafe { convert(first, second, third) }
@@ -171,6 +204,18 @@ mod x86 {
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
     fn skip_block<const N: usize>(table: &AcTable<N>, bits: &mut Bits) -> Taken<()> {
         table.skip_block(bits)
+    }
+
+    /// Likewise.
+    #[inline(never)]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+    fn skip_units<const N: usize>(
+        places: &[Place<N>],
+        count: usize,
+        bits: &mut Bits,
+        before: &mut [i32; 3],
+    ) -> Taken<()> {
+        jpeg_scan::skip_units(places, count, bits, before)
     }
 
     #[cold]
