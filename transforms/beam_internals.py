@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 READ_IN = "2.77"
@@ -119,6 +119,49 @@ def flags(parser: argparse.ArgumentParser) -> list[str]:
     for group in _subclasses(PipelineOptions):
         group._add_argparse_args(parser)
     return [flag for action in parser._actions for flag in action.option_strings]
+
+
+def flags_of(groups: Iterable[Any]) -> argparse.ArgumentParser:
+    """A parser of the flags of some groups of Beam's options, which tells those that were given.
+
+    What was not given is absent from what it parses.
+
+    Args:
+        groups: subclasses of PipelineOptions.
+    """
+    require_version("PipelineOptions._add_argparse_args")
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for group in groups:
+        group._add_argparse_args(parser)
+    for action in parser._actions:
+        action.default = argparse.SUPPRESS
+    return parser
+
+
+def problems(flags: Any, runner: Any) -> list[str]:
+    """What Beam would refuse of its flags when a job is made; no storage is asked.
+
+    Args:
+        flags: PipelineOptions of a job for Dataflow.
+        runner: that will run the graph.
+    """
+    require_version("PipelineOptionsValidator")
+    from apache_beam.options.pipeline_options import GoogleCloudOptions, TestOptions
+    from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
+
+    validator = PipelineOptionsValidator(flags, runner)
+    cloud = flags.view_as(GoogleCloudOptions)
+    # Where none of them is right Beam makes a bucket of its own, without a word.
+    named = [name for name in ("temp_location", "staging_location") if getattr(cloud, name)]
+    found = [text for name in named for text in validator.validate_gcs_path(cloud, name)]
+    if found:
+        return found
+    tests = flags.view_as(TestOptions)
+    tests.dry_run = True  # or it asks for the policies of the buckets
+    try:
+        return list(validator.validate())
+    finally:
+        tests.dry_run = False
 
 
 def _subclasses(cls: Any) -> Iterator[Any]:

@@ -63,9 +63,10 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
             could not be written.
     """
     flags = beam_options(options)
-    if options.is_dataflow:
-        dataflow.prepare(flags, paths=[("DIR", options.folder)], command=_EXAMPLE)
     runs_on = runner.create(options)
+    if options.is_dataflow:
+        paths = [("DIR", options.folder)]
+        dataflow.prepare(options, flags, runs_on=runs_on, paths=paths, command=_EXAMPLE)
     run = open_run(options.folder)
     path = options.head or files.join(options.folder, FILE)
     head = read_head(path)
@@ -95,6 +96,8 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
         )
         if options.is_dataflow and not dataflow.waits(flags):
             pipeline.run()
+            if console is not None:
+                console.print(dataflow.template_note(flags), soft_wrap=True)
             return None
         try:
             runner.run(pipeline, options, console=console)

@@ -53,6 +53,7 @@ KEEP_ROWS = (
     "memory",
     "runner",
     "beam_args",
+    "allow_image",
 )
 """All other options: which pictures, where to, by what means. A test wants each in one of the two.
 """
