@@ -11,7 +11,8 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
-from pipeline.console.parser import Parser
+from pipeline.console.next_step import print_next
+from pipeline.console.parser import Parser, did_you_mean
 from pipeline.console.signals import as_interrupts
 from pipeline.evaluate import command as evaluate
 from pipeline.explore import duplicates_command, review_command, search_command
@@ -81,8 +82,9 @@ def _run(argv: Sequence[str] | None, received: Sequence[int]) -> int:
     command: Callable[[argparse.Namespace], None] = arguments.command
     try:
         if others and not arguments.takes_beam_flags:
-            raise UsageError(f"{others[0]}: not known to this command; see --help")
+            raise UsageError(_unknown(others[0], arguments))
         command(arguments)
+        print_next(arguments.name, arguments)
     except UserError as error:
         _trace(arguments)
         print(f"quantlabel: {error}", file=sys.stderr)
@@ -98,6 +100,14 @@ def _run(argv: Sequence[str] | None, received: Sequence[int]) -> int:
         print(f"quantlabel: interrupted; {said}", file=sys.stderr)
         return 128 + (received[0] if received else signal.SIGINT)
     return 0
+
+
+def _unknown(word: str, arguments: argparse.Namespace) -> str:
+    see = f"see quantlabel {arguments.name} --help"
+    if not word.startswith("-"):
+        return f"{text(word)}: one word too many; {see}"
+    flag = word.partition("=")[0]
+    return f"{text(flag)}: no flag of this command{did_you_mean(flag, arguments.flags)}; {see}"
 
 
 def _trace(arguments: argparse.Namespace) -> None:

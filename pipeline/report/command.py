@@ -35,10 +35,11 @@ def add(commands: Any) -> None:
 def _report(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
+    from pipeline.console.tables import output
     from pipeline.console.terminal import only_ours
     from pipeline.report.write import print_report, report
 
     options = ReportOptions(folder=arguments.folder, max_pictures=arguments.max_pictures)
     with only_ours(verbose=arguments.verbose) as stderr:
         written = report(options, console=Console(file=stderr))
-    print_report(written, console=Console())
+    print_report(written, console=output())

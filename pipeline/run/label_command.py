@@ -119,14 +119,13 @@ def add(commands: Any) -> None:
 
 
 def _show(would: Submission, options: LabelOptions) -> None:
-    from rich.console import Console
-
+    from pipeline.console.tables import output
     from pipeline.run.plan import plan, print_plan
     from pipeline.run.submission import print_submission
 
     expected = plan(PlanOptions(label=options))
-    print_submission(would, console=Console())
-    print_plan(expected, console=Console())
+    print_submission(would, console=output())
+    print_plan(expected, console=output())
     print("Nothing was written or submitted.")
 
 
@@ -143,6 +142,7 @@ def _label(arguments: argparse.Namespace) -> None:
     with imports_uncollected(), without_cloud_services() if is_lean else nullcontext():
         from rich.console import Console
 
+        from pipeline.console.tables import output
         from pipeline.console.terminal import only_ours
         from pipeline.run.launch import dry_run, label
         from pipeline.run.summary import print_summary
@@ -154,4 +154,4 @@ def _label(arguments: argparse.Namespace) -> None:
             return
         manifest = label(options, console=console)
     if manifest is not None and not arguments.quiet:
-        print_summary(manifest, folder=options.output, console=Console())
+        print_summary(manifest, folder=options.output, console=output())

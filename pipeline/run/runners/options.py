@@ -8,6 +8,7 @@ import difflib
 from typing import Any, NoReturn
 
 from transforms.errors import UsageError
+from transforms.storage.addresses import text
 
 LOCAL_RUNNERS = ("direct", "fnapi")
 
@@ -69,6 +70,8 @@ def beam_options(options: RunnerOptions) -> Any:
     flags_of_beam = beam_internals.flags(parser)
     known, unknown = parser.parse_known_args(list(options.beam_args))
     if unknown:
+        if not unknown[0].startswith("-"):
+            raise UsageError(f"{text(unknown[0])}: one word too many; see --help")
         flag = unknown[0].split("=")[0]
         close = difflib.get_close_matches(flag, flags_of_beam + _our_flags(options), n=1)
         hint = f"Did you mean {close[0]}?" if close else "See --help."
