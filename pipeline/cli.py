@@ -27,6 +27,7 @@ from transforms.errors import UsageError, UserError, one_line
 from transforms.kernel import installed
 from transforms.storage.addresses import text
 
+# In the order in which `--help` shows them.
 _COMMANDS = (
     label_command,
     plan_command,
@@ -41,7 +42,6 @@ _COMMANDS = (
     labels,
     model,
 )
-"""In the order in which `--help` shows them."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

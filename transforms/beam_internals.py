@@ -25,9 +25,9 @@ READ_IN = "2.77"
 
 _FILE_SYSTEMS = ("apache_beam.io.gcp.gcsfilesystem", "apache_beam.io.aws.s3filesystem")
 
+# What `import apache_beam` takes along where it is installed, and does without where it is not:
+# clients of BigQuery, Pub/Sub, MongoDB, Cloud Storage and S3, and pandas.
 _CLOUD_SERVICES = ("apache_beam.io.gcp.bigquery", "pymongo", "pandas", *_FILE_SYSTEMS)
-"""What `import apache_beam` takes along where it is installed, and does without where it is not:
-clients of BigQuery, Pub/Sub, MongoDB, Cloud Storage and S3, and pandas."""
 
 
 @contextlib.contextmanager

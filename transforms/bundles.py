@@ -16,8 +16,8 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
+# Rows that are packed at a time.
 _HELD = 50_000
-"""Rows that are packed at a time."""
 
 
 def pack(rows: Iterable[Sequence[Any]]) -> bytes:

@@ -44,6 +44,7 @@ def is_known(data: bytes) -> bool:
     return True
 
 
+# Of the ISO base media file format; those of films are left to `unknown_format`.
 _BRANDS = {
     **dict.fromkeys(
         (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"
@@ -51,8 +52,8 @@ _BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
     b"crx ": "camera raw (CR3)",
 }
-"""Of the ISO base media file format; those of films are left to `unknown_format`."""
 
+# Where a type has its mark, and what it is called.
 _UNREAD: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
     (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
@@ -90,7 +91,6 @@ _UNREAD: tuple[tuple[int, bytes, str], ...] = (
     (257, b"ustar", "tar, without the extension .tar"),
     (0, b"PAR1", "Parquet, without the extension .parquet"),
 )
-"""Where a type has its mark, and what it is called."""
 
 
 def _unread(data: bytes) -> str | None:

@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+# Bins of scores: whole percents, so that thresholds can be read off exactly.
 _FINE = 100
-"""Bins of scores: whole percents, so that thresholds can be read off exactly."""
 
 _EDGES = (np.arange(1, _FINE) / _FINE).astype(np.float32)
 
+# Bins of the reliability curve and of the calibration error, all of the same width.
 _BINS = 10
-"""Bins of the reliability curve and of the calibration error, all of the same width."""
 
 
 class ScoreCounts:

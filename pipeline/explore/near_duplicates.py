@@ -23,17 +23,17 @@ from transforms.errors import UserError
 
 COLUMNS = ("sha256", "embedding")
 
+# Links of a picture at most. A thousand copies of one picture need not all be linked pairwise.
 _NEIGHBOURS = 16
-"""Links of a picture at most. A thousand copies of one picture need not all be linked pairwise."""
 
+# Pictures up to which every pair is compared: that takes seconds, and an index misses a few.
 _EXACT = 20_000
-"""Pictures up to which every pair is compared: that takes seconds, and an index misses a few."""
 
+# Cells of the index that are searched for each picture.
 _PROBES = 16
-"""Cells of the index that are searched for each picture."""
 
+# Vectors a cell that the index is trained on; FAISS warns below 39.
 _TRAINING_PER_CELL = 64
-"""Vectors a cell that the index is trained on; FAISS warns below 39."""
 
 Tables = Callable[[], Iterable[pa.Table]]
 """Reads the predictions of a run from the beginning, with `COLUMNS`, in the same order each time.

@@ -37,8 +37,8 @@ CONFIG_FILE = "review/label_config.xml"
 RANDOM_SHARE = 0.1
 """Of the budget: 50 pictures of 500 put an accuracy within 14 points, 19 times of 20."""
 
+# Uncertain pictures that are clustered, for each that is wanted.
 _POOL = 10
-"""Uncertain pictures that are clustered, for each that is wanted."""
 
 _NETWORK = ("label", "score")
 _SHOWN = 10

@@ -12,8 +12,8 @@ from transforms.inputs.archives.base import IMAGE_EXTENSIONS
 from transforms.storage import files
 from transforms.storage.addresses import name_of
 
+# Bytes of a link's name without number and extension; file systems allow 255 in all.
 _MAX_NAME = 200
-"""Bytes of a link's name without number and extension; file systems allow 255 in all."""
 
 
 def write_image_folder(source: Source, folder: str) -> Counts:

@@ -30,8 +30,8 @@ TASKS_PER_FILE = 10_000
 MAX_CHOICES = 50
 """With more classes an annotator is offered the guesses for the picture instead of all of them."""
 
+# Tasks in memory; the rows are read once for each so many.
 _WINDOW = 20 * TASKS_PER_FILE
-"""Tasks in memory; the rows are read once for each so many."""
 
 
 def write_label_studio(source: Source, folder: str) -> Counts:

@@ -33,9 +33,9 @@ _EXAMPLES = 20
 _MISTAKES = 20
 _FIGURES = ("truth", "predicted", "precision", "recall")
 
+# scikit-learn's C. Of 0.001 to 100 it did best, in accuracy and likelihood, at telling dogs, other
+# animals and things apart on the 200 labelled photographs, five-fold.
 _INVERSE_PENALTY = 0.1
-"""scikit-learn's C. Of 0.001 to 100 it did best, in accuracy and likelihood, at telling dogs, other
-animals and things apart on the 200 labelled photographs, five-fold."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

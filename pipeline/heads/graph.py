@@ -28,11 +28,11 @@ from transforms.rows.shards import ROWS_PER_GROUP, Piece, write_piece
 from transforms.storage import files
 
 _TOP = 5
+# What the files with labels are called as well, beside those of the run.
 _KIND = RowKind.PREDICTION
-"""What the files with labels are called as well, beside those of the run."""
 
+# Rows labelled at a time: with 10,000 of them a run over 100,000 took 100 MB more.
 _ROWS = 2_000
-"""Rows labelled at a time: with 10,000 of them a run over 100,000 took 100 MB more."""
 
 SCHEMA = pa.schema(
     [

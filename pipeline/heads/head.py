@@ -116,11 +116,11 @@ def read_head(path: str) -> Head:
         ) from error
 
 
+# What numpy, zipfile and json raise for content that is not theirs.
 _NO_HEAD = (
     *(KeyError, ValueError, TypeError, EOFError, RecursionError),
     *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
 )
-"""What numpy, zipfile and json raise for content that is not theirs."""
 
 
 def _parsed(content: bytes) -> Head:

@@ -91,8 +91,8 @@ class FolderTruth:
 # --- from a table
 
 
+# Parts of a path: more than any has.
 _WHOLE = 1_000_000
-"""Parts of a path: more than any has."""
 
 
 class _Entry(NamedTuple):

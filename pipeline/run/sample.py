@@ -20,8 +20,8 @@ SIZE = 200
 """Pictures tried at most: a second or two of work, and shares known to about 7 points."""
 
 _ARCHIVES = 8
+# Of members held, of all archives together.
 _MEMBER_BYTES = 64 * 1024 * 1024
-"""Of members held, of all archives together."""
 
 _SEED = 0
 

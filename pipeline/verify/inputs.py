@@ -26,17 +26,17 @@ from transforms.records import Failure, ImageRef
 from transforms.storage import files as storage
 from transforms.storage.addresses import name_of, text
 
+# Pictures that are looked up at a time.
 _AT_ONCE = 1000
-"""Pictures that are looked up at a time."""
 
+# What is newer than this is no time at which something came: a clock was wrong.
 _CLOCKS_APART_S = 86_400.0
-"""What is newer than this is no time at which something came: a clock was wrong."""
 
+# Files that are asked at a time when they came to be there, some milliseconds each.
 _LOOKS_AT_ONCE = 32
-"""Files that are asked at a time when they came to be there, some milliseconds each."""
 
+# Failures that were the same when the run met them; others may have come up since.
 _OF_CONTENT = (Reason.BAD_LIST_ROW, Reason.DAMAGED_ARCHIVE, Reason.NO_PICTURES)
-"""Failures that were the same when the run met them; others may have come up since."""
 
 
 class _Picture(NamedTuple):

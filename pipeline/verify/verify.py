@@ -32,14 +32,14 @@ from transforms.rows.shards import Shard
 from transforms.storage import files as storage
 from transforms.storage.files import digest
 
+# Problems of a kind that are named; the others are counted.
 _SHOWN = 20
-"""Problems of a kind that are named; the others are counted."""
 
+# Pictures that are named for people where there is nothing wrong.
 _NAMED = 3
-"""Pictures that are named for people where there is nothing wrong."""
 
+# What readers take for a shard: they ask for `predictions-*.parquet`.
 _SHARD = re.compile(rf"({ANY_KIND})-.*\.({'|'.join(map(re.escape, FORMATS))})")
-"""What readers take for a shard: they ask for `predictions-*.parquet`."""
 
 
 @dataclasses.dataclass

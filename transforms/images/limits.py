@@ -76,11 +76,11 @@ def gif(data: bytes) -> bytes:
     return b"".join(kept)
 
 
+# An extension, a frame or the end; Pillow passes over any other byte.
 _GIF_BLOCK = re.compile(rb"[!,;]")
-"""An extension, a frame or the end; Pillow passes over any other byte."""
 
+# The extension that says which colour is transparent.
 _GRAPHIC_CONTROL = b"\xf9"
-"""The extension that says which colour is transparent."""
 
 
 def _end_of_blocks(data: bytes, at: int, budget: Iterator[int]) -> int:
@@ -111,12 +111,12 @@ def check_webp(data: bytes) -> None:
 # --- TIFF
 
 
+# Bytes of one value, by its type: TIFF 6.0, section 2, and BigTIFF.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _SIZES |= {16: 8, 17: 8, 18: 8}
-"""Bytes of one value, by its type: TIFF 6.0, section 2, and BigTIFF."""
 
+# Types whose values are handed on as one string.
 _OPAQUE = (1, 2, 7)
-"""Types whose values are handed on as one string."""
 
 
 class _Layout(NamedTuple):

@@ -27,8 +27,8 @@ from transforms.kernel import Kernel, check_kernel
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage.addresses import text
 
+# Encoded members of archives in flight, at most; one more if it is larger than that.
 _WAITING_BYTES = 128 * 1024 * 1024
-"""Encoded members of archives in flight, at most; one more if it is larger than that."""
 
 _ROWS_A_TALLY = 256
 

@@ -22,9 +22,9 @@ _LEAST_FETCHES = 64
 _FETCHES_A_CORE = 32
 
 
+# Remote pictures fetched at a time. A core labels 430 pictures a second, so at 50 ms a request 22
+# of them have to be under way; the rest covers slower ones.
 _MOST_FETCHES = 256
-"""Remote pictures fetched at a time. A core labels 430 pictures a second, so at 50 ms a request 22
-of them have to be under way; the rest covers slower ones."""
 
 
 class InFlight:

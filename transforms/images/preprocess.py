@@ -217,9 +217,9 @@ def _legacy_bilinear(pixels: RGB, rows: _Taps, columns: _Samples) -> Pixels:
     return _lerp(lower, upper, columns.weight).astype(np.uint8).reshape(size, -1, 3)
 
 
+# Columns: more than a JPEG can have. The rows above would take 250 MB, and with a picture of one
+# row and 100 million columns more than any machine has.
 _WIDE = 65_536
-"""Columns: more than a JPEG can have. The rows above would take 250 MB, and with a picture of one
-row and 100 million columns more than any machine has."""
 
 
 def _only_needed(band: RGB, columns: _Samples) -> tuple[RGB, _Samples]:

@@ -82,13 +82,13 @@ def _by_extension(names: Mapping[str, str]) -> dict[str, str]:
     return {f".{extension}": name for name, all_ in names.items() for extension in all_.split()}
 
 
+# What a file with such a name turns out to be, only its content tells: phones and programs give
+# JPEGs any name.
 _UNREAD_PICTURES = _by_extension(_PICTURES)
-"""What a file with such a name turns out to be, only its content tells: phones and programs give
-JPEGs any name."""
 
+# These need not be read to know: an archive may be as large as a disk, and what a camera writes is
+# TIFF on the outside, with a thumbnail that would pass for the picture.
 _UNREAD = {**_by_extension({"camera raw": _RAW}), **_by_extension(_ARCHIVES)}
-"""These need not be read to know: an archive may be as large as a disk, and what a camera writes is
-TIFF on the outside, with a thumbnail that would pass for the picture."""
 
 _COMPRESSED = (".bz2", ".gz", ".lz4", ".xz", ".zst")
 

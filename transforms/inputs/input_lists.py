@@ -36,8 +36,8 @@ MAX_CELL = 1024 * 1024
 It also bounds how far a quote that nobody closes is followed.
 """
 
+# Characters of a line at most.
 _MAX_LINE = 16 * 1024 * 1024
-"""Characters of a line at most."""
 
 _NO_URI = "the row of the input list has no usable uri"
 _BATCH_ROWS = 1024

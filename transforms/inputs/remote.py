@@ -12,8 +12,8 @@ from transforms.records import ImageRef
 from transforms.storage import files
 
 _MOST_PARTS = 256
+# Of a listing that only looks for places to split at: 20,000 sub-folders, some seconds.
 _MOST_PAGES = 20
-"""Of a listing that only looks for places to split at: 20,000 sub-folders, some seconds."""
 
 
 class Part(NamedTuple):

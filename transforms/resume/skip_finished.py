@@ -32,18 +32,18 @@ TALLY = "tally"
 OUTCOMES = "outcomes"
 """Tags of the outputs of `KeepRows`."""
 
+# Objects whose size and version are asked for at a time, some milliseconds each.
 _LOOKS_AT_ONCE = 16
-"""Objects whose size and version are asked for at a time, some milliseconds each."""
 
 Look = tuple["int | None", "str | None"]
 """Size and version of a picture as it is now."""
 
+# Equal to no stored row.
 _ABSENT: Look = (None, None)
 _UNKNOWN: Look = (-1, None)
-"""Equal to no stored row."""
 
+# The size of a member, which its archive does not tell from outside.
 _MEMBER = -2
-"""The size of a member, which its archive does not tell from outside."""
 
 
 class Skipped(NamedTuple):

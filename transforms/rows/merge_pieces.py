@@ -20,8 +20,8 @@ from transforms.rows.shards import ROWS_PER_SHARD, Piece, row_groups, write_piec
 FILES_PER_SHARD = 100
 """Files that are merged, and so open, at a time; a process may have 256 open on some systems."""
 
+# Rows that all files of a group together hold in memory, beside the row group in the making.
 _ROWS_READ = 2_000
-"""Rows that all files of a group together hold in memory, beside the row group in the making."""
 
 _KEPT = "kept"
 

@@ -32,10 +32,10 @@ ROWS_PER_TABLE = 10_000
 
 _MAX_RECORD = 64 * 1024 * 1024
 
+# An Arrow file is this word, padded to eight bytes, a stream, a footer, and the word again
+# (https://arrow.apache.org/docs/format/Columnar.html, IPC File Format).
 _ARROW_MAGIC = b"ARROW1"
 _ARROW_HEAD = 8
-"""An Arrow file is this word, padded to eight bytes, a stream, a footer, and the word again
-(https://arrow.apache.org/docs/format/Columnar.html, IPC File Format)."""
 
 
 def read_rows(

@@ -21,12 +21,12 @@ from transforms import beam_internals
 from transforms.errors import MissingExtraError
 from transforms.storage.content import Content, Reserve, require_at_most
 
+# Scheme to what has to be installed for it, and a module that comes with that.
 _EXTRAS = {
     "s3": ("quantlabel[aws]", "boto3"),
     "azfs": ("apache-beam[azure]", "azure"),
     "hdfs": ("apache-beam[hadoop]", "hdfs"),
 }
-"""Scheme to what has to be installed for it, and a module that comes with that."""
 
 _SCHEME = re.compile("[a-zA-Z][a-zA-Z0-9+.-]*")
 

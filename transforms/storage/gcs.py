@@ -46,11 +46,11 @@ __all__ = [
     "require_access",
 ]
 
+# How long a run waits for its storage before it starts: a typing error should not cost minutes.
 _PREFLIGHT_S = 10.0
-"""How long a run waits for its storage before it starts: a typing error should not cost minutes."""
 
+# Objects moved or deleted at a time.
 _AT_ONCE = 16
-"""Objects moved or deleted at a time."""
 
 
 class Object(NamedTuple):

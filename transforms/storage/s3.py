@@ -35,8 +35,8 @@ _SETTINGS = Config(
     retries={"mode": "standard", "total_max_attempts": 6},  # some twenty seconds of waiting
 )
 
+# What a stream reads at a time.
 _CHUNK_BYTES = 8 << 20
-"""What a stream reads at a time."""
 
 
 def require_bucket(path: str) -> None:
@@ -169,9 +169,9 @@ def _met(path: str, call: str, **request: Any) -> bool:
     return True
 
 
+# Another writes at this moment, another has written:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html.
 _NOT_MET = (409, 412)
-"""Another writes at this moment, another has written:
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html."""
 
 
 def _status(error: ClientError) -> int | None:
@@ -267,8 +267,8 @@ def _translated(path: str) -> Iterator[None]:
         raise status_error(None, path, words) from error
 
 
+# What boto3 raises, and we do, for headers and XML that are not what they should be.
 _NONSENSE = (ResponseParserError, ValueError, TypeError, KeyError)
-"""What boto3 raises, and we do, for headers and XML that are not what they should be."""
 
 
 def status_error(status: int | None, path: str, words: str) -> OSError:

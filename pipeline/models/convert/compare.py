@@ -16,8 +16,8 @@ from transforms.network.ranking import top_classes
 from transforms.records import Pixels
 
 _TOP: Final = 5
+# Pictures a pass: all activations of one are 20 MB at multiplier 1 and 224 pixels.
 _BATCH: Final = 16
-"""Pictures a pass: all activations of one are 20 MB at multiplier 1 and 224 pixels."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,8 +16,8 @@ from pipeline.models.float_module.float_network import FloatLayer, FloatNetwork,
 from pipeline.models.tflite.architecture import Layer, architecture
 from transforms.errors import UserError
 
+# Of the batch normalization: `batch_norm_epsilon` in TF-Slim's `mobilenet_v1_arg_scope`.
 _EPSILON: Final = np.float32(0.001)
-"""Of the batch normalization: `batch_norm_epsilon` in TF-Slim's `mobilenet_v1_arg_scope`."""
 
 Variables = Mapping[str, npt.NDArray[Any]]
 

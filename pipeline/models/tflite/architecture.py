@@ -19,12 +19,12 @@ CLASSES: Final = 1001
 """Logits: the background and the thousand classes of ILSVRC-2012."""
 
 _STEM_DEPTH: Final = 32
+# (stride, depth) of the 13 depthwise-separable blocks: Howard et al. 2017, table 1.
 _BLOCKS: Final = (
     *((1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512)),
     *((1, 512),) * 5,
     *((2, 1024), (1, 1024)),
 )
-"""(stride, depth) of the 13 depthwise-separable blocks: Howard et al. 2017, table 1."""
 
 
 @dataclasses.dataclass(frozen=True)

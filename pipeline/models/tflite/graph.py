@@ -15,6 +15,7 @@ from pipeline.models.tflite.architecture import Layer
 
 _Code: Final = schema.BuiltinOperator
 _Options: Final = schema.BuiltinOptions
+# Options class -> code of the operator, code of the options; the order is that in the file.
 _OPERATORS: Final = {
     schema.Pool2DOptionsT: (_Code.AVERAGE_POOL_2D, _Options.Pool2DOptions),
     schema.Conv2DOptionsT: (_Code.CONV_2D, _Options.Conv2DOptions),
@@ -22,7 +23,6 @@ _OPERATORS: Final = {
     schema.ReshapeOptionsT: (_Code.RESHAPE, _Options.ReshapeOptions),
     schema.SoftmaxOptionsT: (_Code.SOFTMAX, _Options.SoftmaxOptions),
 }
-"""Options class -> code of the operator, code of the options; the order is that in the file."""
 
 _TENSOR_TYPES: Final = {
     np.dtype(np.uint8): schema.TensorType.UINT8,

@@ -31,8 +31,8 @@ WATCH_SECONDS = 45.0
 """Without a beat for so long, a run on another machine is taken for dead."""
 
 
+# Bytes of the local file: always as many, so that nobody reads half of what is being written.
 _PADDED = 512
-"""Bytes of the local file: always as many, so that nobody reads half of what is being written."""
 
 
 @contextlib.contextmanager

@@ -16,8 +16,8 @@ from transforms.storage import files
 
 NAME = "_RUNNING.json"
 
+# The launcher of a run and its last step may write at the same moment; each then looks again.
 _TRIES = 3
-"""The launcher of a run and its last step may write at the same moment; each then looks again."""
 
 _FIELDS: Mapping[str, tuple[type, ...]] = {
     "host": (str,),

@@ -32,8 +32,8 @@ Dataflow would start twelve. Each has pictures in flight and a pool of decoding 
 as many as the machine has processors, and there is a process for each processor already.
 """
 
+# Between two questions for the counters, which the service itself renews every half minute.
 _ASK_SECONDS = 20.0
-"""Between two questions for the counters, which the service itself renews every half minute."""
 
 _EXAMPLE = """\
 quantlabel {command} --runner=DataflowRunner \\

@@ -24,6 +24,7 @@ _EOI, _SOS = 0xD9, 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = (0xC2, 0xCA)
 _LOSSLESS = 0xC3
+# Processes that libjpeg-turbo does not know: ITU-T T.81, table B.1.
 _UNREAD = {
     0xC5: "differential",
     0xC6: "differential progressive",
@@ -33,7 +34,6 @@ _UNREAD = {
     0xCE: "differential progressive with arithmetic coding",
     0xCF: "differential lossless with arithmetic coding",
 }
-"""Processes that libjpeg-turbo does not know: ITU-T T.81, table B.1."""
 _WITHOUT_CONTENT = frozenset([0x01, *range(0xD0, 0xD8)])
 _WITH_CONTENT = frozenset([*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE])
 _EXIF, _ADOBE = 0xE1, 0xEE

@@ -18,8 +18,8 @@ from transforms.storage import files
 
 _BATCH_BYTES = 16 * 1024 * 1024
 _BATCH_ROWS = 64
+# Values of a column that are looked at to tell what it holds.
 _LOOKED_AT = 64
-"""Values of a column that are looked at to tell what it holds."""
 
 _BUFFER_BYTES = 1024 * 1024
 
