@@ -42,6 +42,7 @@ def without_cloud_services() -> Iterator[None]:
         yield
         return
     hiding = _Hiding()
+    # The first one, or another finder would find them.
     sys.meta_path.insert(0, hiding)
     try:
         yield
@@ -153,6 +154,7 @@ def start_worker_processes(command: bytes, *, died: str) -> None:
             # Beam keeps the process to itself, and a shell before it.
             descriptor, self._pid_file = tempfile.mkstemp(prefix="quantlabel-worker-")
             os.close(descriptor)
+            # `$$` is the number of the shell, and `exec` leaves it to the worker.
             noted = f"echo $$ >{shlex.quote(self._pid_file)}; exec ".encode()
             super().__init__(noted + command, *arguments)
             self._closing = threading.Event()
@@ -164,6 +166,7 @@ def start_worker_processes(command: bytes, *, died: str) -> None:
         def _stand_in(self) -> None:
             self.worker_thread.join()  # until the process ends
             while not self._closing.wait(_LOOK_S):
+                # A copy: threads of Beam add and remove requests meanwhile.
                 for request, future in list(self.control_conn._futures_by_id.items()):
                     answer = beam_fn_api_pb2.InstructionResponse(instruction_id=request, error=died)
                     future.set(answer)
@@ -176,6 +179,8 @@ def start_worker_processes(command: bytes, *, died: str) -> None:
                 os.unlink(self._pid_file)
 
         def stop_worker(self) -> None:
+            # Beam comes here on every way out; only the exception that is under way tells them
+            # apart.
             if isinstance(sys.exc_info()[1], KeyboardInterrupt):
                 self._terminate()
             super().stop_worker()
@@ -190,6 +195,7 @@ def start_worker_processes(command: bytes, *, died: str) -> None:
                     return
                 time.sleep(_LOOK_S)  # the shell has not begun
 
+    # Beam finds handlers by urn, so this one takes the place of its own.
     WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(Handler)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from transforms.failures import ImageError, Reason
 
+# Of the header that follows: OS/2 (12, 16, 64), Windows 3 (40), with masks (52, 56), 4 and 5.
 _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
 
 
@@ -110,11 +111,14 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     """Canvas of a WebP file, see RFC 9649; of a file that is cut short, something smaller."""
     chunk = data[12:16]
     if chunk == b"VP8X":
+        # After four bytes of flags, each less one.
         width, height = data[24:27], data[27:30]
         return 1 + int.from_bytes(width, "little"), 1 + int.from_bytes(height, "little")
     if chunk == b"VP8L":
+        # After the byte 0x2f: 14 bits of width, 14 of height, each less one.
         bits = int.from_bytes(data[21:25], "little")
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    # After frame tag and start code: 14 bits each, and 2 that tell a display to enlarge it.
     width, height = data[26:28], data[28:30]
     return int.from_bytes(width, "little") & 0x3FFF, int.from_bytes(height, "little") & 0x3FFF
 

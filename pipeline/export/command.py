@@ -10,7 +10,6 @@ from pipeline.export.targets import TARGETS
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     width = max(map(len, TARGETS))
     parser = add_command(
         commands,

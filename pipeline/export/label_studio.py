@@ -108,7 +108,8 @@ class _Tasks:
         names = self.source.names
         data = {IMAGE: image_address(row["uri"]), "uri": row["uri"], "sha256": row["sha256"]}
         if self._choices is None:
-            data[TASK_CHOICES] = _values([names[class_id] for class_id in row["top_class_ids"]])
+            choices = [*(names[class_id] for class_id in row["top_class_ids"]), NONE_OF_THESE]
+            data[TASK_CHOICES] = [{"value": name} for name in choices]
         choice, score = self.source.label(row)
         result = [] if choice is None else [_result(choice)]
         prediction = {"model_version": self._version, "score": score, "result": result}
@@ -129,7 +130,3 @@ def _result(choice: str) -> dict[str, Any]:
         "to_name": IMAGE,
         "value": {"choices": [choice]},
     }
-
-
-def _values(names: Sequence[str]) -> list[dict[str, str]]:
-    return [{"value": name} for name in [*names, NONE_OF_THESE]]

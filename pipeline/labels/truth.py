@@ -165,7 +165,8 @@ class TableTruth:
         found = np.full(len(uris), UNKNOWN, np.int16)
         for parts in sorted(self._parts, reverse=True):
             open_ = np.flatnonzero(found == UNKNOWN)
-            wanted = hashes_of(_end(uris[at], parts) for at in open_.tolist())
+            ends = ("/".join(uris[at].split("/")[-parts:]) for at in open_.tolist())
+            wanted = hashes_of(ends)
             entries = np.searchsorted(self._hashes, wanted).clip(max=len(self._hashes) - 1)
             fits = self._hashes[entries] == wanted
             for at, entry in zip(open_[fits], entries[fits], strict=True):
@@ -189,10 +190,6 @@ class TableTruth:
         last = max(wanted, default=-1)
         entries = enumerate(itertools.islice(self._entries(), last + 1))
         return Unused(len(numbers), [entry.name for at, entry in entries if at in wanted])
-
-
-def _end(uri: str, parts: int) -> str:
-    return "/".join(uri.split("/")[-parts:])
 
 
 def _entry(row: tables.Row, *, folder: str) -> _Entry:

@@ -74,7 +74,7 @@ def render(content: Content) -> str:
         duplicates=content.duplicates,
         selection=content.selection,
         failures=content.failures,
-        sections=_sections(content),
+        sections=[each for each in _SECTIONS if content.evaluation or each[0] != "evaluation"],
         tiles=_tiles(content, own),
         given=_given(found, own),
         own=own,
@@ -104,10 +104,6 @@ _SECTIONS = (
     ("failures", "Failures"),
     ("identity", "Model and settings"),
 )
-
-
-def _sections(content: Content) -> list[tuple[str, str]]:
-    return [section for section in _SECTIONS if content.evaluation or section[0] != "evaluation"]
 
 
 def _resource(name: str) -> str:

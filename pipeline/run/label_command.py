@@ -14,7 +14,6 @@ from transforms.beam_internals import without_cloud_services
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "label",

@@ -83,7 +83,9 @@ class Budget:
     """
 
     def __init__(self, size: int, *, threads: int) -> None:
+        # Otherwise the C library would keep freed pixels, which nobody counts.
         return_large_blocks()
+        # Files, scratch and freed blocks get at most an eighth each, pixels the rest.
         eighth = size // 8
         encoded = min(eighth, _MOST_ENCODED)
         self.scratch = min(eighth // threads, _MOST_SCRATCH)

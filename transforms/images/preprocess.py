@@ -24,6 +24,7 @@ from transforms.kernel import Kernel
 from transforms.records import Pixels
 from transforms.storage.content import Reserve
 
+# Of a side: 0.875, with which the published accuracy was measured, and 0.75.
 _EIGHTHS = 7
 _CLOSER_EIGHTHS = 6
 
@@ -115,6 +116,7 @@ def preprocess(
         side = max(1, min(width, height) * eighths // 8)
         rows, columns = _central(height, side), _central(width, side)
     elif method == "slim":
+        # As tf.image.central_crop: the same whole number of pixels from both ends.
         margin = 8 - eighths
         rows = _central(height, height - height * margin // 16 * 2)
         columns = _central(width, width - width * margin // 16 * 2)
@@ -162,6 +164,7 @@ def _taps(span: _Span, size: int) -> _Taps:
     scale = np.float32(span.length) / np.float32(size)
     in_crop = np.arange(size, dtype=np.float32) * scale
     last = span.start + span.length - 1
+    # In float64: float32 would round the weight where the crop begins far from 0.
     position = np.minimum(span.start + in_crop.astype(np.float64), last)
     lower = np.floor(position).astype(np.intp)
     weight = (position - lower).astype(np.float32)

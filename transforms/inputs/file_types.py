@@ -114,9 +114,11 @@ def skip_kind(path: str) -> str | None:
     path = f"/{path}"  # names of archives are told from the / before them
     *folders, name = path.split("/")
     lower = name.lower()
+    # `._NAME` is what macOS leaves beside each file on other systems' disks.
     if any(map(is_hidden_folder, folders)) or name.startswith("._") or lower in _SYSTEM_FILES:
         return HIDDEN
     extension = os.path.splitext(lower)[1]
+    # Before the dot is looked at: a hidden picture is a picture all the same.
     if extension in IMAGE_EXTENSIONS or extension in _UNREAD_PICTURES:
         return None
     if archive_kind(path) is not None or _unread(lower) is not None:

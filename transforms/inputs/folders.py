@@ -96,6 +96,7 @@ def _walk(root: str, pattern: _Pattern | None, kind_of: _Kind) -> Iterator[Liste
             continue
         if pattern is not None and not stat.S_ISDIR(status.st_mode):
             continue
+        # Not by path: links give one folder many.
         folder = folder._replace(identity=(status.st_dev, status.st_ino))
         if _leads_back(folder):
             continue

@@ -80,6 +80,7 @@ def _spans(prefix: str) -> list[tuple[str | None, str | None]]:
         # Where objects outnumber folders, another page of them is better listed for good.
         if number == _MOST_PAGES or len(page.objects) > len(page.prefixes):
             break
+    # A single folder splits nothing; perhaps those in it do.
     if len(folders) == 1:
         bucket = parse(prefix).bucket
         return _spans(f"gs://{bucket}/{folders[0]}")

@@ -85,7 +85,7 @@ class StoredRow(NamedTuple):
 
     @property
     def kind(self) -> RowKind:
-        """Of the row."""
+        """Told by the outcome: ids of classes are numbers, reasons are words."""
         return RowKind.PREDICTION if isinstance(self.outcome, int) else RowKind.FAILURE
 
 
@@ -271,6 +271,7 @@ class _Match(KeepRows):
 
     def _looks(self, refs: Sequence[ImageRef]) -> Iterable[Look]:
         """Sizes and versions; remote ones are asked for many at a time."""
+        # A set: the members of an archive ask for it once.
         far = {_file_of(ref) for ref in refs if ref.version is None and not files.is_local(ref.uri)}
         found = dict(zip(far, self._threads.map(_look_at_object, far), strict=True))
         for ref in refs:

@@ -178,6 +178,7 @@ def example(row: Mapping[str, Any]) -> bytes:
             listed = getattr(feature[column.key], kind)
             listed.SetInParent()  # so that an empty list is told from none
             listed.value.extend(_as_feature(value if column.is_list else [value], kind))
+    # deterministic: maps have no order otherwise, and the same rows shall make the same file.
     serialized: bytes = message.SerializeToString(deterministic=True)
     return serialized
 

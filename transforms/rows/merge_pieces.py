@@ -48,6 +48,7 @@ class MergePieces(beam.PTransform):  # type: ignore[misc]
     def expand(self, pieces: beam.PCollection[Piece]) -> beam.PCollection[Piece]:
         """Builds the graph: plan once, merge anywhere."""
         planned = (
+            # Who merges with whom is decided once, in one place, from all pieces.
             pieces.pipeline
             | "Once" >> beam.Impulse()
             | "Plan"
@@ -56,6 +57,8 @@ class MergePieces(beam.PTransform):  # type: ignore[misc]
             )
         )
         merge = _Merge(self.folder, self.kind, self.format, dict(self.metadata))
+        # Without the grouping Beam would fuse the two, and the worker that plans would do all the
+        # work.
         merged = planned.groups | "Spread" >> beam.GroupByKey() | "Merge" >> beam.ParDo(merge)
         return (planned[_KEPT], merged) | "All" >> beam.Flatten()
 
@@ -123,6 +126,7 @@ def merged(streams: Sequence[Iterator[pa.Table]]) -> Iterator[pa.Table]:
     """Sorted streams of tables as one sorted stream, by the column `uri`."""
     heads = [head for head in map(_Head, streams) if head.advance()]
     while heads:
+        # Up to here every stream has shown all of its rows.
         bound = min(head.last for head in heads)
         tables = [head.take(bound) for head in heads]
         yield tables[0] if len(tables) == 1 else pa.concat_tables(tables).sort_by("uri")

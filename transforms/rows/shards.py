@@ -62,7 +62,7 @@ class Piece(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Of the file."""
+        """Where the file is."""
         return files.join(self.folder, self.shard.name)
 
 
@@ -126,6 +126,7 @@ def _recut(tables: Iterable[pa.Table], most: int) -> Iterator[pa.Table]:
 class _HashingFile:
     """A write-only file that keeps count and digest of what passes through it."""
 
+    # pyarrow asks for this and for the three methods below `write`.
     closed = False
 
     def __init__(self, file: IO[bytes]) -> None:

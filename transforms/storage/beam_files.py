@@ -60,6 +60,7 @@ def _require_known(path: str) -> None:
     extra, module = _EXTRAS.get(scheme, ("", ""))
     if extra and importlib.util.find_spec(module) is None:
         raise MissingExtraError(f"{scheme}:// needs an extra: pip install '{extra}'")
+    # Perhaps Beam was imported without them, to start sooner.
     beam_internals.load_file_systems()
     try:
         if _SCHEME.fullmatch(scheme) is None:  # Beam would look for a file of this machine

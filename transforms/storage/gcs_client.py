@@ -113,6 +113,7 @@ class Reader:
             path,
             headers=authorized,
             timeout=timeout,
+            # Whoever reads tries again, from here on.
             retries=False,
             preload_content=False,
             decode_content=False,

@@ -125,6 +125,7 @@ class _Reader(io.RawIOBase):
         bucket, key = _parse(self._path)
         span = f"bytes={self._at}-{self._at + wanted - 1}"
         with _translated(self._path):
+            # IfMatch: if another version was written since, S3 answers 412.
             answer = _client().get_object(Bucket=bucket, Key=key, Range=span, IfMatch=self._version)
             with contextlib.closing(answer["Body"]) as body:
                 data = body.read()
@@ -163,6 +164,7 @@ def _met(path: str, call: str, **request: Any) -> bool:
         try:
             getattr(_client(), call)(**request)
         except ClientError as error:
+            # 404: what was to be replaced or deleted is gone.
             if (_status(error) == 404 and "IfMatch" in request) or _status(error) in _NOT_MET:
                 return False
             raise
@@ -190,7 +192,7 @@ class Writer(io.RawIOBase):
         self._spool = tempfile.TemporaryFile()  # noqa: SIM115  # closed with this file
 
     def writable(self) -> bool:
-        """Always."""
+        """Asked by whatever wraps the file."""
         return True
 
     def write(self, data: Any) -> int:

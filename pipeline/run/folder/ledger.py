@@ -30,17 +30,13 @@ def check_writable(folder: str, *, replace: bool) -> None:
     Raises:
         UserError: the run there is finished and `replace` is false, or the path is a file.
     """
-    if files.is_local(folder) and files.exists(folder) and not _is_folder(folder):
+    if files.is_local(folder) and files.exists(folder) and not os.path.isdir(folder):
         raise UserError(f"--output {folder}: this is a file. Expected a folder, new or existing.")
     if not replace and files.exists(files.join(folder, SUCCESS)):
         raise UserError(
             f"--output {folder}: a finished run is there already. Choose another folder, or add "
             "--resume to bring it up to date, or --overwrite to replace it."
         )
-
-
-def _is_folder(path: str) -> bool:
-    return os.path.isdir(path)
 
 
 def now() -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import simplejpeg
-from PIL import (
-    Image,
-)
+from PIL import Image
 
 from transforms.failures import ImageError, Reason
 from transforms.images.formats import jpeg_header
@@ -20,6 +18,7 @@ from transforms.storage.content import Reserve
 # full size, because a decoder has all coefficients of a picture whatever size is asked for.
 _BYTES_A_PIXEL = 10
 
+# Measured, as the next one: tests/transforms/images/test_memory.py.
 _CMYK_BYTES_A_PIXEL = 22
 
 _PILLOW_BYTES_A_PIXEL = 26
@@ -45,6 +44,7 @@ def decode_jpeg(
     pixels = _jpeg_pixels(
         data,
         header,
+        # libjpeg rounds up.
         height=-(-height // reduction),
         width=-(-width // reduction),
         scratch=scratch,

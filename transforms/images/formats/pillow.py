@@ -273,9 +273,11 @@ def _rgb_from_16_bits(image: Image.Image) -> RGB:
     samples = np.array(image)
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
+        # White, on which everything transparent is laid.
         samples[samples == transparent] = 0xFFFF
     used = 16
     if isinstance(image, TiffImagePlugin.TiffImageFile):
+        # Pillow leaves 12 bits where they are, at the lower end.
         used = 12 if _integers(image, TiffImagePlugin.BITSPERSAMPLE) == [12] else 16
     grey = (samples >> (used - 8)).astype(np.uint8)
     return np.repeat(grey[:, :, np.newaxis], 3, axis=2)

@@ -27,6 +27,7 @@ SIBLINGS = frozenset([".cls", ".json", ".txt"])
 _HELD_BYTES = 64 * 1024 * 1024
 
 _READ_BYTES = 64 * 1024
+# Of long names and pax records, which `tarfile` takes into memory whole.
 _MAX_HEADER = 1024 * 1024
 # What `tarfile` raises for hostile headers, besides its own errors: for numbers and texts, and for
 # headers that announce headers that announce headers.
