@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _run(argv, received)
             finally:
                 sys.stdout.flush()  # here, where an error can still be told
+    # Before the OSErrors, of which it is one.
     except BrokenPipeError:  # as with `| head`
         _say_no_more()
         return 128 + signal.SIGPIPE
@@ -76,6 +77,7 @@ def _run(argv: Sequence[str] | None, received: Sequence[int]) -> int:
         print(f"quantlabel: {error}", file=sys.stderr)
         return error.exit_status
     arguments.beam_args = tuple(others)
+    # Who calls `main` with words of its own has a process that goes on afterwards.
     arguments.owns_process = argv is None
     _set_verbosity(arguments.verbose)
     command: Callable[[argparse.Namespace], None] = arguments.command
@@ -126,7 +128,9 @@ def _set_verbosity(verbose: bool) -> None:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr)
         return
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)
+    # Python's own warnings, of whatever package, are for whoever asks for --verbose.
     warnings.simplefilter("ignore")
+    # gRPC writes to the terminal by itself, from C.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 

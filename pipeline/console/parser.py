@@ -22,6 +22,7 @@ class Parser(argparse.ArgumentParser):
         Raises:
             UsageError: always.
         """
+        # argparse itself would print the usage, several lines of it, and exit.
         raise UsageError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
 
 

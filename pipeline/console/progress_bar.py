@@ -54,6 +54,7 @@ def shown(read: Callable[[], Counts], *, console: Console, every: float = 0.2) -
     """
     stop = threading.Event()
     show = _show_bar if console.is_terminal else _show_lines
+    # A daemon: if the body is killed, nothing waits for the next look.
     thread = threading.Thread(target=show, args=(read, console, stop, every), daemon=True)
     thread.start()
     try:
@@ -81,6 +82,7 @@ def _show_bar(
         task = progress.add_task("Listing pictures", total=None, of="?", failed=0, left="")
         finished = False
         while not finished:
+            # Asked once more after the end, so that the last counts are shown.
             finished = stop.wait(every)
             counts = read()
             if counts.done:

@@ -97,6 +97,7 @@ def _first_with_same_bytes(tables: Tables, count: int) -> npt.NDArray[np.int64]:
 def _link_similar(tables: Tables, distinct: npt.NDArray[np.int64], links: _Links) -> None:
     index = _index(tables, distinct)
     for positions, vectors in _distinct_vectors(tables, distinct):
+        # One more, since a picture is its own nearest.
         similarities, found = index.search(vectors, min(_NEIGHBOURS + 1, len(distinct)))
         links.add(positions, similarities, np.where(found < 0, -1, distinct[found]))
 
@@ -123,6 +124,7 @@ def _index(tables: Tables, distinct: npt.NDArray[np.int64]) -> Any:
 
 
 def _sample(tables: Tables, distinct: npt.NDArray[np.int64], wanted: int) -> Vectors:
+    # Spread over the run: pictures of one folder are alike.
     chosen = distinct[:: max(1, len(distinct) // wanted)][:wanted]
     return np.concatenate([vectors for _, vectors in _distinct_vectors(tables, chosen)])
 
@@ -187,10 +189,12 @@ class _Links:
         graph = coo_array(
             (np.ones(len(ends[0]), np.bool_), (ends[0], ends[1])), shape=(self._count, self._count)
         )
+        # Numbered as scipy finds them; below they get the order of the run.
         _, component = connected_components(graph, directed=False)
         sizes = np.bincount(component, minlength=1)
         linked = np.flatnonzero(sizes[component] > 1)
         group = np.full(self._count, -1, np.int32)
         _, first, inverse = np.unique(component[linked], return_index=True, return_inverse=True)
+        # The rank of the group's first picture: its number.
         group[linked] = np.argsort(np.argsort(first))[inverse]
         return Groups(group, self._identical, self._similarity)

@@ -63,6 +63,7 @@ def _ranks(source: Source) -> npt.NDArray[np.int64]:
     order = np.argsort(np.concatenate(scores), kind="stable")
     order = order[~left_out[order]]
     ranks = np.full(len(left_out), -1, np.int64)
+    # The inverse of the order: for each row its place.
     ranks[order] = np.arange(len(order))
     return ranks
 
@@ -82,6 +83,7 @@ def _window(source: Source, ranks: npt.NDArray[np.int64], start: int) -> pa.Tabl
     for table in source.run.predictions(columns=columns):
         here = ranks[row : row + table.num_rows]
         row += table.num_rows
+        # Sorting all rows would hold all of them; a window holds its own part of the order.
         wanted = (here >= start) & (here < start + _WINDOW)
         kept.append(table.filter(pa.array(wanted)))
         places.append(here[wanted])

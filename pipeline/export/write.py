@@ -74,6 +74,7 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
         if not files.is_local(place):  # where its files appear one by one
             files.delete([ledger])
         files.replace_tree(staging, folder)
+    # An interrupt too: half an export must not stay.
     except BaseException:
         with contextlib.suppress(OSError):  # the disk may be what the export has failed with
             files.delete_tree(staging)
@@ -86,6 +87,7 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
         "exported": now(),
         "run": run.manifest.cited(),
     }
+    # All formats, since others may be there already.
     mark(place, command="export", entries=[*TARGETS, *(f"{name}.json" for name in TARGETS)])
     files.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
     return summary

@@ -97,6 +97,7 @@ def fit(options: FitOptions, *, console: Console) -> dict[str, Any]:
         _require_enough(options.truth, labels, counts)
         used = np.flatnonzero(counts)
         labels = [labels[at] for at in used.tolist()]
+        # Labels of the truth that no picture has fall away, and the numbers close up.
         examples = found._replace(numbers=np.searchsorted(used, found.numbers))
         unused = truth.unused(examples=_EXAMPLES)
         about = {
@@ -201,5 +202,6 @@ def _cross_validated(
 
 def _folds(numbers: npt.NDArray[np.intp], folds: int) -> Iterator[Any]:
     """Positions of the other folds and of the fold, with every label in each."""
+    # A fixed seed: the same figures at every call.
     split = StratifiedKFold(folds, shuffle=True, random_state=0)
     return split.split(np.zeros(len(numbers)), numbers)  # type: ignore[no-any-return]

@@ -97,6 +97,7 @@ def build(
     """
     labelled = (
         pipeline
+        # Beam's own reshuffle would come before ours, and twice is once too often.
         | "Shards" >> beam.Create(sources, reshuffle=False)
         | "Spread" >> beam.Reshuffle()
         | "Label" >> beam.ParDo(LabelShard(head, staging, progress_folder))
@@ -203,6 +204,7 @@ class PublishLabels(beam.DoFn):  # type: ignore[misc]
 
     def process(self, _: bytes, labelled: list[Labelled]) -> Iterator[dict[str, Any]]:
         """Publishes all shards, in the order of the run's."""
+        # By number: workers finish in any order.
         labelled = sorted(labelled)
         moves = [self._move(shard, of=len(labelled)) for shard in labelled]
         shards = [move.shard for move in moves]

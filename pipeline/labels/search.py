@@ -59,6 +59,7 @@ def search(text: str) -> Found:
     wanted = _words(text)
     own = {name.synset for name in class_names()}
     called = [each for each in synsets().values() if _matches(wanted, each.names)]
+    # WordNet has the classes themselves among its synsets.
     groups = [each for each in called if each.synset not in own]
     class_ids = {name.class_id for name in class_names() if _matches(wanted, name.names)}
     class_ids.update(*(group.class_ids for group in groups))

@@ -124,6 +124,7 @@ def _class_id(row: tables.Row) -> int:
             f"{row.where}: what does the picture show? Expected a column class_id, synset or "
             f"label, found {', '.join(row.values) or 'nothing'}."
         )
+    # Several columns may stand in a table; what all of them can mean counts.
     meant = [set(_called(row, name, value)) for name, value in told.items()]
     possible = sorted(set.intersection(*meant))
     if len(possible) > 1:

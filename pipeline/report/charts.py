@@ -27,6 +27,7 @@ def histogram(
     """
     top = _nice_top(max(counts, default=0))
     step = _PLOT_WIDTH / max(1, len(counts))
+    # More names than eleven would run into each other.
     every = math.ceil(len(counts) / 11)
     parts = [_y_axis(top)]
     for index, (count, name) in enumerate(zip(counts, names, strict=True)):
@@ -96,6 +97,7 @@ def curves(lines: Sequence[Curve], *, title: str, axis: str) -> Markup:
     for line in lines:
         path = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in line.points)
         parts.append(Markup('<polyline class="line {}" points="{}"/>').format(line.style, path))
+        # Dots to point at, unless there are so few or many that they would say nothing.
         for x, y in line.points if 2 < len(line.points) <= 25 else ():
             parts.append(
                 Markup(

@@ -60,6 +60,7 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
     """
     run = open_run(options.folder)
     found = survey(_tracked(_rows(run), "reading rows", console=console))
+    # What `quantlabel duplicates` found, if it has run since; equal files tell for free.
     duplicates = near_identical(run, lambda: _rows(run)) or identical(found, _rows(run))
     selection = select(found, duplicates, max_pictures=options.max_pictures)
     total = len(selection.rows)

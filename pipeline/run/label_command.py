@@ -100,8 +100,10 @@ def add(commands: Any) -> None:
 
 
 def _label(arguments: argparse.Namespace) -> None:
+    # Before anything imports Arrow, which looks once.
     share_memory_with_arrow()
     options = label_options(arguments)
+    # Only where nothing else in this process can miss what is left out.
     is_lean = arguments.owns_process and options.is_here
     with imports_uncollected(), without_cloud_services() if is_lean else nullcontext():
         from rich.console import Console

@@ -161,6 +161,7 @@ def _try(sample: Sequence[Sampled], network: Network, options: LabelOptions) -> 
     blank = Image(ImageRef(""), "", 1, 1, "", black)
     # The first pass prepares the interpreter; one view is enough for that.
     model_handler(network).run_inference([blank], model)
+    # Both: the one tells the time here, the other what machines with other cores would take.
     wall, cpu = time.perf_counter(), time.process_time()
     results: list[Prediction | Failure] = [item for item in sample if isinstance(item, Failure)]
     ahead = _started(sample, loader)

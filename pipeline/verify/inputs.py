@@ -100,10 +100,12 @@ class ListedAgain:
             self.pictures += len(some)
             has_row = self._find([picture.uri for picture in some])
             without = [some[at] for at in np.flatnonzero(~has_row)]
+            # Each file once: a thousand pictures may come from one archive.
             files = list({picture.file for picture in without})
             ages = dict(zip(files, threads.map(_changed, files), strict=True))
             for uri, file in without:
                 age = ages[file]
+                # In doubt it came later: only what surely was there can be missing.
                 if age is None or self._began <= age <= until:
                     self.new += 1
                     continue

@@ -212,6 +212,7 @@ class _Match(KeepRows):
     def process(self, element: tuple[int, dict[str, Iterable[bytes]]]) -> Iterator[Any]:
         _, packs = element
         stored, members = self._stored(packs["stored"])
+        # Sorted, so that members of an archive follow each other in the next step too.
         refs = sorted(ImageRef(*fields) for fields in unpack(packs["listed"]))
         known = [ref for ref in refs if text(ref.uri) in stored or text(ref.uri) in members]
         looks = dict(zip((ref.uri for ref in known), self._looks(known), strict=True))

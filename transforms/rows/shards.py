@@ -87,6 +87,7 @@ def write_piece(
             writer.write(table)
             rows += table.num_rows
             del table  # before the next one is made
+        # Before the file is: what ends the format counts for size and digest.
         writer.close()
     return Piece(folder, Shard(name, rows, hashing.size, hashing.digest.hexdigest()))
 

@@ -193,6 +193,7 @@ def move(pairs: Sequence[tuple[str, str]]) -> None:
 
 def delete(paths: Sequence[str]) -> None:
     """Deletes files; those that are gone already do not matter."""
+    # Beam fails where one of them is not there.
     if present := [path for path in paths if exists(path)]:
         with _beam(present[0]) as beam:
             beam.delete(present)

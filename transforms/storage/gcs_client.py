@@ -113,7 +113,7 @@ class Reader:
             path,
             headers=authorized,
             timeout=timeout,
-            # Whoever reads tries again, from here on.
+            # `gcs_read` tries again, with its own patience.
             retries=False,
             preload_content=False,
             decode_content=False,

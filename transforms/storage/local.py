@@ -77,6 +77,7 @@ def _not_regular(path: str) -> OSError:
 def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
     """Opens a regular file for reading; its version is the time when it was changed, in ns."""
     descriptor, status = _open_regular(path)
+    # The version of what was opened, whatever has that name by now.
     return open(descriptor, "rb"), str(status.st_mtime_ns)
 
 

@@ -107,6 +107,7 @@ class _Sum:
     def add(self, left: npt.NDArray[np.float32], right: npt.NDArray[np.float32]) -> None:
         apart = np.abs(left - right) / np.float32(self.step)
         self.largest = max(self.largest, float(apart.max()))
+        # float32 would stop counting after some ten million small differences.
         self.total += float(apart.sum(dtype=np.float64))
         self.near += int((apart < 0.5).sum())
         self.count += apart.size

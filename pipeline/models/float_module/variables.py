@@ -74,6 +74,7 @@ def from_variables(variables: Variables, *, size: int, what: str) -> FloatNetwor
 
 
 def _multiplier(variables: Variables, what: str) -> float:
+    # The layer before the logits, of which 1024 channels are expected at multiplier 1.
     last = architecture(multiplier=1.0, size=128)[-2]
     found = variables.get(names(last).weights)
     if found is None or found.ndim != 4:

@@ -200,6 +200,7 @@ def _write_atomically(path: Path, data: bytes) -> None:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
+            # The content before the name: after a power cut a file with its name must be whole.
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:

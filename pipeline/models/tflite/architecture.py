@@ -106,6 +106,7 @@ def _layers(multiplier: float, size: int) -> Iterator[Layer]:
     depth, rows = _scaled(_STEM_DEPTH, multiplier), math.ceil(size / 2)
     yield Layer("Conv2d_0", False, 3, 2, 3, depth, rows)
     for block, (stride, full_depth) in enumerate(_BLOCKS, start=1):
+        # SAME: every position of the input counts, also the last one of an odd side.
         rows = math.ceil(rows / stride)
         yield Layer(f"Conv2d_{block}_depthwise", True, 3, stride, depth, depth, rows)
         wider = _scaled(full_depth, multiplier)
@@ -115,6 +116,7 @@ def _layers(multiplier: float, size: int) -> Iterator[Layer]:
 
 
 def _scaled(depth: int, multiplier: float) -> int:
+    # `min_depth` of TF-Slim's mobilenet_v1.
     return max(int(depth * multiplier), 8)
 
 

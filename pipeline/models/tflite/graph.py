@@ -142,6 +142,8 @@ class _Graph:
             tensors=self.tensors, operators=self.operators, inputs=inputs, outputs=outputs
         )
         codes = [
+            # Both fields: readers from before there were more than 127 operators know the first
+            # only.
             schema.OperatorCodeT(deprecatedBuiltinCode=code, builtinCode=code)
             for code, _ in _OPERATORS.values()
         ]
@@ -197,6 +199,7 @@ def _pool(graph: _Graph, feature_map: int) -> int:
         [1, 1, 1, depth],
         graph.quantization(feature_map),
     )
+    # Strides as published; with one position they do nothing.
     pool = schema.Pool2DOptionsT(
         padding=schema.Padding.VALID, strideW=2, strideH=2, filterWidth=columns, filterHeight=rows
     )

@@ -93,6 +93,7 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
         )
         problem = _problem(manifest, tally, outcomes, self.max_failure_rate)
         if problem:
+            # Written all the same: the rows are good, and the counts say what went wrong.
             manifest = dataclasses.replace(manifest, status="failed", error=problem)
         attempts.commit(self.folder, self.attempt, manifest, moves)
         if problem:
@@ -127,6 +128,7 @@ def _of_kind(kind: RowKind, outcomes: Mapping[Outcome, int]) -> dict[Any, int]:
 
 def _most_frequent(class_ids: Mapping[int, int]) -> tuple[Frequent, ...]:
     names = class_names()
+    # Equal counts by class, so that two runs over the same pictures have equal manifests.
     ranked = sorted(class_ids.items(), key=lambda item: (-item[1], item[0]))[:_MOST_FREQUENT]
     return tuple(Frequent(class_id, names[class_id].label, count) for class_id, count in ranked)
 

@@ -204,6 +204,7 @@ def _versions(image: str) -> tuple[str, str] | None:
     """Minor versions of Python and Beam, from our own tags or the names of Beam's images."""
     if apache := _APACHE.search(image):
         return apache[1], apache[2]
+    # After the last slash: a registry may have a port, with a colon of its own.
     _, _, tag = image.rpartition("/")[2].partition(":")
     python, beam = _PYTHON.search(tag), _BEAM.search(tag)
     return (python[1], beam[1]) if python and beam else None

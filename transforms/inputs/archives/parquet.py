@@ -179,6 +179,7 @@ def parquet_entries(file: IO[bytes], how: Reading) -> Iterator[Entry]:
         )
     first = 0
     broken: ImageError | None = None
+    # By group, so that a damaged one does not cost those behind it.
     for group in range(parquet.num_row_groups):
         number = first
         try:

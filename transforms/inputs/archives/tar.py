@@ -210,6 +210,7 @@ def _entry(
     refused: ImageError | None,
     max_bytes: int,
 ) -> Entry:
+    # Rows are told apart by uri, so a name counts once.
     if member.name in names:
         error = ImageError(Reason.NAME_TAKEN, "an earlier member has this name; rename one of them")
         return Entry(f"{member.name}@{member.offset}", error, member.size, {})
