@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import apache_beam as beam
 from apache_beam.utils.shared import Shared
@@ -13,7 +13,7 @@ from apache_beam.utils.shared import Shared
 from transforms.bundles import in_window
 from transforms.images.loader import Loader
 from transforms.images.loader_pool import Ahead, InFlight, LoaderPool
-from transforms.images.settings import Preprocessing
+from transforms.images.settings import Preprocessing, PreprocessingChanges
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import (
     Member,
@@ -85,7 +85,7 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         memory: int | None = None,
         processes: int | None = 1,
         kernel: Kernel = "auto",
-        **changed: Any,
+        **changed: Unpack[PreprocessingChanges],
     ) -> None:
         super().__init__()
         self.how = dataclasses.replace(how, **changed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from transforms.errors import UsageError
 from transforms.images import native
 from transforms.images.decode import decode
 from transforms.images.pixels import RGB, Scratch
-from transforms.images.settings import METHODS, Method, Preprocessing
+from transforms.images.settings import METHODS, Method, Preprocessing, PreprocessingChanges
 from transforms.kernel import Kernel
 from transforms.records import Pixels
 from transforms.storage.content import Reserve
@@ -53,7 +53,7 @@ def load(
     scratch: Scratch | None = None,
     reserve: Reserve = lambda _: None,
     kernel: Kernel = "auto",
-    **changed: Any,
+    **changed: Unpack[PreprocessingChanges],
 ) -> Loaded:
     """Decodes and preprocesses one picture, always at its full size.
 
