@@ -28,6 +28,7 @@ from transforms.errors import UsageError, UserError, one_line
 from transforms.kernel import installed
 from transforms.storage.addresses import text
 
+# In the order in which `--help` shows them.
 _COMMANDS = (
     label_command,
     plan_command,
@@ -42,7 +43,6 @@ _COMMANDS = (
     labels,
     model,
 )
-"""In the order in which `--help` shows them."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _run(argv, received)
             finally:
                 sys.stdout.flush()  # here, where an error can still be told
+    # Before the OSErrors, of which it is one.
     except BrokenPipeError:  # as with `| head`
         _say_no_more()
         return 128 + signal.SIGPIPE
@@ -77,6 +78,7 @@ def _run(argv: Sequence[str] | None, received: Sequence[int]) -> int:
         print(f"quantlabel: {error}", file=sys.stderr)
         return error.exit_status
     arguments.beam_args = tuple(others)
+    # Who calls `main` with words of its own has a process that goes on afterwards.
     arguments.owns_process = argv is None
     _set_verbosity(arguments.verbose)
     command: Callable[[argparse.Namespace], None] = arguments.command
@@ -136,7 +138,9 @@ def _set_verbosity(verbose: bool) -> None:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr)
         return
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)
+    # Python's own warnings, of whatever package, are for whoever asks for --verbose.
     warnings.simplefilter("ignore")
+    # gRPC writes to the terminal by itself, from C.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 

@@ -25,9 +25,9 @@ READ_IN = "2.77"
 
 _FILE_SYSTEMS = ("apache_beam.io.gcp.gcsfilesystem", "apache_beam.io.aws.s3filesystem")
 
+# What `import apache_beam` takes along where it is installed, and does without where it is not:
+# clients of BigQuery, Pub/Sub, MongoDB, Cloud Storage and S3, and pandas.
 _CLOUD_SERVICES = ("apache_beam.io.gcp.bigquery", "pymongo", "pandas", *_FILE_SYSTEMS)
-"""What `import apache_beam` takes along where it is installed, and does without where it is not:
-clients of BigQuery, Pub/Sub, MongoDB, Cloud Storage and S3, and pandas."""
 
 
 @contextlib.contextmanager
@@ -42,6 +42,7 @@ def without_cloud_services() -> Iterator[None]:
         yield
         return
     hiding = _Hiding()
+    # The first one, or another finder would find them.
     sys.meta_path.insert(0, hiding)
     try:
         yield
@@ -196,6 +197,7 @@ def start_worker_processes(command: bytes, *, died: str) -> None:
             # Beam keeps the process to itself, and a shell before it.
             descriptor, self._pid_file = tempfile.mkstemp(prefix="quantlabel-worker-")
             os.close(descriptor)
+            # `$$` is the number of the shell, and `exec` leaves it to the worker.
             noted = f"echo $$ >{shlex.quote(self._pid_file)}; exec ".encode()
             super().__init__(noted + command, *arguments)
             self._closing = threading.Event()
@@ -207,6 +209,7 @@ def start_worker_processes(command: bytes, *, died: str) -> None:
         def _stand_in(self) -> None:
             self.worker_thread.join()  # until the process ends
             while not self._closing.wait(_LOOK_S):
+                # A copy: threads of Beam add and remove requests meanwhile.
                 for request, future in list(self.control_conn._futures_by_id.items()):
                     answer = beam_fn_api_pb2.InstructionResponse(instruction_id=request, error=died)
                     future.set(answer)
@@ -219,6 +222,8 @@ def start_worker_processes(command: bytes, *, died: str) -> None:
                 os.unlink(self._pid_file)
 
         def stop_worker(self) -> None:
+            # Beam comes here on every way out; only the exception that is under way tells them
+            # apart.
             if isinstance(sys.exc_info()[1], KeyboardInterrupt):
                 self._terminate()
             super().stop_worker()
@@ -233,6 +238,7 @@ def start_worker_processes(command: bytes, *, died: str) -> None:
                     return
                 time.sleep(_LOOK_S)  # the shell has not begun
 
+    # Beam finds handlers by urn, so this one takes the place of its own.
     WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(Handler)
 
 

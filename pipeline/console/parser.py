@@ -24,6 +24,7 @@ class Parser(argparse.ArgumentParser):
         Raises:
             UsageError: always.
         """
+        # argparse itself would print the usage, several lines of it, and exit.
         unknown = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)$", message)
         if unknown and message.startswith(("COMMAND", "argument COMMAND", "argument ACTION")):
             word, known = unknown[1], re.findall(r"[\w-]+", unknown[2])

@@ -83,6 +83,7 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
     with progress.reports(console=console if options.is_local else None) as progress_folder:
         if progress_folder:
             listed = progress.Report(progress_folder)
+            # Here the launcher knows how many there are.
             listed.add("listed", run.manifest.predictions)
         pipeline = beam.Pipeline(runner=runs_on, options=flags)
         build(

@@ -10,7 +10,6 @@ from pipeline.run.runners.options import RunnerOptions
 
 
 def add(commands: Any) -> None:
-    """Adds the command and its actions."""
     actions = add_group(
         commands, "head", help="teach labels of your own, and label a run with them"
     )

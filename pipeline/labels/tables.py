@@ -74,11 +74,13 @@ def own_label(row: Row) -> str:
 
 
 def _csv_rows(path: str, stream: IO[bytes]) -> Iterator[Row]:
+    # As in `transforms.inputs.input_lists`: Excel's mark, and names of files that are not UTF-8.
     lines = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     reader = csv.DictReader(lines, strict=True)
     try:
         for values in reader:
             where = f"{path} line {reader.line_num}"
+            # Where `DictReader` puts cells beyond the heading.
             if None in values:
                 raise UserError(
                     f"{where}: more than the {len(reader.fieldnames or ())} columns of the "

@@ -10,7 +10,6 @@ from pipeline.report.options import ReportOptions
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "report",

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "label",
@@ -136,8 +135,10 @@ def _is_true(word: str) -> bool:
 
 
 def _label(arguments: argparse.Namespace) -> None:
+    # Before anything imports Arrow, which looks once.
     share_memory_with_arrow()
     options = label_options(arguments)
+    # Only where nothing else in this process can miss what is left out.
     is_lean = arguments.owns_process and options.is_here
     with imports_uncollected(), without_cloud_services() if is_lean else nullcontext():
         from rich.console import Console

@@ -61,10 +61,12 @@ def label(options: LabelOptions, *, console: Console | None = None) -> Manifest 
     """
     ready = _checked(options, console=console)
     service = None if options.is_local else options.runner
+    # Its name only; nothing is made before the folder is ours.
     attempt = attempts.new(options.output)
     started = ready.identity.started
     with lock.held(options.output, attempt=attempt, started=started, runner=service):
         if options.resume or not options.overwrite:
+            # First what an earlier run had committed: its rows count for `--resume`.
             attempts.recover(options.output, by=attempt, replace=options.overwrite)
         ledger.check_writable(options.output, replace=_replaces(options))
         _begin(attempt, options, ready.identity)
@@ -89,6 +91,7 @@ def label(options: LabelOptions, *, console: Console | None = None) -> Manifest 
                     console.print(dataflow.template_note(ready.flags), soft_wrap=True)
                 return None
             _run(pipeline, options, started=started, console=console)
+        # Not from the pipeline: its results stay with the workers.
         return read_manifest(options.output)
 
 
@@ -139,6 +142,7 @@ def _checked(options: LabelOptions, *, console: Console | None) -> _Ready:
     for source in options.inputs:
         _require_a_picture(source, options)
     label_map = _label_map(options)
+    # After the inputs: a typing error in a path should not wait for a download.
     model = load_network(options.model, sha256=options.sha256)
     return _Ready(flags, runs_on, model, _identity(options, model, label_map))
 
@@ -179,6 +183,7 @@ def _begin(attempt: str, options: LabelOptions, identity: Identity) -> None:
 def _require_a_picture(source: str, options: LabelOptions) -> None:
     """Stops at the first picture: a listing as a whole is the pipeline's work."""
     files.require_access(source, what=sources.named(source))
+    # A generator: what is behind the first picture is not looked at.
     listing = sources.list_input(source, image_key=options.image_key)
     skipped = Tally()
     first: ImageRef | Failure | None = None
@@ -197,6 +202,7 @@ def _require_image_key(archive: ImageRef, options: LabelOptions) -> None:
     """Stops if the first records have no such picture: all the others would be failures too."""
     members = read_members(archive, image_key=options.image_key, max_bytes=options.max_bytes)
     found = list(itertools.islice(members, _FIRST_RECORDS))
+    # The archive is open as long as its generator.
     members.close()
     without = [
         each for each in found if isinstance(each, Failure) and each.reason == Reason.NO_PICTURES
@@ -289,6 +295,7 @@ def _kept_for_resume(attempt: str) -> Iterator[None]:
         if not _has_pieces(attempt):
             raise
         if isinstance(error, KeyboardInterrupt):
+            # Its text is what the command line tells.
             raise KeyboardInterrupt(_ADVICE) from error
         raise UserError(f"{error} ({_ADVICE})") from error
 

@@ -120,6 +120,7 @@ class LabelOptions(RunnerOptions):
     def __post_init__(self) -> None:
         """Checks every value; touches no file."""
         if self.retry_failures or self.reuse_by != "uri":
+            # The object is frozen; this is still its making.
             object.__setattr__(self, "resume", True)
         require(bool(self.inputs) and all(self.inputs), "--input", "a path", self.inputs)
         require(bool(self.output), "--output", "a folder", self.output)

@@ -39,6 +39,7 @@ def _lines(manifest: Manifest, folder: str) -> list[tuple[str, str]]:
         ("skipped", _if_any(manifest.skipped, in_words(manifest.skipped_by_kind))),
         ("repeated", _if_any(manifest.duplicates, "listed before")),
         ("most frequent", _labels(manifest)),
+        # Rows that were kept took no time worth counting.
         ("time", _time(seconds, done=pictures - manifest.reused)),
         ("model", _model(manifest)),
         ("kernel", manifest.kernel),

@@ -36,8 +36,8 @@ MAX_CELL = 1024 * 1024
 It also bounds how far a quote that nobody closes is followed.
 """
 
+# Characters of a line at most.
 _MAX_LINE = 16 * 1024 * 1024
-"""Characters of a line at most."""
 
 _NO_URI = "the row of the input list has no usable uri"
 _BATCH_ROWS = 1024
@@ -69,7 +69,8 @@ def list_rows(path: str) -> Iterator[Listed]:
     for where, content, problem in readers[os.path.splitext(path)[1].lower()](path):
         uri = content.get("uri") if isinstance(content, Mapping) else None
         if isinstance(uri, str) and _is_name(uri):
-            yield ImageRef(_absolute(uri, input_list=path), _meta(content))
+            others = {name: value for name, value in content.items() if name != "uri"}
+            yield ImageRef(_absolute(uri, input_list=path), meta_json(others))
         else:
             yield read_failure(f"{path}#{where}", Reason.BAD_LIST_ROW, problem)
 
@@ -94,10 +95,6 @@ def _absolute(uri: str, *, input_list: str) -> str:
         return os.path.normpath(uri)
     scheme, slashes, folder = os.path.dirname(input_list).rpartition("://")
     return scheme + slashes + os.path.normpath(os.path.join(folder, uri))
-
-
-def _meta(row: Mapping[str, Any]) -> str | None:
-    return meta_json({name: value for name, value in row.items() if name != "uri"})
 
 
 def _require_columns(path: str, columns: Sequence[str]) -> None:
@@ -135,6 +132,8 @@ def _open_text(path: str, *, newline: str | None) -> IO[str]:
     if start in (b"\xff\xfe", b"\xfe\xff"):
         binary.close()
         raise UserError(f"{path}: the input list is UTF-16. Save it as UTF-8.")
+    # -sig: Excel begins a table with a byte order mark, which would belong to the first name.
+    # surrogateescape: names of files need not be UTF-8.
     return io.TextIOWrapper(binary, "utf-8-sig", errors="surrogateescape", newline=newline)
 
 
@@ -161,6 +160,7 @@ def _text_rows(path: str) -> Iterator[_Row]:
         for number, line in _lines(stream):
             if line is None:
                 yield _too_long(number)
+            # Nothing else is taken off: a name may end in a blank.
             elif uri := line.rstrip("\n"):
                 yield _Row(f"line {number}", {"uri": uri})
 
@@ -193,6 +193,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _csv_rows(path: str) -> Iterator[_Row]:
+    # As csv wants it: line breaks within a cell stay as they are.
     with _open_text(path, newline="") as stream:
         records = _Records(stream)
         _, header = next(records, (1, []))
@@ -230,6 +231,7 @@ class _Records:
         self._lines = _lines(stream)
         self._again: collections.deque[tuple[int, str | None]] = collections.deque()
         self._taken: list[tuple[int, str | None]] = []
+        # For the whole process: csv has no other way.
         csv.field_size_limit(MAX_CELL)
         self._reader = csv.reader(self._feed(), strict=True)
 
@@ -258,6 +260,7 @@ class _Records:
 
     def _refused(self, problem: str) -> tuple[int, str]:
         (number, _), *rest = self._taken
+        # With a new reader, because this one holds half of the row that was refused.
         self._again.extendleft(reversed(rest))
         self._reader = csv.reader(self._feed(), strict=True)
         return number, problem

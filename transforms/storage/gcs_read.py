@@ -122,6 +122,7 @@ def _body(response: Any, uri: str, *, max_bytes: int, deadline: float) -> bytes:
 def _number(header: str, uri: str) -> int:
     if not (header.isascii() and header.isdigit()):
         raise ConnectionError(errno.EIO, f"the answer has a length of {header[:20]!r}", uri)
+    # No size has more digits.
     return int(header[:20])
 
 
@@ -141,6 +142,7 @@ def _require_intact(data: bytes, headers: Any, uri: str) -> None:
 def _unzipped(data: bytes, uri: str, *, max_bytes: int) -> bytes:
     """The content of an object that is stored with `Content-Encoding: gzip`."""
     try:
+        # 31: with the header of gzip.
         content = zlib.decompressobj(wbits=31).decompress(data, max_bytes + 1)
     except zlib.error:
         raise OSError(errno.EIO, "stored as gzip, but it is not", uri) from None

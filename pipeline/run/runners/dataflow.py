@@ -37,8 +37,8 @@ Dataflow would start twelve. Each has pictures in flight and a pool of decoding 
 as many as the machine has processors, and there is a process for each processor already.
 """
 
+# Between two questions for the counters, which the service itself renews every half minute.
 _ASK_SECONDS = 20.0
-"""Between two questions for the counters, which the service itself renews every half minute."""
 
 _EXAMPLE = """\
 quantlabel {command} --runner=DataflowRunner \\
@@ -271,6 +271,7 @@ def _versions(image: str) -> tuple[str, str] | None:
     """Minor versions of Python and Beam, from our own tags or the names of Beam's images."""
     if apache := _APACHE.search(image):
         return apache[1], apache[2]
+    # After the last slash: a registry may have a port, with a colon of its own.
     _, _, tag = image.rpartition("/")[2].partition(":")
     python, beam = _PYTHON.search(tag), _BEAM.search(tag)
     return (python[1], beam[1]) if python and beam else None

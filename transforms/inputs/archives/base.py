@@ -74,6 +74,7 @@ class ArchiveStream:
     """
 
     def __init__(self, file: IO[bytes], *, zipped: bool) -> None:
+        # `read1`, since `read` loses what it has when it comes to a break.
         self._read_some = gzip.GzipFile(fileobj=file).read1 if zipped else file.read
         self._broken: ImageError | None = None
         self.position = 0

@@ -16,10 +16,11 @@ from transforms.inputs.values import rows_of
 from transforms.sniff import is_known
 from transforms.storage import files
 
+# In memory at a time, whatever a row takes; a batch has one row at least.
 _BATCH_BYTES = 16 * 1024 * 1024
 _BATCH_ROWS = 64
+# Values of a column that are looked at to tell what it holds.
 _LOOKED_AT = 64
-"""Values of a column that are looked at to tell what it holds."""
 
 _BUFFER_BYTES = 1024 * 1024
 
@@ -47,6 +48,7 @@ def open_parquet(file: IO[bytes]) -> pq.ParquetFile:
         ImageError: this is no Parquet file, or storage failed.
     """
     try:
+        # pre_buffer would fetch the pictures of whole row groups ahead.
         return pq.ParquetFile(
             file, buffer_size=_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
         )
@@ -177,6 +179,7 @@ def parquet_entries(file: IO[bytes], how: Reading) -> Iterator[Entry]:
         )
     first = 0
     broken: ImageError | None = None
+    # By group, so that a damaged one does not cost those behind it.
     for group in range(parquet.num_row_groups):
         number = first
         try:

@@ -23,14 +23,15 @@ from transforms.inputs.skips import HIDDEN, Skipped
 SIBLINGS = frozenset([".cls", ".json", ".txt"])
 """Extensions of files that describe the picture of the same name."""
 
+# Of pictures that wait for their siblings.
 _HELD_BYTES = 64 * 1024 * 1024
-"""Of pictures that wait for their siblings."""
 
 _READ_BYTES = 64 * 1024
+# Of long names and pax records, which `tarfile` takes into memory whole.
 _MAX_HEADER = 1024 * 1024
+# What `tarfile` raises for hostile headers, besides its own errors: for numbers and texts, and for
+# headers that announce headers that announce headers.
 _DAMAGE = (tarfile.TarError, ValueError, OverflowError, LookupError, RecursionError)
-"""What `tarfile` raises for hostile headers, besides its own errors: for numbers and texts, and for
-headers that announce headers that announce headers."""
 
 _EXTENDED = (
     tarfile.XHDTYPE,
@@ -209,6 +210,7 @@ def _entry(
     refused: ImageError | None,
     max_bytes: int,
 ) -> Entry:
+    # Rows are told apart by uri, so a name counts once.
     if member.name in names:
         error = ImageError(Reason.NAME_TAKEN, "an earlier member has this name; rename one of them")
         return Entry(f"{member.name}@{member.offset}", error, member.size, {})
