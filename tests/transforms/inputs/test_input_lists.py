@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from transforms.errors import UserError
-from transforms.inputs.input_lists import MAX_CELL, list_rows
+from transforms.inputs.input_lists import list_rows
+from transforms.inputs.tables import MAX_CELL
 from transforms.records import Failure, ImageRef
 
 
@@ -63,9 +64,9 @@ def test_csv_is_read_as_a_strict_reader_does(
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("l.csv", b"uri,n,n\na,1,2\n", "more than one column 'n'"),
-        ("l.csv", b"uri,uri\na,b\n", "more than one column 'uri'"),
-        ("l.csv", b'uri,"n\na,b\n', "the first line of the input list cannot be read"),
+        ("l.csv", b"uri,n,n\na,1,2\n", "more than one column is called 'n'"),
+        ("l.csv", b"uri,uri\na,b\n", "more than one column is called 'uri'"),
+        ("l.csv", b'uri,"n\na,b\n', "the first line cannot be read"),
         ("l.csv", "uri,n\na,b\n".encode("utf-16"), "is UTF-16. Save it as UTF-8"),
         ("l.txt", "a.jpg\n".encode("utf-16"), "is UTF-16. Save it as UTF-8"),
     ],
