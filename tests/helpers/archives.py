@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.inputs.archives.members import Member, read_members
-from transforms.inputs.skips import Skipped
+from transforms.inputs.skips import Note, Skipped
 from transforms.records import Failure, ImageRef
 
 
@@ -89,6 +89,8 @@ def members_of(path: Path, *, image_key: str | None = None, meta: str | None = N
     """
     found: list[Any] = []
     for item in read_members(ImageRef(str(path), meta), image_key=image_key, max_bytes=2000):
+        if isinstance(item, Note):
+            continue
         if isinstance(item, Skipped):
             found.append(item.path)
         elif isinstance(item, Member):
@@ -106,6 +108,12 @@ def member_name(path: Path, uri: str) -> str:
 def metas_of(path: Path, *, meta: str | None = None) -> list[Any]:
     items = list(read_members(ImageRef(str(path), meta), image_key=None, max_bytes=2000))
     return [json.loads(item.ref.meta or "null") for item in items if isinstance(item, Member)]
+
+
+def notes_of(path: Path, *, image_key: str | None = None) -> list[str]:
+    """How an archive was understood."""
+    items = read_members(ImageRef(str(path)), image_key=image_key, max_bytes=2000)
+    return [item.what for item in items if isinstance(item, Note)]
 
 
 def only_failure(path: Path) -> Failure:

@@ -7,7 +7,6 @@ as two columns of one name, is an error before anything is read.
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from transforms.errors import UserError
@@ -17,7 +16,7 @@ from transforms.inputs.skips import Listed
 from transforms.inputs.tables import Rules, table_kind, table_rows
 from transforms.records import ImageRef
 from transforms.rows.spreadsheet import from_cell
-from transforms.storage.addresses import without_credentials
+from transforms.storage.addresses import resolved
 
 INPUT_LIST_EXTENSIONS = frozenset([".txt", ".csv", ".jsonl", ".parquet"])
 
@@ -41,7 +40,7 @@ def list_rows(path: str) -> Iterator[Listed]:
             meta = {name: value for name, value in content.items() if name != "uri"}
             if from_cells:
                 meta = {name: from_cell(value) for name, value in meta.items()}
-            yield ImageRef(_absolute(uri, input_list=path), meta_json(meta))
+            yield ImageRef(resolved(uri, beside=path), meta_json(meta))
         else:
             yield read_failure(f"{path}#{where}", Reason.BAD_LIST_ROW, problem or _NO_URI)
 
@@ -57,15 +56,6 @@ def _is_name(uri: str) -> bool:
     except UnicodeEncodeError:
         return False
     return bool(uri) and "\0" not in uri
-
-
-def _absolute(uri: str, *, input_list: str) -> str:
-    if "://" in uri:
-        return without_credentials(uri)
-    if os.path.isabs(uri):
-        return os.path.normpath(uri)
-    scheme, slashes, folder = os.path.dirname(input_list).rpartition("://")
-    return scheme + slashes + os.path.normpath(os.path.join(folder, uri))
 
 
 def _require_uri(path: str, columns: Sequence[str]) -> None:

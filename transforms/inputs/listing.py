@@ -16,7 +16,11 @@ from transforms.errors import UserError
 from transforms.failures import ImageError
 from transforms.inputs import remote
 from transforms.inputs.archives.kinds import ARCHIVE_KINDS, PARQUET, archive_kind
-from transforms.inputs.archives.parquet import image_column, parquet_content, parquet_schema
+from transforms.inputs.archives.parquet import (
+    parquet_content,
+    parquet_schema,
+    require_pictures,
+)
 from transforms.inputs.file_types import skip_kind
 from transforms.inputs.folders import is_result, list_folder, list_glob
 from transforms.inputs.input_lists import INPUT_LIST_EXTENSIONS, list_rows
@@ -179,7 +183,7 @@ def _is_input_list(path: str, *, image_key: str | None) -> bool:
         columns = parquet_schema(path)
         if "uri" in columns.names and (image_key is None or image_key not in columns.names):
             return True
-        image_column(columns, image_key=image_key)
+        require_pictures(path, image_key=image_key)
     except ImageError as error:
         raise UserError(
             f"{path}: {error}. Expected Parquet with pictures in a column of bytes or of "

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from transforms.errors import UserError
 from transforms.failures import ImageError
-from transforms.inputs.archives.parquet import PARQUET_ERRORS, columns_of, open_parquet
+from transforms.inputs.archives.parquet import PARQUET_ERRORS, can_be_read, columns_of, open_parquet
 from transforms.inputs.values import rows_of
 from transforms.storage import files
 
@@ -422,23 +422,30 @@ class _Records:
 def _parquet_rows(path: str, rules: Rules) -> Iterator[TableRow]:
     try:
         with files.open_read(path) as stream, open_parquet(stream) as file:
-            columns = columns_of(file).names
+            schema = columns_of(file)
+            columns = schema.names
             require_distinct(path, columns)
+            readable = [field.name for field in schema if can_be_read(field.type)]
             rules.check(columns)
             first = 0
             for group in range(file.num_row_groups):
                 rows = file.metadata.row_group(group).num_rows
-                yield from _group_rows(file, group, first)
+                yield from _group_rows(file, group, first, readable)
                 first += rows
     except ImageError as error:
         raise UserError(f"{path}: {error}. Expected a table in Parquet.") from error
 
 
-def _group_rows(file: pq.ParquetFile, group: int, first: int) -> Iterator[TableRow]:
+def _group_rows(
+    file: pq.ParquetFile, group: int, first: int, columns: Sequence[str]
+) -> Iterator[TableRow]:
     """The rows of a group, and one that stands for those that a damaged group does not give."""
     number = first
     try:
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group]):
+        batches = file.iter_batches(
+            batch_size=_BATCH_ROWS, row_groups=[group], columns=list(columns)
+        )
+        for batch in batches:
             for row in rows_of(batch):
                 yield TableRow(f"row {number}", row)
                 number += 1

@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import unprivileged
 from transforms.errors import UserError
 from transforms.inputs.listing import list_input
-from transforms.inputs.skips import Skipped
+from transforms.inputs.skips import Note, Skipped
 from transforms.records import Failure
 from transforms.rows.marker import mark
 
@@ -35,7 +35,7 @@ def _outcomes(source: Path | str, folder: Path, *, image_key: str | None = None)
     """What became of each file, by its path below a folder; each once."""
     outcomes = {}
     for item in list_input(str(source), image_key=image_key):
-        path = item.path if isinstance(item, Skipped) else item.uri
+        path = item.path if isinstance(item, Skipped | Note) else item.uri
         name = os.path.relpath(path, folder)
         assert name not in outcomes
         outcomes[name] = "picture"

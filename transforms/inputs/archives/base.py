@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import os
 import zlib
 from collections.abc import Callable, Mapping
 from typing import IO, Any, NamedTuple
@@ -40,6 +41,7 @@ class Reading:
     """What a reader has to know besides the bytes of the archive.
 
     Attributes:
+        uri: of the archive.
         zipped: whether the whole file is compressed with gzip.
         image_key: the feature or column that holds the encoded picture, None for the usual one.
         max_bytes: pictures with more are failures and are not held in memory.
@@ -47,6 +49,7 @@ class Reading:
             a type that is not read; None if it is one that is.
     """
 
+    uri: str
     zipped: bool = False
     image_key: str | None = None
     max_bytes: int
@@ -114,3 +117,8 @@ IMAGE_EXTENSIONS = frozenset(
     ]
 )
 """What a folder is searched for. Globs and input lists take every file that they name."""
+
+
+def is_picture_name(path: str) -> bool:
+    """Whether a file is searched for, by its extension."""
+    return os.path.splitext(path)[1].lower() in IMAGE_EXTENSIONS

@@ -14,7 +14,7 @@ from transforms.inputs.archives.base import Entry, Reading
 from transforms.inputs.archives.parquet import parquet_entries
 from transforms.inputs.archives.tar import tar_entries
 from transforms.inputs.archives.tfrecord import tfrecord_entries
-from transforms.inputs.skips import Skipped
+from transforms.inputs.skips import Note, Skipped
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,12 +25,13 @@ class ArchiveKind:
         extension: as messages name it; its files may have others as well.
         pattern: found in the uri of each such file, and of no other.
         entries: reads an open file from its start to its end: an Entry a picture, a Skipped for
-            each other member; raises ImageError, after all that came before, if it is damaged.
+            each other member, a Note (without a path) on how it is understood; raises ImageError,
+            after all that came before, if it is damaged.
     """
 
     extension: str
     pattern: re.Pattern[str]
-    entries: Callable[[IO[bytes], Reading], Iterator[Entry | Skipped]]
+    entries: Callable[[IO[bytes], Reading], Iterator[Entry | Skipped | Note]]
 
 
 TAR = ArchiveKind(".tar", re.compile(r"\.(tar|tar\.gz|tgz)$", re.IGNORECASE), tar_entries)

@@ -31,7 +31,7 @@ def _outcomes(path: Path) -> list[tuple[str, str]]:
             outcomes.append((found.ref.uri.partition("#")[2], "picture"))
         elif isinstance(found, Failure):
             outcomes.append((found.uri.partition("#")[2], found.reason))
-        else:
+        elif isinstance(found, Skipped):
             outcomes.append((found.path, found.kind))
     return outcomes
 
