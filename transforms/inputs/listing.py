@@ -23,7 +23,7 @@ from transforms.inputs.archives.parquet import (
 )
 from transforms.inputs.file_types import skip_kind
 from transforms.inputs.folders import is_result, list_folder, list_glob
-from transforms.inputs.input_lists import INPUT_LIST_EXTENSIONS, list_rows
+from transforms.inputs.input_lists import is_list_name, list_rows, require_uris
 from transforms.inputs.remote import Part
 from transforms.inputs.skips import HIDDEN, NO_PICTURES, RESULTS, Count, Listed, Skipped, in_words
 from transforms.records import ImageRef
@@ -42,8 +42,8 @@ def list_input(source: str, *, image_key: str | None = None) -> Iterator[Listed]
 
     Args:
         source: a folder (searched recursively for image extensions and archives), an input list
-            (.txt,
-            .csv, .jsonl or .parquet with a `uri` column), a glob (`**` included) or a single file;
+            (.txt, .csv, .tsv, .json, .jsonl or .parquet, see
+            `transforms.inputs.input_lists.list_rows`), a glob (`**` included) or a single file;
             on this machine, in Cloud Storage (gs://) or where else Beam can read. A path that
             exists as it is written wins over its reading as a glob.
         image_key: the column of Parquet files that holds pictures; a file with this column is a
@@ -167,7 +167,7 @@ def nothing_matched(source: str, *, skipped: Mapping[str, Count] | None = None) 
     archives = ", ".join(kind.extension for kind in ARCHIVE_KINDS)
     return UserError(
         f"{named(source)}: {found}. Expected a folder with pictures, a glob (in quotes), an input "
-        f"list (.txt, .csv, .jsonl, .parquet), an archive ({archives}) or a picture."
+        f"list (.txt, .csv, .tsv, .jsonl, .parquet), an archive ({archives}) or a picture."
     )
 
 
@@ -178,18 +178,29 @@ def _is_input_list(path: str, *, image_key: str | None) -> bool:
         UserError: it is neither.
     """
     if archive_kind(path) is not PARQUET:
-        return os.path.splitext(path)[1].lower() in INPUT_LIST_EXTENSIONS
+        return is_list_name(path)
     try:
         columns = parquet_schema(path)
         if "uri" in columns.names and (image_key is None or image_key not in columns.names):
             return True
         require_pictures(path, image_key=image_key)
     except ImageError as error:
+        if image_key is None and _names_pictures(path):
+            return True
         raise UserError(
             f"{path}: {error}. Expected Parquet with pictures in a column of bytes or of "
             "struct<bytes, path>, or an input list with a column 'uri'."
         ) from error
     return False
+
+
+def _names_pictures(path: str) -> bool:
+    """Whether Parquet without pictures and without a column `uri` is an input list all the same."""
+    try:
+        require_uris(path)
+    except (UserError, ImageError):
+        return False
+    return True
 
 
 def _kind_in_folder(path: str, below: str, *, image_key: str | None) -> str | None:

@@ -13,6 +13,7 @@ HIDDEN = "hidden"
 RESULTS = "results"
 NO_PICTURES = "parquet"
 LINKED_AGAIN = "linked_again"
+SUPERSEDED = "superseded"
 OTHER = "other"
 
 IN_WORDS: Mapping[str, str] = {
@@ -20,6 +21,7 @@ IN_WORDS: Mapping[str, str] = {
     RESULTS: "written by quantlabel",
     NO_PICTURES: "Parquet without pictures",
     LINKED_AGAIN: "folders that links lead to again and again",
+    SUPERSEDED: "objects that an inventory calls deleted or replaced",
     "text": "text and tables",
     "document": "documents",
     "data": "arrays and databases",

@@ -173,7 +173,7 @@ def test_parquet_manifest_has_json_meta_even_for_nan(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("list.csv", b"path,note\na.jpg,x\n", "no column 'uri' (found: path, note)"),
+        ("list.csv", b"file,note\na,x\n", "no column 'uri' (found: file, note)"),
         ("list.csv", b"", "no column 'uri' (found: nothing)"),
         ("list.parquet", b"no parquet at all", "not a readable Parquet file"),
     ],

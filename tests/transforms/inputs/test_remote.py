@@ -162,7 +162,7 @@ def test_manifests_of_every_kind_are_streamed_from_a_bucket(
 
 
 def test_a_manifest_without_the_column_is_the_users_error(cloud: Cloud) -> None:
-    uri = cloud.put("list.csv", b"path\na.jpg\n")
+    uri = cloud.put("list.csv", b"file\na\n")
     with pytest.raises(UserError, match=f"{uri}: the input list has no column 'uri'"):
         list(list_input(uri))
 

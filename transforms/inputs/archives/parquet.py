@@ -392,6 +392,12 @@ def _plain(type_: pa.DataType) -> pa.DataType:
     return type_
 
 
+def holds_names(type_: pa.DataType) -> bool:
+    """Whether values of a type can be names of files: texts, or bytes."""
+    plain = _plain(type_)
+    return can_be_read(type_) and (_is_text(plain) or _is_bytes(plain))
+
+
 def can_be_read(type_: pa.DataType) -> bool:
     """False for an extension type over a dictionary: Arrow 25 ends the process over batches of it.
 
