@@ -21,6 +21,7 @@ from transforms.inputs.archives.parquet import (
     parquet_schema,
     require_pictures,
 )
+from transforms.inputs.braces import expand
 from transforms.inputs.file_types import skip_kind
 from transforms.inputs.folders import is_result, list_folder, list_glob
 from transforms.inputs.input_lists import is_list_name, list_rows, require_uris
@@ -28,7 +29,7 @@ from transforms.inputs.remote import Part
 from transforms.inputs.skips import HIDDEN, NO_PICTURES, RESULTS, Count, Listed, Skipped, in_words
 from transforms.records import ImageRef
 from transforms.storage import files
-from transforms.storage.addresses import shown
+from transforms.storage.addresses import local_path, shown
 from transforms.storage.files import absolute
 
 PARTS_AT_ONCE = 16
@@ -72,11 +73,33 @@ def parts(source: str, *, split: bool = True, image_key: str | None = None) -> l
         split: False for one part only.
         image_key: as in `list_input`.
     """
+    source = local_path(source)
+    found = _parts(source, split=split)
+    if not found:
+        raise nothing_matched(source)
+    return [part._replace(source=source, image_key=image_key) for part in found]
+
+
+def _parts(source: str, *, split: bool) -> list[Part]:
+    """The parts of all paths that braces stand for; none if nothing is there."""
+    paths = [source]
+    if "{" in source and not _exists(source):
+        paths = expand(source)
     if files.is_local(source):
-        return [_local_part(source)._replace(image_key=image_key)]
+        found = [_local_part(path) for path in paths]
+        if len(found) == 1:
+            return [part for part in found if os.path.lexists(part.path) or part.kind != "file"]
+        # One of several that is not there is a failure as its row.
+        return found if any(os.path.lexists(p.path) or p.kind != "file" for p in found) else []
     with files.explained(source, what=named(source)):
-        found = remote.parts(source, split=split)
-    return [part._replace(image_key=image_key) for part in found]
+        return [part for path in paths for part in remote.parts(path, split=split)]
+
+
+def _exists(source: str) -> bool:
+    if files.is_local(source):
+        return os.path.lexists(absolute(source))
+    with files.explained(source, what=named(source)):
+        return files.exists(source)
 
 
 def list_part(part: Part) -> Iterator[Listed]:
@@ -113,11 +136,9 @@ def _local_part(source: str) -> Part:
     path = os.path.normpath(absolute(source))
     if os.path.isdir(path):
         return Part(source, "local folder", path)
-    if os.path.lexists(path):
-        return Part(source, "file", path)
-    if glob.has_magic(source):
+    if glob.has_magic(source) and not os.path.lexists(path):
         return Part(source, "local glob", path)
-    raise nothing_matched(source)
+    return Part(source, "file", path)
 
 
 def is_input_list(part: Part) -> bool:
@@ -165,9 +186,27 @@ def nothing_matched(source: str, *, skipped: Mapping[str, Count] | None = None) 
     """
     found = f"no picture, but {in_words(skipped)}" if skipped else "nothing matched"
     archives = ", ".join(kind.extension for kind in ARCHIVE_KINDS)
+    if not skipped and (hint := _bracket_hint(source)):
+        return UserError(f"{named(source)}: {found}. {hint}")
     return UserError(
         f"{named(source)}: {found}. Expected a folder with pictures, a glob (in quotes), an input "
         f"list (.txt, .csv, .tsv, .jsonl, .parquet), an archive ({archives}) or a picture."
+    )
+
+
+def _bracket_hint(source: str) -> str:
+    """What to write where brackets of a name were taken for those of a pattern."""
+    if "[" not in source:
+        return ""
+    parts = source.split("/")
+    for count in range(len(parts), 0, -1):
+        there = "/".join(parts[:count])
+        if "[" in there and files.is_local(source) and os.path.lexists(absolute(there)):
+            meant = "/".join([glob.escape(there), *parts[count:]])
+            return f"Brackets stand for one of the characters in them. Write '{meant}'."
+    return (
+        "Brackets stand for one of the characters in them. Where a name has them, write [[] for "
+        "the opening one."
     )
 
 

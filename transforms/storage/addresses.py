@@ -60,12 +60,11 @@ def resolved(uri: str, *, beside: str) -> str:
         uri: as a list or an archive spells it.
         beside: the list or archive, absolute.
     """
-    if uri.lower().startswith("file://"):
-        return local_path(uri)
+    uri = local_path(uri) if uri.startswith(("~/", *_LOCAL)) else uri
     if "://" in uri:
         return without_credentials(uri)
-    if uri.startswith("~/") or os.path.isabs(uri):
-        return os.path.normpath(os.path.expanduser(uri))
+    if os.path.isabs(uri):
+        return os.path.normpath(uri)
     scheme, slashes, path = beside.rpartition("://")
     folder = path.rpartition("/")[0]
     if not scheme:
@@ -79,15 +78,20 @@ def resolved(uri: str, *, beside: str) -> str:
     return scheme + slashes + "/".join([bucket, *parts])
 
 
-def local_path(uri: str) -> str:
-    """The path in `file:///path`, whose percent escapes are letters (RFC 8089).
+_LOCAL = ("file://", "FILE://")
 
-    That of another host stays as it is: no storage knows it.
+
+def local_path(uri: str) -> str:
+    """The path in `file:///path`, whose percent escapes are letters (RFC 8089), or in `~/path`.
+
+    Every other address stays as it is, that of a file on another host as well: no storage knows it.
     """
+    if uri.startswith("~"):
+        return os.path.expanduser(uri)
     host, slash, path = uri[len("file://") :].partition("/")
-    if host.lower() not in ("", "localhost"):
+    if not uri.startswith(_LOCAL) or host.lower() not in ("", "localhost"):
         return uri
-    return os.path.normpath(urllib.parse.unquote(slash + path, errors="surrogateescape"))
+    return urllib.parse.unquote(slash + path, errors="surrogateescape")
 
 
 _SECRET_FLAG = re.compile(
