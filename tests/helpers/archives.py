@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,13 @@ def write_tar(path: Path, members: Sequence[tuple[str, bytes]], *, mode: str = "
             header = tarfile.TarInfo(name)
             header.size = len(content)
             tar.addfile(header, io.BytesIO(content))
+
+
+def write_zip(path: Path, members: Mapping[str, bytes]) -> None:
+    """An archive with its members deflated."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
 
 
 def write_tfrecord(path: Path, rows: Sequence[Mapping[str, Any]], *, zipped: bool = False) -> None:
@@ -71,6 +79,7 @@ def write_parquet(path: Path, columns: Mapping[str, Any], *, rows_a_group: int =
 
 ARCHIVE_WRITERS: Mapping[str, Callable[[Path, Mapping[str, bytes]], None]] = {
     ".tar": lambda path, pictures: write_tar(path, list(pictures.items())),
+    ".zip": lambda path, pictures: write_zip(path, pictures),
     ".tfrecord": lambda path, pictures: write_tfrecord(
         path, [{"image/encoded": content} for content in pictures.values()]
     ),

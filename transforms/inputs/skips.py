@@ -14,6 +14,7 @@ RESULTS = "results"
 NO_PICTURES = "parquet"
 LINKED_AGAIN = "linked_again"
 SUPERSEDED = "superseded"
+OTHER_KEY = "other_key"
 OTHER = "other"
 
 IN_WORDS: Mapping[str, str] = {
@@ -21,6 +22,7 @@ IN_WORDS: Mapping[str, str] = {
     RESULTS: "written by quantlabel",
     NO_PICTURES: "Parquet without pictures",
     LINKED_AGAIN: "folders that links lead to again and again",
+    OTHER_KEY: "pictures with another key than --image-key",
     SUPERSEDED: "objects that an inventory calls deleted or replaced",
     "text": "text and tables",
     "document": "documents",

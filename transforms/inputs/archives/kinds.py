@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import IO
 
 from transforms.inputs.archives.base import Entry, Reading
+from transforms.inputs.archives.compression import codec_of, head_of, is_tar
 from transforms.inputs.archives.parquet import parquet_entries
 from transforms.inputs.archives.tar import tar_entries
 from transforms.inputs.archives.tfrecord import tfrecord_entries
+from transforms.inputs.archives.zip import MARKS, zip_entries
 from transforms.inputs.skips import Note, Skipped
 
 
@@ -34,7 +36,13 @@ class ArchiveKind:
     entries: Callable[[IO[bytes], Reading], Iterator[Entry | Skipped | Note]]
 
 
-TAR = ArchiveKind(".tar", re.compile(r"\.(tar|tar\.gz|tgz)$", re.IGNORECASE), tar_entries)
+TAR = ArchiveKind(
+    ".tar",
+    re.compile(r"\.(tar(\.(gz|bz2|xz|zstd?))?|tgz|tbz2?|txz|tzst)$", re.IGNORECASE),
+    tar_entries,
+)
+
+ZIP = ArchiveKind(".zip", re.compile(r"\.(zip|cbz)$", re.IGNORECASE), zip_entries)
 
 # tensorflow_datasets counts after the extension. TF-Slim has no extension at all, and always
 # writes its names in lower case.
@@ -46,13 +54,27 @@ TFRECORD = ArchiveKind(
 
 PARQUET = ArchiveKind(".parquet", re.compile(r"\.parquet$", re.IGNORECASE), parquet_entries)
 
-ARCHIVE_KINDS = (TAR, TFRECORD, PARQUET)
+ARCHIVE_KINDS = (TAR, ZIP, TFRECORD, PARQUET)
 """Every kind; no file is of two."""
 
 
 def archive_kind(uri: str) -> ArchiveKind | None:
     """Which kind of archive a file is, by its name; None for a picture."""
     return next((kind for kind in ARCHIVE_KINDS if kind.pattern.search(uri)), None)
+
+
+def entries_of(
+    kind: ArchiveKind, file: IO[bytes], how: Reading
+) -> Iterator[Entry | Skipped | Note]:
+    """Reads an archive as what it is: people give zip archives the names of tar, and tar of zip."""
+    entries = kind.entries
+    if kind in (TAR, ZIP):
+        head = head_of(file)
+        if head.startswith(MARKS):
+            entries = zip_entries
+        elif is_tar(head) or codec_of(head) is not None:
+            entries = tar_entries
+    return entries(file, how)
 
 
 def archive_of(uri: str) -> str | None:
@@ -63,8 +85,3 @@ def archive_of(uri: str) -> str | None:
             return uri[:at]
         at = uri.find("#", at + 1)
     return None
-
-
-def is_zipped(uri: str) -> bool:
-    """Whether an archive is compressed as a whole, by its name."""
-    return uri.lower().endswith((".gz", ".tgz"))

@@ -10,7 +10,7 @@ from typing import IO, NamedTuple, TypeAlias
 from transforms.errors import MissingExtraError
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.inputs.archives.base import Entry, Reading
-from transforms.inputs.archives.kinds import archive_kind, archive_of, is_zipped
+from transforms.inputs.archives.kinds import archive_kind, archive_of, entries_of
 from transforms.inputs.file_types import member_kind
 from transforms.inputs.meta import meta_json
 from transforms.inputs.skips import RESULTS, Note, Skipped
@@ -154,12 +154,11 @@ def _entries(
         raise ValueError(f"{uri} is no archive by its name")
     how = Reading(
         uri=uri,
-        zipped=is_zipped(uri),
         image_key=image_key,
         max_bytes=max_bytes,
         kind_of=member_kind,
     )
-    return kind.entries(file, how)
+    return entries_of(kind, file, how)
 
 
 def _found(archive: ImageRef, entry: Entry) -> Member | Failure:

@@ -8,13 +8,15 @@ from typing import IO, Any
 from google.protobuf.message import DecodeError
 
 from transforms.failures import ImageError, Reason
-from transforms.inputs.archives.base import MAX_META, ArchiveStream, Entry, Reading, damaged
+from transforms.inputs.archives.base import MAX_META, Entry, Reading, damaged
+from transforms.inputs.archives.compression import ArchiveStream, codec_of, head_of
 from transforms.inputs.skips import RESULTS, Skipped
 from transforms.rows.formats import FEATURE_KEYS
 from transforms.rows.tfrecord import (
     DamagedRecordError,
     LargeRecordError,
     example_class,
+    is_framed,
     scan_records,
 )
 
@@ -39,7 +41,9 @@ def tfrecord_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped]
             before.
     """
     try:
-        stream = ArchiveStream(file, zipped=how.zipped)
+        head = head_of(file)
+        # The length of a record may look like the mark of a codec; its checksum does not.
+        stream = ArchiveStream(file, codec=None if is_framed(head) else codec_of(head))
         for number, record in enumerate(scan_records(stream, max_bytes=how.max_bytes)):
             yield _entry(str(number), record, key=how.image_key or IMAGE_FEATURE)
     except DamagedRecordError as error:
