@@ -71,6 +71,8 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
 
 def beam_type(column: Column) -> Any:
     """The type of a column in Beam's schemas."""
+    # Arrow names numbers by numpy's types, which Beam takes; texts and truth values it wants as
+    # Python's.
     known = {pa.string(): str, pa.bool_(): bool}
     value = known.get(column.value_type) or column.value_type.to_pandas_dtype()
     type_ = Sequence[value] if column.is_list else value  # type: ignore[valid-type]
@@ -85,6 +87,7 @@ def _rows(kind: RowKind) -> beam.PTransform:
 
 def _row(record: Prediction | Failure, names: list[str]) -> beam.Row:
     values = {name: getattr(record, name) for name in names}
+    # The schema promises a list of numbers.
     if "embedding" in values:
         values["embedding"] = values["embedding"].tolist()
     return beam.Row(**values)

@@ -10,7 +10,6 @@ from pipeline.explore.options import ReviewOptions
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "review",

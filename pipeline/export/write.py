@@ -68,12 +68,14 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
         files.delete_tree(files.join(place, name))
     staging = files.join(place, f"{prefix}{uuid.uuid4().hex[:12]}")
     try:
-        with _sign_of_life(options, console):
+        doing = f"writing {options.to}"
+        with console.status(doing) if console else contextlib.nullcontext():
             counts = TARGETS[options.to].load()(source, staging)
         mark(staging, command="export", entries=files.names(staging))
         if not files.is_local(place):  # where its files appear one by one
             files.delete([ledger])
         files.replace_tree(staging, folder)
+    # An interrupt too: half an export must not stay.
     except BaseException:
         with contextlib.suppress(OSError):  # the disk may be what the export has failed with
             files.delete_tree(staging)
@@ -86,17 +88,10 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
         "exported": now(),
         "run": run.manifest.cited(),
     }
+    # All formats, since others may be there already.
     mark(place, command="export", entries=[*TARGETS, *(f"{name}.json" for name in TARGETS)])
     files.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
     return summary
-
-
-def _sign_of_life(
-    options: ExportOptions, console: Console | None
-) -> contextlib.AbstractContextManager[Any]:
-    if console is None:
-        return contextlib.nullcontext()
-    return console.status(f"writing {options.to}")
 
 
 def print_export(summary: Mapping[str, Any], *, console: Console) -> None:

@@ -63,9 +63,10 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
             could not be written.
     """
     flags = beam_options(options)
-    if options.is_dataflow:
-        dataflow.prepare(flags, paths=[("DIR", options.folder)], command=_EXAMPLE)
     runs_on = runner.create(options)
+    if options.is_dataflow:
+        paths = [("DIR", options.folder)]
+        dataflow.prepare(options, flags, runs_on=runs_on, paths=paths, command=_EXAMPLE)
     run = open_run(options.folder)
     path = options.head or files.join(options.folder, FILE)
     head = read_head(path)
@@ -82,6 +83,7 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
     with progress.reports(console=console if options.is_local else None) as progress_folder:
         if progress_folder:
             listed = progress.Report(progress_folder)
+            # Here the launcher knows how many there are.
             listed.add("listed", run.manifest.predictions)
         pipeline = beam.Pipeline(runner=runs_on, options=flags)
         build(
@@ -95,6 +97,8 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
         )
         if options.is_dataflow and not dataflow.waits(flags):
             pipeline.run()
+            if console is not None:
+                console.print(dataflow.template_note(flags), soft_wrap=True)
             return None
         try:
             runner.run(pipeline, options, console=console)

@@ -10,7 +10,6 @@ from pipeline.run.runners.options import RunnerOptions
 
 
 def add(commands: Any) -> None:
-    """Adds the command and its actions."""
     actions = add_group(
         commands, "head", help="teach labels of your own, and label a run with them"
     )
@@ -55,6 +54,11 @@ def add(commands: Any) -> None:
         default=RunnerOptions.runner,
         help="default: %(default)s, this machine",
     )
+    apply.add_argument(
+        "--allow-image",
+        action="store_true",
+        help="take a --sdk_container_image whose name does not say which Python and Beam are in it",
+    )
     for action in (fit, apply):
         add_run(action)
         add_json(action)
@@ -92,6 +96,7 @@ def _apply(arguments: argparse.Namespace) -> None:
         head=arguments.head,
         runner=arguments.runner,
         beam_args=arguments.beam_args,
+        allow_image=arguments.allow_image,
     )
     with only_ours(verbose=arguments.verbose) as stderr:
         manifest = apply(options, console=None if arguments.json else Console(file=stderr))

@@ -16,8 +16,8 @@ from transforms.rows.spreadsheet import from_cell
 from transforms.storage import files
 from transforms.storage.addresses import text
 
+# A list of paths has no columns.
 _NO_TABLE = ".txt"
-"""A list of paths has no columns."""
 
 
 class Row(NamedTuple):

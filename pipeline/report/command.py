@@ -10,7 +10,6 @@ from pipeline.report.options import ReportOptions
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "report",
@@ -35,10 +34,11 @@ def add(commands: Any) -> None:
 def _report(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
+    from pipeline.console.tables import output
     from pipeline.console.terminal import only_ours
     from pipeline.report.write import print_report, report
 
     options = ReportOptions(folder=arguments.folder, max_pictures=arguments.max_pictures)
     with only_ours(verbose=arguments.verbose) as stderr:
         written = report(options, console=Console(file=stderr))
-    print_report(written, console=Console())
+    print_report(written, console=output())

@@ -77,6 +77,7 @@ def _thumbnail(
 ) -> Thumbnail:
     try:
         data = read_bytes(name_of(uri), max_bytes=max_bytes).data
+        # The page shows what was labelled, or nothing.
         if hashlib.sha256(data).hexdigest() != sha256:
             return Thumbnail(missing="changed since it was labelled")
         pixels = decode(data, max_pixels=max_pixels, min_side=SIDE, reserve=reserve).pixels

@@ -104,6 +104,7 @@ def add_network_and_limits(parser: argparse.ArgumentParser) -> Any:
 
 def label_options(arguments: argparse.Namespace, **values: str) -> LabelOptions:
     """A flag that was not given is absent here: its default stands in LabelOptions alone."""
+    # Flags of other commands, and what argparse adds, have no field and fall away.
     given = {**values, **vars(arguments), "inputs": tuple(arguments.inputs)}
     names = {field.name for field in dataclasses.fields(LabelOptions)} & given.keys()
     return LabelOptions(**{name: given[name] for name in names})

@@ -53,6 +53,7 @@ KEEP_ROWS = (
     "memory",
     "runner",
     "beam_args",
+    "allow_image",
 )
 """All other options: which pictures, where to, by what means. A test wants each in one of the two.
 """
@@ -119,6 +120,7 @@ class LabelOptions(RunnerOptions):
     def __post_init__(self) -> None:
         """Checks every value; touches no file."""
         if self.retry_failures or self.reuse_by != "uri":
+            # The object is frozen; this is still its making.
             object.__setattr__(self, "resume", True)
         require(bool(self.inputs) and all(self.inputs), "--input", "a path", self.inputs)
         object.__setattr__(self, "inputs", tuple(map(local_path, self.inputs)))

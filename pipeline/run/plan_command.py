@@ -11,7 +11,6 @@ from pipeline.run.options import PlanOptions
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "plan",

@@ -40,6 +40,7 @@ def _lines(manifest: Manifest, folder: str) -> list[tuple[str, str]]:
         ("read as", notes_in_words(manifest.read_as)),
         ("repeated", _if_any(manifest.duplicates, "listed before")),
         ("most frequent", _labels(manifest)),
+        # Rows that were kept took no time worth counting.
         ("time", _time(seconds, done=pictures - manifest.reused)),
         ("model", _model(manifest)),
         ("kernel", manifest.kernel),

@@ -12,7 +12,6 @@ from transforms.errors import UserError
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "verify",

@@ -26,17 +26,17 @@ from transforms.records import Failure, ImageRef
 from transforms.storage import files as storage
 from transforms.storage.addresses import name_of, text
 
+# Pictures that are looked up at a time.
 _AT_ONCE = 1000
-"""Pictures that are looked up at a time."""
 
+# What is newer than this is no time at which something came: a clock was wrong.
 _CLOCKS_APART_S = 86_400.0
-"""What is newer than this is no time at which something came: a clock was wrong."""
 
+# Files that are asked at a time when they came to be there, some milliseconds each.
 _LOOKS_AT_ONCE = 32
-"""Files that are asked at a time when they came to be there, some milliseconds each."""
 
+# Failures that were the same when the run met them; others may have come up since.
 _OF_CONTENT = (Reason.BAD_LIST_ROW, Reason.DAMAGED_ARCHIVE, Reason.NO_PICTURES)
-"""Failures that were the same when the run met them; others may have come up since."""
 
 
 class _Picture(NamedTuple):
@@ -100,10 +100,12 @@ class ListedAgain:
             self.pictures += len(some)
             has_row = self._find([picture.uri for picture in some])
             without = [some[at] for at in np.flatnonzero(~has_row)]
+            # Each file once: a thousand pictures may come from one archive.
             files = list({picture.file for picture in without})
             ages = dict(zip(files, threads.map(_changed, files), strict=True))
             for uri, file in without:
                 age = ages[file]
+                # In doubt it came later: only what surely was there can be missing.
                 if age is None or self._began <= age <= until:
                     self.new += 1
                     continue

@@ -62,4 +62,5 @@ class Loader:
             )
         except ImageError as error:
             return failure(ref, Stage.DECODE, named_by(ref.uri, error))
+        # Here, in the threads that decode: hashing lets other threads run.
         return Image(ref, hashlib.sha256(data).hexdigest(), width, height, encoding, pixels)

@@ -35,6 +35,7 @@ from transforms.storage.files import absolute
 PARTS_AT_ONCE = 16
 """Parts of an input that one process lists at a time."""
 
+# As many as a page of a bucket's listing.
 _PAGE = 1000
 
 
@@ -118,6 +119,7 @@ def list_together(parts: Sequence[Part]) -> Iterator[Listed]:
         running: dict[Future[list[Listed]], Iterator[Listed]] = {}
 
         def proceed(listing: Iterator[Listed]) -> None:
+            # One page at a time of each: no two threads may be in one generator.
             running[pool.submit(lambda: list(itertools.islice(listing, _PAGE)))] = listing
 
         for part in itertools.islice(waiting, PARTS_AT_ONCE):
@@ -134,6 +136,7 @@ def list_together(parts: Sequence[Part]) -> Iterator[Listed]:
 
 def _local_part(source: str) -> Part:
     path = os.path.normpath(absolute(source))
+    # What is there wins over what looks like a pattern: names may hold brackets.
     if os.path.isdir(path):
         return Part(source, "local folder", path)
     if glob.has_magic(source) and not os.path.lexists(path):

@@ -32,11 +32,11 @@ MAX_CELL = 1024 * 1024
 It also bounds how far a quote that nobody closes is followed.
 """
 
+# Characters of a line, or of an object of JSON, at most.
 _MAX_LINE = 16 * 1024 * 1024
-"""Characters of a line, or of an object of JSON, at most."""
 
+# Of a whole number in JSON. Python's own limit is a little higher, and its words are of itself.
 _MAX_DIGITS = 4000
-"""Of a whole number in JSON. Python's own limit is a little higher, and its words are of itself."""
 
 _BATCH_ROWS = 1024
 _JSON_READ = 64 * 1024
@@ -116,11 +116,11 @@ def require_distinct(path: str, columns: Sequence[str]) -> None:
 
 # ---- lines --------------------------------------------------------------------------------------
 
+# Byte order marks; the longer ones first, for one of them begins with a shorter.
 _ENCODINGS = {
     "UTF-32": (b"\xff\xfe\0\0", b"\0\0\xfe\xff"),
     "UTF-16": (b"\xff\xfe", b"\xfe\xff"),
 }
-"""Byte order marks; the longer ones first, for one of them begins with a shorter."""
 
 
 def _encoding(start: bytes) -> str | None:

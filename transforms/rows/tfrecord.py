@@ -109,6 +109,8 @@ def is_framed(head: bytes) -> bool:
 
 
 def _masked_crc(data: bytes) -> bytes:
+    # Rotated and a constant added, as in tensorflow/core/lib/hash/crc32c.h: a checksum of data that
+    # hold their own checksum would be weak.
     crc = google_crc32c.value(data)
     return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 

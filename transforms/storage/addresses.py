@@ -13,8 +13,8 @@ _SECRET = re.compile(
     r"([?&;#])([^=&;#]*(?:auth|cred|key|pass|policy|pwd|secret|session|sig|token)[^=&;#]*)=([^&;#]*)",
     re.IGNORECASE,
 )
+# Where a question mark is part of the name of an object.
 _NO_QUERY = ("gs://", "s3://", "hdfs://", "azfs://")
-"""Where a question mark is part of the name of an object."""
 
 
 def shown(url: str) -> str:

@@ -114,6 +114,7 @@ def explained(path: str, *, what: str) -> Iterator[None]:
         raise UserError(f"{what}: {error.strerror or error}. {cure}") from error
 
 
+# The first that fits; every error is an OSError.
 _CURES: Mapping[type[OSError], str] = {
     FileNotFoundError: "Check the name; a bucket has to be there before the run.",
     PermissionError: (

@@ -122,6 +122,7 @@ def _body(response: Any, uri: str, *, max_bytes: int, deadline: float) -> bytes:
 def _number(header: str, uri: str) -> int:
     if not (header.isascii() and header.isdigit()):
         raise ConnectionError(errno.EIO, f"the answer has a length of {header[:20]!r}", uri)
+    # No size has more digits.
     return int(header[:20])
 
 

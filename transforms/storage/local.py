@@ -18,11 +18,11 @@ from typing import IO, Any
 
 from transforms.storage.content import Content, Reserve, require_at_most
 
+# Read at a time from a file that is open for a moment: one batch of a part, about.
 _BRIEF_BYTES = 64 * 1024
-"""Read at a time from a file that is open for a moment: one batch of a part, about."""
 
+# Read at a time from a file that is not as long as it was said to be.
 _MORE_BYTES = 1024 * 1024
-"""Read at a time from a file that is not as long as it was said to be."""
 
 
 def require_access(path: str) -> None:
@@ -77,6 +77,7 @@ def _not_regular(path: str) -> OSError:
 def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
     """Opens a regular file for reading; its version is the time when it was changed, in ns."""
     descriptor, status = _open_regular(path)
+    # The version of what was opened, whatever has that name by now.
     return open(descriptor, "rb"), str(status.st_mtime_ns)
 
 
@@ -241,8 +242,8 @@ def replace_tree(new: str, old: str) -> None:
     delete_tree(new)
 
 
+# From Linux' fcntl.h and fs.h: https://man7.org/linux/man-pages/man2/rename.2.html.
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
-"""From Linux' fcntl.h and fs.h: https://man7.org/linux/man-pages/man2/rename.2.html."""
 
 
 def _swapped(first: str, second: str) -> bool:

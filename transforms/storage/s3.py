@@ -36,8 +36,8 @@ _SETTINGS = Config(
     retries={"mode": "standard", "total_max_attempts": 6},  # some twenty seconds of waiting
 )
 
+# What a stream reads at a time.
 _CHUNK_BYTES = 8 << 20
-"""What a stream reads at a time."""
 
 
 def require_bucket(path: str) -> None:
@@ -133,6 +133,7 @@ class _Reader(io.RawIOBase):
         bucket, key = _parse(self._path)
         span = f"bytes={self._at}-{self._at + wanted - 1}"
         with _translated(self._path):
+            # IfMatch: if another version was written since, S3 answers 412.
             answer = _client().get_object(Bucket=bucket, Key=key, Range=span, IfMatch=self._version)
             with contextlib.closing(answer["Body"]) as body:
                 data = body.read()
@@ -171,15 +172,16 @@ def _met(path: str, call: str, **request: Any) -> bool:
         try:
             getattr(_client(), call)(**request)
         except ClientError as error:
+            # 404: what was to be replaced or deleted is gone.
             if (_status(error) == 404 and "IfMatch" in request) or _status(error) in _NOT_MET:
                 return False
             raise
     return True
 
 
+# Another writes at this moment, another has written:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html.
 _NOT_MET = (409, 412)
-"""Another writes at this moment, another has written:
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html."""
 
 
 def _status(error: ClientError) -> int | None:
@@ -198,7 +200,7 @@ class Writer(io.RawIOBase):
         self._spool = tempfile.TemporaryFile()  # noqa: SIM115  # closed with this file
 
     def writable(self) -> bool:
-        """Always."""
+        """Asked by whatever wraps the file."""
         return True
 
     def write(self, data: Any) -> int:
@@ -275,8 +277,8 @@ def _translated(path: str) -> Iterator[None]:
         raise status_error(None, path, words) from error
 
 
+# What boto3 raises, and we do, for headers and XML that are not what they should be.
 _NONSENSE = (ResponseParserError, ValueError, TypeError, KeyError)
-"""What boto3 raises, and we do, for headers and XML that are not what they should be."""
 
 
 def status_error(status: int | None, path: str, words: str) -> OSError:

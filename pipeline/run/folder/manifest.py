@@ -80,6 +80,7 @@ class Identity:
         """Checks what types do not say."""
         _require_time("started", self.started)
         limits = {name: getattr(self.options, name) for name in ("max_pixels", "max_bytes")}
+        # The JSON has the limits among the options only; here they belong to both.
         object.__setattr__(self, "preprocess", dataclasses.replace(self.preprocess, **limits))
 
     @property
@@ -150,6 +151,7 @@ class Manifest(Identity):
         """Checks what types do not say."""
         super().__post_init__()
         _require_time("finished", self.finished)
+        # What is read here is joined to a folder and opened: no name may lead elsewhere.
         for shard in self.files:
             if not _SHARD.fullmatch(shard.name):
                 raise ValueError(f"files: {shard.name!r} is no name of a shard")
@@ -215,6 +217,7 @@ def from_json(kind: type[_T], content: bytes, path: str, *, cure: str = _CURE) -
 
 
 def _require_known_form(value: Any, path: str) -> None:
+    # `_COMMIT.json` holds a manifest inside.
     manifest = value.get("manifest", value) if isinstance(value, dict) else value
     form = manifest.get("form", FORM) if isinstance(manifest, dict) else FORM
     if isinstance(form, int) and form > FORM:

@@ -13,8 +13,8 @@ from transforms.failures import ImageError, Reason
 from transforms.inputs.archives.base import damaged
 
 _READ_BYTES = 64 * 1024
+# Of a decoder of xz, which the file itself asks for; `xz -9` asks for 65 MB.
 _XZ_MEMORY = 256 * 1024 * 1024
-"""Of a decoder of xz, which the file itself asks for; `xz -9` asks for 65 MB."""
 
 _TAR_MARK_AT = 257
 _MARKS = {

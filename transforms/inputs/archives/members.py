@@ -110,6 +110,7 @@ def read_named(
             broken = found
         elif uri in wanted:
             yield _as_listed(found, wanted.pop(uri))
+    # The generator may stand in the middle of the archive: this closes the file.
     members.close()
     for ref in wanted.values():
         if broken is not None and broken.reason == Reason.NOT_FOUND:

@@ -25,13 +25,14 @@ from transforms.sniff import is_known
 from transforms.storage import files
 from transforms.storage.addresses import resolved, shown
 
+# In memory at a time, whatever a row takes; a batch has one row at least.
 _BATCH_BYTES = 16 * 1024 * 1024
 _BATCH_ROWS = 64
+# Values of a column that are looked at to tell what it holds.
 _LOOKED_AT = 64
-"""Values of a column that are looked at to tell what it holds."""
 
+# Of a value: more than any format needs to be known.
 _HEAD_BYTES = 512
-"""Of a value: more than any format needs to be known."""
 
 _BUFFER_BYTES = 1024 * 1024
 
@@ -59,6 +60,7 @@ def open_parquet(file: IO[bytes]) -> pq.ParquetFile:
         ImageError: this is no Parquet file, or storage failed.
     """
     try:
+        # pre_buffer would fetch the pictures of whole row groups ahead.
         return pq.ParquetFile(
             file, buffer_size=_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
         )
@@ -288,6 +290,7 @@ def parquet_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Note]:
     ]
     first = 0
     broken: ImageError | None = None
+    # By group, so that a damaged one does not cost those behind it.
     for group in range(parquet.num_row_groups):
         number = first
         try:

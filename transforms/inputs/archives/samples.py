@@ -15,8 +15,8 @@ from transforms.inputs.skips import HIDDEN, OTHER_KEY, Note, Skipped
 SIBLINGS = frozenset([".cls", ".json", ".txt"])
 """Extensions of files that describe the picture of the same name."""
 
+# Of pictures that wait for their siblings.
 _HELD_BYTES = 64 * 1024 * 1024
-"""Of pictures that wait for their siblings."""
 
 _KEYS_NAMED = 5
 

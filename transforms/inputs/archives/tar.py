@@ -14,10 +14,11 @@ from transforms.inputs.archives.samples import File, sample_entries
 from transforms.inputs.skips import Note, Skipped
 
 _READ_BYTES = 64 * 1024
+# Of long names and pax records, which `tarfile` takes into memory whole.
 _MAX_HEADER = 1024 * 1024
+# What `tarfile` raises for hostile headers, besides its own errors: for numbers and texts, and for
+# headers that announce headers that announce headers.
 _DAMAGE = (tarfile.TarError, ValueError, OverflowError, LookupError, RecursionError)
-"""What `tarfile` raises for hostile headers, besides its own errors: for numbers and texts, and for
-headers that announce headers that announce headers."""
 
 _EXTENDED = (
     tarfile.XHDTYPE,

@@ -25,6 +25,7 @@ IMAGE_FEATURE = "image/encoded"
 """The key of TF-Slim, the Object Detection API and most who came after them."""
 
 
+# Features that only our own rows have together.
 _ROW = frozenset(FEATURE_KEYS[column] for column in ("uri", "class_id", "embedding"))
 
 

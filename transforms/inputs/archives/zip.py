@@ -19,21 +19,21 @@ from transforms.inputs.skips import Note, Skipped
 MARKS = (b"PK\x03\x04", b"PK\x05\x06")
 """How a zip archive begins, and one without a member."""
 
+# Bytes of the list of all members, about 800,000 of them; `zipfile` holds it in memory.
 _MAX_DIRECTORY = 64 * 1024 * 1024
-"""Bytes of the list of all members, about 800,000 of them; `zipfile` holds it in memory."""
 
 _LOCAL_HEADER = 30
 _ENCRYPTED = 0x1
 _UTF8 = 0x800
+# What `zipfile` raises for damaged or hostile archives, besides errors of the storage.
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, EOFError, struct.error),
     *(NotImplementedError, ValueError, OverflowError, LookupError),
 )
-"""What `zipfile` raises for damaged or hostile archives, besides errors of the storage."""
 
 _METHODS = {9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz", 98: "PPMd"}
+# Methods whose memory is bounded whatever a file says, and that every packer knows.
 _READ = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""Methods whose memory is bounded whatever a file says, and that every packer knows."""
 
 
 def zip_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped | Note]:
