@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import io
 import json
 import re
 import time
@@ -266,3 +267,23 @@ def test_a_stream_is_of_one_version(bucket: Bucket) -> None:
         file.seek(0)
         with pytest.raises(ConnectionError, match="the object changed while it was read"):
             file.read(3)
+
+
+def test_a_file_is_read_in_large_requests(bucket: Bucket) -> None:
+    path = bucket.put("list.txt", b"s3://bkt/a.jpg\n" * 10_000)
+    asked: list[str] = []
+
+    def note(request: Any, **_: Any) -> None:
+        asked.append(request.headers.get("Range", b"").decode())
+
+    assert files.exists(path)  # from here on there is a client
+    events = s3._client().meta.events
+    events.register("before-send.s3.GetObject", note)
+    try:
+        with files.open_read(path) as file:
+            assert file.read() == b"s3://bkt/a.jpg\n" * 10_000
+        with files.open_read(path) as file:
+            assert sum(1 for _ in io.TextIOWrapper(file)) == 10_000
+    finally:
+        events.unregister("before-send.s3.GetObject", note)
+    assert asked == ["bytes=0-149999", "bytes=0-149999"]
