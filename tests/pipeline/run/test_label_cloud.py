@@ -130,7 +130,7 @@ def test_whatever_is_wrong_with_an_object_is_one_row(
         "photos/empty.jpg": ("decode", "empty", False),
         "photos/text.jpg": ("decode", "unknown_format", False),
         "photos/vanishes.jpg": ("read", "not_found", False),
-        "photos/closed.jpg": ("read", "permission_denied", False),
+        "photos/closed.jpg": ("read", "permission_denied", True),
         "photos/busy.jpg": ("read", "unavailable", True),
         "photos/slow.jpg": ("read", "timeout", True),
         "photos/none.jpg": ("read", "not_found", False),
