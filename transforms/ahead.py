@@ -43,6 +43,7 @@ class InFlight(Generic[T]):
 
     def take_over(self) -> bool:
         """Does the work in this thread, unless one has begun; whether it did."""
+        # Only work that has not begun can be cancelled, and then no other thread ever begins it.
         if self._idle or self._taken is not None or not self._future.cancel():
             return False
         self._taken = self._work()

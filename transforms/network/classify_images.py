@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import apache_beam as beam
 from apache_beam.utils.shared import Shared
@@ -17,12 +17,12 @@ from transforms.images.machine import cores
 from transforms.kernel import Kernel, UnsuitableError, refused
 from transforms.network.litert import LiteRtModelHandler
 from transforms.network.ranking import BATCH_SIZE, RankingHandler, Runnable
-from transforms.network.scoring import Scoring
+from transforms.network.scoring import Scoring, ScoringChanges
 from transforms.records import Failure, Image, Network, Prediction
 
+# Passes of the network that run side by side. What Python does for each picture, one after the
+# other, keeps up with no more.
 _MOST_PASSES = 8
-"""Passes of the network that run side by side. What Python does for each picture, one after the
-other, keeps up with no more."""
 
 _FAILURES = "failures"
 
@@ -56,7 +56,7 @@ class ClassifyImages(beam.PTransform):  # type: ignore[misc]
         how: Scoring = Scoring(),
         *,
         kernel: Kernel = "auto",
-        **changed: Any,
+        **changed: Unpack[ScoringChanges],
     ) -> None:
         super().__init__()
         self.model = model

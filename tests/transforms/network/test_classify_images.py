@@ -15,6 +15,7 @@ from tests.helpers.inference import coarse_pixels, image_of
 from transforms.network import classify_images
 from transforms.network.classify_images import ClassifyImages
 from transforms.network.litert import LiteRtModel, LiteRtModelHandler
+from transforms.network.scoring import Scoring, ScoringChanges
 from transforms.records import Failure, Network, Prediction
 
 
@@ -71,3 +72,12 @@ def test_images_of_other_windows_are_refused(model: Network) -> None:
     images |= beam.WindowInto(beam.window.FixedWindows(1))
     with pytest.raises(ValueError, match="in the global window"):
         _ = images | ClassifyImages(model)
+
+
+def test_an_unknown_setting_is_refused(model: Network) -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'k'"):
+        ClassifyImages(model, k=10)  # type: ignore[call-arg]
+
+
+def test_every_field_can_be_changed_by_its_name() -> None:
+    assert ScoringChanges.__annotations__.keys() == Scoring.__annotations__.keys()
