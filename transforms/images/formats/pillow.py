@@ -23,7 +23,7 @@ from PIL import (
 from transforms import sniff
 from transforms.failures import ImageError, Reason
 from transforms.images import limits
-from transforms.images.formats import tiff_strips
+from transforms.images.formats import tiff_directory, tiff_strips
 from transforms.images.memory import picture_bytes
 from transforms.images.orientation import exif_orientation, upright
 from transforms.images.pixels import RGB, Decoded, check_pixels
@@ -68,10 +68,39 @@ def decode_by_pillow(kind: str, data: bytes, *, max_pixels: int, reserve: Reserv
     return Decoded(pixels, pixels.shape[1], pixels.shape[0], kind)
 
 
+_ADOBE_DEFLATE = 8
+_YCBCR = 6
+
+
 class _Tiff(TiffImagePlugin.TiffImageFile):
-    """Without what Pillow does at the end: read all metadata, further directories too."""
+    """Pillow's reader of TIFF, mended.
+
+    Attributes:
+        inverted: whether 0 is white in samples that Pillow takes as they are.
+    """
+
+    inverted = False
+
+    def _setup(self) -> None:
+        """Knows what Pillow does not, and leaves to libtiff what Pillow reads as noise.
+
+        That is, without compression: 16 bits in planes, of which Pillow takes the first byte each,
+        and YCbCr, which it takes for pixels of four bytes.
+        """
+        bits = _integers(self, TiffImagePlugin.BITSPERSAMPLE)
+        photometric = _integers(self, TiffImagePlugin.PHOTOMETRIC_INTERPRETATION)
+        if bits in ([12], [16]) and photometric in ([], [0]):
+            self.inverted = True
+            self.tag_v2[TiffImagePlugin.PHOTOMETRIC_INTERPRETATION] = 1
+        planar = _integers(self, TiffImagePlugin.PLANAR_CONFIGURATION) == [2]
+        plain = _integers(self, TiffImagePlugin.COMPRESSION) in ([], [1])
+        if plain and (planar or photometric == [_YCBCR]):
+            # Whatever is compressed libtiff reads, and goes by the file.
+            self.tag_v2[TiffImagePlugin.COMPRESSION] = _ADOBE_DEFLATE
+        super()._setup()
 
     def load_end(self) -> None:
+        """Without what Pillow does there: read all metadata, further directories too."""
         self._size = self.im.size  # as stored; Pillow swaps it where the picture lies on its side
 
 
@@ -94,7 +123,7 @@ def _prepared(kind: str, data: bytes) -> bytes:
     if kind == "WEBP":
         limits.check_webp(data)
     if kind == "TIFF":
-        limits.check_tiff(data)
+        return tiff_directory.check(data)
     return data
 
 
@@ -278,4 +307,6 @@ def _rgb_from_16_bits(image: Image.Image) -> RGB:
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         used = 12 if _integers(image, TiffImagePlugin.BITSPERSAMPLE) == [12] else 16
     grey = (samples >> (used - 8)).astype(np.uint8)
+    if isinstance(image, _Tiff) and image.inverted:
+        grey = 255 - grey
     return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
