@@ -109,7 +109,7 @@ class _Helper:
                     sys.executable,
                     "-c",
                     _START,
-                    json.dumps([str(path) for path in sys.path]),
+                    path,
                     str(theirs.fileno()),
                 ],
                 stdin=subprocess.DEVNULL,
