@@ -15,7 +15,7 @@ from pipeline.models.names import DEFAULT
 from transforms import beam_internals
 from transforms.errors import UsageError
 from transforms.images.load_and_preprocess import LoadAndPreprocess
-from transforms.images.settings import Method, Preprocessing
+from transforms.images.settings import Colour, Method, Preprocessing
 from transforms.inputs.read_images import ReadImages
 from transforms.network.classify_images import ClassifyImages
 from transforms.network.scoring import Scoring
@@ -36,6 +36,7 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
         model: name, path, gs:// or https:// of the network.
         preprocess: as in `quantlabel label`.
         top_k: as in `quantlabel label`.
+        colour: as in `quantlabel label`.
 
     Raises:
         UsageError: `error_handling` is missing.
@@ -46,6 +47,7 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
     model: str = DEFAULT
     preprocess: Method = Preprocessing.method
     top_k: int = Scoring.top_k
+    colour: Colour = Preprocessing.colour
 
     def __post_init__(self) -> None:
         """Checks what is given; touches no file."""
@@ -59,7 +61,9 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
         """Builds the graph, as a run of `quantlabel label` has it."""
         network = load_network(self.model)
         read = begin | ReadImages(self.inputs)
-        loaded = read.refs | LoadAndPreprocess(size=network.input_size, method=self.preprocess)
+        loaded = read.refs | LoadAndPreprocess(
+            size=network.input_size, method=self.preprocess, colour=self.colour
+        )
         classified = loaded.images | ClassifyImages(network, top_k=self.top_k)
         failures = (read.failures, loaded.failures, classified.failures) | beam.Flatten()
         assert self.error_handling is not None

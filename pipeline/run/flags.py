@@ -7,7 +7,7 @@ import dataclasses
 from typing import Any
 
 from pipeline.run.options import LabelOptions
-from transforms.images.settings import METHODS, VIEWS
+from transforms.images.settings import COLOURS, METHODS, VIEWS
 from transforms.kernel import KERNELS
 from transforms.rows.names import FORMAT_NAMES
 
@@ -69,6 +69,13 @@ def add_network_and_limits(parser: argparse.ArgumentParser) -> Any:
         help="looks at each picture: 1; 2, at its mirror image too; or 4, at both in two crops; "
         "more of them cost inference, not decoding, and label better (default: "
         f"{LabelOptions.views})",
+    )
+    network.add_argument(
+        "--colour",
+        choices=COLOURS,
+        help="what becomes of colour profiles that are not sRGB: managed, the picture is converted "
+        "by them, as browsers do; ignore, nothing, as in the network's own evaluation (default: "
+        f"{LabelOptions.colour})",
     )
     network.add_argument(
         "--temperature",

@@ -30,11 +30,12 @@ def decode(
     min_side: int | None = None,
     scratch: Scratch | None = None,
     reserve: Reserve = lambda _: None,
+    as_cmyk: bool = False,
 ) -> Decoded:
     """Decodes the first picture of a file, upright and over white where it is transparent.
 
-    Samples of 16 bits keep their high byte. CMYK is converted without a colour profile, and colour
-    profiles are not applied.
+    Samples of 16 bits keep their high byte. CMYK is converted by a formula unless it is asked for,
+    and colour profiles are not applied: see `transforms.images.colour`.
 
     Args:
         data: the content of a JPEG, PNG, WebP, GIF, TIFF or BMP file.
@@ -43,6 +44,7 @@ def decode(
             keeps this many pixels, which is good enough to look at, not to label. None: always at
             full size.
         scratch: memory to decode a JPEG into; the result is then good until it is used again.
+        as_cmyk: a JPEG or TIFF in CMYK comes as it is, uint8[h, w, 4], 255 for full ink.
         reserve: called with the bytes that the picture takes at its peak, until it is cropped and
             resampled, before they are taken; may block. Called again, it replaces what it had.
 
@@ -56,6 +58,11 @@ def decode(
     kind = sniff.format_of(data)
     if kind == "JPEG":
         return decode_jpeg(
-            data, max_pixels=max_pixels, min_side=min_side, scratch=scratch, reserve=reserve
+            data,
+            max_pixels=max_pixels,
+            min_side=min_side,
+            scratch=scratch,
+            reserve=reserve,
+            as_cmyk=as_cmyk,
         )
-    return decode_by_pillow(kind, data, max_pixels=max_pixels, reserve=reserve)
+    return decode_by_pillow(kind, data, max_pixels=max_pixels, reserve=reserve, as_cmyk=as_cmyk)

@@ -58,12 +58,18 @@ class Loader:
     ) -> Image | Failure:
         """Decodes and resamples what `read` has read; the arguments are those of `load`."""
         try:
-            pixels, width, height, encoding = load(
-                data, self.how, scratch=scratch, reserve=reserve, kernel=self.kernel
-            )
+            loaded = load(data, self.how, scratch=scratch, reserve=reserve, kernel=self.kernel)
         except ImageError as error:
             return failure(ref, Stage.DECODE, named_by(ref.uri, error))
-        return Image(ref, hashlib.sha256(data).hexdigest(), width, height, encoding, pixels)
+        return Image(
+            ref,
+            sha256=hashlib.sha256(data).hexdigest(),
+            width=loaded.width,
+            height=loaded.height,
+            format=loaded.format,
+            pixels=loaded.pixels,
+            colour=loaded.colour,
+        )
 
 
 def read_bytes(uri: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -> Content:

@@ -24,6 +24,12 @@ usual crop and in one of 0.75 instead of 0.875. Mirrored is the input of the net
 nothing. On the 200 labelled photographs these two crops did better than 1 and 0.875 or 1 and 0.75.
 """
 
+Colour = Literal["managed", "ignore"]
+"""What becomes of a colour profile: the picture is converted to sRGB by it, unless it is sRGB; or
+nothing, as in the network's own evaluation."""
+
+COLOURS: tuple[Colour, ...] = get_args(Colour)
+
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 256 * 1024 * 1024
 
@@ -36,6 +42,7 @@ class Preprocessing:
         method: how the picture is cropped and resampled.
         size: rows and columns of the result, in pixels: the input size of the network.
         views: how often the network will look at it, one of `VIEWS`. Four need a method that crops.
+        colour: what becomes of colour profiles, one of `COLOURS`.
         max_pixels: pictures with more are failures, told from the header.
         max_bytes: files with more are failures, told before they are read.
     """
@@ -43,6 +50,7 @@ class Preprocessing:
     method: Method = "eval"
     size: int = 128
     views: int = 1
+    colour: Colour = "managed"
     max_pixels: int = MAX_PIXELS
     max_bytes: int = MAX_BYTES
 

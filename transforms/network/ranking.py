@@ -125,6 +125,7 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
                 size=image.ref.size,
                 version=image.ref.version,
                 meta=image.ref.meta,
+                colour=image.colour,
             )
 
     def _look(

@@ -204,11 +204,24 @@ def from_json(kind: type[_T], content: bytes, path: str, *, cure: str = _CURE) -
     try:
         value = typed_json.loads(content)
         _require_known_form(value, path)
-        return typed_json.build(kind, value)
+        return typed_json.build(kind, _with_colour(value))
     except ValueError as error:
         raise UserError(
             f"{path}: damaged, or not written by this program ({error}). {cure}"
         ) from error
+
+
+def _with_colour(value: Any) -> Any:
+    """What runs have done that do not speak of colour profiles: nothing."""
+    if not isinstance(value, dict):
+        return value
+    if "manifest" in value:
+        return {**value, "manifest": _with_colour(value["manifest"])}
+    parts = {name: value[name] for name in ("preprocess", "options") if name in value}
+    spoken = {
+        name: {"colour": "ignore", **part} for name, part in parts.items() if isinstance(part, dict)
+    }
+    return {**value, **spoken}
 
 
 def _require_known_form(value: Any, path: str) -> None:

@@ -45,7 +45,9 @@ _EARLY_BYTES_A_PIXEL = {"PNG": _BYTES_A_PIXEL, "WEBP": 26}
 """Of formats whose size is known before they are opened. libwebp has two canvases more, at once."""
 
 
-def decode_by_pillow(kind: str, data: bytes, *, max_pixels: int, reserve: Reserve) -> Decoded:
+def decode_by_pillow(
+    kind: str, data: bytes, *, max_pixels: int, reserve: Reserve, as_cmyk: bool = False
+) -> Decoded:
     """Decodes the first picture of a file of a known format, upright and over white.
 
     The arguments are those of `transforms.images.decode.decode`.
@@ -62,7 +64,7 @@ def decode_by_pillow(kind: str, data: bytes, *, max_pixels: int, reserve: Reserv
     _check_work(image, len(data), max_pixels=max_pixels)
     if kind not in sniff.SIZES:
         reserve(_cost(image, len(data)))
-    pixels = _tiff(image, data) if kind == "TIFF" else rgb(load(kind, image))
+    pixels = _tiff(image, data, as_cmyk=as_cmyk) if kind == "TIFF" else _rgb(load(kind, image))
     # After loading: in a PNG it may stand behind the pixels.
     pixels = upright(pixels, _orientation(image))
     return Decoded(pixels, pixels.shape[1], pixels.shape[0], kind)
@@ -181,20 +183,20 @@ def _whole_tiles(image: TiffImagePlugin.TiffImageFile) -> tuple[int, int]:
     return width, height
 
 
-def _tiff(image: ImageFile.ImageFile, data: bytes) -> RGB:
+def _tiff(image: ImageFile.ImageFile, data: bytes, *, as_cmyk: bool) -> RGB:
     """The pixels, or an error, where libtiff would hand out memory that it has not written to."""
     assert isinstance(image, TiffImagePlugin.TiffImageFile)
     compression = _integers(image, TiffImagePlugin.COMPRESSION)
     if compression not in ([tiff_strips.GROUP_4], [tiff_strips.JPEG]):
-        return rgb(load("TIFF", image))
+        return cmyk_or_rgb(load("TIFF", image), as_cmyk=as_cmyk)
     directory = {tag: found for tag in image.tag_v2 if (found := _integers(image, tag))}
     if compression == [tiff_strips.JPEG]:
         tiff_strips.check_jpegs(data, directory)
-        return rgb(load("TIFF", image))
+        return cmyk_or_rgb(load("TIFF", image), as_cmyk=as_cmyk)
     taller, above = tiff_strips.with_white_above(data, directory)
     whole = load("TIFF", open_picture("TIFF", taller))
     # Cut before it is converted: one strip alone makes it twice as tall.
-    return rgb(whole.crop((0, above, whole.width, whole.height)))
+    return _rgb(whole.crop((0, above, whole.width, whole.height)))
 
 
 def _integers(image: TiffImagePlugin.TiffImageFile, tag: int) -> list[int]:
@@ -278,7 +280,12 @@ def _verdict(kind: str, error: BaseException, *, ended: bool) -> ImageError:
     return ImageError(Reason.CORRUPT, f"{kind} data are corrupt ({error})")
 
 
-def rgb(image: Image.Image) -> RGB:
+def cmyk_or_rgb(image: Image.Image, *, as_cmyk: bool) -> RGB:
+    """uint8[h, w, 3], or 4 of a picture in CMYK if that is asked for."""
+    return np.asarray(image) if as_cmyk and image.mode == "CMYK" else _rgb(image)
+
+
+def _rgb(image: Image.Image) -> RGB:
     """Any of Pillow's modes to uint8[h, w, 3]."""
     if image.mode.startswith("I;16"):
         return _rgb_from_16_bits(image)

@@ -139,6 +139,21 @@ def check(data: bytes) -> bytes:
     return _as_classic(data, layout, entries) if big_endian and entries else data
 
 
+def profile(data: bytes) -> bytes | None:
+    """The ICC profile of the first directory, or None."""
+    entries = _first_directory(data, layout_of(data))
+    try:
+        return next(
+            (_content(data, entry) for entry in entries if entry.tag == Tiff.ICCPROFILE), None
+        )
+    except ImageError:  # the reader of the picture will say so
+        return None
+
+
+def _content(data: bytes, entry: Entry) -> bytes:
+    return data[entry.at : entry.at + entry.numbers * _SIZES.get(entry.kind, 0)]
+
+
 def _first_directory(data: bytes, layout: Layout) -> Iterator[Entry]:
     """The entries, as far as Pillow reads them: up to the first damage."""
     at = layout.number(layout.offset, data, 4 if layout.offset == "I" else 8)
@@ -201,7 +216,7 @@ def _as_classic(data: bytes, layout: Layout, entries: list[Entry]) -> bytes:
     for entry in {entry.tag: entry for entry in reversed(entries)}.values():
         if entry.kind not in _SIZES:
             continue
-        kind, values = entry.kind, data[entry.at : entry.at + entry.numbers * _SIZES[entry.kind]]
+        kind, values = entry.kind, _content(data, entry)
         if kind in _INTEGERS and _INTEGERS[kind] == "Q":
             numbers = [min(number, 0xFFFFFFFF) for number in _integers(data, layout, entry)]
             kind, values = _LONG, struct.pack(f"{layout.order}{len(numbers)}I", *numbers)
