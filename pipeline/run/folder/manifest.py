@@ -59,8 +59,8 @@ class Identity:
         version: of quantlabel.
         started: ISO 8601, UTC.
         model: that labels.
-        preprocess: how the pictures are loaded. The limits are not in this part of the JSON but
-            among the options.
+        preprocess: how the pictures are loaded. Limits and colour are not in this part of the JSON
+            but among the options.
         label_map: or None.
         options: as `LabelOptions.for_manifest` has them.
         kernel: what decoded and ran the network, for people; empty if a service chose.
@@ -79,8 +79,9 @@ class Identity:
     def __post_init__(self) -> None:
         """Checks what types do not say."""
         _require_time("started", self.started)
-        limits = {name: getattr(self.options, name) for name in ("max_pixels", "max_bytes")}
-        object.__setattr__(self, "preprocess", dataclasses.replace(self.preprocess, **limits))
+        names = ("colour", "max_pixels", "max_bytes")
+        options = {name: getattr(self.options, name) for name in names}
+        object.__setattr__(self, "preprocess", dataclasses.replace(self.preprocess, **options))
 
     @property
     def scoring(self) -> Scoring:
@@ -217,11 +218,10 @@ def _with_colour(value: Any) -> Any:
         return value
     if "manifest" in value:
         return {**value, "manifest": _with_colour(value["manifest"])}
-    parts = {name: value[name] for name in ("preprocess", "options") if name in value}
-    spoken = {
-        name: {"colour": "ignore", **part} for name, part in parts.items() if isinstance(part, dict)
-    }
-    return {**value, **spoken}
+    options = value.get("options")
+    if not isinstance(options, dict):
+        return value
+    return {**value, "options": {"colour": "ignore", **options}}
 
 
 def _require_known_form(value: Any, path: str) -> None:
