@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterator
 
 from transforms.failures import ImageError, Reason
+from transforms.images.formats import animation
+from transforms.images.formats.animation import Frame
 
 MAX_PARTS = 100_000
 """Chunks, blocks or strips of one file, a tenth of a second or so. PNG has the most of them: one
@@ -22,17 +24,20 @@ MAX_RUN_LENGTH = 16 * 1024 * 1024
 """Bytes and pixels of a BMP with run lengths: Pillow decodes it in Python, 5 MB a second."""
 
 
-def png(data: bytes) -> bytes:
-    """A PNG without texts, profiles and all frames but the first.
+def png(data: bytes) -> tuple[bytes, Frame | None]:
+    """A PNG without texts, profiles and all frames but the first; and where that is, or None.
 
     Raises:
         ImageError: too_complex.
     """
     kept = [data[:8]]
-    for name, start, end in _png_chunks(data):
+    chunks = list(_png_chunks(data))
+    if any(name == b"acTL" for name, _, _ in chunks) and (found := animation.of_png(data, chunks)):
+        return found
+    for name, start, end in chunks:
         if name in _PNG_CHUNKS or not name.isalnum():  # a name that is none: damage
             kept.append(data[start:end])
-    return b"".join(kept)
+    return b"".join(kept), None
 
 
 _PNG_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf", b"IEND")
@@ -52,23 +57,27 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     raise _too_complex("a PNG", "chunks", MAX_PARTS)
 
 
-def gif(data: bytes) -> bytes:
-    """A GIF without comments and other extensions before its first frame.
+def gif(data: bytes) -> tuple[bytes, Frame | None]:
+    """A GIF without comments and other extensions before its first frame; and where that is.
+
+    None, if it covers the whole picture.
 
     Raises:
         ImageError: too_complex.
     """
     at = 13 + (3 << (data[10] & 7) + 1 if data[10:11] and data[10] & 128 else 0)
-    kept = [data[:at]]
+    kept, frame = [data[:at]], None
     budget = iter(range(MAX_PARTS))
     while found := _GIF_BLOCK.search(data, at):
         if found[0] != b"!":
             kept.append(data[found.start() :])
+            if found[0] == b",":
+                frame = animation.of_gif(data, found.start())
             break
         at = _end_of_blocks(data, found.end() + 1, budget)
         if data[found.end() : found.end() + 1] == _GRAPHIC_CONTROL:
             kept.append(data[found.start() : at])
-    return b"".join(kept)
+    return b"".join(kept), frame
 
 
 _GIF_BLOCK = re.compile(rb"[!,;]")

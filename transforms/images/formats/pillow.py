@@ -23,7 +23,8 @@ from PIL import (
 from transforms import sniff
 from transforms.failures import ImageError, Reason
 from transforms.images import limits
-from transforms.images.formats import tiff_directory, tiff_strips
+from transforms.images.formats import animation, tiff_directory, tiff_strips
+from transforms.images.formats.animation import Frame
 from transforms.images.memory import picture_bytes
 from transforms.images.orientation import exif_orientation, upright
 from transforms.images.pixels import RGB, Decoded, check_pixels
@@ -59,12 +60,15 @@ def decode_by_pillow(
         size = sniff.SIZES[kind](data)
         check_pixels(*size, max_pixels=max_pixels)
         reserve(picture_bytes(*size, a_pixel=_EARLY_BYTES_A_PIXEL[kind], copied=len(data)))
-    image = open_picture(kind, _prepared(kind, data))
+    prepared, frame = _prepared(kind, data)
+    image = open_picture(kind, prepared)
     check_pixels(*image.size, max_pixels=max_pixels)
     _check_work(image, len(data), max_pixels=max_pixels)
     if kind not in sniff.SIZES:
         reserve(_cost(image, len(data)))
     pixels = _tiff(image, data, as_cmyk=as_cmyk) if kind == "TIFF" else _rgb(load(kind, image))
+    if frame is not None:
+        pixels = frame.on_white(pixels)
     # After loading: in a PNG it may stand behind the pixels.
     pixels = upright(pixels, _orientation(image))
     return Decoded(pixels, pixels.shape[1], pixels.shape[0], kind)
@@ -116,17 +120,18 @@ _READERS: dict[str, type[ImageFile.ImageFile]] = {
 }
 
 
-def _prepared(kind: str, data: bytes) -> bytes:
-    """What Pillow's reader gets to see."""
+def _prepared(kind: str, data: bytes) -> tuple[bytes, Frame | None]:
+    """What Pillow's reader gets to see, and where the first frame is if that is only a part."""
     if kind == "PNG":
         return limits.png(data)
     if kind == "GIF":
         return limits.gif(data)
     if kind == "WEBP":
         limits.check_webp(data)
+        return animation.with_alpha(data), None
     if kind == "TIFF":
-        return tiff_directory.check(data)
-    return data
+        return tiff_directory.check(data), None
+    return data, None
 
 
 def _cost(image: ImageFile.ImageFile, size: int) -> int:
