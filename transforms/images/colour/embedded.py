@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 
 from transforms.images.colour import space
-from transforms.images.colour.icc import MAX_PROFILE
+from transforms.images.colour.icc import MAX_PROFILE, is_profile
 from transforms.images.colour.space import Space
 from transforms.images.formats import tiff_directory
 
@@ -71,13 +71,14 @@ def _of_png(data: bytes) -> Profile | None:
         found.setdefault(name, content)
     if (coded := _coded(found.get(b"cICP", b""))) is not None:
         return coded
-    if b"iCCP" in found:
-        return _inflated(found[b"iCCP"])
+    profile = _inflated(found[b"iCCP"]) if b"iCCP" in found else None
+    if profile:
+        return profile
     if b"sRGB" in found:
         return space.SRGB
     if len(found.get(b"gAMA", b"")) == 4:
         return _by_gamma(found)
-    return None
+    return profile
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -109,7 +110,7 @@ def _inflated(content: bytes) -> bytes:
         profile = inflate.decompress(rest[1:], MAX_PROFILE + 1)
     except zlib.error:
         return _DAMAGED
-    return profile if len(profile) <= MAX_PROFILE else _DAMAGED
+    return profile if len(profile) <= MAX_PROFILE and is_profile(profile) else _DAMAGED
 
 
 def _by_gamma(found: dict[bytes, bytes]) -> Profile:

@@ -38,6 +38,11 @@ def colours_of(profile: bytes) -> bytes:
     return profile[16:20]
 
 
+def is_profile(profile: bytes) -> bool:
+    """Whether it begins as one."""
+    return len(profile) >= _HEADER + 4 and profile[36:40] == b"acsp"
+
+
 def read_simple(profile: bytes) -> Space | None:
     """The colour space of a profile; None if it has tables of several dimensions.
 
@@ -65,7 +70,7 @@ def read_simple(profile: bytes) -> Space | None:
 
 def _tags(profile: bytes) -> Mapping[bytes, tuple[int, int]]:
     """Name to start and size, all of them inside of the profile. They may share their bytes."""
-    if len(profile) < _HEADER + 4 or profile[36:40] != b"acsp":
+    if not is_profile(profile):
         raise ValueError("not an ICC profile")
     size, count = struct.unpack_from(">I", profile)[0], struct.unpack_from(">I", profile, 128)[0]
     if size > len(profile) or len(profile) > MAX_PROFILE:

@@ -154,6 +154,10 @@ def grey(curve: Floats) -> Space:
 _ENCODINGS = np.linspace(0, 1, 256)
 
 
+_GAMMA_TOLERANCE = 0.05
+"""Within it a gamma alone stands for sRGB, in libpng and browsers: most programs write 0.45455."""
+
+
 @functools.lru_cache(maxsize=64)
 def by_gamma(gamma: float, chromaticities: tuple[float, ...] = ()) -> Space:
     """What gAMA and cHRM of a PNG say.
@@ -167,6 +171,8 @@ def by_gamma(gamma: float, chromaticities: tuple[float, ...] = ()) -> Space:
     """
     if not gamma > 0:
         raise ValueError(f"a gamma of {gamma}")
+    if not chromaticities and abs(gamma * 2.2 - 1) < _GAMMA_TOLERANCE:
+        return SRGB
     white, red, green, blue = (
         np.array(chromaticities).reshape(4, 2) if chromaticities else (D65, *_BT_709[:3])
     )
@@ -220,19 +226,24 @@ def _hlg(encoded: Floats) -> Floats:
     return scene**1.2 * 1_000 / _SDR_WHITE
 
 
+def _cinema(encoded: Floats) -> Floats:
+    """SMPTE ST 428-1: white is 48 of 52.37 candela a square metre."""
+    return np.asarray(encoded**2.6 * (52.37 / 48))
+
+
 def _power(exponent: float) -> Callable[[Floats], Floats]:
     return lambda encoded: encoded**exponent
 
 
 _TRANSFERS: dict[int, Callable[[Floats], Floats]] = {
-    # Television of all kinds: screens and browsers show it as sRGB.
-    **dict.fromkeys((1, 6, 14, 15), srgb_light),
+    # Television is shown by the curve of ITU-R BT.1886, by browsers too.
+    **dict.fromkeys((1, 6, 14, 15), _power(2.4)),
     4: _power(2.2),
     5: _power(2.8),
     8: _power(1),
     13: srgb_light,
     16: _pq,
-    17: _power(2.6),
+    17: _cinema,
     18: _hlg,
 }
 """ITU-T H.273, table 3."""

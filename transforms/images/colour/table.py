@@ -93,7 +93,8 @@ def read_table(profile: bytes, channels: int) -> Table:
 def grid(profile: bytes, channels: int) -> npt.NDArray[np.uint8]:
     """uint8[points ** channels, 3], what becomes of the grid's colours. Runs in a helper process.
 
-    By the profile's perceptual tables, as browsers do, with black as black.
+    White becomes white, black becomes black, the rest is as it was measured: that is how programs
+    make CMYK as a rule, so that this undoes it.
 
     Raises:
         ImageError: corrupt.
@@ -106,7 +107,7 @@ def grid(profile: bytes, channels: int) -> npt.NDArray[np.uint8]:
             picture,
             ImageCms.ImageCmsProfile(io.BytesIO(profile)),
             ImageCms.createProfile("sRGB"),
-            renderingIntent=ImageCms.Intent.PERCEPTUAL,
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
             outputMode="RGB",
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION | ImageCms.Flags.NOCACHE,
         )
