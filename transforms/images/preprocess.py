@@ -17,7 +17,7 @@ from PIL import Image
 
 from transforms.errors import UsageError
 from transforms.images import native
-from transforms.images.colour.conversion import conversion
+from transforms.images.colour.conversion import Conversion, conversion
 from transforms.images.colour.embedded import embedded
 from transforms.images.decode import decode
 from transforms.images.pixels import RGB, Scratch
@@ -87,8 +87,11 @@ def load(
         max_pixels=how.max_pixels,
         scratch=scratch,
         reserve=reserve,
-        as_cmyk=wanted.of_cmyk,
+        as_cmyk=wanted.by is not None,
     )
+    if picture.pixels.shape[-1] == 4 and not wanted.of_cmyk:
+        wanted = Conversion("unreadable")  # the profile is that of another picture
+        picture = decode(data, max_pixels=how.max_pixels, scratch=scratch, reserve=reserve)
     pixels = _preprocessed(picture.pixels, how)
     pixels, done = wanted.convert(pixels)
     return Loaded(pixels, picture.width, picture.height, picture.format, done)

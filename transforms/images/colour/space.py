@@ -14,10 +14,10 @@ Floats = npt.NDArray[np.float64]
 D50 = np.array([0.9642, 1.0, 0.8249])
 """White of ICC's connection space, ICC.1:2022, 7.2.16."""
 
-SRGB_TOLERANCE = 2
-"""Levels of 255. Files of sRGB from Adobe, Apple, Google, HP, Kodak and Microsoft give, by other
-roundings, colours that differ by 1; the nearest space that is another one, a power of 2.2 with the
-primaries of sRGB, differs by 6."""
+SRGB_TOLERANCE = 4
+"""Levels of 255. The profiles of sRGB that Debian's packages hold give, by other roundings, colours
+that differ by 1, primaries in four decimals by 2; the nearest space that is another one, a power of
+2.2 with the primaries of sRGB, differs by 9."""
 
 
 def srgb_light(encoded: Floats) -> Floats:
