@@ -68,7 +68,7 @@ RUNTIME = [
     "numpy>=2,<2.5",
     # JSON lines straight from arrays, float32 in its shortest form.
     "orjson>=3.10,<4",
-    # HEIF, which phones write: a decoder only, where pillow-heif brings an encoder under the GPL. The
+    # HEIF, which phones write: a decoder only; pillow-heif brings an encoder under the GPL. The
     # libraries in its wheels (LGPL) are files of their own, and a wheel has 1 to 2.5 MB. There are
     # wheels for all Pythons and systems that we name.
     "pi-heif>=1.4,<2",
@@ -100,8 +100,8 @@ EXTRAS = {
     ],
     # s3:// paths: all that the extra `aws` of Beam brings.
     "aws": ["boto3>=1.40,<2"],
-    # JPEG XL. Not in the runtime: it is under the GPL, which would reach whoever passes our image on.
-    # Of those under freer licences none has wheels for Linux on ARM and Python 3.14.
+    # JPEG XL. Not in the runtime: it is under the GPL, which would reach whoever passes our image
+    # on. Of those under freer licences none has wheels for Linux on ARM and Python 3.14.
     "jxl": ["pillow-jxl-plugin>=1.3.5,<2"],
     # Near-duplicates and what to label next: an index of vectors, and components of a graph. Heads:
     # logistic regression and its cross-validation.

@@ -38,9 +38,24 @@ def boxes(data: bytes) -> Iterator[Box]:
         at += size
 
 
-def end_too_early(data: bytes) -> bool:
+def lacks_bytes(data: bytes) -> bool:
     """Whether a box goes on behind the end of the file."""
+    end = _end(data)
+    return end is not None and end > len(data)
+
+
+def end_too_early(data: bytes) -> bool:
+    """Whether a box, or what stands before it, goes on behind the end of the file.
+
+    A few bytes more than there should be look like the second, so this is for files that are
+    known to be damaged.
+    """
+    end = _end(data)
+    return end is not None and (end > len(data) or 0 < len(data) - end < 8)
+
+
+def _end(data: bytes) -> int | None:
     end: int | None = 0
     for box in boxes(data):
         end = box.end
-    return end is not None and (end > len(data) or 0 < len(data) - end < 8)
+    return end

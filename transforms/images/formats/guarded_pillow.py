@@ -19,6 +19,9 @@ CODESTREAM = b"\xff\x4f\xff\x51"
 
 _END = b"\xff\xd9"
 
+_MAIN_BOX = {"AVIF": b"meta", "JPEG2000": b"jp2c"}
+"""Without which there is no picture."""
+
 
 def size(kind: str, data: bytes) -> npt.NDArray[np.int64]:
     """Columns and rows as stored, from the header.
@@ -69,8 +72,11 @@ def _open(kind: str, data: bytes) -> ImageFile.ImageFile:
 
 def _true_reason(kind: str, data: bytes, error: ImageError) -> ImageError:
     """The error, or that the file ends too early, which the libraries do not tell from damage."""
-    bare = data.startswith(CODESTREAM)
-    ended = not data.endswith(_END) if bare else end_too_early(data)
+    if data.startswith(CODESTREAM):
+        ended = not data.endswith(_END)
+    else:
+        main = _MAIN_BOX[kind]
+        ended = end_too_early(data) or all(box.kind != main for box in boxes(data))
     if error.reason is Reason.CORRUPT and ended:
         return ImageError(Reason.TRUNCATED, f"{kind} data end too early ({error})")
     return error

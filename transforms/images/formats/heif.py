@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from transforms.failures import ImageError, Reason
+from transforms.images.formats.boxes import end_too_early, lacks_bytes
 from transforms.images.formats.pillow import rgb
 from transforms.images.pixels import RGB
 
@@ -20,6 +21,8 @@ def size(data: bytes) -> npt.NDArray[np.int64]:
     Raises:
         ImageError: truncated, corrupt or unsupported.
     """
+    if lacks_bytes(data):  # of a grid the library would leave the tiles out that are missing
+        raise ImageError(Reason.TRUNCATED, "HEIF data end too early")
     return np.array(_primary(data).size)
 
 
@@ -35,14 +38,17 @@ def pixels(data: bytes) -> RGB:
     image = _primary(data)
     try:
         if image.mode == "RGB":
-            return np.asarray(image)
+            return np.array(image)  # a copy: the memory goes with the file
         return rgb(Image.frombytes(image.mode, image.size, image.data))
     except _HEIF_ERRORS as error:
-        raise _verdict(error) from error
+        raise _verdict(error, data) from error
 
 
 _HEIF_ERRORS = (EOFError, LookupError, OSError, RuntimeError, SyntaxError, ValueError)
 """What pi_heif says that it raises."""
+
+_TOO_EARLY = ("cannot read full", "end of file", "file size too small", "insufficient input")
+"""Parts of libheif's messages; what a file refers to may lie behind its end."""
 
 
 def _primary(data: bytes) -> Any:
@@ -56,13 +62,13 @@ def _primary(data: bytes) -> Any:
         file = pi_heif.open_heif(io.BytesIO(data))
         return file[file.primary_index]
     except _HEIF_ERRORS as error:
-        raise _verdict(error) from error
+        raise _verdict(error, data) from error
 
 
-def _verdict(error: Exception) -> ImageError:
+def _verdict(error: Exception, data: bytes) -> ImageError:
     text = str(error).lower()
     if "unsupported" in text or "not supported" in text:
         return ImageError(Reason.UNSUPPORTED, f"a kind of HEIF that is not supported ({error})")
-    if "end of file" in text or "premature" in text or "past end" in text:
+    if end_too_early(data) or any(part in text for part in _TOO_EARLY):
         return ImageError(Reason.TRUNCATED, f"HEIF data end too early ({error})")
     return ImageError(Reason.CORRUPT, f"HEIF data are corrupt ({error})")
