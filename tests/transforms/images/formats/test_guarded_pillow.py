@@ -45,11 +45,11 @@ def test_an_avif_is_turned_by_its_own_properties(orientation: int) -> None:
 
 def test_the_exif_data_of_an_avif_do_not_turn_it() -> None:
     exif = Image.Exif()
-    exif[0x0103] = 6  # made an orientation in the file, as Pillow would write one as a property
+    exif[0x0213] = 6  # made an orientation in the file, as Pillow would write one as a property
     data = encoded(_WAVES, "AVIF", quality=95, subsampling="4:4:4", exif=exif)
-    entry = struct.pack("<HHIH", 0x0103, 3, 1, 6)
+    entry = struct.pack(">HHIHH", 0x0213, 3, 1, 6, 0)
     assert data.count(entry) == 1
-    turned = data.replace(entry, struct.pack("<HHIH", 0x0112, 3, 1, 6))
+    turned = data.replace(entry, struct.pack(">HHIHH", 0x0112, 3, 1, 6, 0))
     assert difference(decode(turned).pixels, _WAVES) < 2
 
 

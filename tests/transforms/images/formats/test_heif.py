@@ -40,7 +40,8 @@ def test_grey_has_three_equal_channels() -> None:
 
 def _grey(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """ITU-R BT.601."""
-    return pixels @ np.array([0.299, 0.587, 0.114])
+    grey: npt.NDArray[np.float64] = pixels @ np.array([0.299, 0.587, 0.114])
+    return grey
 
 
 def test_transparency_becomes_white() -> None:
