@@ -58,10 +58,14 @@ def safe_name(name: str) -> str:
     return f"_{cleaned}" if cleaned.startswith(".") or not cleaned else cleaned
 
 
+_SUFFIXES = {"HEIF": ".heic", "JPEG2000": ".jp2"}
+"""Extensions that are not the format's name."""
+
+
 def _file_name(uri: str, format: str) -> str:
     """The picture's own name, with an extension that every reader takes for a picture's."""
     path = PurePosixPath(uri)
     known = path.suffix.lower() in IMAGE_EXTENSIONS
-    suffix = path.suffix if known else f".{format.lower()}"
+    suffix = path.suffix if known else _SUFFIXES.get(format, f".{format.lower()}")
     stem = path.stem if known else path.name
     return stem.encode()[:_MAX_NAME].decode(errors="ignore") + suffix

@@ -38,7 +38,7 @@ class Loaded(NamedTuple):
             the two crops.
         width: columns of the whole picture, upright.
         height: rows of the whole picture, upright.
-        format: JPEG, PNG, WEBP, GIF, TIFF or BMP.
+        format: as `transforms.sniff.format_of` says.
         colour: what was done about its colours.
     """
 
@@ -64,7 +64,7 @@ def load(
     progressive JPEG up to 9. At a reduced size the first class of some pictures becomes another.
 
     Args:
-        data: the content of a JPEG, PNG, WebP, GIF, TIFF or BMP file.
+        data: the content of a picture file, see `transforms.sniff.format_of`.
         how: method, size and so on. With four views the picture is decoded once. Colours are
             converted after resampling, which is hundreds of times cheaper and gives almost the
             same: docs/colour.md.

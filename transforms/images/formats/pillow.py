@@ -1,4 +1,4 @@
-"""All formats but JPEG to pixels, each by Pillow's reader of it."""
+"""PNG, WebP, GIF, TIFF and BMP to pixels, each by Pillow's reader of it."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def decode_by_pillow(
     _check_work(image, len(data), max_pixels=max_pixels)
     if kind not in sniff.SIZES:
         reserve(_cost(image, len(data)))
-    pixels = _tiff(image, data, as_cmyk=as_cmyk) if kind == "TIFF" else _rgb(load(kind, image))
+    pixels = _tiff(image, data, as_cmyk=as_cmyk) if kind == "TIFF" else rgb(load(kind, image))
     if frame is not None:
         pixels = frame.on_white(pixels)
     # After loading: in a PNG it may stand behind the pixels.
-    pixels = upright(pixels, _orientation(image))
+    pixels = upright(pixels, orientation(image))
     return Decoded(pixels, pixels.shape[1], pixels.shape[0], kind)
 
 
@@ -201,27 +201,27 @@ def _tiff(image: ImageFile.ImageFile, data: bytes, *, as_cmyk: bool) -> RGB:
     taller, above = tiff_strips.with_white_above(data, directory)
     whole = load("TIFF", open_picture("TIFF", taller))
     # Cut before it is converted: one strip alone makes it twice as tall.
-    return _rgb(whole.crop((0, above, whole.width, whole.height)))
+    return rgb(whole.crop((0, above, whole.width, whole.height)))
 
 
 def _integers(image: TiffImagePlugin.TiffImageFile, tag: int) -> list[int]:
     """The values of a tag; those of another type, which only a damaged file has, are left out."""
     try:
         found = image.tag_v2.get(tag, ())
-    except _PILLOW_ERRORS as error:  # values are parsed when they are first asked for
-        raise _verdict("TIFF", error, ended=False) from error
+    except PILLOW_ERRORS as error:  # values are parsed when they are first asked for
+        raise verdict("TIFF", error, ended=False) from error
     values = found if isinstance(found, tuple) else (found,)
     return [value for value in values if isinstance(value, int)]
 
 
-_PILLOW_ERRORS = (
+PILLOW_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
     EOFError,
     LookupError,
-    NotImplementedError,
     OSError,
+    RuntimeError,
     SyntaxError,
     TypeError,
     ValueError,
@@ -247,17 +247,17 @@ def open_picture(kind: str, data: bytes) -> ImageFile.ImageFile:
         return _READERS[kind](stream)
     except Image.DecompressionBombError as error:
         raise ImageError(Reason.TOO_MANY_PIXELS, str(error)) from error
-    except _PILLOW_ERRORS as error:
+    except PILLOW_ERRORS as error:
         # The WebP reader always takes the whole file; its header says how long that should be.
         ended = (
             8 + int.from_bytes(data[4:8], "little") > len(data)
             if kind == "WEBP"
             else stream.tell() >= len(data)
         )
-        raise _verdict(kind, error, ended=ended) from error
+        raise verdict(kind, error, ended=ended) from error
 
 
-def _orientation(image: ImageFile.ImageFile) -> int:
+def orientation(image: ImageFile.ImageFile) -> int:
     """EXIF orientation, 1 to 8."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         found = _integers(image, ExifTags.Base.Orientation)
@@ -271,12 +271,13 @@ def load(kind: str, image: ImageFile.ImageFile) -> ImageFile.ImageFile:
         image.load()
     except Image.DecompressionBombError as error:
         raise ImageError(Reason.TOO_MANY_PIXELS, str(error)) from error
-    except _PILLOW_ERRORS as error:
-        raise _verdict(kind, error, ended=False) from error
+    except PILLOW_ERRORS as error:
+        raise verdict(kind, error, ended=False) from error
     return image
 
 
-def _verdict(kind: str, error: BaseException, *, ended: bool) -> ImageError:
+def verdict(kind: str, error: BaseException, *, ended: bool) -> ImageError:
+    """What to say of an error of a reader; `ended`: it was at the end of the file."""
     text = str(error).lower()
     if any(part in text for part in _UNSUPPORTED):
         return ImageError(Reason.UNSUPPORTED, f"a kind of {kind} that is not supported ({error})")
@@ -287,10 +288,10 @@ def _verdict(kind: str, error: BaseException, *, ended: bool) -> ImageError:
 
 def cmyk_or_rgb(image: Image.Image, *, as_cmyk: bool) -> RGB:
     """uint8[h, w, 3], or 4 of a picture in CMYK if that is asked for."""
-    return np.asarray(image) if as_cmyk and image.mode == "CMYK" else _rgb(image)
+    return np.asarray(image) if as_cmyk and image.mode == "CMYK" else rgb(image)
 
 
-def _rgb(image: Image.Image) -> RGB:
+def rgb(image: Image.Image) -> RGB:
     """Any of Pillow's modes to uint8[h, w, 3]."""
     if image.mode.startswith("I;16"):
         return _rgb_from_16_bits(image)
@@ -305,8 +306,8 @@ def _rgb(image: Image.Image) -> RGB:
             white.paste(colour, mask=colour)
             return np.asarray(white)
         return np.asarray(image.convert("RGB"))
-    except _PILLOW_ERRORS as error:
-        raise _verdict(str(image.format), error, ended=False) from error
+    except PILLOW_ERRORS as error:
+        raise verdict(str(image.format), error, ended=False) from error
 
 
 def _rgb_from_16_bits(image: Image.Image) -> RGB:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import pickle
@@ -36,8 +35,7 @@ def main(connection: int) -> None:
 
 
 def _serve(program: socket.socket, request: bytes) -> None:
-    (module, name), args, memory, seconds = pickle.loads(request)
-    function = getattr(importlib.import_module(module), name)
+    function, args, memory, seconds = pickle.loads(request)
     try:
         _limit_time(seconds)
         _limit_memory(memory)

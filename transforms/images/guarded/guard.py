@@ -60,8 +60,8 @@ def call(function: Callable[..., npt.NDArray[Any]], *args: Any, limits: Limits) 
     before it.
 
     Args:
-        function: of a module, found there by its name. It may raise ImageError. An error of any
-            other kind counts as a crash.
+        function: of a module, not of the script that runs: the helper imports it. It may raise
+            ImageError. An error of any other kind counts as a crash.
         args: anything that can be pickled.
         limits: of this call.
 
@@ -72,7 +72,7 @@ def call(function: Callable[..., npt.NDArray[Any]], *args: Any, limits: Limits) 
         ImageError: what the function raises; or too_slow, decoder_crashed, or too_complex for a
             function that asks for too much memory.
     """
-    request = pickle.dumps((wire.name_of(function), args, *limits), pickle.HIGHEST_PROTOCOL)
+    request = pickle.dumps((function, args, *limits), pickle.HIGHEST_PROTOCOL)
     helper = _helpers.take()
     if helper.calls:
         try:

@@ -10,18 +10,11 @@ import os
 import socket
 import struct
 import tempfile
-from collections.abc import Callable
-from typing import Any
 
 _LENGTH = struct.Struct("!Q")
 
 MOST_ANSWER = 64 * 1024
 """Bytes of an answer without its array."""
-
-
-def name_of(function: Callable[..., Any]) -> tuple[str, str]:
-    """Module and name, under which the helper finds the function."""
-    return function.__module__, function.__qualname__
 
 
 def send(to: socket.socket, message: bytes) -> None:
