@@ -13,8 +13,6 @@ import re
 from collections.abc import Iterator
 
 from transforms.failures import ImageError, Reason
-from transforms.images.formats import animation
-from transforms.images.formats.animation import Frame
 
 MAX_PARTS = 100_000
 """Chunks, blocks or strips of one file, a tenth of a second or so. PNG has the most of them: one
@@ -24,27 +22,28 @@ MAX_RUN_LENGTH = 16 * 1024 * 1024
 """Bytes and pixels of a BMP with run lengths: Pillow decodes it in Python, 5 MB a second."""
 
 
-def png(data: bytes) -> tuple[bytes, Frame | None]:
-    """A PNG without texts, profiles and all frames but the first; and where that is, or None.
+def png(data: bytes) -> bytes:
+    """A PNG without texts, profiles and all frames but the first.
 
     Raises:
         ImageError: too_complex.
     """
     kept = [data[:8]]
-    chunks = list(_png_chunks(data))
-    if any(name == b"acTL" for name, _, _ in chunks) and (found := animation.of_png(data, chunks)):
-        return found
-    for name, start, end in chunks:
+    for name, start, end in png_chunks(data):
         if name in _PNG_CHUNKS or not name.isalnum():  # a name that is none: damage
             kept.append(data[start:end])
-    return b"".join(kept), None
+    return b"".join(kept)
 
 
 _PNG_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf", b"IEND")
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Name, start and end, up to the end chunk; see the PNG specification, 5.3."""
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start and end, up to the end chunk; see the PNG specification, 5.3.
+
+    Raises:
+        ImageError: too_complex.
+    """
     at = 8
     for _ in range(MAX_PARTS):
         if at >= len(data):
@@ -57,22 +56,22 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     raise _too_complex("a PNG", "chunks", MAX_PARTS)
 
 
-def gif(data: bytes) -> tuple[bytes, Frame | None]:
-    """A GIF without comments and other extensions before its first frame; and where that is.
+def gif(data: bytes) -> tuple[bytes, int]:
+    """A GIF without comments and other extensions before its first frame, and where that begins.
 
-    None, if it covers the whole picture.
+    That is in the file as it was; its end, if there is no frame.
 
     Raises:
         ImageError: too_complex.
     """
     at = 13 + (3 << (data[10] & 7) + 1 if data[10:11] and data[10] & 128 else 0)
-    kept, frame = [data[:at]], None
+    kept, frame = [data[:at]], len(data)
     budget = iter(range(MAX_PARTS))
     while found := _GIF_BLOCK.search(data, at):
         if found[0] != b"!":
             kept.append(data[found.start() :])
             if found[0] == b",":
-                frame = animation.of_gif(data, found.start())
+                frame = found.start()
             break
         at = _end_of_blocks(data, found.end() + 1, budget)
         if data[found.end() : found.end() + 1] == _GRAPHIC_CONTROL:

@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from transforms.images.colour import space
+from transforms.images.colour import boxes, space
 from transforms.images.colour.icc import MAX_PROFILE, is_profile
 from transforms.images.colour.space import Space
 from transforms.images.formats import tiff_directory
@@ -25,7 +25,7 @@ _MAX_CHUNKS = 1_000
 
 
 def embedded(data: bytes) -> Profile | None:
-    """What a JPEG, PNG, WebP or TIFF says of its colours; None if nothing, and of other formats."""
+    """What a file says of its colours; None if nothing, and of GIF, BMP and JPEG XL."""
     if data.startswith(b"\xff\xd8\xff"):
         return _of_jpeg(data)
     if data.startswith(b"\x89PNG"):
@@ -34,6 +34,10 @@ def embedded(data: bytes) -> Profile | None:
         return _of_webp(data)
     if data.startswith((b"II", b"MM")):
         return tiff_directory.profile(data)
+    if data[4:8] == b"ftyp":
+        return boxes.of_heif(data)
+    if data[4:8] == b"jP  ":
+        return boxes.of_jpeg_2000(data)
     return None
 
 

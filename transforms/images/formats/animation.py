@@ -94,17 +94,16 @@ def of_png(data: bytes, chunks: Iterable[PngChunk]) -> tuple[bytes, Frame] | Non
     control: tuple[int, ...] | None = None
     animated = seen = False
     for name, start, end in chunks:
-        body = data[start + 8 : end - 4]
         if name == b"acTL" and not seen:
             animated = True
         elif name == b"fcTL" and content:
             break
         elif name == b"fcTL":
-            if not seen or control is not None or len(body) != 26:
+            if not seen or control is not None or end - start != 38 or end > len(data):
                 return None
-            control = struct.unpack_from(">4I", body, 4)
+            control = struct.unpack_from(">4I", data, start + 12)
         elif name == b"fdAT" and control is not None:
-            content.append(body[4:])
+            content.append(data[start + 12 : end - 4])
         elif name == b"IDAT":
             if not animated:
                 return None

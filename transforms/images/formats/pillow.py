@@ -123,9 +123,10 @@ _READERS: dict[str, type[ImageFile.ImageFile]] = {
 def _prepared(kind: str, data: bytes) -> tuple[bytes, Frame | None]:
     """What Pillow's reader gets to see, and where the first frame is if that is only a part."""
     if kind == "PNG":
-        return limits.png(data)
+        return animation.of_png(data, limits.png_chunks(data)) or (limits.png(data), None)
     if kind == "GIF":
-        return limits.gif(data)
+        prepared, start = limits.gif(data)
+        return prepared, animation.of_gif(data, start)
     if kind == "WEBP":
         limits.check_webp(data)
         return animation.with_alpha(data), None
