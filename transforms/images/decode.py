@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from transforms import sniff
 from transforms.failures import ImageError, Reason
+from transforms.images.formats import raw
 from transforms.images.formats.guarded import GUARDED, decode_guarded
 from transforms.images.formats.jpeg import decode_jpeg
 from transforms.images.formats.pillow import decode_by_pillow
@@ -60,15 +61,17 @@ def decode(
     if not data:
         raise ImageError(Reason.EMPTY, "the file is empty")
     kind = sniff.format_of(data)
-    if kind == "JPEG":
-        return decode_jpeg(
-            data,
+    jpeg = raw.jpeg_of(data) if kind in ("RAW", "TIFF") else None
+    if kind == "JPEG" or jpeg is not None:
+        decoded = decode_jpeg(
+            data if jpeg is None else jpeg,
             max_pixels=max_pixels,
             min_side=min_side,
             scratch=scratch,
             reserve=reserve,
             as_cmyk=as_cmyk,
         )
+        return decoded if jpeg is None else decoded._replace(format="RAW")
     if kind in GUARDED:
         return decode_guarded(kind, data, max_pixels=max_pixels, scratch=scratch, reserve=reserve)
     return decode_by_pillow(kind, data, max_pixels=max_pixels, reserve=reserve, as_cmyk=as_cmyk)

@@ -20,6 +20,7 @@ from transforms.images import native
 from transforms.images.colour.conversion import Conversion, conversion
 from transforms.images.colour.embedded import embedded
 from transforms.images.decode import decode
+from transforms.images.formats import raw
 from transforms.images.pixels import RGB, Scratch
 from transforms.images.settings import METHODS, Method, Preprocessing
 from transforms.kernel import Kernel
@@ -77,6 +78,10 @@ def load(
         ImageError: the picture cannot be decoded, see `transforms.images.decode.decode`.
     """
     how = dataclasses.replace(how, **changed)
+    jpeg = raw.jpeg_of(data)
+    if jpeg is not None:
+        inner = load(jpeg, how, scratch=scratch, reserve=reserve, kernel=kernel)
+        return inner._replace(format="RAW")
     wanted = conversion(embedded(data), how.colour)
     taken = None if kernel == "python" else native.load_jpeg(data, how)
     if taken is not None:

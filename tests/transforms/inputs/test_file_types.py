@@ -34,7 +34,7 @@ def test_a_name_says_why_a_file_is_no_input(path: str, expected: str | None) -> 
     ("uri", "name"),
     [
         ("/a.zip", "zip"),
-        ("/a.CR2", "camera raw"),
+        ("/a.X3F", "camera raw"),
         ("/a.tar.zst", "tar, compressed by zstd"),
         ("/a.jpg.gz", "a picture, compressed as .gz"),
     ],

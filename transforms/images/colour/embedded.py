@@ -32,7 +32,7 @@ def embedded(data: bytes) -> Profile | None:
         return _of_png(data)
     if data.startswith(b"RIFF"):
         return _of_webp(data)
-    if data.startswith((b"II", b"MM")):
+    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
         return tiff_directory.profile(data)
     if data[4:8] == b"ftyp":
         return boxes.of_heif(data)

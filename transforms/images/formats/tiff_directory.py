@@ -41,6 +41,9 @@ _WITH_SIGN, _FLOAT = 2, 3
 
 _LAB = 8
 
+_SENSOR = (32803, 34892)
+"""Photometric interpretations of DNG: a mosaic of colours, and light."""
+
 _READ = (1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946, 34676, 34677, 34925, 50000)
 """Values of the tag Compression that Pillow and its libtiff decode."""
 
@@ -154,9 +157,57 @@ def _content(data: bytes, entry: Entry) -> bytes:
     return data[entry.at : entry.at + entry.numbers * _SIZES.get(entry.kind, 0)]
 
 
+def is_raw(data: bytes) -> bool:
+    """Whether the first directory is a preview, or in what only cameras and raw converters write.
+
+    Raises:
+        ImageError: as `check`, of a directory of too much.
+    """
+    tags, _ = integers_at(data, first_place(data))
+    return (
+        bool(_first(tags, _SUBFILE_TYPE, 0) & _PREVIEW)
+        or tags.get(_OLD_SUBFILE_TYPE) == [_OLD_PREVIEW]
+        or _first(tags, Tiff.PHOTOMETRIC_INTERPRETATION, 0) in _SENSOR
+        or "raw" in _UNREAD.get(_first(tags, Tiff.COMPRESSION, 1), "")
+    )
+
+
+def first_place(data: bytes) -> int:
+    """Where the first directory is."""
+    layout = layout_of(data)
+    return layout.number(layout.offset, data, 4 if layout.offset == "I" else 8)
+
+
+def integers_at(data: bytes, place: int) -> tuple[dict[int, list[int]], int]:
+    """The integers of a directory by their tags, and where the next one is, or 0.
+
+    Of opaque bytes it is the place. Values together are at most as many as `MAX_PARTS`.
+
+    Raises:
+        ImageError: too_complex.
+    """
+    layout = layout_of(data)
+    tags, left = {}, MAX_PARTS
+    for entry in _directory(data, layout, place):
+        left -= entry.numbers if entry.kind in _INTEGERS and entry.kind not in _OPAQUE else 0
+        if left < 0:
+            raise _too_complex("numbers", MAX_PARTS)
+        opaque = entry.kind in _OPAQUE and entry.stored
+        tags[entry.tag] = [entry.at] if opaque else _integers(data, layout, entry)
+    count = layout.number(layout.length, data, place)
+    size = layout.size(layout.entry) + layout.size(layout.offset)
+    following = layout.number(
+        layout.offset, data, place + layout.size(layout.length) + count * size
+    )
+    return {tag: values for tag, values in tags.items() if values}, following
+
+
 def _first_directory(data: bytes, layout: Layout) -> Iterator[Entry]:
+    return _directory(data, layout, first_place(data))
+
+
+def _directory(data: bytes, layout: Layout, at: int) -> Iterator[Entry]:
     """The entries, as far as Pillow reads them: up to the first damage."""
-    at = layout.number(layout.offset, data, 4 if layout.offset == "I" else 8)
     count = layout.number(layout.length, data, at)
     at += layout.size(layout.length)
     inline = layout.size(layout.offset)
@@ -187,6 +238,8 @@ def _check_kind(tags: dict[int, list[int]]) -> None:
         raise _unsupported("the first picture is a preview of another one")
     if kind & _MASK:
         raise _unsupported("the first picture is a mask of another one")
+    if _first(tags, Tiff.PHOTOMETRIC_INTERPRETATION, 0) in _SENSOR:
+        raise _unsupported("what a sensor has measured, without a picture")
     compression = _first(tags, Tiff.COMPRESSION, 1)
     if compression not in _READ:
         name = _UNREAD.get(compression, f"of the number {compression}")
