@@ -26,7 +26,7 @@ from pipeline.report.selection import Selection
 from pipeline.report.survey import MEGAPIXEL_BINS, SCORE_BINS, Survey
 from pipeline.report.thumbnails import Thumbnail
 from pipeline.run.folder.manifest import Manifest
-from transforms.inputs.skips import in_words
+from transforms.inputs.skips import in_words, notes_in_words
 from transforms.storage.addresses import name_of
 
 _BARS = 20
@@ -234,6 +234,7 @@ def _identity(manifest: Manifest) -> list[tuple[str, str]]:
         ("started", manifest.started),
         ("finished", manifest.finished),
         ("skipped files", _skipped(manifest)),
+        *([("read as", notes_in_words(manifest.read_as))] if manifest.read_as else []),
         ("paths listed twice", f"{manifest.duplicates:,}"),
     ]
     options = dataclasses.asdict(manifest.options)

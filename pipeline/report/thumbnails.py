@@ -14,9 +14,9 @@ from PIL import Image
 from transforms.errors import UserError
 from transforms.failures import ImageError
 from transforms.images.decode import decode
-from transforms.images.loader import read_bytes
 from transforms.images.machine import cores, default_budget
 from transforms.images.memory import Budget
+from transforms.inputs.picture_files import read_bytes
 from transforms.storage.addresses import name_of
 from transforms.storage.content import Reserve
 

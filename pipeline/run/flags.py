@@ -22,14 +22,16 @@ def add_data(parser: argparse.ArgumentParser) -> Any:
         required=True,
         metavar="PATH",
         help="folder (searched for pictures and archives, sub-folders included), glob in quotes "
-        "(** included), input list (.txt, .csv, .jsonl or .parquet with a column uri), picture, or "
-        "archive of pictures (.tar, .tar.gz, .tgz, .tfrecord, .parquet with bytes); repeatable",
+        "(** included), input list (.txt, .csv, .tsv, .jsonl or .parquet with a column uri), "
+        "picture, or archive of pictures (.tar, compressed or not, .zip, .tfrecord, .parquet with "
+        "bytes); braces as in part-{000..010}.tar; repeatable",
     )
     data.add_argument(
         "--image-key",
         metavar="NAME",
         help="feature of TFRecords (default: image/encoded) or column of Parquet (default: the "
-        "only one with bytes) that holds the encoded pictures",
+        "only one with pictures) that holds the encoded pictures; of members of tar and zip what "
+        "follows the first dot of their names, such as jpg, or several: jpg;png",
     )
     data.add_argument(
         "--format",

@@ -96,6 +96,7 @@ def build(
             tally=AsDict((read.tally, earlier.tally, loaded.tally) | "Tally" >> _AddUp()),
             outcomes=AsDict(outcomes | "Count" >> _AddUp()),
             skipped=AsDict((read.skipped, loaded.skipped) | "Skipped" >> _AddUp(joined)),
+            notes=AsDict((read.notes, loaded.notes) | "Notes" >> _AddUp(joined)),
             discarded=AsList(earlier.discarded),
         )
     )

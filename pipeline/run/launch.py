@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,8 @@ from transforms.failures import Reason
 from transforms.images import native as jpeg
 from transforms.inputs import listing as sources
 from transforms.inputs.archives.kinds import archive_kind
-from transforms.inputs.archives.members import read_members
-from transforms.inputs.skips import Skipped, Tally
+from transforms.inputs.archives.members import Found, Member, read_members
+from transforms.inputs.skips import Note, Skipped, Tally
 from transforms.kernel import check_kernel
 from transforms.network.classify_images import model_handler
 from transforms.network.label_map import LabelMap
@@ -188,10 +188,11 @@ def _require_a_picture(source: str, options: LabelOptions) -> None:
     skipped = Tally()
     first: ImageRef | Failure | None = None
     for item in listing:
-        if not isinstance(item, Skipped):
+        if isinstance(item, Skipped):
+            skipped.add(item)
+        elif not isinstance(item, Note):
             first = item
             break
-        skipped.add(item)
     if first is None:
         raise sources.nothing_matched(source, skipped=skipped.counts)
     if options.image_key is not None and isinstance(first, ImageRef) and archive_kind(first.uri):
@@ -201,7 +202,7 @@ def _require_a_picture(source: str, options: LabelOptions) -> None:
 def _require_image_key(archive: ImageRef, options: LabelOptions) -> None:
     """Stops if the first records have no such picture: all the others would be failures too."""
     members = read_members(archive, image_key=options.image_key, max_bytes=options.max_bytes)
-    found = list(itertools.islice(members, _FIRST_RECORDS))
+    found = list(itertools.islice(_records(members), _FIRST_RECORDS))
     # The archive is open as long as its generator.
     members.close()
     without = [
@@ -210,6 +211,10 @@ def _require_image_key(archive: ImageRef, options: LabelOptions) -> None:
     if without and len(without) == len(found):
         first = without[0]
         raise UsageError(f"--image-key {options.image_key}: {first.uri}: {first.message}")
+
+
+def _records(members: Iterable[Found]) -> Iterator[Member | Failure]:
+    return (each for each in members if isinstance(each, Member | Failure))
 
 
 def _label_map(options: LabelOptions) -> LabelMap | None:

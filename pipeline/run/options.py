@@ -14,7 +14,7 @@ from transforms.images.settings import METHODS, VIEWS, Method, Preprocessing
 from transforms.kernel import KERNELS, Kernel
 from transforms.network.scoring import Scoring
 from transforms.rows.names import FORMAT_NAMES
-from transforms.storage.addresses import is_utf8, shown, text, without_secrets
+from transforms.storage.addresses import is_utf8, local_path, shown, text, without_secrets
 
 if TYPE_CHECKING:
     from transforms.network.label_map import LabelMap
@@ -123,6 +123,7 @@ class LabelOptions(RunnerOptions):
             # The object is frozen; this is still its making.
             object.__setattr__(self, "resume", True)
         require(bool(self.inputs) and all(self.inputs), "--input", "a path", self.inputs)
+        object.__setattr__(self, "inputs", tuple(map(local_path, self.inputs)))
         require(bool(self.output), "--output", "a folder", self.output)
         # Parquet's readers could not open what is in it.
         require(is_utf8(self.output), "--output", "a folder whose path is valid UTF-8", self.output)

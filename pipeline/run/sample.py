@@ -12,7 +12,7 @@ from pipeline.run.options import LabelOptions
 from transforms.inputs import listing
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import Member, read_members
-from transforms.inputs.skips import Skipped, Tally
+from transforms.inputs.skips import Note, Skipped, Tally
 from transforms.records import Failure, ImageRef
 from transforms.storage import files
 
@@ -83,12 +83,12 @@ def take_sample(options: LabelOptions) -> Sample:
         files.require_access(source, what=listing.named(source))
         found = 0
         for item in listing.list_together(listing.parts(source, image_key=options.image_key)):
-            found += not isinstance(item, Skipped)
+            found += isinstance(item, ImageRef | Failure)
             if isinstance(item, ImageRef):
                 (pictures if archive_kind(item.uri) is None else archives).add(item)
             elif isinstance(item, Failure):
                 unlisted += 1
-            else:
+            elif isinstance(item, Skipped):
                 passed.add(item)
         if not found:
             raise listing.nothing_matched(source, skipped=passed.counts)
@@ -121,7 +121,7 @@ def _look_into(archive: ImageRef, options: LabelOptions, *, share: int) -> _Look
     items: list[Member | Failure] = []
     read = 0
     for found in read_members(archive, image_key=options.image_key, max_bytes=options.max_bytes):
-        if isinstance(found, Skipped):
+        if isinstance(found, Skipped | Note):
             continue
         items.append(found)
         read += len(found.data) if isinstance(found, Member) else 0

@@ -21,7 +21,7 @@ from transforms.hashes import hashes_of
 from transforms.inputs import listing
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import read_members
-from transforms.inputs.skips import Skipped, Tally
+from transforms.inputs.skips import Note, Skipped, Tally
 from transforms.records import Failure, ImageRef
 from transforms.storage import files as storage
 from transforms.storage.addresses import name_of, text
@@ -138,6 +138,8 @@ class ListedAgain:
             if isinstance(item, Skipped):
                 self.skipped.add(item)
                 continue
+            if isinstance(item, Note):
+                continue
             for uri in self._uris(item):
                 yield _Picture(text(uri), input_list or item.uri)
 
@@ -150,7 +152,7 @@ class ListedAgain:
                 yield from self._uri_of_failure(member, of=item.uri)
             elif isinstance(member, Skipped):
                 self.skipped.add(member._replace(path=f"{item.uri}#{member.path}"))
-            else:
+            elif not isinstance(member, Note):
                 yield member.uri if isinstance(member, ImageRef) else member.ref.uri
 
     def _uri_of_failure(self, failure: Failure, *, of: str) -> Iterator[str]:

@@ -22,7 +22,7 @@ from transforms.inputs.archives.members import (
     read_named,
     uri_of,
 )
-from transforms.inputs.skips import Count, Skipped, Tally
+from transforms.inputs.skips import Count, Note, Skipped, Tally
 from transforms.kernel import Kernel, check_kernel
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage.addresses import text
@@ -36,6 +36,7 @@ _ROWS_A_TALLY = 256
 _FAILURES = "failures"
 _TALLY = "tally"
 _SKIPPED = "skipped"
+_NOTES = "notes"
 
 
 class LoadResult(NamedTuple):
@@ -48,12 +49,14 @@ class LoadResult(NamedTuple):
             count the members of an archive, less one for the archive, which was listed as a
             picture, and take it from the `unread`.
         skipped: PCollection[tuple[str, Count]], the same for members that are no pictures.
+        notes: PCollection[tuple[str, Count]], how archives were understood.
     """
 
     images: beam.PCollection[Image]
     failures: beam.PCollection[Failure]
     tally: beam.PCollection[tuple[str, int]]
     skipped: beam.PCollection[tuple[str, Count]]
+    notes: beam.PCollection[tuple[str, Count]]
 
 
 class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
@@ -95,13 +98,14 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         self.kernel = kernel
 
     def expand(self, refs: beam.PCollection[ImageRef]) -> LoadResult:
-        """Builds the graph: one ParDo with four outputs."""
+        """Builds the graph: one ParDo with five outputs."""
         if not refs.windowing.is_default():
             raise ValueError("LoadAndPreprocess expects its input in the global window")
         loader = Loader(self.how, self.kernel)
         load = beam.ParDo(_Load(loader, self.image_key, self.memory, self.processes))
-        loaded = refs | "Load" >> load.with_outputs(_FAILURES, _TALLY, _SKIPPED, main="images")
-        return LoadResult(loaded.images, loaded[_FAILURES], loaded[_TALLY], loaded[_SKIPPED])
+        others = (_FAILURES, _TALLY, _SKIPPED, _NOTES)
+        loaded = refs | "Load" >> load.with_outputs(*others, main="images")
+        return LoadResult(loaded.images, *(loaded[tag] for tag in others))
 
 
 class _Load(beam.DoFn):  # type: ignore[misc]
@@ -168,6 +172,9 @@ class _Load(beam.DoFn):  # type: ignore[misc]
         for found in members:
             if isinstance(found, Skipped):
                 skipped.add(found._replace(path=f"{archive.uri}#{found.path}"))
+                continue
+            if isinstance(found, Note):
+                yield beam.pvalue.TaggedOutput(_NOTES, found.counted)
                 continue
             # `done` comes from rows, which hold names as text.
             if done and text(uri_of(found)) in done:

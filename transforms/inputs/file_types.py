@@ -64,12 +64,9 @@ _RAW = (
     " ptx raf raw rw2 rwl rwz sr2 srf srw x3f"
 )
 _ARCHIVES = {
-    "zip": "zip cbz",
     "RAR": "rar cbr",
     "7-Zip": "7z cb7",
-    "tar, compressed by bzip2": "tar.bz2 tbz tbz2",
-    "tar, compressed by xz": "tar.xz txz tar.lzma tlz",
-    "tar, compressed by zstd": "tar.zst tzst",
+    "tar, compressed by LZMA": "tar.lzma tlz",
     "tar, compressed by lz4": "tar.lz4",
     "tar, compressed by compress": "tar.z",
     "disk image": "dmg iso",

@@ -14,7 +14,7 @@ from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import named_archive
 from transforms.inputs.buckets import to_bytes, unit_of
 from transforms.inputs.remote import Part
-from transforms.inputs.skips import Count, Tally
+from transforms.inputs.skips import Count, Note, Tally
 from transforms.records import Failure, ImageRef
 
 # References that a bundle packs at a time. Packed, 1,000,000 of them cost a grouping in the
@@ -25,6 +25,7 @@ _TALLY = "tally"
 _FAILURES = "failures"
 _FOUND = "found"
 _SKIPPED = "skipped"
+_NOTES = "notes"
 
 
 class ReadResult(NamedTuple):
@@ -39,6 +40,7 @@ class ReadResult(NamedTuple):
         listing: the part of `tally` that is complete before the first reference leaves.
         skipped: PCollection[tuple[str, Count]], partial counts of what was skipped, by kind, see
             `transforms.inputs.skips`.
+        notes: PCollection[tuple[str, Count]], how input lists were understood.
     """
 
     refs: beam.PCollection[ImageRef]
@@ -46,6 +48,7 @@ class ReadResult(NamedTuple):
     tally: beam.PCollection[tuple[str, int]]
     listing: beam.PCollection[tuple[str, int]]
     skipped: beam.PCollection[tuple[str, Count]]
+    notes: beam.PCollection[tuple[str, Count]]
 
 
 @dataclasses.dataclass(eq=False)
@@ -71,7 +74,9 @@ class ReadImages(beam.PTransform):  # type: ignore[misc]
             # What `Create` makes is fused to one worker, which would list everything.
             | "Spread" >> beam.Reshuffle()
             | "List"
-            >> beam.ParDo(_List()).with_outputs(_TALLY, _FAILURES, _FOUND, _SKIPPED, main="refs")
+            >> beam.ParDo(_List()).with_outputs(
+                _TALLY, _FAILURES, _FOUND, _SKIPPED, _NOTES, main="refs"
+            )
         )
         _ = (
             listed[_FOUND]
@@ -86,7 +91,9 @@ class ReadImages(beam.PTransform):  # type: ignore[misc]
         )
         listing = (listed[_TALLY], packed[_TALLY]) | "Listing" >> beam.Flatten()
         tally = (listing, unpacked[_TALLY]) | "Tally" >> beam.Flatten()
-        return ReadResult(unpacked.refs, listed[_FAILURES], tally, listing, listed[_SKIPPED])
+        return ReadResult(
+            unpacked.refs, listed[_FAILURES], tally, listing, listed[_SKIPPED], listed[_NOTES]
+        )
 
 
 def _groups_of_parts(source: bytes, *, image_key: str | None) -> Iterator[list[Part]]:
@@ -117,6 +124,8 @@ class _List(beam.DoFn):  # type: ignore[misc]
             elif isinstance(item, Failure):
                 failures += 1
                 yield beam.pvalue.TaggedOutput(_FAILURES, item)
+            elif isinstance(item, Note):
+                yield beam.pvalue.TaggedOutput(_NOTES, item.counted)
             else:
                 skipped.add(item)
         yield beam.pvalue.TaggedOutput(_FOUND, (to_bytes(parts[0].source), pictures + failures))

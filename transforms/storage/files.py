@@ -181,7 +181,7 @@ def read(path: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -> Con
 
 
 def open_read(path: str) -> IO[bytes]:
-    """Opens a file for reading as it is, nothing decompressed on the way.
+    """Opens a file for reading; only what its storage calls encoded by gzip is unpacked on the way.
 
     The stream is seekable and holds some megabytes at most.
 

@@ -8,7 +8,6 @@ import functools
 import re
 import time
 import urllib.parse
-import zlib
 from collections.abc import Callable
 from typing import IO, Any, TypeVar
 
@@ -30,6 +29,7 @@ from transforms.storage.gcs_client import (
     translated,
 )
 from transforms.storage.streams import stream
+from transforms.storage.unzipped import unzipped, unzipped_stream
 
 _MAX_WORDS = 2048
 
@@ -67,7 +67,7 @@ def read(
             data = _body(response, path, max_bytes=max_bytes, deadline=deadline)
         _require_intact(data, response.headers, path)
         if response.headers.get("Content-Encoding") == "gzip":
-            data = _unzipped(data, path, max_bytes=max_bytes)
+            data = unzipped(data, path, max_bytes=max_bytes)
         return Content(data, response.headers.get("X-Goog-Generation"))
 
     return _retried(attempt, patience_s)
@@ -140,17 +140,6 @@ def _require_intact(data: bytes, headers: Any, uri: str) -> None:
         raise ConnectionError(errno.EIO, "the object arrived damaged", uri)
 
 
-def _unzipped(data: bytes, uri: str, *, max_bytes: int) -> bytes:
-    """The content of an object that is stored with `Content-Encoding: gzip`."""
-    try:
-        # 31: with the header of gzip.
-        content = zlib.decompressobj(wbits=31).decompress(data, max_bytes + 1)
-    except zlib.error:
-        raise OSError(errno.EIO, "stored as gzip, but it is not", uri) from None
-    require_at_most(max_bytes, len(content), uri)
-    return content
-
-
 def open_read(path: str) -> IO[bytes]:
     """Opens one generation of an object as a seekable stream that reads 8 MiB at a time."""
     return open_versioned(path)[0]
@@ -162,7 +151,8 @@ def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
         found = described(path, PATIENCE_S)
         size, version = int(found.size), str(found.generation)
     media = f"{_media_path(path)}&generation={version}"
-    return stream(functools.partial(_read_span, path, media), size, chunk=CHUNK_BYTES), version
+    file = stream(functools.partial(_read_span, path, media), size, chunk=CHUNK_BYTES)
+    return unzipped_stream(file, path) if found.content_encoding == "gzip" else file, version
 
 
 def _read_span(uri: str, media: str, start: int, length: int) -> bytes:

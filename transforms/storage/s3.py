@@ -28,6 +28,7 @@ from transforms import beam_internals
 from transforms.errors import UserError, one_line
 from transforms.storage.content import Content, Reserve, require_at_most
 from transforms.storage.streams import stream
+from transforms.storage.unzipped import unzipped, unzipped_stream
 
 _SETTINGS = Config(
     connect_timeout=5,
@@ -64,7 +65,10 @@ def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
         with contextlib.closing(answer["Body"]) as body:
             require_at_most(max_bytes, answer["ContentLength"], path)
             reserve(answer["ContentLength"])
-            return Content(body.read(), _version(answer))
+            data = body.read()
+    if answer.get("ContentEncoding") == "gzip":
+        data = unzipped(data, path, max_bytes=max_bytes)
+    return Content(data, _version(answer))
 
 
 def find(path: str) -> tuple[int, str] | None:
@@ -74,13 +78,17 @@ def find(path: str) -> tuple[int, str] | None:
         OSError: S3 cannot be asked.
         UserError: there are no credentials.
     """
-    bucket, key = _parse(path)
     try:
-        with _translated(path):
-            answer = _client().head_object(Bucket=bucket, Key=key)
+        answer = _head(path)
     except FileNotFoundError:
         return None
     return int(answer["ContentLength"]), _version(answer)
+
+
+def _head(path: str) -> Any:
+    bucket, key = _parse(path)
+    with _translated(path):
+        return _client().head_object(Bucket=bucket, Key=key)
 
 
 def _version(answer: Any) -> str:
@@ -95,12 +103,11 @@ def open_versioned(path: str) -> tuple[IO[bytes], str]:
         OSError: it is missing or not readable; while it is read, it has changed, or S3 fails.
         UserError: there are no credentials.
     """
-    found = find(path)
-    if found is None:
-        raise status_error(404, path, "")
-    size, version = found
-    span = functools.partial(_read_span, path, version)
-    return stream(span, size, chunk=_CHUNK_BYTES), version
+    found = _head(path)
+    size, version = int(found["ContentLength"]), _version(found)
+    file = stream(functools.partial(_read_span, path, version), size, chunk=_CHUNK_BYTES)
+    is_packed = found.get("ContentEncoding") == "gzip"
+    return unzipped_stream(file, path) if is_packed else file, version
 
 
 def _read_span(path: str, version: str, start: int, length: int) -> bytes:

@@ -72,6 +72,7 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
         tally: dict[str, int],
         outcomes: dict[Outcome, int],
         skipped: dict[str, Count],
+        notes: dict[str, Count],
         discarded: list[str],
     ) -> Iterator[Manifest]:
         """Writes the manifest, once (a retry writes the same counts again).
@@ -89,6 +90,7 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
             **vars(self.identity),
             **counts,
             skipped_by_kind=most_first(skipped),
+            read_as=most_first(notes),
             discarded=tuple(discarded),
         )
         problem = _problem(manifest, tally, outcomes, self.max_failure_rate)

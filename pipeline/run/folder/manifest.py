@@ -122,6 +122,8 @@ class Manifest(Identity):
         skipped: files of folders that are no input.
         skipped_by_kind: the same by kind, see `transforms.inputs.skips`; nothing in manifests from
             before there were kinds.
+        read_as: how lists and archives were understood where they left it open, in words: of how
+            many, and one of them.
         reused: rows of earlier runs.
         most_frequent_labels: the first ones.
         files: the shards.
@@ -142,6 +144,7 @@ class Manifest(Identity):
     files: tuple[Shard, ...]
     discarded: tuple[str, ...]
     skipped_by_kind: Mapping[str, Count] = dataclasses.field(default_factory=dict)
+    read_as: Mapping[str, Count] = dataclasses.field(default_factory=dict)
     error: str | None = None
 
     def __post_init__(self) -> None:
