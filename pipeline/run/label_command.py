@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.console.parser import add_command
 from pipeline.console.startup import imports_uncollected, share_memory_with_arrow
-from pipeline.run.flags import add_data, add_limits, add_network, label_options
-from pipeline.run.options import REUSE_BY, LabelOptions, PlanOptions
+from pipeline.run.options import (
+    REUSE_BY,
+    LabelOptions,
+    PlanOptions,
+    add_data,
+    add_limits,
+    add_network,
+    label_options,
+)
 from transforms.beam_internals import without_cloud_services
 
 if TYPE_CHECKING:
