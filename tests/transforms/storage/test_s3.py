@@ -270,6 +270,16 @@ def test_a_stream_is_of_one_version(bucket: Bucket) -> None:
             file.read(3)
 
 
+def test_objects_stored_as_gzip_are_unpacked(bucket: Bucket) -> None:
+    uri = bucket.put("a.csv", gzip.compress(b"uri\na.jpg\n"), ContentEncoding="gzip")
+    assert files.read(uri, max_bytes=99).data == b"uri\na.jpg\n"
+    with files.open_read(uri) as file:
+        assert file.read() == b"uri\na.jpg\n"
+    with pytest.raises(OSError, match="the limit is 5"):
+        files.read(uri, max_bytes=5)
+    assert files.read(bucket.put("b", b"x"), max_bytes=5).data == b"x"
+
+
 def test_a_file_is_read_in_large_requests(bucket: Bucket) -> None:
     path = bucket.put("list.txt", b"s3://bkt/a.jpg\n" * 10_000)
     asked: list[str] = []
@@ -288,13 +298,3 @@ def test_a_file_is_read_in_large_requests(bucket: Bucket) -> None:
     finally:
         events.unregister("before-send.s3.GetObject", note)
     assert asked == ["bytes=0-149999", "bytes=0-149999"]
-
-
-def test_objects_stored_as_gzip_are_unpacked(bucket: Bucket) -> None:
-    uri = bucket.put("a.csv", gzip.compress(b"uri\na.jpg\n"), ContentEncoding="gzip")
-    assert files.read(uri, max_bytes=99).data == b"uri\na.jpg\n"
-    with files.open_read(uri) as file:
-        assert file.read() == b"uri\na.jpg\n"
-    with pytest.raises(OSError, match="the limit is 5"):
-        files.read(uri, max_bytes=5)
-    assert files.read(bucket.put("b", b"x"), max_bytes=5).data == b"x"
