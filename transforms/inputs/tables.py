@@ -39,6 +39,7 @@ _MAX_LINE = 16 * 1024 * 1024
 _MAX_DIGITS = 4000
 
 _BATCH_ROWS = 1024
+# Characters of a list in JSON that are read at a time, and more for a value that is longer.
 _JSON_READ = 64 * 1024
 
 
@@ -204,6 +205,7 @@ def _each_line(path: str, read: Callable[[str, str], TableRow | None]) -> Iterat
 
 def _text_rows(path: str, _rules: Rules) -> Iterator[TableRow]:
     def read(where: str, line: str) -> TableRow | None:
+        # Nothing else is taken off: a name may end in a blank.
         uri = line.rstrip("\n")
         return TableRow(where, {"uri": uri}) if uri else None
 
