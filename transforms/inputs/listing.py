@@ -160,18 +160,22 @@ def _list_file(part: Part) -> Iterator[Listed]:
 
 
 def _list_remote_folder(part: Part) -> Iterator[Listed]:
-    for ref in remote.refs(part):
+    for ref, ours in remote.refs_with_results(part):
         if ref.uri.endswith("/"):  # what consoles make to show an empty folder
             continue
         below = ref.uri.removeprefix(part.path)
-        known = RESULTS if is_result(f"/{below}") else None
+        known = RESULTS if ours or is_result(f"/{below}") else None
         kind = known or _kind_in_folder(ref.uri, below, image_key=part.image_key)
         yield ref if kind is None else Skipped(ref.uri, kind)
 
 
 def _list_remote_glob(part: Part) -> Iterator[Listed]:
-    for ref in remote.refs(part):
-        kind = RESULTS if is_result(ref.uri) else _kind_in_glob(ref.uri, image_key=part.image_key)
+    for ref, ours in remote.refs_with_results(part):
+        kind = (
+            RESULTS
+            if ours or is_result(ref.uri)
+            else _kind_in_glob(ref.uri, image_key=part.image_key)
+        )
         yield ref if kind is None else Skipped(ref.uri, kind)
 
 
