@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from transforms.errors import UserError
+from transforms.errors import UserError, clause
 from transforms.failures import ImageError
 from transforms.inputs import remote
 from transforms.inputs.archives.kinds import ARCHIVE_KINDS, PARQUET, archive_kind
@@ -234,7 +234,7 @@ def _is_input_list(path: str, *, image_key: str | None) -> bool:
         if image_key is None and _names_pictures(path):
             return True
         raise UserError(
-            f"{path}: {error}. Expected Parquet with pictures in a column of bytes or of "
+            f"{path}: {clause(error)}. Expected Parquet with pictures in a column of bytes or of "
             "struct<bytes, path>, or an input list with a column 'uri'."
         ) from error
     return False
