@@ -87,6 +87,14 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="the --output of a finished run")
 
 
+def add_number(
+    parser: argparse.ArgumentParser, flag: str, default: float, *, metavar: str, help: str
+) -> None:
+    """Adds a flag for a number, whole if the default is; `--help` prints the default."""
+    help = f"{help} (default: %(default)s)"
+    parser.add_argument(flag, type=type(default), default=default, metavar=metavar, help=help)
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Adds `--json`, see `show`."""
     parser.add_argument("--json", action="store_true", default=False, help="for programs")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_json, add_run, show
+from pipeline.console.parser import add_command, add_json, add_number, add_run, show
 from pipeline.explore.options import ReviewOptions
 
 
@@ -24,13 +24,7 @@ def add(commands: Any) -> None:
     )
     add_run(parser)
     add_json(parser)
-    parser.add_argument(
-        "--budget",
-        type=int,
-        default=ReviewOptions.budget,
-        metavar="N",
-        help="pictures to choose (default: %(default)s)",
-    )
+    add_number(parser, "--budget", ReviewOptions.budget, metavar="N", help="pictures to choose")
 
 
 def _review(arguments: argparse.Namespace) -> None:

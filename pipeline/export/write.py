@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,10 +62,7 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
     place = files.join(run.folder, EXPORT_FOLDER)
     folder = files.join(place, options.to)
     ledger = f"{folder}.json"
-    prefix = f"{UNFINISHED}{options.to}-"
-    for name in files.folders(place, prefix=prefix):  # of one that was killed
-        files.delete_tree(files.join(place, name))
-    staging = files.join(place, f"{prefix}{uuid.uuid4().hex[:12]}")
+    staging = files.fresh_folder(place, prefix=f"{UNFINISHED}{options.to}-")
     try:
         doing = f"writing {options.to}"
         with console.status(doing) if console else contextlib.nullcontext():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import uuid
 from typing import Any
 
 import apache_beam as beam
@@ -72,9 +71,7 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
     head = read_head(path)
     head.require_fits(run)
     folder = files.join(options.folder, HEAD_FOLDER)
-    for name in files.folders(folder, prefix=_STAGING):  # of one that was killed
-        files.delete_tree(files.join(folder, name))
-    staging = files.join(folder, f"{_STAGING}{uuid.uuid4().hex[:12]}")
+    staging = files.fresh_folder(folder, prefix=_STAGING)
     identity = {
         "version": VERSION,
         "run": {"started": run.manifest.started},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_run
+from pipeline.console.parser import add_command, add_number, add_run
 from pipeline.report.options import ReportOptions
 
 
@@ -22,13 +22,8 @@ def add(commands: Any) -> None:
         epilog="example:\n  quantlabel report labels --max-pictures 1000",
     )
     add_run(parser)
-    parser.add_argument(
-        "--max-pictures",
-        type=int,
-        default=ReportOptions.max_pictures,
-        metavar="N",
-        help="thumbnails at most, 8 kB of the page each (default: %(default)s)",
-    )
+    most = "thumbnails at most, 8 kB of the page each"
+    add_number(parser, "--max-pictures", ReportOptions.max_pictures, metavar="N", help=most)
 
 
 def _report(arguments: argparse.Namespace) -> None:

@@ -41,8 +41,8 @@ def add_data(parser: argparse.ArgumentParser) -> Any:
     return data
 
 
-def add_network_and_limits(parser: argparse.ArgumentParser) -> Any:
-    """Adds the flags of network and limits; returns the latter's group for more."""
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say which network looks at pictures, and how."""
     network = parser.add_argument_group("network")
     network.add_argument(
         "--model",
@@ -86,6 +86,10 @@ def add_network_and_limits(parser: argparse.ArgumentParser) -> Any:
         "packages in Python; or auto, the faster of them that can. The rows are the same (default: "
         f"{LabelOptions.kernel})",
     )
+
+
+def add_limits(parser: argparse.ArgumentParser) -> Any:
+    """Adds the limits of a picture; returns their group for more."""
     limits = parser.add_argument_group("limits")
     limits.add_argument(
         "--max-pixels",

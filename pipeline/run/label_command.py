@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.console.parser import add_command
 from pipeline.console.startup import imports_uncollected, share_memory_with_arrow
-from pipeline.run.flags import add_data, add_network_and_limits, label_options
+from pipeline.run.flags import add_data, add_limits, add_network, label_options
 from pipeline.run.options import REUSE_BY, LabelOptions, PlanOptions
 from transforms.beam_internals import without_cloud_services
 
@@ -32,7 +32,17 @@ def add(commands: Any) -> None:
         "  quantlabel label --input photos --output labels --direct_num_workers=2 \\\n"
         "      --direct_running_mode=multi_processing",
     )
-    data = add_data(parser)
+    _add_output(add_data(parser))
+    add_network(parser)
+    _add_limits_of_a_run(add_limits(parser))
+    _add_own_labels(parser)
+    parser.add_argument_group("terminal").add_argument(
+        "--quiet", action="store_true", default=False, help="no progress and no summary"
+    )
+    _add_beam(parser)
+
+
+def _add_output(data: Any) -> None:
     data.add_argument(
         "--output",
         required=True,
@@ -59,21 +69,9 @@ def add(commands: Any) -> None:
         help="sha256: --resume, and pictures under another name get the row of the same content, "
         f"read but not decoded (default: {LabelOptions.reuse_by})",
     )
-    limits = add_network_and_limits(parser)
-    own = parser.add_argument_group("labels of your own")
-    own.add_argument(
-        "--label-map",
-        metavar="FILE",
-        help=".csv, .jsonl or .parquet with the columns class (id, synset or name; the synset of "
-        "a group for all in it; * for the rest) and label; fills mapped_label and mapped_score",
-    )
-    own.add_argument(
-        "--label-threshold",
-        type=float,
-        metavar="S",
-        help="no mapped_label where mapped_score is below this (default: "
-        f"{LabelOptions.label_threshold:g})",
-    )
+
+
+def _add_limits_of_a_run(limits: Any) -> None:
     limits.add_argument(
         "--max-failure-rate",
         type=float,
@@ -89,9 +87,26 @@ def add(commands: Any) -> None:
         "who needs more waits (default: half of the machine or container, divided by the processes "
         "that share it)",
     )
-    parser.add_argument_group("terminal").add_argument(
-        "--quiet", action="store_true", default=False, help="no progress and no summary"
+
+
+def _add_own_labels(parser: argparse.ArgumentParser) -> None:
+    own = parser.add_argument_group("labels of your own")
+    own.add_argument(
+        "--label-map",
+        metavar="FILE",
+        help=".csv, .jsonl or .parquet with the columns class (id, synset or name; the synset of "
+        "a group for all in it; * for the rest) and label; fills mapped_label and mapped_score",
     )
+    own.add_argument(
+        "--label-threshold",
+        type=float,
+        metavar="S",
+        help="no mapped_label where mapped_score is below this (default: "
+        f"{LabelOptions.label_threshold:g})",
+    )
+
+
+def _add_beam(parser: argparse.ArgumentParser) -> None:
     runner = parser.add_argument_group(
         "Apache Beam", "Flags that are not listed here go to Beam, --name=value each."
     )

@@ -1,4 +1,6 @@
-"""What of a file a decoder needs to see, so that no other part of it can cost anything.
+"""What a picture may cost: its pixels, and what of its file a decoder gets to see.
+
+Its bytes are held to their limit where they are read, in `transforms.storage.content`.
 
 The readers of Pillow unpack every text and profile, join comments one by one and read every value
 of every directory, before a pixel is asked for: small files can keep them busy for hours or make
@@ -25,6 +27,19 @@ MAX_DIRECTORY = 1_000
 
 MAX_RUN_LENGTH = 16 * 1024 * 1024
 """Bytes and pixels of a BMP with run lengths: Pillow decodes it in Python, 5 MB a second."""
+
+
+def check_pixels(width: int, height: int, *, max_pixels: int) -> None:
+    """Refuses a picture before memory is spent on it.
+
+    Raises:
+        ImageError: too_many_pixels.
+    """
+    if width * height > max_pixels:
+        raise ImageError(
+            Reason.TOO_MANY_PIXELS,
+            f"{width} x {height} pixels are more than the limit of {max_pixels}",
+        )
 
 
 def png(data: bytes) -> bytes:

@@ -1,4 +1,7 @@
-"""What is skipped, counted by kind: nothing that lies in an input is passed over in silence."""
+"""What is skipped, counted by kind: nothing that lies in an input is passed over in silence.
+
+Which files are, by their names, `transforms.inputs.file_types` says.
+"""
 
 from __future__ import annotations
 

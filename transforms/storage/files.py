@@ -8,6 +8,7 @@ import hashlib
 import importlib
 import os
 import posixpath
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Protocol, cast
 
@@ -263,6 +264,18 @@ def delete(paths: Sequence[str]) -> None:
 def delete_tree(folder: str) -> None:
     """Deletes a folder and what it holds, if it is there."""
     _files(folder).delete_tree(folder)
+
+
+def fresh_folder(folder: str, *, prefix: str) -> str:
+    """A folder in another that nobody uses, not made yet; deletes those of programs that died.
+
+    Args:
+        folder: that it will be in.
+        prefix: of its name, for programs of which one at a time works in `folder`.
+    """
+    for name in folders(folder, prefix=prefix):
+        delete_tree(join(folder, name))
+    return join(folder, f"{prefix}{uuid.uuid4().hex[:12]}")
 
 
 def replace_tree(new: str, old: str) -> None:

@@ -27,6 +27,7 @@ from botocore.parsers import ResponseParserError
 from transforms import beam_internals
 from transforms.errors import UserError, one_line
 from transforms.storage.content import Content, Reserve, require_at_most
+from transforms.storage.streams import stream
 from transforms.storage.unzipped import unzipped, unzipped_stream
 
 _SETTINGS = Config(
@@ -104,42 +105,20 @@ def open_versioned(path: str) -> tuple[IO[bytes], str]:
     """
     found = _head(path)
     size, version = int(found["ContentLength"]), _version(found)
-    file = io.BufferedReader(_Reader(path, version, size), _CHUNK_BYTES)
+    file = stream(functools.partial(_read_span, path, version), size, chunk=_CHUNK_BYTES)
     is_packed = found.get("ContentEncoding") == "gzip"
     return unzipped_stream(file, path) if is_packed else file, version
 
 
-class _Reader(io.RawIOBase):
-    def __init__(self, path: str, version: str, size: int) -> None:
-        self._path = path
-        self._version = version
-        self._size = size
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, self._size)[whence]
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), self._size - self._at)
-        if wanted <= 0:
-            return 0
-        bucket, key = _parse(self._path)
-        span = f"bytes={self._at}-{self._at + wanted - 1}"
-        with _translated(self._path):
-            # IfMatch: if another version was written since, S3 answers 412.
-            answer = _client().get_object(Bucket=bucket, Key=key, Range=span, IfMatch=self._version)
-            with contextlib.closing(answer["Body"]) as body:
-                data = body.read()
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
+def _read_span(path: str, version: str, start: int, length: int) -> bytes:
+    bucket, key = _parse(path)
+    span = f"bytes={start}-{start + length - 1}"
+    with _translated(path):
+        # IfMatch: if another version was written since, S3 answers 412.
+        answer = _client().get_object(Bucket=bucket, Key=key, Range=span, IfMatch=version)
+        with contextlib.closing(answer["Body"]) as body:
+            data: bytes = body.read()
+    return data
 
 
 def claim(path: str, content: bytes, *, version: str | None) -> bool:

@@ -9,9 +9,10 @@ from PIL import Image
 from transforms.failures import ImageError, Reason
 from transforms.images.formats import jpeg_header
 from transforms.images.formats.pillow import load, open_picture, rgb
+from transforms.images.limits import check_pixels
 from transforms.images.memory import picture_bytes
 from transforms.images.orientation import exif_orientation, upright
-from transforms.images.pixels import RGB, Decoded, Scratch, check_pixels
+from transforms.images.pixels import RGB, Decoded, Scratch
 from transforms.storage.content import Reserve
 
 # 6 of coefficients where there are several scans, and 3 of pixels; or 3, and 7 to resample them. At

@@ -24,9 +24,10 @@ from transforms import sniff
 from transforms.failures import ImageError, Reason
 from transforms.images import limits
 from transforms.images.formats import tiff_strips
+from transforms.images.limits import check_pixels
 from transforms.images.memory import picture_bytes
 from transforms.images.orientation import exif_orientation, upright
-from transforms.images.pixels import RGB, Decoded, check_pixels
+from transforms.images.pixels import RGB, Decoded
 from transforms.storage.content import Reserve
 
 # What Pillow has to say comes back as an ImageError. Set once, here, because
