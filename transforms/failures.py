@@ -47,8 +47,16 @@ class Reason(StrEnum):
 
     @property
     def retryable(self) -> bool:
-        """Whether the picture may succeed another time: the storage failed, not the picture."""
-        return self in (Reason.IO_ERROR, Reason.TIMEOUT, Reason.UNAVAILABLE)
+        """Whether the picture may succeed another time: the storage failed, not the picture.
+
+        Who was denied a bucket is given a role, and nothing about its objects changes.
+        """
+        return self in (
+            Reason.PERMISSION_DENIED,
+            Reason.IO_ERROR,
+            Reason.TIMEOUT,
+            Reason.UNAVAILABLE,
+        )
 
     @staticmethod
     def from_os_error(error: OSError) -> Reason:
