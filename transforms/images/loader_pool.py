@@ -141,7 +141,9 @@ class LoaderPool:
 
     def submit_member(self, loader: Loader, member: Member) -> InFlight:
         """Decodes a picture of an archive, whose bytes have been read."""
-        decode = functools.partial(self._decode, loader, member.ref, member.data)
+        decode = functools.partial(
+            self._decode, loader, member.ref, member.data, orientation=member.orientation
+        )
         return InFlight(self._local, decode, size=len(member.data))
 
     def _load(self, loader: Loader, ref: ImageRef) -> Image | Failure:
@@ -149,10 +151,14 @@ class LoaderPool:
             found = loader.read(ref, reserve=reserve)
             return found if isinstance(found, Failure) else self._decode(loader, *found)
 
-    def _decode(self, loader: Loader, ref: ImageRef, data: bytes) -> Image | Failure:
+    def _decode(
+        self, loader: Loader, ref: ImageRef, data: bytes, *, orientation: int = 1
+    ) -> Image | Failure:
         scratch = self._scratches.get()
         try:
             with self._budget.decoded.lent() as reserve:
-                return loader.decode(ref, data, scratch=scratch, reserve=reserve)
+                return loader.decode(
+                    ref, data, scratch=scratch, reserve=reserve, orientation=orientation
+                )
         finally:
             self._scratches.put(scratch)

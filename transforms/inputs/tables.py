@@ -20,7 +20,7 @@ from typing import IO, Any, NamedTuple, cast
 
 import pyarrow.parquet as pq
 
-from transforms.errors import UserError
+from transforms.errors import UserError, clause
 from transforms.failures import ImageError
 from transforms.inputs.archives.parquet import PARQUET_ERRORS, can_be_read, columns_of, open_parquet
 from transforms.inputs.values import rows_of
@@ -435,7 +435,7 @@ def _parquet_rows(path: str, rules: Rules) -> Iterator[TableRow]:
                 yield from _group_rows(file, group, first, readable)
                 first += rows
     except ImageError as error:
-        raise UserError(f"{path}: {error}. Expected a table in Parquet.") from error
+        raise UserError(f"{path}: {clause(error)}. Expected a table in Parquet.") from error
 
 
 def _group_rows(
