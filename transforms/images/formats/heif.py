@@ -37,6 +37,9 @@ def pixels(data: bytes) -> RGB:
     """
     image = _primary(data)
     try:
+        image.load()
+        if 0 in image.size:  # which may be another than the header has said
+            raise ImageError(Reason.CORRUPT, "HEIF data are corrupt: a picture without pixels")
         if image.mode == "RGB":
             return np.array(image)  # a copy: the memory goes with the file
         return rgb(Image.frombytes(image.mode, image.size, image.data))

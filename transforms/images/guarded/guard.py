@@ -92,6 +92,11 @@ def _lent(helper: _Helper, request: bytes, limits: Limits) -> npt.NDArray[Any]:
         _helpers.give_back(helper)
 
 
+def end_helpers() -> None:
+    """Ends the helpers that wait for work; the next call starts one again."""
+    _helpers.end()
+
+
 class _CrashedError(Exception):
     """The helper is gone, or has answered what it should not."""
 
