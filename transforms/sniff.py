@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from transforms.failures import ImageError, Reason
+
+_PPM = re.compile(rb"P[1-6]\s+(#[^\n]*\n\s*)*[0-9]")
+"""PBM, PGM and PPM, as bits, grey and colour, plain or not; comments may stand before the width."""
+
+_MOST_COMMENT = 1_000
 
 _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
 
 
 def format_of(data: bytes) -> str:
-    """JPEG, PNG, WEBP, GIF, TIFF, BMP, HEIF, AVIF, JXL or JPEG2000.
+    """JPEG, PNG, WEBP, GIF, TIFF, BMP, PPM, HEIF, AVIF, JXL or JPEG2000.
 
     Raises:
         ImageError: unsupported_format, for what is known and not read; unknown_format.
@@ -30,6 +36,8 @@ def format_of(data: bytes) -> str:
     # Two letters alone would take many a text for a picture.
     if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES:
         return "BMP"
+    if _PPM.match(data, 0, _MOST_COMMENT):
+        return "PPM"
     if (kind := _guarded(data)) is not None:
         return kind
     if (name := _unread(data)) is not None:
@@ -83,6 +91,9 @@ _UNREAD: tuple[tuple[int, bytes, str], ...] = (
     (0, b"IIU\0", "camera raw (RW2)"),
     (6, b"HEAPCCDR", "camera raw (CRW)"),
     (0, b"FOVb", "camera raw (X3F)"),
+    (0, b"P7\n", "PAM"),
+    (0, b"PF\n", "PFM"),
+    (0, b"Pf\n", "PFM"),
     (0, b"qoif", "QOI"),
     (0, b"DDS ", "DirectDraw"),
     (0, b"\x76\x2f\x31\x01", "OpenEXR"),

@@ -10,6 +10,7 @@ from transforms.sniff import format_of, is_known
     ("content", "name"),
     [
         (b"\0\0\0\x18ftypcrx \0\0\0\1", "camera raw (CR3)"),
+        (b"P7\nWIDTH 3\n", "PAM"),
         (b"8BPS\0\1", "Photoshop"),
         (b"II*\0\x10\0\0\0CR\x02\0", "camera raw (CR2)"),
         (b"PK\x03\x04", "zip"),
@@ -40,6 +41,8 @@ def test_what_is_known_and_not_read_has_its_name(content: bytes, name: str) -> N
         (b"\xff\x4f\xff\x51\0\x2f", "JPEG2000"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", "JXL"),
         (b"\xff\x0a\xfa\x1f", "JXL"),
+        (b"P6\n# by hand\n# twice\n3 2\n255\n", "PPM"),
+        (b"P1 3 2 101010", "PPM"),
     ],
 )
 def test_containers_and_bare_codestreams(content: bytes, kind: str) -> None:
@@ -58,6 +61,8 @@ def test_a_film_is_no_picture() -> None:
         (b"PK\x03\x04", True),
         (b"\x01\x01\0\0\0", False),
         (bytes(32), False),
+        (b"P6 is what they call it", False),
+        (b"P5\n#" + bytes(5_000) + b"\n3 2", False),
     ],
 )
 def test_pictures_and_archives_are_known(content: bytes, known: bool) -> None:

@@ -40,7 +40,7 @@ _PICTURES = {
     "DirectDraw": "dds",
     "Targa": "tga",
     "PCX": "pcx",
-    "Netpbm": "pam pbm pfm pgm pnm ppm",
+    "Netpbm": "pam pfm",
     "QOI": "qoi",
     "GIMP": "xcf",
     "Krita": "kra",

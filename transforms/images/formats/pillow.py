@@ -1,4 +1,4 @@
-"""PNG, WebP, GIF, TIFF and BMP to pixels, each by Pillow's reader of it."""
+"""PNG, WebP, GIF, TIFF, BMP and PPM to pixels, each by Pillow's reader of it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from PIL import (
     ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
+    PpmImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
 )
@@ -82,6 +83,7 @@ _READERS: dict[str, type[ImageFile.ImageFile]] = {
     "GIF": GifImagePlugin.GifImageFile,
     "TIFF": _Tiff,
     "BMP": BmpImagePlugin.BmpImageFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
 }
 
 
@@ -111,6 +113,12 @@ def _check_work(image: ImageFile.ImageFile, size: int, *, max_pixels: int) -> No
     """Refuses what would cost more than so many pixels do."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         _check_tiff(image, size, max_pixels=max_pixels)
+    elif image.tile and image.tile[0].codec_name in ("ppm", "ppm_plain"):
+        limit = limits.MAX_INTERPRETED
+        check_pixels(*image.size, max_pixels=min(max_pixels, limit))
+        if size > 20 * limit:
+            text = f"a PPM of {size} bytes as text, the limit is {20 * limit}"
+            raise ImageError(Reason.TOO_COMPLEX, text)
     elif image.tile and image.tile[0].codec_name == "bmp_rle":
         # A run-length code may ask for 255 rows more than there are.
         limit = limits.MAX_RUN_LENGTH
@@ -240,12 +248,16 @@ def load(kind: str, image: ImageFile.ImageFile) -> ImageFile.ImageFile:
     return image
 
 
+_TOO_EARLY = ("truncated", "reached eof", "not enough image data")
+"""Parts of them that mean: more should have come."""
+
+
 def verdict(kind: str, error: BaseException, *, ended: bool) -> ImageError:
     """What to say of an error of a reader; `ended`: it was at the end of the file."""
     text = str(error).lower()
     if any(part in text for part in _UNSUPPORTED):
         return ImageError(Reason.UNSUPPORTED, f"a kind of {kind} that is not supported ({error})")
-    if ended or "truncated" in text:
+    if ended or any(part in text for part in _TOO_EARLY):
         return ImageError(Reason.TRUNCATED, f"{kind} data end too early ({error})")
     return ImageError(Reason.CORRUPT, f"{kind} data are corrupt ({error})")
 
@@ -253,6 +265,8 @@ def verdict(kind: str, error: BaseException, *, ended: bool) -> ImageError:
 def rgb(image: Image.Image) -> RGB:
     """Any of Pillow's modes to uint8[h, w, 3]."""
     if image.mode.startswith("I;16"):
+        return _rgb_from_16_bits(image)
+    if isinstance(image, PpmImagePlugin.PpmImageFile) and image.mode == "I":
         return _rgb_from_16_bits(image)
     if image.mode in ("I", "F"):
         raise ImageError(

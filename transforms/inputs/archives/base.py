@@ -111,6 +111,7 @@ IMAGE_EXTENSIONS = frozenset(
     [
         *[".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"],
         *[".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".dib"],
+        *[".pbm", ".pgm", ".pnm", ".ppm"],
         *[".heic", ".heif", ".hif", ".heics", ".heifs", ".avif", ".avifs", ".jxl"],
         *[".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"],
     ]
