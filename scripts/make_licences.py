@@ -20,6 +20,7 @@ from tests.helpers.root import ROOT
 
 _EXTRAS = ("analysis", "aws", "demo", "gcp", "jxl", "tensorflow", "yaml")
 
+# What wheels bring along, where it has another licence.
 _NOTES = {
     "pi-heif": "its wheels hold libheif and libde265, LGPL-3.0-or-later, as files of their own",
     "pillow": "its wheels hold libavif, OpenJPEG, libwebp, libtiff, LittleCMS and others, all under"
@@ -29,10 +30,9 @@ _NOTES = {
     "pyarrow": "its wheels hold Arrow C++ and what that needs, under permissive licences",
     "ai-edge-litert": "its wheels hold TensorFlow Lite and XNNPACK, Apache-2.0 and BSD-3-Clause",
 }
-"""What wheels bring along, where it has another licence."""
 
+# Licences that the metadata do not name.
 _READ: dict[str, str] = {}
-"""Licences that the metadata do not name."""
 
 _TEXT = """# Licences of what comes with quantlabel
 

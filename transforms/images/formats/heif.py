@@ -47,11 +47,11 @@ def pixels(data: bytes) -> RGB:
         raise _verdict(error, data) from error
 
 
+# What pi_heif says that it raises.
 _HEIF_ERRORS = (EOFError, LookupError, OSError, RuntimeError, SyntaxError, ValueError)
-"""What pi_heif says that it raises."""
 
+# Parts of libheif's messages; what a file refers to may lie behind its end.
 _TOO_EARLY = ("cannot read full", "end of file", "file size too small", "insufficient input")
-"""Parts of libheif's messages; what a file refers to may lie behind its end."""
 
 
 def _primary(data: bytes) -> Any:

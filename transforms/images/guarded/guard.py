@@ -24,12 +24,12 @@ from transforms.images.guarded import wire
 BASE_BYTES = 64 * 1024 * 1024
 """What a helper takes beside the work: Python, numpy and Pillow, mostly shared between helpers."""
 
+# After so many a helper is replaced: what a library leaks ends with it.
 _CALLS = 1_000
-"""After so many a helper is replaced: what a library leaks ends with it."""
 
+# A helper is given up when this many seconds, and ten times the processor time, have passed: it
+# waits for something that never comes. On a busy machine waiting is normal.
 _WALL_S, _WALL_FACTOR = 60.0, 10.0
-"""A helper may be given up when this many seconds, and ten times the processor time, have passed:
-it waits for something that never comes. On a busy machine waiting is normal."""
 
 _START = """
 import json, sys
