@@ -35,6 +35,8 @@ def test_the_codes_are_those_of_the_output_format() -> None:
         "too_complex",
         "truncated",
         "corrupt",
+        "too_slow",
+        "decoder_crashed",
         "inference_error",
     }
 
