@@ -3,8 +3,8 @@
     apt-get install libjxl-tools && pip install 'pillow-heif>=1.8'
     python -m scripts.make_test_pictures
 
-All show `waves(96, 128)` of tests/helpers/encoded.py, the grid `waves(100, 120)`. The encoder of
-HEIF is under the GPL, which does not reach what it has encoded.
+All show `waves(96, 128)` of tests/helpers/encoded.py, the grid `waves(100, 120)`, and the large
+one is grey. The encoder of HEIF is under the GPL, which does not reach what it has encoded.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def main() -> None:
     half = np.where(np.arange(128) < 64, 255, 0).astype(np.uint8)
     alpha = np.dstack([pixels, np.broadcast_to(half, (96, 128))])
     _write("transparent", _encoded(Image.fromarray(alpha)))
+    clear = np.full((2000, 2000, 4), 128, np.uint8)
+    _write("large", _encoded(Image.fromarray(clear)))
     for bits in (10, 12):
         pillow_heif.options.SAVE_HDR_TO_12_BIT = bits == 12
         samples = pixels.astype("<u2") * 257

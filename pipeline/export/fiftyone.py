@@ -11,8 +11,8 @@ from pipeline.export.source import Counts, Source, is_local_file
 from transforms.storage import files
 from transforms.storage.addresses import is_utf8, name_of
 
+# What the mimetypes of every Python call a picture; FiftyOne asks that and nothing else.
 _SHOWN = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""What the mimetypes of every Python call a picture; FiftyOne asks that and nothing else."""
 
 
 def write_fiftyone(source: Source, folder: str) -> Counts:

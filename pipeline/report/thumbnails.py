@@ -17,9 +17,9 @@ from transforms.failures import ImageError
 from transforms.images.colour.conversion import conversion
 from transforms.images.colour.embedded import embedded
 from transforms.images.decode import decode
-from transforms.images.loader import read_bytes
 from transforms.images.machine import cores, default_budget
 from transforms.images.memory import Budget
+from transforms.inputs.picture_files import read_bytes
 from transforms.storage.addresses import name_of
 from transforms.storage.content import Reserve
 
@@ -80,6 +80,7 @@ def _thumbnail(
 ) -> Thumbnail:
     try:
         data = read_bytes(name_of(uri), max_bytes=max_bytes).data
+        # The page shows what was labelled, or nothing.
         if hashlib.sha256(data).hexdigest() != sha256:
             return Thumbnail(missing="changed since it was labelled")
         pixels = decode(data, max_pixels=max_pixels, min_side=SIDE, reserve=reserve).pixels

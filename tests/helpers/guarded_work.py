@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,28 @@ def refusing() -> Array:
 
 def failing() -> Array:
     raise RuntimeError("no such thing")
+
+
+def peak(function: Callable[[bytes], Array], small: bytes, data: bytes) -> Array:
+    """Bytes that a function takes at its peak, its array included, beyond what it always has.
+
+    Args:
+        function: decodes.
+        small: a file of the same format, which is decoded first.
+        data: the file.
+    """
+    function(small)
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _status("VmRSS")
+    array = function(data)
+    return np.array([_status("VmHWM") - before + array.nbytes])
+
+
+def _status(name: str) -> int:
+    """Bytes, by /proc/self/status."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def segfault() -> Array:

@@ -9,6 +9,7 @@ from transforms.sniff import format_of, is_known
 @pytest.mark.parametrize(
     ("content", "name"),
     [
+        (b"P7\nWIDTH 3\n", "PAM"),
         (b"8BPS\0\1", "Photoshop"),
         (b"FOVb\0", "camera raw (X3F)"),
         (b"PK\x03\x04", "zip"),
@@ -43,6 +44,8 @@ def test_what_is_known_and_not_read_has_its_name(content: bytes, name: str) -> N
         (b"II*\0\x10\0\0\0CR\x02\0", "RAW"),
         (b"FUJIFILMCCD-RAW 0201", "RAW"),
         (b"IIU\0\x08\0\0\0", "RAW"),
+        (b"P6\n# by hand\n# twice\n3 2\n255\n", "PPM"),
+        (b"P1 3 2 101010", "PPM"),
     ],
 )
 def test_containers_and_bare_codestreams(content: bytes, kind: str) -> None:
@@ -61,6 +64,8 @@ def test_a_film_is_no_picture() -> None:
         (b"PK\x03\x04", True),
         (b"\x01\x01\0\0\0", False),
         (bytes(32), False),
+        (b"P6 is what they call it", False),
+        (b"P5\n#" + bytes(5_000) + b"\n3 2", False),
     ],
 )
 def test_pictures_and_archives_are_known(content: bytes, known: bool) -> None:

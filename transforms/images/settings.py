@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 Method = Literal["eval", "slim", "stretch", "stretch-nearest"]
 """How a picture becomes a square:
@@ -42,18 +42,29 @@ class Preprocessing:
         method: how the picture is cropped and resampled.
         size: rows and columns of the result, in pixels: the input size of the network.
         views: how often the network will look at it, one of `VIEWS`. Four need a method that crops.
-        colour: what becomes of colour profiles, one of `COLOURS`.
         max_pixels: pictures with more are failures, told from the header.
         max_bytes: files with more are failures, told before they are read.
+        colour: what becomes of colour profiles, one of `COLOURS`.
     """
 
     method: Method = "eval"
     size: int = 128
     views: int = 1
-    colour: Colour = "managed"
     max_pixels: int = MAX_PIXELS
     max_bytes: int = MAX_BYTES
+    colour: Colour = "managed"
 
     def as_dict(self) -> dict[str, Any]:
         """What the manifest has in this part; the rest is among its options."""
         return {"method": self.method, "size": self.size, "views": self.views}
+
+
+class PreprocessingChanges(TypedDict, total=False):
+    """Fields of `Preprocessing` that a caller may give by name in place of a whole object."""
+
+    method: Method
+    size: int
+    views: int
+    colour: Colour
+    max_pixels: int
+    max_bytes: int

@@ -13,8 +13,8 @@ from transforms._version import ROW_VALUES
 DECIDING = ("format", "width", "height")
 """Columns of predictions that `is_outdated` looks at."""
 
+# Row values since which every picture is decoded at its full size.
 _FULL_SIZE = 2
-"""Row values since which every picture is decoded at its full size."""
 
 _REREAD = ("TIFF", "GIF")
 """Formats of which 0.1.0 read some pictures otherwise: 16 bits in planes, white as 0 or a preview
@@ -28,9 +28,9 @@ _MARKS = (b"ICC_PROFILE\0", b"iCCP", b"cICP", b"gAMA", b"ICCP", b"acTL", b"ANMF"
 BEGINNING = 1024 * 1024
 """Bytes of a file in which a mark would be."""
 
+# Version 0.1.0 halved a JPEG of which so many pixels remained for each pixel of the network's input
+# (`transforms/preprocess.py` there).
 _KEPT = 12
-"""Version 0.1.0 halved a JPEG of which so many pixels remained for each pixel of the network's
-input (`transforms/preprocess.py` there)."""
 
 
 class Made(NamedTuple):

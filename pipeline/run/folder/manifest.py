@@ -81,6 +81,7 @@ class Identity:
         _require_time("started", self.started)
         names = ("colour", "max_pixels", "max_bytes")
         options = {name: getattr(self.options, name) for name in names}
+        # The JSON has these among the options only; here they belong to both.
         object.__setattr__(self, "preprocess", dataclasses.replace(self.preprocess, **options))
 
     @property
@@ -122,6 +123,8 @@ class Manifest(Identity):
         skipped: files of folders that are no input.
         skipped_by_kind: the same by kind, see `transforms.inputs.skips`; nothing in manifests from
             before there were kinds.
+        read_as: how lists and archives were understood where they left it open, in words: of how
+            many, and one of them.
         reused: rows of earlier runs.
         most_frequent_labels: the first ones.
         files: the shards.
@@ -142,12 +145,14 @@ class Manifest(Identity):
     files: tuple[Shard, ...]
     discarded: tuple[str, ...]
     skipped_by_kind: Mapping[str, Count] = dataclasses.field(default_factory=dict)
+    read_as: Mapping[str, Count] = dataclasses.field(default_factory=dict)
     error: str | None = None
 
     def __post_init__(self) -> None:
         """Checks what types do not say."""
         super().__post_init__()
         _require_time("finished", self.finished)
+        # What is read here is joined to a folder and opened: no name may lead elsewhere.
         for shard in self.files:
             if not _SHARD.fullmatch(shard.name):
                 raise ValueError(f"files: {shard.name!r} is no name of a shard")
@@ -225,6 +230,7 @@ def _with_colour(value: Any) -> Any:
 
 
 def _require_known_form(value: Any, path: str) -> None:
+    # `_COMMIT.json` holds a manifest inside.
     manifest = value.get("manifest", value) if isinstance(value, dict) else value
     form = manifest.get("form", FORM) if isinstance(manifest, dict) else FORM
     if isinstance(form, int) and form > FORM:

@@ -81,7 +81,7 @@ def test_what_is_no_picture(data: bytes, expected: str) -> None:
 
 def test_a_format_that_is_not_ours_is_refused() -> None:
     assert refusal(encoded(WAVES, "ICO")) == "unsupported_format"
-    assert refusal(encoded(WAVES, "PPM")) == "unknown_format"
+    assert refusal(encoded(WAVES, "PCX")) == "unknown_format"
 
 
 @pytest.mark.parametrize(

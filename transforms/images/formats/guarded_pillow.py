@@ -19,8 +19,8 @@ CODESTREAM = b"\xff\x4f\xff\x51"
 
 _END = b"\xff\xd9"
 
+# Without which there is no picture.
 _MAIN_BOX = {"AVIF": b"meta", "JPEG2000": b"jp2c"}
-"""Without which there is no picture."""
 
 
 def size(kind: str, data: bytes) -> npt.NDArray[np.int64]:

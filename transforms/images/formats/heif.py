@@ -37,6 +37,9 @@ def pixels(data: bytes) -> RGB:
     """
     image = _primary(data)
     try:
+        image.load()
+        if 0 in image.size:  # which may be another than the header has said
+            raise ImageError(Reason.CORRUPT, "HEIF data are corrupt: a picture without pixels")
         if image.mode == "RGB":
             return np.array(image)  # a copy: the memory goes with the file
         return rgb(Image.frombytes(image.mode, image.size, image.data))
@@ -44,11 +47,11 @@ def pixels(data: bytes) -> RGB:
         raise _verdict(error, data) from error
 
 
+# What pi_heif says that it raises.
 _HEIF_ERRORS = (EOFError, LookupError, OSError, RuntimeError, SyntaxError, ValueError)
-"""What pi_heif says that it raises."""
 
+# Parts of libheif's messages; what a file refers to may lie behind its end.
 _TOO_EARLY = ("cannot read full", "end of file", "file size too small", "insufficient input")
-"""Parts of libheif's messages; what a file refers to may lie behind its end."""
 
 
 def _primary(data: bytes) -> Any:

@@ -18,13 +18,13 @@ from transforms.images.pixels import RGB
 
 CODESTREAM = b"\xff\x0a"
 
+# Width to height, by a number from 1.
 _RATIOS = ((1, 1), (6, 5), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
-"""Width to height, by a number from 1."""
 
+# Bits of a number, and what is added to it, by two bits before it.
 _SIDE = ((9, 1), (13, 1), (18, 1), (30, 1))
 _PREVIEW_SIDE = ((6, 1), (8, 65), (10, 321), (12, 1345))
 _PREVIEW_EIGHTHS = ((0, 16), (0, 32), (5, 1), (9, 33))
-"""Bits of a number, and what is added to it, by two bits before it."""
 
 
 def size(data: bytes) -> npt.NDArray[np.int64]:
@@ -106,8 +106,8 @@ def _header(data: bytes) -> _Header:
     return _Header(height, width, animated) if turned else _Header(width, height, animated)
 
 
+# Bytes that the numbers above can take, with room to spare.
 _MOST_HEADER = 64
-"""Bytes that the numbers above can take, with room to spare."""
 
 
 def _codestream(data: bytes) -> bytes:

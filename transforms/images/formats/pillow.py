@@ -1,4 +1,4 @@
-"""PNG, WebP, GIF, TIFF and BMP to pixels, each by Pillow's reader of it."""
+"""PNG, WebP, GIF, TIFF, BMP and PPM to pixels, each by Pillow's reader of it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from PIL import (
     ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
+    PpmImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
 )
@@ -25,9 +26,10 @@ from transforms.failures import ImageError, Reason
 from transforms.images import limits
 from transforms.images.formats import animation, tiff_directory, tiff_strips
 from transforms.images.formats.animation import Frame
+from transforms.images.limits import check_pixels
 from transforms.images.memory import picture_bytes
 from transforms.images.orientation import exif_orientation, upright
-from transforms.images.pixels import RGB, Decoded, check_pixels
+from transforms.images.pixels import RGB, Decoded
 from transforms.storage.content import Reserve
 
 # What Pillow has to say comes back as an ImageError. Set once, here, because
@@ -36,14 +38,14 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
+# Pillow's own pixels, the same as RGBA and over white, 4 bytes each; and twice RGB for the array,
+# which Pillow collects in pieces and then joins.
 _BYTES_A_PIXEL = 18
-"""Pillow's own pixels, the same as RGBA and over white, 4 bytes each; and twice RGB for the array,
-which Pillow collects in pieces and then joins."""
 
 _ONE_BAND_BYTES_A_PIXEL = 15
 
+# Of formats whose size is known before they are opened. libwebp has two canvases more, at once.
 _EARLY_BYTES_A_PIXEL = {"PNG": _BYTES_A_PIXEL, "WEBP": 26}
-"""Of formats whose size is known before they are opened. libwebp has two canvases more, at once."""
 
 
 def decode_by_pillow(
@@ -117,6 +119,7 @@ _READERS: dict[str, type[ImageFile.ImageFile]] = {
     "GIF": GifImagePlugin.GifImageFile,
     "TIFF": _Tiff,
     "BMP": BmpImagePlugin.BmpImageFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
 }
 
 
@@ -148,6 +151,12 @@ def _check_work(image: ImageFile.ImageFile, size: int, *, max_pixels: int) -> No
     """Refuses what would cost more than so many pixels do."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         _check_tiff(image, size, max_pixels=max_pixels)
+    elif image.tile and image.tile[0].codec_name in ("ppm", "ppm_plain"):
+        limit = limits.MAX_INTERPRETED
+        check_pixels(*image.size, max_pixels=min(max_pixels, limit))
+        if size > 20 * limit:
+            text = f"a PPM of {size} bytes as text, the limit is {20 * limit}"
+            raise ImageError(Reason.TOO_COMPLEX, text)
     elif image.tile and image.tile[0].codec_name == "bmp_rle":
         # A run-length code may ask for 255 rows more than there are.
         limit = limits.MAX_RUN_LENGTH
@@ -215,6 +224,7 @@ def _integers(image: TiffImagePlugin.TiffImageFile, tag: int) -> list[int]:
     return [value for value in values if isinstance(value, int)]
 
 
+# What its readers raise on data that are not as they expect.
 PILLOW_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -228,9 +238,9 @@ PILLOW_ERRORS = (
     ValueError,
     struct.error,
 )
-"""What its readers raise on data that are not as they expect."""
 
 
+# Parts of Pillow's messages that mean: a kind of picture that it does not know.
 _UNSUPPORTED = (
     "cannot handle",
     "not supported",
@@ -238,7 +248,6 @@ _UNSUPPORTED = (
     "unknown raw mode",
     "unsupported",
 )
-"""Parts of Pillow's messages that mean: a kind of picture that it does not know."""
 
 
 def open_picture(kind: str, data: bytes) -> ImageFile.ImageFile:
@@ -277,12 +286,16 @@ def load(kind: str, image: ImageFile.ImageFile) -> ImageFile.ImageFile:
     return image
 
 
+# Parts of them that mean: more should have come.
+_TOO_EARLY = ("truncated", "reached eof", "not enough image data")
+
+
 def verdict(kind: str, error: BaseException, *, ended: bool) -> ImageError:
     """What to say of an error of a reader; `ended`: it was at the end of the file."""
     text = str(error).lower()
     if any(part in text for part in _UNSUPPORTED):
         return ImageError(Reason.UNSUPPORTED, f"a kind of {kind} that is not supported ({error})")
-    if ended or "truncated" in text:
+    if ended or any(part in text for part in _TOO_EARLY):
         return ImageError(Reason.TRUNCATED, f"{kind} data end too early ({error})")
     return ImageError(Reason.CORRUPT, f"{kind} data are corrupt ({error})")
 
@@ -295,6 +308,8 @@ def cmyk_or_rgb(image: Image.Image, *, as_cmyk: bool) -> RGB:
 def rgb(image: Image.Image) -> RGB:
     """Any of Pillow's modes to uint8[h, w, 3]."""
     if image.mode.startswith("I;16"):
+        return _rgb_from_16_bits(image)
+    if isinstance(image, PpmImagePlugin.PpmImageFile) and image.mode == "I":
         return _rgb_from_16_bits(image)
     if image.mode in ("I", "F"):
         raise ImageError(
@@ -316,9 +331,11 @@ def _rgb_from_16_bits(image: Image.Image) -> RGB:
     samples = np.array(image)
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
+        # White, on which everything transparent is laid.
         samples[samples == transparent] = 0xFFFF
     used = 16
     if isinstance(image, TiffImagePlugin.TiffImageFile):
+        # Pillow leaves 12 bits where they are, at the lower end.
         used = 12 if _integers(image, TiffImagePlugin.BITSPERSAMPLE) == [12] else 16
     grey = (samples >> (used - 8)).astype(np.uint8)
     if isinstance(image, _Tiff) and image.inverted:

@@ -24,12 +24,12 @@ from transforms.images.guarded import wire
 BASE_BYTES = 64 * 1024 * 1024
 """What a helper takes beside the work: Python, numpy and Pillow, mostly shared between helpers."""
 
+# After so many a helper is replaced: what a library leaks ends with it.
 _CALLS = 1_000
-"""After so many a helper is replaced: what a library leaks ends with it."""
 
+# A helper is given up when this many seconds, and ten times the processor time, have passed: it
+# waits for something that never comes. On a busy machine waiting is normal.
 _WALL_S, _WALL_FACTOR = 60.0, 10.0
-"""A helper may be given up when this many seconds, and ten times the processor time, have passed:
-it waits for something that never comes. On a busy machine waiting is normal."""
 
 _START = """
 import json, sys
@@ -90,6 +90,11 @@ def _lent(helper: _Helper, request: bytes, limits: Limits) -> npt.NDArray[Any]:
         return helper.call(request, limits)
     finally:
         _helpers.give_back(helper)
+
+
+def end_helpers() -> None:
+    """Ends the helpers that wait for work; the next call starts one again."""
+    _helpers.end()
 
 
 class _CrashedError(Exception):

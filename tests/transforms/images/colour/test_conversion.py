@@ -19,6 +19,7 @@ from tests.helpers.profiles import (
 from transforms.images.colour.conversion import conversion
 from transforms.images.colour.space import SRGB, SRGB_TO_XYZ, by_codes
 from transforms.images.preprocess import load
+from transforms.images.settings import Colour
 from transforms.kernel import Kernel
 
 WAVES = waves(160, 200)
@@ -31,7 +32,7 @@ P3 = PROFILES["Display P3"]
 @pytest.mark.parametrize("encoding", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_what_is_done_is_said(encoding: str, views: int, kernel: Kernel) -> None:
     plain = load(encoded(WAVES, encoding), views=views)
-    for icc, colour, said in (
+    cases: tuple[tuple[bytes | None, Colour, str], ...] = (
         (None, "managed", "none"),
         (None, "ignore", "none"),
         (SRGB_PROFILE, "managed", "srgb"),
@@ -41,7 +42,8 @@ def test_what_is_done_is_said(encoding: str, views: int, kernel: Kernel) -> None
         (grey_profile(power(2.2)), "managed", "unreadable"),
         (profile({b"A2B0": bytes(40)}, colours=b"CMYK"), "managed", "unreadable"),
         (profile({b"A2B0": bytes(40)}), "managed", "unreadable"),
-    ):
+    )
+    for icc, colour, said in cases:
         data = encoded(WAVES, encoding, **({"icc_profile": icc} if icc else {}))
         found = load(data, views=views, colour=colour, kernel=kernel)
         assert found.colour == said
