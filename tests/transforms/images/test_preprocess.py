@@ -195,7 +195,8 @@ def test_the_reference_pixels_are_reproduced(shared: Path) -> None:
     golden = np.load(shared / "golden" / "eval_tool.npz")
     for name, expected in zip(golden["files"], golden["images"], strict=True):
         data = (shared / "images" / "ilsvrc" / str(name)).read_bytes()
-        np.testing.assert_array_equal(load(data).pixels, expected, err_msg=str(name))
+        pixels = load(data, colour="ignore").pixels  # fifteen have another profile than sRGB
+        np.testing.assert_array_equal(pixels, expected, err_msg=str(name))
 
 
 def test_coral_published_check(shared: Path) -> None:
