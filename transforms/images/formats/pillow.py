@@ -243,6 +243,8 @@ PILLOW_ERRORS = (
 # Parts of Pillow's messages that mean: a kind of picture that it does not know.
 _UNSUPPORTED = (
     "cannot handle",
+    "not available",  # a decoder that this build of Pillow lacks
+    "not installed",
     "not supported",
     "unknown pixel mode",
     "unknown raw mode",
