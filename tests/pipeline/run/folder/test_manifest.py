@@ -191,6 +191,7 @@ def test_preprocessing_and_scoring_are_rebuilt_whole(tmp_path: Path) -> None:
         "top_k": 7,
         "temperature": 1.5,
         "max_pixels": 123,
+        "colour": "ignore",
         "max_bytes": 456,
         "label_map": "map.csv",
         "label_threshold": 0.25,
