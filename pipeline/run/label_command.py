@@ -12,8 +12,15 @@ from pipeline.console.startup import (
     one_thread_for_products,
     share_memory_with_arrow,
 )
-from pipeline.run.flags import add_data, add_limits, add_network, label_options
-from pipeline.run.options import REUSE_BY, LabelOptions, PlanOptions
+from pipeline.run.options import (
+    REUSE_BY,
+    LabelOptions,
+    PlanOptions,
+    add_data,
+    add_limits,
+    add_network,
+    label_options,
+)
 from transforms.beam_internals import without_cloud_services
 
 if TYPE_CHECKING:

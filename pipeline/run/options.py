@@ -1,16 +1,24 @@
-"""Flags of a labelling run as one frozen object, validated before any I/O."""
+"""Options of a labelling run: one frozen object, checked before any I/O, and its flags."""
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pipeline.console.checks import require
 from pipeline.models.names import DEFAULT
 from pipeline.run.runners.options import RunnerOptions
 from transforms.errors import UsageError
-from transforms.images.settings import METHODS, VIEWS, Method, Preprocessing
+from transforms.images.settings import (
+    COLOURS,
+    METHODS,
+    VIEWS,
+    Colour,
+    Method,
+    Preprocessing,
+)
 from transforms.kernel import KERNELS, Kernel
 from transforms.network.scoring import Scoring
 from transforms.rows.names import FORMAT_NAMES
@@ -30,6 +38,7 @@ CHANGE_ROWS = (
     "preprocess",
     "top_k",
     "views",
+    "colour",
     "temperature",
     "label_map",
     "label_threshold",
@@ -73,6 +82,7 @@ class LabelOptions(RunnerOptions):
         preprocess: one of `transforms.images.settings.METHODS`.
         top_k: classes a prediction names, 1..1001.
         views: how often the network looks at a picture, see `transforms.images.settings.VIEWS`.
+        colour: what becomes of colour profiles, one of `transforms.images.settings.COLOURS`.
         temperature: that the logits are divided by, above 0.
         label_map: table of the user's own labels, see `pipeline.labels.label_map`, or None.
         label_threshold: own labels with a smaller score are not given, 0..1.
@@ -103,6 +113,7 @@ class LabelOptions(RunnerOptions):
     preprocess: Method = Preprocessing.method
     top_k: int = Scoring.top_k
     views: int = Scoring.views
+    colour: Colour = Preprocessing.colour
     temperature: float = Scoring.temperature
     label_map: str | None = None
     label_threshold: float = 0.0
@@ -143,6 +154,7 @@ class LabelOptions(RunnerOptions):
         require(self.kernel in KERNELS, "--kernel", f"one of {', '.join(KERNELS)}", self.kernel)
         require(1 <= self.top_k <= CLASSES, "--top-k", f"a number from 1 to {CLASSES}", self.top_k)
         require(self.views in VIEWS, "--views", "1, 2 or 4", self.views)
+        require(self.colour in COLOURS, "--colour", "managed or ignore", self.colour)
         crops = self.views < 4 or not self.preprocess.startswith("stretch")
         require(crops, "--views 4", "a --preprocess that crops, eval or slim", self.preprocess)
         require(
@@ -180,6 +192,7 @@ class LabelOptions(RunnerOptions):
             method=self.preprocess,
             size=size,
             views=self.views,
+            colour=self.colour,
             max_pixels=self.max_pixels,
             max_bytes=self.max_bytes,
         )
@@ -230,3 +243,115 @@ class PlanOptions:
     def __post_init__(self) -> None:
         """Checks the price; touches no file."""
         require(self.price > 0, "--price", "a positive number", self.price)
+
+
+# ---- flags --------------------------------------------------------------------------------------
+
+
+def add_data(parser: argparse.ArgumentParser) -> Any:
+    """Adds `--input` and `--format`; returns the group for more."""
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--input",
+        dest="inputs",
+        action="append",
+        required=True,
+        metavar="PATH",
+        help="folder (searched for pictures and archives, sub-folders included), glob in quotes "
+        "(** included), input list (.txt, .csv, .tsv, .jsonl or .parquet with a column uri), "
+        "picture, or archive of pictures (.tar, compressed or not, .zip, .tfrecord, .parquet with "
+        "bytes); braces as in part-{000..010}.tar; repeatable",
+    )
+    data.add_argument(
+        "--image-key",
+        metavar="NAME",
+        help="feature of TFRecords (default: image/encoded) or column of Parquet (default: the "
+        "only one with pictures) that holds the encoded pictures; of members of tar and zip what "
+        "follows the first dot of their names, such as jpg, or several: jpg;png",
+    )
+    data.add_argument(
+        "--format",
+        choices=FORMAT_NAMES,
+        help=f"of the predictions (default: {LabelOptions.format})",
+    )
+    return data
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say which network looks at pictures, and how."""
+    network = parser.add_argument_group("network")
+    network.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="name, path, gs:// or https:// of a quantized MobileNet V1, or the folder of a "
+        f"TensorFlow 2 SavedModel (default: {LabelOptions.model})",
+    )
+    network.add_argument("--sha256", metavar="HEX", help="the hash that the model must have")
+    network.add_argument(
+        "--preprocess",
+        choices=METHODS,
+        help="eval: central square, as the network was measured; slim: central part, aspect not "
+        "kept; stretch: whole picture; stretch-nearest: the same without a filter (default: "
+        f"{LabelOptions.preprocess})",
+    )
+    network.add_argument(
+        "--top-k",
+        type=int,
+        metavar="K",
+        help=f"classes a prediction names (default: {LabelOptions.top_k})",
+    )
+    network.add_argument(
+        "--views",
+        type=int,
+        choices=VIEWS,
+        help="looks at each picture: 1; 2, at its mirror image too; or 4, at both in two crops; "
+        "more of them cost inference, not decoding, and label better (default: "
+        f"{LabelOptions.views})",
+    )
+    network.add_argument(
+        "--colour",
+        choices=COLOURS,
+        help="what becomes of colour profiles that are not sRGB: managed, the picture is converted "
+        "by them, as browsers do; ignore, nothing, as in the network's own evaluation (default: "
+        f"{LabelOptions.colour})",
+    )
+    network.add_argument(
+        "--temperature",
+        type=float,
+        metavar="T",
+        help="divides the logits, so that scores mean what they say; quantlabel evaluate finds "
+        f"it (default: {LabelOptions.temperature:g})",
+    )
+    network.add_argument(
+        "--kernel",
+        choices=KERNELS,
+        help="what decodes JPEG and runs the network: the compiled kernel, if it is installed; the "
+        "packages in Python; or auto, the faster of them that can. The rows are the same (default: "
+        f"{LabelOptions.kernel})",
+    )
+
+
+def add_limits(parser: argparse.ArgumentParser) -> Any:
+    """Adds the limits of a picture; returns their group for more."""
+    limits = parser.add_argument_group("limits")
+    limits.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        help=f"pictures with more pixels are failures (default: {LabelOptions.max_pixels:,})",
+    )
+    limits.add_argument(
+        "--max-bytes",
+        type=int,
+        metavar="N",
+        help=f"files with more bytes are failures (default: {LabelOptions.max_bytes:,})",
+    )
+    return limits
+
+
+def label_options(arguments: argparse.Namespace, **values: str) -> LabelOptions:
+    """A flag that was not given is absent here: its default stands in LabelOptions alone."""
+    # Flags of other commands, and what argparse adds, have no field and fall away.
+    given = {**values, **vars(arguments), "inputs": tuple(arguments.inputs)}
+    names = {field.name for field in dataclasses.fields(LabelOptions)} & given.keys()
+    return LabelOptions(**{name: given[name] for name in names})

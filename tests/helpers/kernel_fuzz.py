@@ -99,12 +99,12 @@ def is_taken(data: bytes, how: Preprocessing, *, plain: bool = False) -> bool:
     if found is None:
         return False
     try:
-        expected = load(data, how, kernel="python")
+        expected = load(data, how, kernel="python", colour="ignore")
     except ImageError as error:
         raise AssertionError(f"taken, although {error}") from error
     if bytes(found[0]) != expected.pixels.tobytes():
         raise AssertionError("other pixels")
-    if (*found[1:], "JPEG") != expected[1:]:
+    if (*found[1:], "JPEG") != expected[1:4]:
         raise AssertionError(f"{found[1:]} instead of {expected[1:]}")
     return True
 

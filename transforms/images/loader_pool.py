@@ -66,7 +66,7 @@ class LoaderPool:
         """Decodes a picture of an archive, whose bytes have been read."""
         return InFlight(
             self._local,
-            lambda: [self._decode(loader, member.ref, member.data)],
+            lambda: [self._decode(loader, member.ref, member.data, orientation=member.orientation)],
             size=len(member.data),
         )
 
@@ -78,10 +78,14 @@ class LoaderPool:
             found = loader.read(ref, reserve=reserve)
             return found if isinstance(found, Failure) else self._decode(loader, *found)
 
-    def _decode(self, loader: Loader, ref: ImageRef, data: bytes) -> Image | Failure:
+    def _decode(
+        self, loader: Loader, ref: ImageRef, data: bytes, *, orientation: int = 1
+    ) -> Image | Failure:
         scratch = self._scratches.get()
         try:
             with self._budget.decoded.lent() as reserve:
-                return loader.decode(ref, data, scratch=scratch, reserve=reserve)
+                return loader.decode(
+                    ref, data, scratch=scratch, reserve=reserve, orientation=orientation
+                )
         finally:
             self._scratches.put(scratch)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.inference import coarse_pixels, image_of
+from transforms.network.label_map import LabelMap
 from transforms.network.litert import LiteRtModel, LiteRtModelHandler
 from transforms.network.ranking import mean_logits, softmax, top_classes
 from transforms.network.scoring import Scoring
@@ -28,6 +29,15 @@ def test_prediction_fields_agree_with_the_logits(model: Network) -> None:
     assert (row.uri, row.sha256, row.meta) == ("/7.jpg", "ab" * 32, '{"n": 1}')
     assert (row.size, row.version) == (9, "17")
     assert (row.width, row.height, row.format) == (500, 375, "JPEG")
+
+
+def test_every_column_has_a_value_where_everything_is_known(model: Network) -> None:
+    """So that a new column, which is nullable, is not forgotten by whoever computes it."""
+    own = LabelMap(("anything",), (0,) * 1001)
+    handler = LiteRtModelHandler(model, Scoring(label_map=own))
+    images = [image_of(0, coarse_pixels(1)[0])]
+    (row,) = handler.run_inference(images, handler.load_model())
+    assert [name for name, value in row._asdict().items() if value is None] == []
 
 
 def test_one_bad_image_does_not_take_its_batch_along(model: Network) -> None:
