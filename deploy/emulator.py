@@ -1,8 +1,9 @@
 """Cloud Storage on this machine: gcp-storage-emulator behind a proxy that can be slow and fail.
 
 The proxy also adds what the emulator leaves out and the real service has: pages of listings with
-their offsets, the generation among the headers of an object, and uploads that are refused if there
-is another generation than the client knows.
+their offsets, the generation among the headers of an object, uploads that are refused if there is
+another generation than the client knows, and generations that are gone once they are replaced: the
+emulator itself answers a question for one with bytes of another.
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ class Cloud:
         """Makes an object, past the proxy; returns its uri."""
         blob = self._client.bucket(BUCKET).blob(name)
         blob.content_encoding = encoding
-        blob.upload_from_string(data)
+        with self.writing:
+            blob.upload_from_string(data)
         return f"gs://{BUCKET}/{name}"
 
     def content(self, name: str) -> bytes:
@@ -110,7 +112,8 @@ class Cloud:
 
     def delete(self, name: str) -> None:
         """Removes an object."""
-        self._client.bucket(BUCKET).blob(name).delete()
+        with self.writing:
+            self._client.bucket(BUCKET).blob(name).delete()
 
     def fail(self, pattern: str, what: Any, times: int | None = None) -> None:
         """Adds a fault."""
@@ -197,17 +200,19 @@ def _answer(handler: BaseHTTPRequestHandler, cloud: Cloud, port: int) -> None:
     if cloud.remembers and handler.path in cloud.remembered:
         _send(handler, 200, *cloud.remembered[handler.path])
         return
-    writes = handler.command in ("POST", "DELETE")
-    with cloud.writing if writes else contextlib.nullcontext():
+    writes = handler.command in ("POST", "PUT", "DELETE")
+    # Content and generation are asked for one after the other.
+    alone = writes or "alt=media" in handler.path
+    with cloud.writing if alone else contextlib.nullcontext():
         if writes and not _may_write(handler.path, body, port):
             _send(handler, 412, {}, b"another generation")
             return
         status, headers, content = _forward(port, handler, body)
-    if status == 200 and handler.command == "GET":
-        content, more = _completed(handler.path, content, cloud, port)
-        headers |= more
-        if cloud.remembers and "alt=media" in handler.path:
-            cloud.remembered[handler.path] = headers, content
+        if status in (200, 206) and handler.command == "GET":
+            status, more, content = _completed(handler.path, status, content, cloud, port)
+            headers |= more
+    if cloud.remembers and "alt=media" in handler.path and status == 200:
+        cloud.remembered[handler.path] = headers, content
     _send(handler, status, headers, content, cut=fault is not None)
 
 
@@ -264,22 +269,27 @@ def _may_write(path: str, body: bytes, port: int) -> bool:
     return wanted == [str(described["generation"])]
 
 
-def _completed(path: str, content: bytes, cloud: Cloud, port: int) -> tuple[bytes, dict[str, str]]:
-    """What the real service says besides."""
+def _completed(
+    path: str, status: int, content: bytes, cloud: Cloud, port: int
+) -> tuple[int, dict[str, str], bytes]:
+    """What the real service says besides, or instead."""
     parts = urllib.parse.urlsplit(path)
     query = dict(urllib.parse.parse_qsl(parts.query))
     if re.fullmatch("/storage/v1/b/[^/]+/o", parts.path):
-        return json.dumps(_page(json.loads(content), query, cloud.page)).encode(), {}
+        return status, {}, json.dumps(_page(json.loads(content), query, cloud.page)).encode()
     if query.get("alt") == "media":
         upstream = http.client.HTTPConnection("127.0.0.1", port)
         with contextlib.closing(upstream):
             upstream.request("GET", parts.path.removeprefix("/download"))
             described = json.loads(upstream.getresponse().read())
-        more = {"X-Goog-Generation": described["generation"]}
+        generation = str(described["generation"])
+        if query.get("generation", generation) != generation:
+            return 404, {}, b"no such generation"
+        more = {"X-Goog-Generation": generation}
         if "contentEncoding" in described:
             more["Content-Encoding"] = described["contentEncoding"]
-        return content, more
-    return content, {}
+        return status, more, content
+    return status, {}, content
 
 
 def _page(listing: dict[str, Any], query: dict[str, str], most: int) -> dict[str, Any]:

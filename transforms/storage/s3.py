@@ -26,7 +26,7 @@ from botocore.parsers import ResponseParserError
 
 from transforms import beam_internals
 from transforms.errors import UserError, one_line
-from transforms.storage.content import Content, Reserve, require_at_most
+from transforms.storage.content import ChangedError, Content, Reserve, require_at_most
 
 _SETTINGS = Config(
     connect_timeout=5,
@@ -124,10 +124,15 @@ class _Reader(io.RawIOBase):
             return 0
         bucket, key = _parse(self._path)
         span = f"bytes={self._at}-{self._at + wanted - 1}"
-        with _translated(self._path):
-            answer = _client().get_object(Bucket=bucket, Key=key, Range=span, IfMatch=self._version)
-            with contextlib.closing(answer["Body"]) as body:
-                data = body.read()
+        try:
+            with _translated(self._path):
+                answer = _client().get_object(
+                    Bucket=bucket, Key=key, Range=span, IfMatch=self._version
+                )
+                with contextlib.closing(answer["Body"]) as body:
+                    data = body.read()
+        except FileNotFoundError:  # it was there when the stream was opened
+            raise ChangedError(self._path) from None
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
@@ -147,7 +152,7 @@ def claim(path: str, content: bytes, *, version: str | None) -> bool:
         file, _ = open_versioned(path)
         with file:
             return file.read() == content
-    except FileNotFoundError:  # whoever was first has ended
+    except (FileNotFoundError, ChangedError):  # whoever was first has ended, or writes again
         return False
 
 
@@ -280,5 +285,5 @@ def status_error(status: int | None, path: str, words: str) -> OSError:
     if status is None or status == 429 or status >= 500:
         return ConnectionError(errno.EIO, one_line(words), path)
     if status == 412:
-        return ConnectionError(errno.EIO, "the object changed while it was read", path)
+        return ChangedError(path)
     return OSError(errno.EIO, one_line(words), path)
