@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from transforms.errors import UserError
+from transforms.rows.names import RUNNING
 from transforms.storage import files
 from transforms.storage.content import ChangedError
 
-NAME = "_RUNNING.json"
+NAME = RUNNING
 
 _TRIES = 3
 """The launcher of a run and its last step may write at the same moment; each then looks again."""
