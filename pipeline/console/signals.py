@@ -1,4 +1,4 @@
-"""Ctrl-C, what schedulers send, the end of a terminal: first a request, the second time an order."""
+"""Ctrl-C, what schedulers send, the end of a terminal: first a request, then an order."""
 
 from __future__ import annotations
 

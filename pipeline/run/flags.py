@@ -23,13 +23,25 @@ def add_data(parser: argparse.ArgumentParser) -> Any:
         metavar="PATH",
         help="folder (searched for pictures and archives, sub-folders included), glob in quotes "
         "(** included), input list (.txt, .csv, .jsonl or .parquet with a column uri), picture, or "
-        "archive of pictures (.tar, .tar.gz, .tgz, .tfrecord, .parquet with bytes); repeatable",
+        "archive of pictures (.tar, .tar.gz, .tgz, .tfrecord, .parquet with bytes); also on "
+        "gs://, s3:// and, one picture, list or archive each, http(s)://; repeatable",
     )
     data.add_argument(
         "--image-key",
         metavar="NAME",
         help="feature of TFRecords (default: image/encoded) or column of Parquet (default: the "
         "only one with bytes) that holds the encoded pictures",
+    )
+    data.add_argument(
+        "--user-agent",
+        metavar="NAME",
+        help="what http(s) addresses are asked as (default: quantlabel and its version); name "
+        "somebody who can be written to",
+    )
+    data.add_argument(
+        "--allow-private-hosts",
+        action="store_true",
+        help="read http(s) addresses of this machine and of private networks too",
     )
     data.add_argument(
         "--format",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from typing import TYPE_CHECKING, Literal, get_args
 
 from pipeline.console.checks import require
@@ -14,7 +15,7 @@ from transforms.images.settings import METHODS, VIEWS, Method, Preprocessing
 from transforms.kernel import KERNELS, Kernel
 from transforms.network.scoring import Scoring
 from transforms.rows.names import FORMAT_NAMES
-from transforms.storage.addresses import is_utf8, shown, text, without_secrets
+from transforms.storage.addresses import is_utf8, shown, text, without_credentials, without_secrets
 
 if TYPE_CHECKING:
     from transforms.network.label_map import LabelMap
@@ -51,6 +52,8 @@ KEEP_ROWS = (
     "reuse_by",
     "kernel",
     "memory",
+    "user_agent",
+    "allow_private_hosts",
     "runner",
     "beam_args",
 )
@@ -89,6 +92,9 @@ class LabelOptions(RunnerOptions):
             `resume`.
         kernel: what decodes JPEG and runs the network, see `transforms.kernel`; the rows do not
             depend on it.
+        user_agent: what http(s) addresses are asked as, or None for name and version.
+        allow_private_hosts: whether http(s) addresses may be those of this machine and of private
+            networks.
 
     Raises:
         UsageError: a value that cannot work, named with what was expected.
@@ -115,6 +121,8 @@ class LabelOptions(RunnerOptions):
     retry_failures: bool = False
     reuse_by: ReuseBy = "uri"
     kernel: Kernel = "auto"
+    user_agent: str | None = None
+    allow_private_hosts: bool = False
 
     def __post_init__(self) -> None:
         """Checks every value; touches no file."""
@@ -122,6 +130,8 @@ class LabelOptions(RunnerOptions):
             object.__setattr__(self, "resume", True)
         require(bool(self.inputs) and all(self.inputs), "--input", "a path", self.inputs)
         require(bool(self.output), "--output", "a folder", self.output)
+        written = not self.output.lower().startswith(("http://", "https://"))
+        require(written, "--output", "a folder here or in a bucket", shown(self.output))
         # Parquet's readers could not open what is in it.
         require(is_utf8(self.output), "--output", "a folder whose path is valid UTF-8", self.output)
         require(
@@ -168,6 +178,8 @@ class LabelOptions(RunnerOptions):
         require(
             self.memory is None or self.memory > 0, "--memory", "a positive number", self.memory
         )
+        agent = self.user_agent is None or re.fullmatch("[!-~]([ -~]*[!-~])?", self.user_agent)
+        require(bool(agent), "--user-agent", "a name in printable ASCII", self.user_agent)
         named = self.image_key is None or self.image_key == text(self.image_key) != ""
         require(named, "--image-key", "a name in UTF-8", self.image_key)
 
@@ -190,6 +202,20 @@ class LabelOptions(RunnerOptions):
             label_map=label_map,
         )
 
+    def use_for_storage(self) -> None:
+        """Reads in this process, which has no pipeline, as a run would."""
+        if self.user_agent is None and not self.allow_private_hosts:
+            return  # what follows imports Beam
+        from transforms.storage.http_options import use
+
+        use(user_agent=self.user_agent, allow_private_hosts=self.allow_private_hosts)
+
+    def flags_of_storage(self) -> list[str]:
+        """What every worker must know of how to read, as flags for Beam."""
+        from transforms.storage.http_options import as_flags
+
+        return as_flags(user_agent=self.user_agent, allow_private_hosts=self.allow_private_hosts)
+
     @property
     def is_here(self) -> bool:
         """Whether the run happens on this machine and all that its flags name is there."""
@@ -202,7 +228,7 @@ class LabelOptions(RunnerOptions):
 
         return dataclasses.replace(
             self,
-            inputs=tuple(text(shown(absolute(source))) for source in self.inputs),
+            inputs=tuple(text(without_credentials(absolute(source))) for source in self.inputs),
             model=text(shown(self.model)),
             label_map=self.label_map and text(self.label_map),
             beam_args=tuple(map(text, without_secrets(self.beam_args))),
