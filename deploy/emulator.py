@@ -40,14 +40,15 @@ class Fault:
 
     Attributes:
         pattern: searched for in `METHOD path?query`, the path as it was sent.
-        what: an HTTP status, "reset", "cut" (half of the answer, then the end) or "stall" (no
-            answer for as long as the client waits).
+        what: an HTTP status, "reset", "cut" (half of the answer, then the end), "stall" (no
+            answer for as long as the client waits), "lost" (it is done, but no answer comes),
+            "long" (the answer says more bytes than come) or "odd" (a length that is no number).
         times: how often; None for ever.
         share: of the requests that fit, those that it happens to, by chance.
     """
 
     pattern: str
-    what: int | Literal["reset", "cut", "stall"]
+    what: int | Literal["reset", "cut", "stall", "lost", "long", "odd"]
     times: int | None = None
     share: float = 1.0
 
@@ -139,7 +140,7 @@ class Cloud:
 @contextlib.contextmanager
 def run_cloud() -> Iterator[Cloud]:
     """Runs emulator and proxy; there is one empty bucket."""
-    emulator_port = _free_port()
+    emulator_port = free_port()
     emulator = create_server("127.0.0.1", emulator_port, in_memory=True, default_bucket=BUCKET)
     emulator.start()
 
@@ -155,7 +156,7 @@ def run_cloud() -> Iterator[Cloud]:
 
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _handle  # noqa: N815
 
-    with _Server(("127.0.0.1", 0), Handler) as httpd:
+    with Server(("127.0.0.1", 0), Handler) as httpd:
         cloud = Cloud(f"http://127.0.0.1:{httpd.server_port}", f"http://127.0.0.1:{emulator_port}")
         threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
         try:
@@ -165,14 +166,16 @@ def run_cloud() -> Iterator[Cloud]:
             emulator.stop()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-class _Server(ThreadingHTTPServer):
+class Server(ThreadingHTTPServer):
+    """A server of one thread for each connection, which minds no client that goes away."""
+
     daemon_threads = True
     request_queue_size = 256
 
@@ -188,55 +191,67 @@ def _answer(handler: BaseHTTPRequestHandler, cloud: Cloud, port: int) -> None:
     if fault is not None and fault.what == "stall":
         time.sleep(_STALL_S)
     if fault is not None and fault.what in ("reset", "stall"):
-        linger = struct.pack("ii", 1, 0)
-        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        handler.rfile.close()
-        handler.connection.close()
-        handler.close_connection = True
+        reset(handler)
         return
     if fault is not None and isinstance(fault.what, int):
-        _send(handler, fault.what, {}, b"the proxy says no")
+        send(handler, fault.what, {}, b"the proxy says no")
         return
     if cloud.remembers and handler.path in cloud.remembered:
-        _send(handler, 200, *cloud.remembered[handler.path])
+        send(handler, 200, *cloud.remembered[handler.path])
         return
     writes = handler.command in ("POST", "PUT", "DELETE")
     # Content and generation are asked for one after the other.
     alone = writes or "alt=media" in handler.path
     with cloud.writing if alone else contextlib.nullcontext():
         if writes and not _may_write(handler.path, body, port):
-            _send(handler, 412, {}, b"another generation")
+            send(handler, 412, {}, b"another generation")
             return
-        status, headers, content = _forward(port, handler, body)
+        status, headers, content = forward(port, handler, body)
         if status in (200, 206) and handler.command == "GET":
             status, more, content = _completed(handler.path, status, content, cloud, port)
             headers |= more
     if cloud.remembers and "alt=media" in handler.path and status == 200:
         cloud.remembered[handler.path] = headers, content
-    _send(handler, status, headers, content, cut=fault is not None)
+    send(handler, status, headers, content, fault=fault)
 
 
-def _send(
+def send(
     handler: BaseHTTPRequestHandler,
     status: int,
     headers: dict[str, str],
     content: bytes,
     *,
-    cut: bool = False,
+    fault: Fault | None = None,
 ) -> None:
+    """Sends an answer, with what a fault does to it."""
+    what = fault.what if fault else None
+    if what == "lost":
+        reset(handler)
+        return
     handler.send_response(status)
     for name, value in headers.items():
         handler.send_header(name, value)
-    handler.send_header("Content-Length", str(len(content)))
+    length = len(content) + 10 * (what == "long")
+    handler.send_header("Content-Length", "x" if what == "odd" else str(length))
     handler.end_headers()
-    handler.wfile.write(content[: len(content) // 2] if cut else content)
+    handler.wfile.write(content[: len(content) // 2] if what == "cut" else content)
     handler.wfile.flush()
-    handler.close_connection |= cut
+    handler.close_connection |= what is not None
 
 
-def _forward(
+def reset(handler: BaseHTTPRequestHandler) -> None:
+    """Ends a connection without an answer."""
+    linger = struct.pack("ii", 1, 0)
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    handler.rfile.close()
+    handler.connection.close()
+    handler.close_connection = True
+
+
+def forward(
     port: int, handler: BaseHTTPRequestHandler, body: bytes
 ) -> tuple[int, dict[str, str], bytes]:
+    """The answer of the server behind the proxy."""
     upstream = http.client.HTTPConnection("127.0.0.1", port)
     with contextlib.closing(upstream):
         upstream.request(handler.command, handler.path, body, dict(handler.headers))

@@ -13,20 +13,34 @@ import errno
 import functools
 import io
 import os
+import random
 import tempfile
-from collections.abc import Iterator
-from typing import IO, Any
+import time
+from collections.abc import Callable, Iterator
+from typing import IO, Any, TypeVar
 
 import boto3
 from apache_beam.options.pipeline_options import PipelineOptions, S3Options
 from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
 from botocore.parsers import ResponseParserError
 
 from transforms import beam_internals
 from transforms.errors import UserError, one_line
 from transforms.storage.content import ChangedError, Content, Reserve, require_at_most
+
+_T = TypeVar("_T")
 
 _SETTINGS = Config(
     connect_timeout=5,
@@ -58,12 +72,36 @@ def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
         UserError: there are no credentials.
     """
     bucket, key = _parse(path)
-    with _translated(path):
-        answer = _client().get_object(Bucket=bucket, Key=key)
-        with contextlib.closing(answer["Body"]) as body:
-            require_at_most(max_bytes, answer["ContentLength"], path)
-            reserve(answer["ContentLength"])
-            return Content(body.read(), _version(answer))
+
+    def attempt() -> Content:
+        with _translated(path):
+            answer = _client().get_object(Bucket=bucket, Key=key)
+            with contextlib.closing(answer["Body"]) as body:
+                require_at_most(max_bytes, answer["ContentLength"], path)
+                reserve(answer["ContentLength"])
+                return Content(body.read(), _version(answer))
+
+    return _retried(attempt)
+
+
+_PATIENCE_S = 60.0
+_DELAYS_S = (0.5, 2.0, 5.0)
+"""Before an answer is asked for again that broke off or made no sense. boto3 itself tries again
+only until an answer begins."""
+
+
+def _retried(attempt: Callable[[], _T]) -> _T:
+    until = time.monotonic() + _PATIENCE_S
+    for delay_s in _DELAYS_S:
+        try:
+            return attempt()
+        except ChangedError:
+            raise
+        except ConnectionError:
+            if time.monotonic() + delay_s >= until:
+                raise
+            time.sleep(delay_s * random.uniform(0.5, 1.0))
+    return attempt()
 
 
 def find(path: str) -> tuple[int, str] | None:
@@ -124,13 +162,21 @@ class _Reader(io.RawIOBase):
             return 0
         bucket, key = _parse(self._path)
         span = f"bytes={self._at}-{self._at + wanted - 1}"
-        try:
+
+        def attempt() -> bytes:
             with _translated(self._path):
                 answer = _client().get_object(
                     Bucket=bucket, Key=key, Range=span, IfMatch=self._version
                 )
                 with contextlib.closing(answer["Body"]) as body:
-                    data = body.read()
+                    data: bytes = body.read()
+            if len(data) != wanted:
+                words = "S3 gave another part of the object"
+                raise ConnectionError(errno.EIO, words, self._path)
+            return data
+
+        try:
+            data = _retried(attempt)
         except FileNotFoundError:  # it was there when the stream was opened
             raise ChangedError(self._path) from None
         buffer[: len(data)] = data
@@ -257,11 +303,13 @@ def _translated(path: str) -> Iterator[None]:
     try:
         yield
     except NoCredentialsError as error:
-        raise UserError(
-            "s3:// needs AWS credentials: none were found. Log in with 'aws configure', or set "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-        ) from error
+        raise _no_credentials("none were found") from error
+    except _UNUSABLE as error:
+        raise _no_credentials(f"yours cannot be used ({type(error).__name__})") from error
     except ClientError as error:
+        code = error.response.get("Error", {}).get("Code")
+        if code in _REFUSED:
+            raise _no_credentials(f"yours were refused ({code})") from error
         raise status_error(_status(error), path, str(error)) from error
     except ParamValidationError as error:  # no such name can be: nothing was sent
         raise FileNotFoundError(errno.ENOENT, "expected s3://BUCKET/OBJECT", path) from error
@@ -270,6 +318,36 @@ def _translated(path: str) -> Iterator[None]:
     except _NONSENSE as error:
         words = f"S3 gave an answer that makes no sense: {error}"
         raise status_error(None, path, words) from error
+
+
+_UNUSABLE = (
+    CredentialRetrievalError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+_REFUSED = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+    }
+)
+"""What S3 says of credentials, and not of an object:
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html."""
+
+
+def _no_credentials(reason: str) -> UserError:
+    return UserError(
+        f"s3:// needs AWS credentials: {reason}. Log in with 'aws configure', or set "
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+    )
 
 
 _NONSENSE = (ResponseParserError, ValueError, TypeError, KeyError)
