@@ -72,8 +72,8 @@ RUNTIME = [
     "pyarrow>=19,<26",
     # The user's cache folder for models, where the operating system wants it.
     "platformdirs>=4.2,<5",
-    # http(s) addresses: urllib3 connects to the address that was judged, for the name that was asked;
-    # requests brings the authorities that vouch for names.
+    # http(s) addresses: urllib3 connects to the address that was judged, for the name that was
+    # asked; requests brings the authorities that vouch for names.
     "requests>=2.32,<3",
     "urllib3>=2.5,<3",
     # The progress bar and the closing tables.

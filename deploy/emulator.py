@@ -167,6 +167,7 @@ def run_cloud() -> Iterator[Cloud]:
 
 
 def free_port() -> int:
+    """A port of this machine that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

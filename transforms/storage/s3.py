@@ -115,9 +115,25 @@ def find(path: str) -> tuple[int, str] | None:
     try:
         with _translated(path):
             answer = _client().head_object(Bucket=bucket, Key=key)
+            return int(answer["ContentLength"]), _version(answer)
     except FileNotFoundError:
         return None
-    return int(answer["ContentLength"]), _version(answer)
+
+
+def changed(path: str) -> float | None:
+    """When an object was written, in seconds since 1970; None if there is none.
+
+    Raises:
+        OSError: S3 cannot be asked.
+        UserError: there are no credentials.
+    """
+    bucket, key = _parse(path)
+    try:
+        with _translated(path):
+            written = _client().head_object(Bucket=bucket, Key=key)["LastModified"]
+            return float(written.timestamp())
+    except FileNotFoundError:
+        return None
 
 
 def _version(answer: Any) -> str:
@@ -350,7 +366,7 @@ def _no_credentials(reason: str) -> UserError:
     )
 
 
-_NONSENSE = (ResponseParserError, ValueError, TypeError, KeyError)
+_NONSENSE = (ResponseParserError, ValueError, TypeError, KeyError, AttributeError)
 """What boto3 raises, and we do, for headers and XML that are not what they should be."""
 
 
