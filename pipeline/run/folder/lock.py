@@ -10,6 +10,7 @@ run that was only asleep finds another's name in the file when it wakes, and sto
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import itertools
 import os
@@ -137,7 +138,12 @@ class _LocalLock:
         except UserError:
             os.close(self._file)
             raise
-        self._write(holder)
+        try:
+            self._write(holder)
+        except OSError:  # a file that says nothing would be left on a disk that is full
+            files.delete([self._path])
+            os.close(self._file)
+            raise
 
     def _open(self) -> bool:
         """Opens and locks the file; False where the file system has no locks."""
@@ -166,7 +172,9 @@ class _LocalLock:
         return os.pread(self._file, _PADDED, 0)
 
     def _write(self, holder: Mapping[str, Any]) -> None:
-        os.pwrite(self._file, owner.encoded(holder).ljust(_PADDED), 0)
+        content = owner.encoded(holder).ljust(_PADDED)
+        if os.pwrite(self._file, content, 0) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._path)
 
     def release(self, holder: Mapping[str, Any]) -> None:
         try:

@@ -20,7 +20,12 @@ from tests.helpers.version_0_1_0 import KEPT, RUNS, move_here
 NEW = {"form": 1, "row_values": 1, "kernel": "", "skipped_by_kind": {}}
 """Keys that the manifest has gained since."""
 
-NEW_OPTIONS = {"kernel": "auto", "memory": None}
+NEW_OPTIONS = {
+    "kernel": "auto",
+    "memory": None,
+    "user_agent": None,
+    "allow_private_hosts": False,
+}
 
 
 @pytest.fixture(scope="module")
