@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 
-from transforms.errors import MissingExtraError
-from transforms.failures import ImageError, Reason, Stage, failure
+from transforms.failures import ImageError, Stage, failure
+from transforms.images.orientation import with_orientation
 from transforms.images.pixels import Scratch
 from transforms.images.preprocess import load
 from transforms.images.settings import Preprocessing
 from transforms.inputs.file_types import named_by, require_read
+from transforms.inputs.meta import meta_json
+from transforms.inputs.picture_files import read_bytes
 from transforms.kernel import Kernel
 from transforms.records import Failure, Image, ImageRef
-from transforms.storage import files
-from transforms.storage.content import Content, Reserve
+from transforms.storage.content import Reserve
+
+ORIENTATION = "orientation"
+"""In `meta`: the EXIF orientation by which a picture was turned that does not say one itself."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,28 +60,22 @@ class Loader:
         *,
         scratch: Scratch,
         reserve: Reserve = lambda _: None,
+        orientation: int = 1,
     ) -> Image | Failure:
-        """Decodes and resamples what `read` has read; the arguments are those of `load`."""
+        """Decodes and resamples what `read` has read; the arguments are those of `load`.
+
+        With another `orientation` than 1, a picture that says none itself is turned by it, and its
+        `meta` says so.
+        """
+        turned = with_orientation(data, orientation) if orientation > 1 else None
+        if turned is not None:
+            meta = meta_json({**json.loads(ref.meta or "{}"), ORIENTATION: orientation})
+            ref = ref._replace(meta=meta)
         try:
             pixels, width, height, encoding = load(
-                data, self.how, scratch=scratch, reserve=reserve, kernel=self.kernel
+                turned or data, self.how, scratch=scratch, reserve=reserve, kernel=self.kernel
             )
         except ImageError as error:
             return failure(ref, Stage.DECODE, named_by(ref.uri, error))
+        # Here, in the threads that decode: hashing lets other threads run.
         return Image(ref, hashlib.sha256(data).hexdigest(), width, height, encoding, pixels)
-
-
-def read_bytes(uri: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -> Content:
-    """The content of a picture's file or object; the arguments are those of `storage.read`.
-
-    Raises:
-        ImageError: the file is missing, not a regular file, not readable, or too large, or its
-            storage has failed for a minute.
-        UserError: no picture can be read there, for want of credentials.
-    """
-    try:
-        return files.read(uri, max_bytes=max_bytes, reserve=reserve)
-    except MissingExtraError as error:
-        raise ImageError(Reason.UNSUPPORTED_URI, str(error)) from error
-    except OSError as error:
-        raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error

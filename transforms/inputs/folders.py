@@ -26,12 +26,12 @@ from transforms.rows.names import (
 )
 from transforms.storage import local
 
+# How often a folder is entered by links. Twenty folders that hold links to each other have more
+# ways through them than anyone can walk.
 _MOST_VISITS = 16
-"""How often a folder is entered by links. Twenty folders that hold links to each other have more
-ways through them than anyone can walk."""
 
+# Of a manifest at most: half a million shards. A larger file of that name is somebody else's.
 _MANIFEST_BYTES = 64 * 1024 * 1024
-"""Of a manifest at most: half a million shards. A larger file of that name is somebody else's."""
 
 _SHARD = re.compile(r"[a-z]+-\d+-of-\d+\.")
 _ROWS = re.compile(r"(predictions|failures)-\d{5}-of-\d{5}\.")
@@ -97,6 +97,7 @@ def _walk(root: str, pattern: _Pattern | None, kind_of: _Kind) -> Iterator[Liste
             continue
         if pattern is not None and not stat.S_ISDIR(status.st_mode):
             continue
+        # Not by path: links give one folder many.
         folder = folder._replace(identity=(status.st_dev, status.st_ino))
         if _leads_back(folder):
             continue
@@ -214,7 +215,18 @@ def _rows(folder: str) -> frozenset[str]:
 
 def _marked(folder: str) -> frozenset[str]:
     """Names that the marker of a derived folder lists."""
-    found = _json(folder, MARKER)
+    return _entries_of(_json(folder, MARKER))
+
+
+def marked_entries(content: bytes) -> frozenset[str]:
+    """Names that a marker lists; none if it is none of ours."""
+    try:
+        return _entries_of(json.loads(content))
+    except (ValueError, RecursionError):
+        return frozenset()
+
+
+def _entries_of(found: Any) -> frozenset[str]:
     if not isinstance(found, dict) or "quantlabel" not in found:
         return frozenset()
     entries = found.get("entries")

@@ -76,8 +76,8 @@ def _classes_by_key() -> Mapping[str, tuple[ClassName, ...]]:
     return {key: tuple(classes.values()) for key, classes in found.items()}
 
 
+# Marks keys without upper case; no name holds it.
 _FOLDED = "\0"
-"""Marks keys without upper case; no name holds it."""
 
 
 def _folded(text: str) -> str:

@@ -8,10 +8,11 @@ import hashlib
 import importlib
 import os
 import posixpath
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Protocol, cast
 
-from transforms.errors import MissingExtraError, UserError
+from transforms.errors import MissingExtraError, UserError, clause
 from transforms.storage import local
 from transforms.storage.content import Content, Reserve
 
@@ -125,9 +126,10 @@ def explained(path: str, *, what: str) -> Iterator[None]:
         cure = "Check that it is there and that you may use it."
         if is_gcs(path):
             cure = next(cure for kind, cure in _CURES.items() if isinstance(error, kind))
-        raise UserError(f"{what}: {error.strerror or error}. {cure}") from error
+        raise UserError(f"{what}: {clause(error.strerror or error)}. {cure}") from error
 
 
+# The first that fits; every error is an OSError.
 _CURES: Mapping[type[OSError], str] = {
     FileNotFoundError: "Check the name; a bucket has to be there before the run.",
     PermissionError: (
@@ -193,7 +195,7 @@ def read(path: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -> Con
 
 
 def open_read(path: str) -> IO[bytes]:
-    """Opens a file for reading as it is, nothing decompressed on the way.
+    """Opens a file for reading; only what its storage calls encoded by gzip is unpacked on the way.
 
     The stream is seekable and holds some megabytes at most.
 
@@ -276,6 +278,18 @@ def delete(paths: Sequence[str]) -> None:
 def delete_tree(folder: str) -> None:
     """Deletes a folder and what it holds, if it is there."""
     _files(folder).delete_tree(folder)
+
+
+def fresh_folder(folder: str, *, prefix: str) -> str:
+    """A folder in another that nobody uses, not made yet; deletes those of programs that died.
+
+    Args:
+        folder: that it will be in.
+        prefix: of its name, for programs of which one at a time works in `folder`.
+    """
+    for name in folders(folder, prefix=prefix):
+        delete_tree(join(folder, name))
+    return join(folder, f"{prefix}{uuid.uuid4().hex[:12]}")
 
 
 def replace_tree(new: str, old: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import errno
+import functools
 import io
 import re
 import time
@@ -18,6 +19,7 @@ from typing import IO, Any, NamedTuple, NoReturn
 from transforms.errors import UserError
 from transforms.storage.content import ChangedError, Content, Reserve, require_at_most
 from transforms.storage.http_client import Try, answer, attempts, parse
+from transforms.storage.streams import stream
 
 _CHUNK_BYTES = 8 << 20
 """What a stream reads at a time."""
@@ -194,8 +196,8 @@ def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
     """
     found = _look(path)
     if found.in_parts and found.size is not None and found.version is not None:
-        stream = io.BufferedReader(_Reader(path, found.size, found.version), _CHUNK_BYTES)
-        return stream, found.version
+        span = functools.partial(_read_span, path, found.version)
+        return stream(span, found.size, chunk=_CHUNK_BYTES), found.version
     whole = read(path, max_bytes=_MAX_WHOLE_BYTES, reserve=lambda _: None)
     return io.BytesIO(whole.data), whole.version
 
@@ -211,47 +213,24 @@ def read_bytes(path: str) -> bytes:
         return file.read()
 
 
-class _Reader(io.RawIOBase):
-    def __init__(self, path: str, size: int, version: str) -> None:
-        self._path = path
-        self._size = size
-        self._version = version
-        self._at = 0
+def _read_span(path: str, version: str, start: int, length: int) -> bytes:
+    span = f"{start}-{start + length - 1}"
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, self._size)[whence]
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), self._size - self._at)
-        if wanted <= 0:
-            return 0
-        data = attempts(self._path, lambda each: self._part(each, self._at, wanted))
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-    def _part(self, each: Try, start: int, length: int) -> bytes:
-        span = f"bytes={start}-{start + length - 1}"
-        try:
-            with answer(self._path, each, Range=span) as response:
-                said = response.headers.get("Content-Range") or ""
-                if _version(response) != self._version or response.status != 206:
-                    raise ChangedError(self._path)
-                if not said.startswith(f"bytes {start}-{start + length - 1}/"):
-                    raise ConnectionError(errno.EIO, "the answer is another part", self._path)
-                data = _body(response, self._path, max_bytes=length, each=each)
-        except FileNotFoundError:  # it was there when the stream was opened
-            raise ChangedError(self._path) from None
+    def attempt(each: Try) -> bytes:
+        with answer(path, each, Range=f"bytes={span}") as response:
+            if _version(response) != version or response.status != 206:
+                raise ChangedError(path)
+            if not (response.headers.get("Content-Range") or "").startswith(f"bytes {span}/"):
+                raise ConnectionError(errno.EIO, "the answer is another part", path)
+            data = _body(response, path, max_bytes=length, each=each)
         if len(data) != length:
-            raise ConnectionError(errno.EIO, "the answer is cut off", self._path)
+            raise ConnectionError(errno.EIO, "the answer is cut off", path)
         return data
+
+    try:
+        return attempts(path, attempt)
+    except FileNotFoundError:  # it was there when the stream was opened
+        raise ChangedError(path) from None
 
 
 def names(folder: str) -> list[str]:  # noqa: ARG001

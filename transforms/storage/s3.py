@@ -39,6 +39,8 @@ from botocore.parsers import ResponseParserError
 from transforms import beam_internals
 from transforms.errors import UserError, one_line
 from transforms.storage.content import ChangedError, Content, Reserve, require_at_most
+from transforms.storage.streams import stream
+from transforms.storage.unzipped import unzipped, unzipped_stream
 
 _T = TypeVar("_T")
 
@@ -49,8 +51,8 @@ _SETTINGS = Config(
     retries={"mode": "standard", "total_max_attempts": 6},  # some twenty seconds of waiting
 )
 
+# What a stream reads at a time.
 _CHUNK_BYTES = 8 << 20
-"""What a stream reads at a time."""
 
 
 def require_bucket(path: str) -> None:
@@ -79,7 +81,11 @@ def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
             with contextlib.closing(answer["Body"]) as body:
                 require_at_most(max_bytes, answer["ContentLength"], path)
                 reserve(answer["ContentLength"])
-                return Content(body.read(), _version(answer))
+                data = body.read()
+                version = _version(answer)
+        if answer.get("ContentEncoding") == "gzip":
+            data = unzipped(data, path, max_bytes=max_bytes)
+        return Content(data, version)
 
     return _retried(attempt)
 
@@ -148,56 +154,33 @@ def open_versioned(path: str) -> tuple[IO[bytes], str]:
         OSError: it is missing or not readable; while it is read, it has changed, or S3 fails.
         UserError: there are no credentials.
     """
-    found = find(path)
-    if found is None:
-        raise status_error(404, path, "")
-    size, version = found
-    return io.BufferedReader(_Reader(path, version, size), _CHUNK_BYTES), version
+    bucket, key = _parse(path)
+    with _translated(path):
+        found = _client().head_object(Bucket=bucket, Key=key)
+        size, version = int(found["ContentLength"]), _version(found)
+    file = stream(functools.partial(_read_span, path, version), size, chunk=_CHUNK_BYTES)
+    is_packed = found.get("ContentEncoding") == "gzip"
+    return unzipped_stream(file, path) if is_packed else file, version
 
 
-class _Reader(io.RawIOBase):
-    def __init__(self, path: str, version: str, size: int) -> None:
-        self._path = path
-        self._version = version
-        self._size = size
-        self._at = 0
+def _read_span(path: str, version: str, start: int, length: int) -> bytes:
+    bucket, key = _parse(path)
+    span = f"bytes={start}-{start + length - 1}"
 
-    def readable(self) -> bool:
-        return True
+    def attempt() -> bytes:
+        with _translated(path):
+            # IfMatch: if another version was written since, S3 answers 412.
+            answer = _client().get_object(Bucket=bucket, Key=key, Range=span, IfMatch=version)
+            with contextlib.closing(answer["Body"]) as body:
+                data: bytes = body.read()
+        if len(data) != length:
+            raise ConnectionError(errno.EIO, "S3 gave another part of the object", path)
+        return data
 
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, self._size)[whence]
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), self._size - self._at)
-        if wanted <= 0:
-            return 0
-        bucket, key = _parse(self._path)
-        span = f"bytes={self._at}-{self._at + wanted - 1}"
-
-        def attempt() -> bytes:
-            with _translated(self._path):
-                answer = _client().get_object(
-                    Bucket=bucket, Key=key, Range=span, IfMatch=self._version
-                )
-                with contextlib.closing(answer["Body"]) as body:
-                    data: bytes = body.read()
-            if len(data) != wanted:
-                words = "S3 gave another part of the object"
-                raise ConnectionError(errno.EIO, words, self._path)
-            return data
-
-        try:
-            data = _retried(attempt)
-        except FileNotFoundError:  # it was there when the stream was opened
-            raise ChangedError(self._path) from None
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
+    try:
+        return _retried(attempt)
+    except FileNotFoundError:  # it was there when the stream was opened
+        raise ChangedError(path) from None
 
 
 def claim(path: str, content: bytes, *, version: str | None) -> bool:
@@ -230,15 +213,16 @@ def _met(path: str, call: str, **request: Any) -> bool:
         try:
             getattr(_client(), call)(**request)
         except ClientError as error:
+            # 404: what was to be replaced or deleted is gone.
             if (_status(error) == 404 and "IfMatch" in request) or _status(error) in _NOT_MET:
                 return False
             raise
     return True
 
 
+# Another writes at this moment, another has written:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html.
 _NOT_MET = (409, 412)
-"""Another writes at this moment, another has written:
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html."""
 
 
 def _status(error: ClientError) -> int | None:
@@ -257,7 +241,7 @@ class Writer(io.RawIOBase):
         self._spool = tempfile.TemporaryFile()  # noqa: SIM115  # closed with this file
 
     def writable(self) -> bool:
-        """Always."""
+        """Asked by whatever wraps the file."""
         return True
 
     def write(self, data: Any) -> int:

@@ -51,6 +51,7 @@ NO_MATTER: dict[str, list[str]] = {
     "allow_private_hosts": ["--allow-private-hosts"],
     "runner": ["--runner", "DirectRunner"],
     "beam_args": ["--direct_num_workers=1"],
+    "allow_image": ["--allow-image"],
 }
 
 MODEL = ["--model", "network.tflite"]

@@ -33,9 +33,9 @@ def test_a_name_says_why_a_file_is_no_input(path: str, expected: str | None) -> 
 @pytest.mark.parametrize(
     ("uri", "name"),
     [
-        ("/a.zip", "zip"),
+        ("/a.7z", "7-Zip"),
         ("/a.CR2", "camera raw"),
-        ("/a.tar.zst", "tar, compressed by zstd"),
+        ("/a.tar.lz4", "tar, compressed by lz4"),
         ("/a.jpg.gz", "a picture, compressed as .gz"),
     ],
 )
@@ -55,5 +55,5 @@ def test_an_archive_within_an_archive_is_not_read() -> None:
 
 def test_unknown_content_is_called_what_its_name_says() -> None:
     error = ImageError(Reason.UNKNOWN_FORMAT, "no picture")
-    assert str(named_by("/a.heic", error)) == "HEIC by its name: no picture"
+    assert str(named_by("/a.psd", error)) == "Photoshop by its name: no picture"
     assert named_by("/a.jpg", error) is error

@@ -138,8 +138,8 @@ def test_redirects_that_lead_nowhere(
     [
         (404, Reason.NOT_FOUND, False),
         (410, Reason.NOT_FOUND, False),
-        (401, Reason.PERMISSION_DENIED, False),
-        (403, Reason.PERMISSION_DENIED, False),
+        (401, Reason.PERMISSION_DENIED, True),
+        (403, Reason.PERMISSION_DENIED, True),
         (418, Reason.IO_ERROR, True),
         (304, Reason.IO_ERROR, True),
     ],
