@@ -24,6 +24,7 @@ NEW_OPTIONS = {
     "allow_image": False,
     "kernel": "auto",
     "memory": None,
+    "colour": "ignore",
     "user_agent": None,
     "allow_private_hosts": False,
 }
