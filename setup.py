@@ -99,8 +99,6 @@ EXTRAS = {
         "apache-beam[gcp]>=2.77,<2.78",
         "google-auth>=2.40,<3",
         "google-cloud-storage>=3,<4",
-        "requests>=2.32.4,<3",
-        "urllib3>=2.4,<3",
     ],
     # s3:// paths: all that the extra `aws` of Beam brings.
     "aws": ["boto3>=1.40,<2"],
