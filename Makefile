@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(PIP) install $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow proof test-cluster pictures docs lint audit bench native fuzz-kernel sanitize-kernel fuzz-formats wheel format clean
+.PHONY: help demo test test-slow proof fuzz-runs test-cluster pictures docs lint audit bench native fuzz-kernel sanitize-kernel fuzz-formats wheel format clean
 # A target that failed half way must not look finished.
 .DELETE_ON_ERROR:
 
@@ -36,6 +36,9 @@ test-slow: $(VENV)/.dev ## Run the tests that take minutes: faults, hostile pict
 proof: $(VENV)/.dev ## Label a million references full of trouble, killed five times, in proof-output (ARGS="--count 100000")
 	@rm -rf proof-output
 	@$(BIN)/python -m tests.helpers.proof --folder proof-output $(ARGS)
+
+fuzz-runs: $(VENV)/.dev ## Label and verify damaged files, archives and lists for 12 minutes (ARGS="--minutes 60 --seed 7")
+	@$(BIN)/python -m tests.helpers.fuzz_runs --folder fuzz-output $(ARGS)
 
 test-cluster: $(VENV)/.dev ## Run the tests on a real cluster
 	@$(BIN)/python -m pytest -m cluster $(ARGS)
@@ -91,7 +94,7 @@ format: $(VENV)/.dev ## Put the code into the project's style
 	$(BIN)/ruff format .
 
 clean: ## Remove the environment, caches and what the demo wrote
-	rm -rf $(VENV) build dist docs/_build quantlabel.egg-info demo-output benchmark-output proof-output .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist docs/_build quantlabel.egg-info demo-output benchmark-output proof-output fuzz-output .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The interpreters are run, not only looked up: a version manager puts names on the path that fail.
