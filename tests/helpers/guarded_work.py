@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.failures import ImageError, Reason
+from transforms.images.guarded.guard import Arrays
 
 Array = npt.NDArray[Any]
 
@@ -42,8 +43,8 @@ def failing() -> Array:
     raise RuntimeError("no such thing")
 
 
-def peak(function: Callable[[bytes], Array], small: bytes, data: bytes) -> Array:
-    """Bytes that a function takes at its peak, its array included, beyond what it always has.
+def peak(function: Callable[[bytes], Arrays], small: bytes, data: bytes) -> Array:
+    """Bytes that a function takes at its peak, its arrays included, beyond what it always has.
 
     Args:
         function: decodes.
@@ -54,8 +55,9 @@ def peak(function: Callable[[bytes], Array], small: bytes, data: bytes) -> Array
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")
     before = _status("VmRSS")
-    array = function(data)
-    return np.array([_status("VmHWM") - before + array.nbytes])
+    found = function(data)
+    size = sum(each.nbytes for each in (found if isinstance(found, tuple) else [found]))
+    return np.array([_status("VmHWM") - before + size])
 
 
 def _status(name: str) -> int:

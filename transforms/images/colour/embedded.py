@@ -25,7 +25,10 @@ _MAX_CHUNKS = 1_000
 
 
 def embedded(data: bytes) -> Profile | None:
-    """What a file says of its colours; None if nothing, and of GIF, BMP and JPEG XL."""
+    """What a file says of its colours; None if nothing, and of GIF, BMP and JPEG XL.
+
+    Of JPEG XL only its decoder knows, see `transforms.images.pixels.Decoded`.
+    """
     if data.startswith(b"\xff\xd8\xff"):
         return _of_jpeg(data)
     if data.startswith(b"\x89PNG"):
