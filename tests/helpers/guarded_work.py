@@ -35,6 +35,12 @@ def counting(height: int, width: int) -> Array:
     return np.arange(height * width, dtype=np.float32).reshape(width, height).T
 
 
+def several() -> tuple[Array, ...]:
+    """Of three bytes, of none, of two numbers."""
+    last = np.array([[0.5, 1.5]], np.float32)
+    return np.array([1, 2, 3], np.uint8), np.empty(0, np.uint8), last
+
+
 def refusing() -> Array:
     raise ImageError(Reason.TRUNCATED, "it ends\ntoo early")
 
