@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(PIP) install $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow proof test-cluster pictures docs lint audit bench native fuzz-kernel fuzz-formats wheel format clean
+.PHONY: help demo test test-slow proof fuzz-runs test-cluster pictures docs lint audit bench native fuzz-kernel sanitize-kernel fuzz-formats wheel format clean
 # A target that failed half way must not look finished.
 .DELETE_ON_ERROR:
 
@@ -36,6 +36,9 @@ test-slow: $(VENV)/.dev ## Run the tests that take minutes: faults, hostile pict
 proof: $(VENV)/.dev ## Label a million references full of trouble, killed five times, in proof-output (ARGS="--count 100000")
 	@rm -rf proof-output
 	@$(BIN)/python -m tests.helpers.proof --folder proof-output $(ARGS)
+
+fuzz-runs: $(VENV)/.dev ## Label and verify damaged files, archives and lists for 12 minutes (ARGS="--minutes 60 --seed 7")
+	@$(BIN)/python -m tests.helpers.fuzz_runs --folder fuzz-output $(ARGS)
 
 test-cluster: $(VENV)/.dev ## Run the tests on a real cluster
 	@$(BIN)/python -m pytest -m cluster $(ARGS)
@@ -72,6 +75,12 @@ native: $(VENV)/.created ## Build the compiled kernel into .venv (needs Rust: do
 fuzz-kernel: $(VENV)/.dev native ## Hold the kernel against the decoders on a million damaged files (SEED=1)
 	@$(BIN)/python -m tests.helpers.kernel_fuzz --seed $(or $(SEED),1) --count 1000000
 
+sanitize-kernel: $(VENV)/.dev ## Run the kernel under AddressSanitizer on 20,000 damaged files (nightly Rust, SEED=1)
+	@rm -rf build/damaged
+	@$(BIN)/python -m tests.helpers.kernel_fuzz --seed $(or $(SEED),1) --count 20000 --save build/damaged
+	@cd native && RUSTFLAGS='-Zsanitizer=address -Cdebug-assertions' cargo +nightly run --quiet --release --no-default-features \
+	    --target "$$(rustc -vV | sed -n 's/^host: //p')" --example compare ../build/damaged
+
 wheel: $(VENV)/.wheel ## Build a wheel with the compiled kernel into dist/ and try it in a clean environment
 	@rm -rf build
 	@$(VENV)/wheel/bin/python -m pip --disable-pip-version-check wheel --no-deps --no-build-isolation --wheel-dir build/wheel .
@@ -85,7 +94,7 @@ format: $(VENV)/.dev ## Put the code into the project's style
 	$(BIN)/ruff format .
 
 clean: ## Remove the environment, caches and what the demo wrote
-	rm -rf $(VENV) build dist docs/_build quantlabel.egg-info demo-output benchmark-output proof-output .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist docs/_build quantlabel.egg-info demo-output benchmark-output proof-output fuzz-output .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The interpreters are run, not only looked up: a version manager puts names on the path that fail.

@@ -77,6 +77,10 @@ RUNTIME = [
     "pyarrow>=19,<26",
     # The user's cache folder for models, where the operating system wants it.
     "platformdirs>=4.2,<5",
+    # http(s) addresses: urllib3 connects to the address that was judged, for the name that was
+    # asked; requests brings the authorities that vouch for names.
+    "requests>=2.32,<3",
+    "urllib3>=2.5,<3",
     # The progress bar and the closing tables.
     "rich>=13.9,<16",
     # Decodes JPEG, most of all pictures, to the same pixels as Pillow in about 60 % of the time.
@@ -95,8 +99,6 @@ EXTRAS = {
         "apache-beam[gcp]>=2.77,<2.78",
         "google-auth>=2.40,<3",
         "google-cloud-storage>=3,<4",
-        "requests>=2.32.4,<3",
-        "urllib3>=2.4,<3",
     ],
     # s3:// paths: all that the extra `aws` of Beam brings.
     "aws": ["boto3>=1.40,<2"],

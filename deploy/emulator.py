@@ -1,8 +1,9 @@
 """Cloud Storage on this machine: gcp-storage-emulator behind a proxy that can be slow and fail.
 
 The proxy also adds what the emulator leaves out and the real service has: pages of listings with
-their offsets, the generation among the headers of an object, and uploads that are refused if there
-is another generation than the client knows.
+their offsets, the generation among the headers of an object, uploads that are refused if there is
+another generation than the client knows, and generations that are gone once they are replaced: the
+emulator itself answers a question for one with bytes of another.
 """
 
 from __future__ import annotations
@@ -39,14 +40,15 @@ class Fault:
 
     Attributes:
         pattern: searched for in `METHOD path?query`, the path as it was sent.
-        what: an HTTP status, "reset", "cut" (half of the answer, then the end) or "stall" (no
-            answer for as long as the client waits).
+        what: an HTTP status, "reset", "cut" (half of the answer, then the end), "stall" (no
+            answer for as long as the client waits), "lost" (it is done, but no answer comes),
+            "long" (the answer says more bytes than come) or "odd" (a length that is no number).
         times: how often; None for ever.
         share: of the requests that fit, those that it happens to, by chance.
     """
 
     pattern: str
-    what: int | Literal["reset", "cut", "stall"]
+    what: int | Literal["reset", "cut", "stall", "lost", "long", "odd"]
     times: int | None = None
     share: float = 1.0
 
@@ -92,7 +94,8 @@ class Cloud:
         """Makes an object, past the proxy; returns its uri."""
         blob = self._client.bucket(BUCKET).blob(name)
         blob.content_encoding = encoding
-        blob.upload_from_string(data)
+        with self.writing:
+            blob.upload_from_string(data)
         return f"gs://{BUCKET}/{name}"
 
     def content(self, name: str) -> bytes:
@@ -110,7 +113,8 @@ class Cloud:
 
     def delete(self, name: str) -> None:
         """Removes an object."""
-        self._client.bucket(BUCKET).blob(name).delete()
+        with self.writing:
+            self._client.bucket(BUCKET).blob(name).delete()
 
     def fail(self, pattern: str, what: Any, times: int | None = None) -> None:
         """Adds a fault."""
@@ -136,7 +140,7 @@ class Cloud:
 @contextlib.contextmanager
 def run_cloud() -> Iterator[Cloud]:
     """Runs emulator and proxy; there is one empty bucket."""
-    emulator_port = _free_port()
+    emulator_port = free_port()
     emulator = create_server("127.0.0.1", emulator_port, in_memory=True, default_bucket=BUCKET)
     emulator.start()
 
@@ -152,7 +156,7 @@ def run_cloud() -> Iterator[Cloud]:
 
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _handle  # noqa: N815
 
-    with _Server(("127.0.0.1", 0), Handler) as httpd:
+    with Server(("127.0.0.1", 0), Handler) as httpd:
         cloud = Cloud(f"http://127.0.0.1:{httpd.server_port}", f"http://127.0.0.1:{emulator_port}")
         threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
         try:
@@ -162,14 +166,17 @@ def run_cloud() -> Iterator[Cloud]:
             emulator.stop()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-class _Server(ThreadingHTTPServer):
+class Server(ThreadingHTTPServer):
+    """A server of one thread for each connection, which minds no client that goes away."""
+
     daemon_threads = True
     request_queue_size = 256
 
@@ -185,53 +192,67 @@ def _answer(handler: BaseHTTPRequestHandler, cloud: Cloud, port: int) -> None:
     if fault is not None and fault.what == "stall":
         time.sleep(_STALL_S)
     if fault is not None and fault.what in ("reset", "stall"):
-        linger = struct.pack("ii", 1, 0)
-        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        handler.rfile.close()
-        handler.connection.close()
-        handler.close_connection = True
+        reset(handler)
         return
     if fault is not None and isinstance(fault.what, int):
-        _send(handler, fault.what, {}, b"the proxy says no")
+        send(handler, fault.what, {}, b"the proxy says no")
         return
     if cloud.remembers and handler.path in cloud.remembered:
-        _send(handler, 200, *cloud.remembered[handler.path])
+        send(handler, 200, *cloud.remembered[handler.path])
         return
-    writes = handler.command in ("POST", "DELETE")
-    with cloud.writing if writes else contextlib.nullcontext():
+    writes = handler.command in ("POST", "PUT", "DELETE")
+    # Content and generation are asked for one after the other.
+    alone = writes or "alt=media" in handler.path
+    with cloud.writing if alone else contextlib.nullcontext():
         if writes and not _may_write(handler.path, body, port):
-            _send(handler, 412, {}, b"another generation")
+            send(handler, 412, {}, b"another generation")
             return
-        status, headers, content = _forward(port, handler, body)
-    if status == 200 and handler.command == "GET":
-        content, more = _completed(handler.path, content, cloud, port)
-        headers |= more
-        if cloud.remembers and "alt=media" in handler.path:
-            cloud.remembered[handler.path] = headers, content
-    _send(handler, status, headers, content, cut=fault is not None)
+        status, headers, content = forward(port, handler, body)
+        if status in (200, 206) and handler.command == "GET":
+            status, more, content = _completed(handler.path, status, content, cloud, port)
+            headers |= more
+    if cloud.remembers and "alt=media" in handler.path and status == 200:
+        cloud.remembered[handler.path] = headers, content
+    send(handler, status, headers, content, fault=fault)
 
 
-def _send(
+def send(
     handler: BaseHTTPRequestHandler,
     status: int,
     headers: dict[str, str],
     content: bytes,
     *,
-    cut: bool = False,
+    fault: Fault | None = None,
 ) -> None:
+    """Sends an answer, with what a fault does to it."""
+    what = fault.what if fault else None
+    if what == "lost":
+        reset(handler)
+        return
     handler.send_response(status)
     for name, value in headers.items():
         handler.send_header(name, value)
-    handler.send_header("Content-Length", str(len(content)))
+    length = len(content) + 10 * (what == "long")
+    handler.send_header("Content-Length", "x" if what == "odd" else str(length))
     handler.end_headers()
-    handler.wfile.write(content[: len(content) // 2] if cut else content)
+    handler.wfile.write(content[: len(content) // 2] if what == "cut" else content)
     handler.wfile.flush()
-    handler.close_connection |= cut
+    handler.close_connection |= what is not None
 
 
-def _forward(
+def reset(handler: BaseHTTPRequestHandler) -> None:
+    """Ends a connection without an answer."""
+    linger = struct.pack("ii", 1, 0)
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    handler.rfile.close()
+    handler.connection.close()
+    handler.close_connection = True
+
+
+def forward(
     port: int, handler: BaseHTTPRequestHandler, body: bytes
 ) -> tuple[int, dict[str, str], bytes]:
+    """The answer of the server behind the proxy."""
     upstream = http.client.HTTPConnection("127.0.0.1", port)
     with contextlib.closing(upstream):
         upstream.request(handler.command, handler.path, body, dict(handler.headers))
@@ -264,22 +285,27 @@ def _may_write(path: str, body: bytes, port: int) -> bool:
     return wanted == [str(described["generation"])]
 
 
-def _completed(path: str, content: bytes, cloud: Cloud, port: int) -> tuple[bytes, dict[str, str]]:
-    """What the real service says besides."""
+def _completed(
+    path: str, status: int, content: bytes, cloud: Cloud, port: int
+) -> tuple[int, dict[str, str], bytes]:
+    """What the real service says besides, or instead."""
     parts = urllib.parse.urlsplit(path)
     query = dict(urllib.parse.parse_qsl(parts.query))
     if re.fullmatch("/storage/v1/b/[^/]+/o", parts.path):
-        return json.dumps(_page(json.loads(content), query, cloud.page)).encode(), {}
+        return status, {}, json.dumps(_page(json.loads(content), query, cloud.page)).encode()
     if query.get("alt") == "media":
         upstream = http.client.HTTPConnection("127.0.0.1", port)
         with contextlib.closing(upstream):
             upstream.request("GET", parts.path.removeprefix("/download"))
             described = json.loads(upstream.getresponse().read())
-        more = {"X-Goog-Generation": described["generation"]}
+        generation = str(described["generation"])
+        if query.get("generation", generation) != generation:
+            return 404, {}, b"no such generation"
+        more = {"X-Goog-Generation": generation}
         if "contentEncoding" in described:
             more["Content-Encoding"] = described["contentEncoding"]
-        return content, more
-    return content, {}
+        return status, more, content
+    return status, {}, content
 
 
 def _page(listing: dict[str, Any], query: dict[str, str], most: int) -> dict[str, Any]:

@@ -52,9 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; those of this process if None.
 
     Returns:
-        0 done; 1 the run failed; 2 wrong usage; 130 interrupted, 143 if by SIGTERM; 141 nobody
-        reads the output any more.
+        0 done; 1 the run failed; 2 wrong usage; 130 interrupted, 143 if by SIGTERM, 129 if by
+        the end of the terminal; 141 nobody reads the output any more.
     """
+    if argv is None:
+        _open_closed()
     try:
         with as_interrupts() as received:
             try:
@@ -66,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say_no_more()
         return 128 + signal.SIGPIPE
     except OSError as error:  # the output goes to a disk that is full
-        print(f"quantlabel: {_in_words(error)}", file=sys.stderr)
+        _tell(_in_words(error))
         _say_no_more()
         return 1
 
@@ -75,7 +77,7 @@ def _run(argv: Sequence[str] | None, received: Sequence[int]) -> int:
     try:
         arguments, others = _parser().parse_known_args(argv)
     except UsageError as error:
-        print(f"quantlabel: {error}", file=sys.stderr)
+        _tell(str(error))
         return error.exit_status
     arguments.beam_args = tuple(others)
     # Who calls `main` with words of its own has a process that goes on afterwards.
@@ -89,19 +91,41 @@ def _run(argv: Sequence[str] | None, received: Sequence[int]) -> int:
         print_next(arguments.name, arguments)
     except UserError as error:
         _trace(arguments)
-        print(f"quantlabel: {error}", file=sys.stderr)
+        _tell(str(error))
         return error.exit_status
     except BrokenPipeError:
         raise
     except OSError as error:  # a disk that is full or read-only, a network that is gone
         _trace(arguments)
-        print(f"quantlabel: {_in_words(error)}", file=sys.stderr)
+        _tell(_in_words(error))
         return 1
     except KeyboardInterrupt as interrupt:
         said = str(interrupt) or "nothing was finished"
-        print(f"quantlabel: interrupted; {said}", file=sys.stderr)
+        _tell(f"interrupted; {said}")
         return 128 + (received[0] if received else signal.SIGINT)
     return 0
+
+
+def _tell(message: str) -> None:
+    """One line on standard error, if anybody can still read it: a terminal may be gone."""
+    try:
+        print(f"quantlabel: {message}", file=sys.stderr)
+        sys.stderr.flush()
+    except OSError:
+        _say_no_more()
+
+
+def _open_closed() -> None:
+    """Gives standard streams that the shell has closed (`>&-`) to nobody.
+
+    Else the next file that is opened would become one of them.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
 
 
 def _unknown(word: str, arguments: argparse.Namespace) -> str:

@@ -1,4 +1,4 @@
-"""Ctrl-C and the signal that schedulers send: the first is a request, the second an order."""
+"""Ctrl-C, what schedulers send, the end of a terminal: first a request, then an order."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.contextmanager
 def as_interrupts() -> Iterator[list[int]]:
-    """Turns the first SIGINT or SIGTERM into a `KeyboardInterrupt`; the second ends the process.
+    """Turns the first SIGINT, SIGTERM or SIGHUP into a `KeyboardInterrupt`; the next ends all.
+
+    A terminal that closes tells the shell and its programs, and then the shell tells them again: of
+    SIGHUP the second says no more than the first.
 
     What the shell has told a program to ignore (`nohup`, `&` in a script) stays ignored. Signals
     reach the main thread only: in another one nothing changes.
@@ -27,7 +30,7 @@ def as_interrupts() -> Iterator[list[int]]:
         received.append(number)
         # The next signal ends the process: whoever asks twice does not want to wait.
         for each in before:
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, signal.SIG_IGN if each == signal.SIGHUP else signal.SIG_DFL)
         raise KeyboardInterrupt
 
     before: dict[int, Any] = {}

@@ -21,6 +21,7 @@ from pipeline.models.store.store import resolve
 from pipeline.models.tflite.info import ModelInfo, TensorInfo, describe
 from pipeline.models.tflite.stand_in import stand_in
 from transforms.errors import UserError
+from transforms.storage import local
 
 if TYPE_CHECKING:
     from pipeline.models.convert.compare import Comparison
@@ -179,7 +180,7 @@ def write_stand_in(output: str, *, multiplier: float, size: int, seed: int) -> N
     """
     content = stand_in(multiplier=multiplier, size=size, seed=seed)
     try:
-        Path(output).write_bytes(content)
+        local.replace(output, content)
     except OSError as error:
         raise UserError(
             f"--output {output}: cannot be written: {error.strerror}. Name a file in a folder "

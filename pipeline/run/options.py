@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import re
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pipeline.console.checks import require
@@ -22,7 +23,14 @@ from transforms.images.settings import (
 from transforms.kernel import KERNELS, Kernel
 from transforms.network.scoring import Scoring
 from transforms.rows.names import FORMAT_NAMES
-from transforms.storage.addresses import is_utf8, local_path, shown, text, without_secrets
+from transforms.storage.addresses import (
+    is_utf8,
+    local_path,
+    shown,
+    text,
+    without_credentials,
+    without_secrets,
+)
 
 if TYPE_CHECKING:
     from transforms.network.label_map import LabelMap
@@ -60,6 +68,8 @@ KEEP_ROWS = (
     "reuse_by",
     "kernel",
     "memory",
+    "user_agent",
+    "allow_private_hosts",
     "runner",
     "beam_args",
     "allow_image",
@@ -100,6 +110,9 @@ class LabelOptions(RunnerOptions):
             `resume`.
         kernel: what decodes JPEG and runs the network, see `transforms.kernel`; the rows do not
             depend on it.
+        user_agent: what http(s) addresses are asked as, or None for name and version.
+        allow_private_hosts: whether http(s) addresses may be those of this machine and of private
+            networks.
 
     Raises:
         UsageError: a value that cannot work, named with what was expected.
@@ -127,6 +140,8 @@ class LabelOptions(RunnerOptions):
     retry_failures: bool = False
     reuse_by: ReuseBy = "uri"
     kernel: Kernel = "auto"
+    user_agent: str | None = None
+    allow_private_hosts: bool = False
 
     def __post_init__(self) -> None:
         """Checks every value; touches no file."""
@@ -136,6 +151,8 @@ class LabelOptions(RunnerOptions):
         require(bool(self.inputs) and all(self.inputs), "--input", "a path", self.inputs)
         object.__setattr__(self, "inputs", tuple(map(local_path, self.inputs)))
         require(bool(self.output), "--output", "a folder", self.output)
+        written = not self.output.lower().startswith(("http://", "https://"))
+        require(written, "--output", "a folder here or in a bucket", shown(self.output))
         # Parquet's readers could not open what is in it.
         require(is_utf8(self.output), "--output", "a folder whose path is valid UTF-8", self.output)
         require(
@@ -183,6 +200,8 @@ class LabelOptions(RunnerOptions):
         require(
             self.memory is None or self.memory > 0, "--memory", "a positive number", self.memory
         )
+        agent = self.user_agent is None or re.fullmatch("[!-~]([ -~]*[!-~])?", self.user_agent)
+        require(bool(agent), "--user-agent", "a name in printable ASCII", self.user_agent)
         named = self.image_key is None or self.image_key == text(self.image_key) != ""
         require(named, "--image-key", "a name in UTF-8", self.image_key)
 
@@ -206,6 +225,20 @@ class LabelOptions(RunnerOptions):
             label_map=label_map,
         )
 
+    def use_for_storage(self) -> None:
+        """Reads in this process, which has no pipeline, as a run would."""
+        if self.user_agent is None and not self.allow_private_hosts:
+            return  # what follows imports Beam
+        from transforms.storage.http_options import use
+
+        use(user_agent=self.user_agent, allow_private_hosts=self.allow_private_hosts)
+
+    def flags_of_storage(self) -> list[str]:
+        """What every worker must know of how to read, as flags for Beam."""
+        from transforms.storage.http_options import as_flags
+
+        return as_flags(user_agent=self.user_agent, allow_private_hosts=self.allow_private_hosts)
+
     @property
     def is_here(self) -> bool:
         """Whether the run happens on this machine and all that its flags name is there."""
@@ -218,7 +251,7 @@ class LabelOptions(RunnerOptions):
 
         return dataclasses.replace(
             self,
-            inputs=tuple(text(shown(absolute(source))) for source in self.inputs),
+            inputs=tuple(text(without_credentials(absolute(source))) for source in self.inputs),
             model=text(shown(self.model)),
             label_map=self.label_map and text(self.label_map),
             beam_args=tuple(map(text, without_secrets(self.beam_args))),
@@ -260,7 +293,19 @@ def add_data(parser: argparse.ArgumentParser) -> Any:
         help="folder (searched for pictures and archives, sub-folders included), glob in quotes "
         "(** included), input list (.txt, .csv, .tsv, .jsonl or .parquet with a column uri), "
         "picture, or archive of pictures (.tar, compressed or not, .zip, .tfrecord, .parquet with "
-        "bytes); braces as in part-{000..010}.tar; repeatable",
+        "bytes); braces as in part-{000..010}.tar; also gs://, s3:// and, one picture, list or "
+        "archive each, http(s)://; repeatable",
+    )
+    data.add_argument(
+        "--user-agent",
+        metavar="NAME",
+        help="what http(s) addresses are asked as (default: quantlabel and its version); name "
+        "somebody who can be written to",
+    )
+    data.add_argument(
+        "--allow-private-hosts",
+        action="store_true",
+        help="read http(s) addresses of this machine and of private networks too",
     )
     data.add_argument(
         "--image-key",

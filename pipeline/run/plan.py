@@ -121,6 +121,7 @@ def plan(options: PlanOptions) -> Plan:
     Raises:
         UserError: an input matches nothing, or the model cannot be had.
     """
+    options.label.use_for_storage()
     network = load_network(options.label.model, sha256=options.label.sha256)
     start = time.perf_counter()
     sample = take_sample(options.label)

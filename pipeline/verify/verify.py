@@ -82,6 +82,7 @@ def verify(options: VerifyOptions) -> list[Check]:
         UserError: there is no manifest to check anything against, or the sample cannot be labelled.
     """
     manifest, marker = _manifest(options.folder)
+    manifest.options.use_for_storage()
     files = Check("files", f"{len(manifest.files)} named in the manifest")
     files.add(_file_problems(options.folder, manifest))
     checks = [marker, files]

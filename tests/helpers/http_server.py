@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import socket
 import ssl
 import struct
@@ -21,7 +22,8 @@ class Reply:
         body: what is sent.
         status: HTTP status.
         headers: further headers; a Content-Length here replaces the true one, None leaves it out.
-        then: what follows the body: "close", "stall" (until the server stops) or "reset".
+        then: what follows the body: "close", "stall" (until the server stops) or "reset"; "drip"
+            sends the body byte by byte.
     """
 
     body: bytes = b""
@@ -36,17 +38,24 @@ class Server:
     Attributes:
         url: of the server, without a slash at the end.
         requested: the paths, with query, that were asked for, in order.
+        headers: of these requests.
     """
 
     def __init__(self, port: int, scheme: str) -> None:
         self.url = f"{scheme}://127.0.0.1:{port}"
         self.requested: list[str] = []
+        self.headers: list[Mapping[str, str]] = []
         self.stopped = threading.Event()
         self._replies: dict[str, list[Reply]] = {}
 
     def on(self, path: str, *replies: Reply) -> str:
         """Sets the answers for `path`; returns its URL."""
         self._replies[path] = list(replies)
+        return self.url + path
+
+    def put(self, path: str, content: bytes, **headers: str | None) -> str:
+        """Serves a file, in parts where they are asked for; returns its URL."""
+        self._replies[path] = [Reply(content, headers={"Accept-Ranges": "bytes", **headers})]
         return self.url + path
 
     def take(self, path: str) -> Reply:
@@ -62,6 +71,7 @@ def serve(*, certificate: Path | None = None) -> Iterator[Server]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            server.headers.append(dict(self.headers))
             _answer(self, server.take(self.path), server.stopped)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: ARG002
@@ -92,13 +102,34 @@ def closed_port() -> int:
         return port
 
 
+def _part(reply: Reply, span: str | None) -> Reply:
+    """What a server that knows ranges says to one of the kind `bytes=0-9`."""
+    found = re.fullmatch("bytes=([0-9]+)-([0-9]+)", span or "")
+    if found is None or "Accept-Ranges" not in reply.headers:
+        return reply
+    start, end, size = int(found[1]), int(found[2]), len(reply.body)
+    said = {"Content-Range": f"bytes */{size}"}
+    if start >= size:
+        return Reply(status=416, headers=said)
+    part = reply.body[start : end + 1]
+    said = {"Content-Range": f"bytes {start}-{start + len(part) - 1}/{size}"}
+    return dataclasses.replace(reply, body=part, status=206, headers={**reply.headers, **said})
+
+
 def _answer(handler: BaseHTTPRequestHandler, reply: Reply, stopped: threading.Event) -> None:
+    reply = _part(reply, handler.headers.get("Range"))
     handler.send_response(reply.status)
     for key, value in ({"Content-Length": str(len(reply.body))} | dict(reply.headers)).items():
         if value is not None:
             handler.send_header(key, value)
     handler.end_headers()
-    handler.wfile.write(reply.body)
+    if reply.then == "drip":
+        for byte in reply.body:
+            handler.wfile.write(bytes([byte]))
+            if stopped.wait(0.02):
+                return
+    else:
+        handler.wfile.write(reply.body)
     handler.wfile.flush()
     if reply.then == "stall":
         stopped.wait()

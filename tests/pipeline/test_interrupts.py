@@ -47,7 +47,7 @@ stage.process = counted
 """
 
 
-@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_run_that_is_asked_to_end_saves_what_it_has(
     photos: Path, stand_in_file: Path, tmp_path: Path, temporary: Path, name: str, status: int
 ) -> None:

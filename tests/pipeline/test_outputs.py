@@ -58,10 +58,10 @@ def _content(folder: Path) -> dict[str, bytes]:
 
 
 @contextlib.contextmanager
-def _full_disk() -> Iterator[None]:
+def _full_disk(size: int = 1024) -> Iterator[None]:
     """Files end after a kilobyte."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
         yield
     finally:
@@ -81,6 +81,46 @@ def test_a_disk_that_is_full_costs_one_line_and_nothing_that_was_there(
     assert line.startswith("quantlabel: ")
     assert "File too large" in line
     assert _content(run) == before
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        (0, "--output OUT: nothing can be written there: File too large. Check"),
+        (100, "--output OUT: nothing can be written there: No space left on device. Check"),
+        (700, "_RUN.json: File too large"),
+    ],
+)
+def test_a_run_without_room_names_the_file_and_leaves_no_lock(
+    photos: Path,
+    stand_in_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    size: int,
+    message: str,
+) -> None:
+    out = tmp_path / "out"
+    words = ["label", "--quiet", "--input", str(photos), "--output", str(out)]
+    with _full_disk(size):
+        assert main([*words, "--model", str(stand_in_file)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message.replace("OUT", str(out)) in line
+    assert not list(out.rglob("_RUNNING.json"))
+    assert not list(out.rglob("*.new"))
+
+
+@pytest.mark.parametrize("words", [["stand-in"], ["export", "--model", "MODEL", "--to", "tflite"]])
+def test_a_model_that_cannot_be_written_leaves_the_old_one(
+    stand_in_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b"old")
+    given = [str(stand_in_file) if word == "MODEL" else word for word in words]
+    with _full_disk():
+        assert main(["model", *given, "--output", str(path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"quantlabel: --output {path}: cannot be written: File too large.")
+    assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"old"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

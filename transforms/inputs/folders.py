@@ -21,6 +21,7 @@ from transforms.rows.names import (
     MANIFEST,
     MARKER,
     OF_A_RUN,
+    RUNNING,
     UNFINISHED,
 )
 from transforms.storage import local
@@ -194,7 +195,7 @@ def _results(folder: str) -> frozenset[str]:
 
     A folder may be input and output at once, so pictures beside them stay pictures.
     """
-    names = _rows(folder) | _marked(folder)
+    names = _rows(folder) | _marked(folder) | {RUNNING}
     above, name = os.path.split(folder)
     # One that was interrupted has no marker yet.
     return names | EXPORTS if name == EXPORT_FOLDER and _rows(above) else names

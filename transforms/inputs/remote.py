@@ -53,6 +53,8 @@ def parts(source: str, *, split: bool) -> list[Part]:
     """
     if not files.is_gcs(source):
         files.require_access(source, what=source)  # else Beam's own words would have to do
+    if files.is_http(source):  # a question mark there is no pattern
+        return [Part(source, "file", source)]
     if not source.endswith("/") and files.exists(source):
         return [Part(source, "file", source)]
     if glob.has_magic(source):

@@ -11,7 +11,10 @@ MANIFEST = "_MANIFEST.json"
 SUCCESS = "_SUCCESS"
 
 
-OF_A_RUN = frozenset([MANIFEST, SUCCESS, "_RUNNING.json"])
+RUNNING = "_RUNNING.json"
+"""Who is writing in the folder. It is there before any manifest, and nobody else writes it."""
+
+OF_A_RUN = frozenset([MANIFEST, SUCCESS, RUNNING])
 """Files of a run beside its rows."""
 
 UNFINISHED = "_unfinished-"

@@ -17,6 +17,13 @@ class Content(NamedTuple):
     version: str | None
 
 
+class ChangedError(ConnectionError):
+    """What is being read was replaced or deleted since it was opened."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(errno.EIO, "the object changed while it was read", path)
+
+
 def require_at_most(max_bytes: int, size: int, path: str) -> None:
     """Refuses what is too large.
 

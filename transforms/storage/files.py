@@ -1,4 +1,4 @@
-"""Files wherever they are: on this machine, in Cloud Storage, or behind a file system of Beam."""
+"""Files wherever they are: on this machine, in Cloud Storage, on the web, or where Beam reads."""
 
 from __future__ import annotations
 
@@ -54,14 +54,28 @@ def is_gcs(path: str) -> bool:
     return path.startswith("gs://")
 
 
+def is_http(path: str) -> bool:
+    """Whether the path is the address of a web server."""
+    return path[:8].lower().startswith(("http://", "https://"))
+
+
 def tells_versions(path: str) -> bool:
-    """Whether the storage of a path tells a version of each file, as in `ImageRef`."""
-    return is_local(path) or path.startswith(("gs://", "s3://"))
+    """Whether the storage of a path tells a version of each file, as in `ImageRef`.
+
+    Most web servers do; where one does not, the picture counts as one of which nothing is known.
+    """
+    return is_local(path) or path.startswith(_CONDITIONAL) or is_http(path)
+
+
+_CONDITIONAL = ("gs://", "s3://")
+"""Storage that writes only over a version that is known."""
 
 
 def _files(path: str) -> _Files:
     if is_local(path):
         return local
+    if is_http(path):
+        return _module("http")
     if not is_gcs(path):
         return _module("beam_files")
     try:
@@ -150,7 +164,7 @@ def claim(path: str, content: bytes, *, version: str | None) -> bool:
     Returns:
         Whether it was written.
     """
-    if tells_versions(path) and not is_local(path):
+    if path.startswith(_CONDITIONAL):
         return cast("_Versioned", _files(path)).claim(path, content, version=version)
     write_bytes(path, content)
     return True
@@ -158,7 +172,7 @@ def claim(path: str, content: bytes, *, version: str | None) -> bool:
 
 def delete_version(path: str, *, version: str | None) -> None:
     """Deletes a file if it is still `version`; see `claim` for where that can be told."""
-    if tells_versions(path) and not is_local(path):
+    if path.startswith(_CONDITIONAL):
         cast("_Versioned", _files(path)).delete_version(path, version=version)
     else:
         delete([path])
@@ -207,7 +221,7 @@ def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
 
 
 def find(path: str) -> tuple[int, str] | None:
-    """Bytes and version of an object in Cloud Storage or S3; None if there is none.
+    """Bytes and version of what is in Cloud Storage, S3 or on the web; None if there is none.
 
     Raises:
         OSError: the storage cannot be asked.

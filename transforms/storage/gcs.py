@@ -11,6 +11,7 @@ from typing import IO, Any, NamedTuple, cast
 from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.cloud.storage.retry import DEFAULT_RETRY
 
+from transforms.storage.content import ChangedError
 from transforms.storage.gcs_client import (
     CHUNK_BYTES,
     PATIENCE_S,
@@ -212,7 +213,7 @@ def claim(path: str, content: bytes, *, version: str | None) -> bool:
             return True
     try:
         return read_bytes(path) == content
-    except FileNotFoundError:  # whoever was first has ended
+    except (FileNotFoundError, ChangedError):  # whoever was first has ended, or writes again
         return False
 
 

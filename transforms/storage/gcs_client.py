@@ -266,15 +266,19 @@ def _words(error: GoogleAPICallError) -> str:
     return next((str(item.get("message", "")) for item in error.errors or ()), "")
 
 
-def status_error(status: int, uri: str, words: str) -> OSError:
-    """The error for an HTTP status that is no success.
+def status_error(status: int, uri: str, words: str) -> Exception:
+    """The error for an HTTP status that is no success: an `OSError`, or for 401 a `UserError`.
+
+    Credentials that have expired are none of a picture's faults, and no other picture can be read.
 
     Args:
         status: of the answer.
         uri: what was asked for.
         words: of the server.
     """
-    if status in (401, 403):
+    if status == 401:
+        return _no_credentials("yours were refused (401)")
+    if status == 403:
         said = f" ({one_line(words)})" if words else ""
         return PermissionError(errno.EACCES, f"permission denied{said}", uri)
     if status == 404:

@@ -16,7 +16,7 @@ import urllib3
 from google.api_core.exceptions import RetryError
 from google.api_core.retry import Retry, if_exception_type
 
-from transforms.storage.content import Content, Reserve, require_at_most
+from transforms.storage.content import ChangedError, Content, Reserve, require_at_most
 from transforms.storage.gcs_client import (
     CHUNK_BYTES,
     CONNECT_S,
@@ -163,7 +163,10 @@ def _read_span(uri: str, media: str, start: int, length: int) -> bytes:
         with translated(uri), _get(media, uri, deadline=deadline, Range=span) as response:
             return _body(response, uri, max_bytes=length, deadline=deadline)
 
-    return _retried(attempt, PATIENCE_S)
+    try:
+        return _retried(attempt, PATIENCE_S)
+    except FileNotFoundError:  # this generation was there when the stream was opened
+        raise ChangedError(uri) from None
 
 
 def read_bytes(path: str) -> bytes:

@@ -120,15 +120,25 @@ class _NewFile(io.BufferedWriter):
         self._path = path
         self._whole = True
 
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise self._named(error) from error
+
+    def _named(self, error: OSError) -> OSError:
+        """A disk that is full does not say which file it has no room for."""
+        return OSError(error.errno, error.strerror, self._path)
+
     def close(self) -> None:
         if self.closed:
             return
         try:
             self.flush()
             os.fsync(self.fileno())
-        except OSError:
+        except OSError as error:
             self._whole = False
-            raise
+            raise self._named(error) from error
         finally:
             with contextlib.suppress(OSError):  # it has been raised already
                 super().close()
@@ -150,6 +160,17 @@ def create(path: str) -> IO[bytes]:
     """Opens a new file for writing, its folders made as needed; it appears when it is closed."""
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     return _NewFile(io.FileIO(f"{path}.new", "wb"), path)
+
+
+def replace(path: str, content: bytes) -> None:
+    """Writes a whole file in a folder that is there; what it held stays if it cannot be written.
+
+    Raises:
+        OSError: there is no such folder, or no permission or room.
+    """
+    os.stat(os.path.dirname(path) or ".")
+    with create(path) as file:
+        file.write(content)
 
 
 def exists(path: str) -> bool:

@@ -13,22 +13,36 @@ import errno
 import functools
 import io
 import os
+import random
 import tempfile
-from collections.abc import Iterator
-from typing import IO, Any
+import time
+from collections.abc import Callable, Iterator
+from typing import IO, Any, TypeVar
 
 import boto3
 from apache_beam.options.pipeline_options import PipelineOptions, S3Options
 from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
 from botocore.parsers import ResponseParserError
 
 from transforms import beam_internals
 from transforms.errors import UserError, one_line
-from transforms.storage.content import Content, Reserve, require_at_most
+from transforms.storage.content import ChangedError, Content, Reserve, require_at_most
 from transforms.storage.streams import stream
 from transforms.storage.unzipped import unzipped, unzipped_stream
+
+_T = TypeVar("_T")
 
 _SETTINGS = Config(
     connect_timeout=5,
@@ -60,15 +74,40 @@ def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
         UserError: there are no credentials.
     """
     bucket, key = _parse(path)
-    with _translated(path):
-        answer = _client().get_object(Bucket=bucket, Key=key)
-        with contextlib.closing(answer["Body"]) as body:
-            require_at_most(max_bytes, answer["ContentLength"], path)
-            reserve(answer["ContentLength"])
-            data = body.read()
-    if answer.get("ContentEncoding") == "gzip":
-        data = unzipped(data, path, max_bytes=max_bytes)
-    return Content(data, _version(answer))
+
+    def attempt() -> Content:
+        with _translated(path):
+            answer = _client().get_object(Bucket=bucket, Key=key)
+            with contextlib.closing(answer["Body"]) as body:
+                require_at_most(max_bytes, answer["ContentLength"], path)
+                reserve(answer["ContentLength"])
+                data = body.read()
+                version = _version(answer)
+        if answer.get("ContentEncoding") == "gzip":
+            data = unzipped(data, path, max_bytes=max_bytes)
+        return Content(data, version)
+
+    return _retried(attempt)
+
+
+_PATIENCE_S = 60.0
+_DELAYS_S = (0.5, 2.0, 5.0)
+"""Before an answer is asked for again that broke off or made no sense. boto3 itself tries again
+only until an answer begins."""
+
+
+def _retried(attempt: Callable[[], _T]) -> _T:
+    until = time.monotonic() + _PATIENCE_S
+    for delay_s in _DELAYS_S:
+        try:
+            return attempt()
+        except ChangedError:
+            raise
+        except ConnectionError:
+            if time.monotonic() + delay_s >= until:
+                raise
+            time.sleep(delay_s * random.uniform(0.5, 1.0))
+    return attempt()
 
 
 def find(path: str) -> tuple[int, str] | None:
@@ -78,17 +117,29 @@ def find(path: str) -> tuple[int, str] | None:
         OSError: S3 cannot be asked.
         UserError: there are no credentials.
     """
+    bucket, key = _parse(path)
     try:
-        answer = _head(path)
+        with _translated(path):
+            answer = _client().head_object(Bucket=bucket, Key=key)
+            return int(answer["ContentLength"]), _version(answer)
     except FileNotFoundError:
         return None
-    return int(answer["ContentLength"]), _version(answer)
 
 
-def _head(path: str) -> Any:
+def changed(path: str) -> float | None:
+    """When an object was written, in seconds since 1970; None if there is none.
+
+    Raises:
+        OSError: S3 cannot be asked.
+        UserError: there are no credentials.
+    """
     bucket, key = _parse(path)
-    with _translated(path):
-        return _client().head_object(Bucket=bucket, Key=key)
+    try:
+        with _translated(path):
+            written = _client().head_object(Bucket=bucket, Key=key)["LastModified"]
+            return float(written.timestamp())
+    except FileNotFoundError:
+        return None
 
 
 def _version(answer: Any) -> str:
@@ -103,8 +154,10 @@ def open_versioned(path: str) -> tuple[IO[bytes], str]:
         OSError: it is missing or not readable; while it is read, it has changed, or S3 fails.
         UserError: there are no credentials.
     """
-    found = _head(path)
-    size, version = int(found["ContentLength"]), _version(found)
+    bucket, key = _parse(path)
+    with _translated(path):
+        found = _client().head_object(Bucket=bucket, Key=key)
+        size, version = int(found["ContentLength"]), _version(found)
     file = stream(functools.partial(_read_span, path, version), size, chunk=_CHUNK_BYTES)
     is_packed = found.get("ContentEncoding") == "gzip"
     return unzipped_stream(file, path) if is_packed else file, version
@@ -113,12 +166,21 @@ def open_versioned(path: str) -> tuple[IO[bytes], str]:
 def _read_span(path: str, version: str, start: int, length: int) -> bytes:
     bucket, key = _parse(path)
     span = f"bytes={start}-{start + length - 1}"
-    with _translated(path):
-        # IfMatch: if another version was written since, S3 answers 412.
-        answer = _client().get_object(Bucket=bucket, Key=key, Range=span, IfMatch=version)
-        with contextlib.closing(answer["Body"]) as body:
-            data: bytes = body.read()
-    return data
+
+    def attempt() -> bytes:
+        with _translated(path):
+            # IfMatch: if another version was written since, S3 answers 412.
+            answer = _client().get_object(Bucket=bucket, Key=key, Range=span, IfMatch=version)
+            with contextlib.closing(answer["Body"]) as body:
+                data: bytes = body.read()
+        if len(data) != length:
+            raise ConnectionError(errno.EIO, "S3 gave another part of the object", path)
+        return data
+
+    try:
+        return _retried(attempt)
+    except FileNotFoundError:  # it was there when the stream was opened
+        raise ChangedError(path) from None
 
 
 def claim(path: str, content: bytes, *, version: str | None) -> bool:
@@ -135,7 +197,7 @@ def claim(path: str, content: bytes, *, version: str | None) -> bool:
         file, _ = open_versioned(path)
         with file:
             return file.read() == content
-    except FileNotFoundError:  # whoever was first has ended
+    except (FileNotFoundError, ChangedError):  # whoever was first has ended, or writes again
         return False
 
 
@@ -241,11 +303,13 @@ def _translated(path: str) -> Iterator[None]:
     try:
         yield
     except NoCredentialsError as error:
-        raise UserError(
-            "s3:// needs AWS credentials: none were found. Log in with 'aws configure', or set "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-        ) from error
+        raise _no_credentials("none were found") from error
+    except _UNUSABLE as error:
+        raise _no_credentials(f"yours cannot be used ({type(error).__name__})") from error
     except ClientError as error:
+        code = error.response.get("Error", {}).get("Code")
+        if code in _REFUSED:
+            raise _no_credentials(f"yours were refused ({code})") from error
         raise status_error(_status(error), path, str(error)) from error
     except ParamValidationError as error:  # no such name can be: nothing was sent
         raise FileNotFoundError(errno.ENOENT, "expected s3://BUCKET/OBJECT", path) from error
@@ -256,8 +320,38 @@ def _translated(path: str) -> Iterator[None]:
         raise status_error(None, path, words) from error
 
 
-# What boto3 raises, and we do, for headers and XML that are not what they should be.
-_NONSENSE = (ResponseParserError, ValueError, TypeError, KeyError)
+_UNUSABLE = (
+    CredentialRetrievalError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+_REFUSED = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+    }
+)
+"""What S3 says of credentials, and not of an object:
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html."""
+
+
+def _no_credentials(reason: str) -> UserError:
+    return UserError(
+        f"s3:// needs AWS credentials: {reason}. Log in with 'aws configure', or set "
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+    )
+
+
+_NONSENSE = (ResponseParserError, ValueError, TypeError, KeyError, AttributeError)
+"""What boto3 raises, and we do, for headers and XML that are not what they should be."""
 
 
 def status_error(status: int | None, path: str, words: str) -> OSError:
@@ -269,5 +363,5 @@ def status_error(status: int | None, path: str, words: str) -> OSError:
     if status is None or status == 429 or status >= 500:
         return ConnectionError(errno.EIO, one_line(words), path)
     if status == 412:
-        return ConnectionError(errno.EIO, "the object changed while it was read", path)
+        return ChangedError(path)
     return OSError(errno.EIO, one_line(words), path)

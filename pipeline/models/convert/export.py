@@ -16,6 +16,7 @@ from pipeline.models.float_module.float_network import FloatNetwork
 from pipeline.models.float_module.source import read_network
 from pipeline.models.float_module.tflite import to_tflite
 from transforms.errors import UserError
+from transforms.storage import local
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +75,7 @@ def _tflite(network: FloatNetwork, options: ExportOptions) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        path.write_bytes(content)
+        local.replace(str(path), content)
     except OSError as error:
         raise UserError(
             f"--output {path}: cannot be written: {error.strerror}. Name a file in a folder that "

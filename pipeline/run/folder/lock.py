@@ -9,11 +9,12 @@ run that was only asleep finds another's name in the file when it wakes, and sto
 
 from __future__ import annotations
 
-import _thread
 import contextlib
+import errno
 import fcntl
 import itertools
 import os
+import signal
 import socket
 import threading
 import time
@@ -71,6 +72,7 @@ def _beating(lock: _LocalLock | _RemoteLock, holder: Mapping[str, Any]) -> Itera
     stop = threading.Event()
     lost: list[UserError] = []
     # A job on a service goes on without this process, and looks for itself before it publishes.
+    main_thread = threading.get_ident()
     may_stop = holder["runner"] is None and threading.current_thread() is threading.main_thread()
 
     def beat() -> None:
@@ -85,20 +87,41 @@ def _beating(lock: _LocalLock | _RemoteLock, holder: Mapping[str, Any]) -> Itera
                     lost.append(error)
                     if may_stop:
                         # Nothing else stops Beam in the main thread; turned into the error below.
-                        _thread.interrupt_main()
+                        signal.pthread_kill(main_thread, _LOST)
                     return
 
     thread = threading.Thread(target=beat, name="lock", daemon=True)
-    thread.start()
+    with _interrupted_by(_LOST, until=stop) if may_stop else contextlib.nullcontext():
+        thread.start()
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            if lost:
+                raise lost[0] from error
+            raise
+        finally:
+            stop.set()
+            thread.join()
+
+
+_LOST = signal.SIGUSR1
+"""Wakes the main thread whatever it waits for, as a simulated Ctrl-C does not; and unlike Ctrl-C no
+shell makes programs ignore it."""
+
+
+@contextlib.contextmanager
+def _interrupted_by(number: signal.Signals, *, until: threading.Event) -> Iterator[None]:
+    """A signal raises `KeyboardInterrupt` in the main thread while the body runs."""
+
+    def interrupt(*_: object) -> None:
+        if not until.is_set():
+            raise KeyboardInterrupt
+
+    before = signal.signal(number, interrupt)
     try:
         yield
-    except KeyboardInterrupt as error:
-        if lost:
-            raise lost[0] from error
-        raise
     finally:
-        stop.set()
-        thread.join()
+        signal.signal(number, before)
 
 
 class _LocalLock:
@@ -116,7 +139,12 @@ class _LocalLock:
         except UserError:
             os.close(self._file)
             raise
-        self._write(holder)
+        try:
+            self._write(holder)
+        except OSError:  # a file that says nothing would be left on a disk that is full
+            files.delete([self._path])
+            os.close(self._file)
+            raise
 
     def _open(self) -> bool:
         """Opens and locks the file; False where the file system has no locks."""
@@ -148,7 +176,9 @@ class _LocalLock:
 
     def _write(self, holder: Mapping[str, Any]) -> None:
         # In place: a new file of that name would not be the one that is locked.
-        os.pwrite(self._file, owner.encoded(holder).ljust(_PADDED), 0)
+        content = owner.encoded(holder).ljust(_PADDED)
+        if os.pwrite(self._file, content, 0) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._path)
 
     def release(self, holder: Mapping[str, Any]) -> None:
         try:

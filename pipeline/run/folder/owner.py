@@ -6,15 +6,18 @@ again when another run has long had the folder. So whoever changes what lies the
 
 from __future__ import annotations
 
+import contextlib
 import json
 import posixpath
 from collections.abc import Mapping
 from typing import Any
 
 from transforms.errors import UserError
+from transforms.rows.names import RUNNING
 from transforms.storage import files
+from transforms.storage.content import ChangedError
 
-NAME = "_RUNNING.json"
+NAME = RUNNING
 
 # The launcher of a run and its last step may write at the same moment; each then looks again.
 _TRIES = 3
@@ -34,13 +37,22 @@ def key(attempt: str) -> str:
 
 
 def seen(path: str) -> tuple[bytes, str | None]:
-    """Content and version of a file; neither if there is none."""
-    try:
-        file, version = files.open_versioned(path)
-        with file:
+    """Content and version of a file; neither if there is none.
+
+    Raises:
+        OSError: the storage fails, or the file is replaced each time that it is read.
+    """
+    for _ in range(_TRIES):
+        try:
+            file, version = files.open_versioned(path)
+        except FileNotFoundError:
+            break
+        # One that is replaced at this moment is not one that is missing.
+        with contextlib.suppress(ChangedError), file:
             return file.read(), version
-    except FileNotFoundError:
-        return b"", None
+    else:
+        raise ChangedError(path)
+    return b"", None
 
 
 def parsed(path: str, content: bytes) -> dict[str, Any]:

@@ -39,6 +39,10 @@ class RunnerOptions:
     beam_args: tuple[str, ...] = ()
     allow_image: bool = False
 
+    def flags_of_storage(self) -> list[str]:
+        """More flags for Beam, of a command that has options for what it reads."""
+        return []
+
     @property
     def is_local(self) -> bool:
         """Whether the run happens on this machine, in this process or its children."""
@@ -65,6 +69,7 @@ def beam_options(options: RunnerOptions) -> Any:
     from apache_beam.options.pipeline_options import PipelineOptions
 
     from transforms import beam_internals
+    from transforms.storage import http_options  # noqa: F401  # its flags are Beam's too
 
     parser = _BeamParser(add_help=False, allow_abbrev=False)
     flags_of_beam = beam_internals.flags(parser)
@@ -85,7 +90,9 @@ def beam_options(options: RunnerOptions) -> Any:
     # Beam would ship whatever the main module holds; workers import what they need. That the types
     # of a graph fit together is the tests' business: to find out takes a tenth of a second.
     flags = PipelineOptions(
-        list(options.beam_args), save_main_session=False, pipeline_type_check=False
+        [*options.beam_args, *options.flags_of_storage()],
+        save_main_session=False,
+        pipeline_type_check=False,
     )
     FileSystems.set_options(flags)  # those of S3 are needed before there is a pipeline
     return flags

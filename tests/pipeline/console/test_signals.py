@@ -11,7 +11,7 @@ import pytest
 from pipeline.console.signals import as_interrupts
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_is_an_interrupt_and_the_next_would_end_the_process(
     number: signal.Signals,
 ) -> None:
@@ -20,7 +20,9 @@ def test_the_first_signal_is_an_interrupt_and_the_next_would_end_the_process(
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), number)
         assert received == [number]
-        assert signal.getsignal(number) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # it comes twice
     assert signal.getsignal(number) is before
 
 

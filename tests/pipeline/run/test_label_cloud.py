@@ -189,7 +189,7 @@ def test_a_run_survives_a_storage_that_fails_now_and_then(
         ),
         (
             ("--input", "https://host/list.csv?sig=5ec2e7", "--output", "gs://bkt/o"),
-            "--input https://host/list.csv: expected a local path, gs:// or s3://, not https://",
+            "--input https://host/list.csv: addresses with a password or a signature are not read",
         ),
         (
             ("--input", "hdfs://host/photos", "--output", "gs://bkt/o"),
@@ -254,7 +254,7 @@ def test_what_a_manifest_says_of_the_options_opens_no_door() -> None:
         beam_args=("--azure_connection_string=5ec2e7", "--s3_session_token", "5ec2e7", "--more"),
     )
     said = dataclasses.asdict(options.for_manifest())
-    assert said["inputs"] == ("https://host/list.csv", "gs://bkt/what?.jpg")
+    assert said["inputs"] == ("https://host/list.csv?sig=***a00db90b", "gs://bkt/what?.jpg")
     assert said["model"] == "https://host/m.tflite"
     assert said["beam_args"] == (
         "--azure_connection_string=***",

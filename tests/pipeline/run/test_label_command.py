@@ -104,6 +104,16 @@ def _bad_inputs(folder: Path) -> dict[str, tuple[str, str]]:
     return expected
 
 
+def test_a_run_does_not_count_itself_as_a_text_of_the_user(
+    photos: Path, stand_in_file: Path
+) -> None:
+    out = photos / "out"
+    assert _label("--input", photos, "--output", out, "--model", stand_in_file) == 0
+    manifest = _manifest(out)
+    assert (manifest["inputs"], manifest["failures"]) == (10, 0)
+    assert manifest["skipped_by_kind"].keys() == {"results"}
+
+
 def test_every_bad_input_is_one_row_and_the_run_goes_on(
     photos: Path, stand_in_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,6 +49,8 @@ NO_MATTER: dict[str, list[str]] = {
     "reuse_by": ["--reuse-by", "sha256"],
     "kernel": ["--kernel", "python"],
     "memory": ["--memory", "500000000"],
+    "user_agent": ["--user-agent", "somebody (somebody@example.org)"],
+    "allow_private_hosts": ["--allow-private-hosts"],
     "runner": ["--runner", "DirectRunner"],
     "beam_args": ["--direct_num_workers=1"],
     "allow_image": ["--allow-image"],

@@ -25,6 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from botocore.retries import standard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +36,7 @@ from transforms.inputs.input_lists import list_rows
 from transforms.inputs.listing import list_input
 from transforms.inputs.skips import Listed, Note, Skipped
 from transforms.records import Failure, ImageRef
-from transforms.storage import gcs, gcs_read
+from transforms.storage import files, gcs, gcs_read, http_client, http_options, s3
 from transforms.storage.addresses import text
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -350,7 +351,7 @@ def test_folders_of_anything(count: int, tmp_path: Path) -> None:
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
-    """A list whose last item is what Cloud Storage says, byte by byte, whatever it is asked."""
+    """A list whose last item is what every storage says, byte by byte, whatever it is asked."""
     said = [b""]
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -365,11 +366,17 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.getsockname()[1]}")
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+        for name in ("AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "x")
+        s3._client_of.cache_clear()
         yield said
         said.clear()
         socket.create_connection(server.getsockname()).close()
         thread.join()
+        s3._client_of.cache_clear()
 
 
 _ODD = ["x", "", "-1", "9" * 30, "\xff"]
@@ -379,6 +386,13 @@ _VALUES = {
     "Content-Encoding": ["gzip", *_ODD],
     "X-Goog-Generation": _ODD,
     "Location": _ODD,
+    "ETag": ['"a"', *_ODD],
+    "Content-Range": ["bytes 0-0/3", "bytes 0-2/3", "bytes */3", *_ODD],
+    "Transfer-Encoding": ["chunked", *_ODD],
+    "Last-Modified": ["Thu, 01 Jan 1970 00:00:00 GMT", *_ODD],
+    "Retry-After": ["0", *_ODD],
+    "x-amz-checksum-crc32": _ODD,
+    "x-amz-missing-meta": _ODD,
 }
 _HEADERS = st.lists(
     st.sampled_from(
@@ -388,13 +402,42 @@ _HEADERS = st.lists(
 ).map(lambda lines: "".join(lines).encode("latin-1"))
 
 
+_STATUS = st.sampled_from(
+    [b"200 OK", b"200 OK", b"206 x", b"302 x", b"404", b"416 x", b"503 x", b"x"]
+)
+_BODIES = st.sampled_from(
+    [
+        b"",
+        b"abc",
+        b"abcdef",
+        b"{}",
+        b"[]",
+        b"<a/>",
+        b"<",
+        b'{"size": []}',
+        b'{"items": 3}',
+        b'{"items": [3]}',
+        b"3\r\nabc\r\n0\r\n\r\n",
+        b"zz\r\n",
+        b"<Error><Code>x</Code></Error>",
+    ]
+)
+_ANSWERS = st.builds(
+    lambda status, headers, body: (
+        b"HTTP/1.1 %b\r\n%bConnection: close\r\n\r\n%b" % (status, headers, body)
+    ),
+    _STATUS,
+    _HEADERS,
+    _BODIES,
+)
+
+
 @pytest.mark.parametrize("count", [60, pytest.param(1_000, marks=pytest.mark.slow)])
 def test_answers_of_anything(count: int, answers: list[bytes]) -> None:
     """The content, or an error of the operating system's kind."""
 
-    def holds(example: tuple[bytes, bytes, bytes]) -> None:
-        status, headers, body = example
-        answers.append(b"HTTP/1.1 %b\r\n%bConnection: close\r\n\r\n%b" % (status, headers, body))
+    def holds(example: bytes) -> None:
+        answers.append(example)
         with contextlib.suppress(OSError):
             gcs_read.read("gs://bkt/a", max_bytes=99, patience_s=0.01)
         with contextlib.suppress(OSError):
@@ -402,7 +445,51 @@ def test_answers_of_anything(count: int, answers: list[bytes]) -> None:
         with contextlib.suppress(OSError):
             next(gcs.pages("gs://bkt/a", patience_s=0.01), None)
 
-    status = st.sampled_from([b"200 OK", b"200 OK", b"206 x", b"404", b"503 x", b"999 x", b"x"])
-    plain = [b"", b"abc", b"abcdef", b"{}", b"[]"]
-    bodies = st.sampled_from([*plain, b'{"size": []}', b'{"items": 3}', b'{"items": [3]}'])
-    _check(count, st.tuples(status, _HEADERS, bodies), holds)
+    _check(count, _ANSWERS, holds)
+
+
+def _asked(path: str) -> None:
+    """Everything that is asked of a file."""
+    for ask in (
+        lambda: files.read(path, max_bytes=99),
+        lambda: files.find(path),
+        lambda: files.exists(path),
+        lambda: files.changed(path),
+        lambda: files.read_bytes(path),
+    ):
+        with contextlib.suppress(OSError):
+            ask()
+
+
+@pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.slow)])
+def test_answers_of_anything_from_s3(
+    count: int, answers: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "_DELAYS_S", ())
+    monkeypatch.setattr(standard.ExponentialBackoff, "delay_amount", lambda *_: 0.0)
+
+    def holds(example: bytes) -> None:
+        answers.append(example)
+        _asked("s3://bkt/a")
+        with contextlib.suppress(OSError):
+            files.claim("s3://bkt/a", b"x", version=None)
+        with contextlib.suppress(OSError):
+            files.delete_version("s3://bkt/a", version="x")
+
+    _check(count, _ANSWERS, holds)
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_answers_of_anything_from_a_web_server(
+    count: int, answers: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_client, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(http_client, "_FAILURES", 10**9)
+    http_options.use(user_agent=None, allow_private_hosts=True)
+
+    def holds(example: bytes) -> None:
+        answers.append(example)
+        _asked(f"{os.environ['STORAGE_EMULATOR_HOST']}/a")
+
+    _check(count, _ANSWERS, holds)
+    http_options.use(user_agent=None, allow_private_hosts=False)

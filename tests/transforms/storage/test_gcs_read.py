@@ -17,6 +17,7 @@ from deploy.emulator import BUCKET, Cloud
 from tests.helpers.storage import MEDIA
 from transforms.failures import Reason
 from transforms.storage import files, gcs, gcs_read
+from transforms.storage.content import ChangedError
 
 
 def test_an_object_is_read_with_its_generation_in_one_request(cloud: Cloud) -> None:
@@ -161,3 +162,15 @@ def test_pyarrow_reads_parquet_from_a_bucket(cloud: Cloud, tmp_path: Path) -> No
     uri = cloud.put("t.parquet", (tmp_path / "t.parquet").read_bytes())
     with files.open_read(uri) as stream:
         assert pq.read_table(stream).equals(table)
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_stream_says_that_its_generation_is_gone(cloud: Cloud, gone: bool) -> None:
+    uri = cloud.put("a.bin", b"0123456789")
+    with files.open_read(uri) as stream:
+        if gone:
+            cloud.delete("a.bin")
+        else:
+            cloud.put("a.bin", b"another content")
+        with pytest.raises(ChangedError, match="the object changed while it was read"):
+            stream.read()

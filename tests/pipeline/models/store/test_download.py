@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import errno
-import ipaddress
 import logging
 import os
 import socket
@@ -17,6 +15,7 @@ from typing import Any
 import pytest
 
 from pipeline.models.store.download import Limits, check_url, download
+from tests.helpers.certificates import write_certificate
 from tests.helpers.http_server import Reply, Server, closed_port, serve
 from transforms.errors import UsageError, UserError
 from transforms.storage.addresses import shown
@@ -313,34 +312,7 @@ def test_plain_http_stays_on_this_machine(server: Server, monkeypatch: pytest.Mo
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for 127.0.0.1 that only itself vouches for, with its key."""
-    x509 = pytest.importorskip("cryptography.x509", reason="makes the certificate")
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    path.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return path
+    return write_certificate(tmp_path_factory.mktemp("tls") / "certificate.pem")
 
 
 @pytest.fixture
