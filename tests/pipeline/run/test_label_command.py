@@ -407,7 +407,8 @@ def test_reference_model_reaches_its_accuracy(
     model = shared / "models/mobilenet_v1_0.25_128_quant.tflite"
     out = tmp_path / "out"
     words = ["--input", shared / "images/ilsvrc", "--output", out, "--model", model]
-    assert _label(*words, "--views", views) == 0
+    # Published figures know no colour profiles; fifteen of these have another one than sRGB.
+    assert _label(*words, "--views", views, "--colour", "ignore") == 0
     manifest = _manifest(out)
     assert [manifest[name] for name in ("predictions", "failures", "skipped")] == [200, 0, 1]
     with (shared / "images/ilsvrc/truth.csv").open(encoding="utf-8", newline="") as file:
