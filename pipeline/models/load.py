@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline.models.class_files import LabelFile
 from pipeline.models.float_module import folder
-from pipeline.models.store.store import resolve
-from pipeline.models.tflite import two_head
+from pipeline.models.hints import NetworkHints
+from pipeline.models.store.store import StoredModel, model_names, resolve
+from pipeline.models.tflite import load as tflite
 from transforms.errors import UserError
-from transforms.records import Network
+from transforms.network.network import Network
+
+LABELS = "labels.txt"
+"""Name of the file beside a model that says what its classes are called."""
 
 
-def load_network(model: str, *, sha256: str | None = None) -> Network:
+def load_network(
+    model: str, *, sha256: str | None = None, hints: NetworkHints = NetworkHints()
+) -> Network:
     """Finds a model, downloads it where necessary, and makes it ready to run.
 
     Args:
-        model: name, path, gs:// or https:// of a quantized MobileNet V1 tflite; or the local folder
-            of a TensorFlow 2 SavedModel, which needs the extra `tensorflow`.
+        model: name, path, gs:// or https:// of a classifier of pictures as tflite; or the local
+            folder of a TensorFlow 2 SavedModel, which needs the extra `tensorflow`.
         sha256: the hash that the model must have, or None; of a SavedModel see
             `pipeline.models.float_module.folder.sha256`.
+        hints: what the user says of it, the names of its classes above all.
 
     Raises:
         UserError: it cannot be had, or is neither.
@@ -27,7 +35,7 @@ def load_network(model: str, *, sha256: str | None = None) -> Network:
     kind = folder.kind_of(path)
     if kind is None:
         stored = resolve(model, sha256=sha256)
-        return two_head.load(stored.tflite, name=stored.name)
+        return tflite.load(stored.tflite, name=stored.name, hints=hints, beside=beside(stored))
     if kind is not folder.Kind.SAVED_MODEL:
         raise UserError(
             f"{model} is a {kind.value}; make a model to run of it first: quantlabel model export "
@@ -38,4 +46,17 @@ def load_network(model: str, *, sha256: str | None = None) -> Network:
     import_tensorflow()
     from pipeline.models.float_module import load
 
-    return load.load(path, sha256=sha256)
+    return load.load(path, sha256=sha256, hints=hints)
+
+
+def beside(stored: StoredModel) -> LabelFile | None:
+    """The labels in the folder of a model that a user keeps; published ones need none."""
+    if stored.path is None or stored.name in model_names():
+        return None
+    path = stored.path.parent / LABELS
+    try:
+        return LabelFile(str(path), path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}; pass --classes FILE") from error

@@ -33,7 +33,8 @@ from transforms.kernel import check_kernel
 from transforms.network.classify_images import model_handler
 from transforms.network.label_map import LabelMap
 from transforms.network.native import NativeModel
-from transforms.records import Failure, ImageRef, Network
+from transforms.network.network import Network
+from transforms.records import Failure, ImageRef
 from transforms.storage import files
 from transforms.storage.addresses import shown, text
 

@@ -24,7 +24,8 @@ from transforms.images.machine import cores
 from transforms.inputs.archives.members import Member
 from transforms.network.classify_images import model_handler
 from transforms.network.ranking import BATCH_SIZE
-from transforms.records import Failure, Image, ImageRef, Network, Pixels, Prediction
+from transforms.network.network import Network
+from transforms.records import Failure, Image, ImageRef, Pixels, Prediction
 from transforms.rows.formats import FORMATS, encoded
 from transforms.rows.schema import prediction_table
 

@@ -11,7 +11,8 @@ from transforms.images.loader import Loader
 from transforms.images.pixels import Scratch
 from transforms.inputs.archives.members import Member, read_named
 from transforms.network.classify_images import model_handler
-from transforms.records import Failure, Image, ImageRef, Network, Prediction
+from transforms.network.network import Network
+from transforms.records import Failure, Image, ImageRef, Prediction
 
 
 class Relabeller:

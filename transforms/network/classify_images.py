@@ -13,7 +13,8 @@ from transforms.kernel import Kernel, UnsuitableError, refused
 from transforms.network.litert import LiteRtModelHandler
 from transforms.network.ranking import RankingHandler
 from transforms.network.scoring import Scoring
-from transforms.records import Failure, Image, Network, Prediction
+from transforms.network.network import Network
+from transforms.records import Failure, Image, Prediction
 
 _FAILURES = "failures"
 

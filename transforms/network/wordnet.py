@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import importlib.resources
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from transforms.network.classes import class_names
+from transforms.network.classes import Classes, class_names
 
 
 class Synset(NamedTuple):
@@ -43,6 +43,17 @@ def synsets() -> Mapping[str, Synset]:
     return {
         synset: Synset(synset, names[synset], above, tuple(sorted(members[synset])))
         for synset, above in parents.items()
+    }
+
+
+def synset_members(classes: Classes) -> Mapping[str, Sequence[int]]:
+    """Ids of the classes below each synset; nothing for classes of one's own."""
+    if not classes.are_imagenet:
+        return {}
+    first = len(class_names()) - len(classes)  # without the background all ids are one less
+    return {
+        synset: [class_id - first for class_id in each.class_ids]
+        for synset, each in synsets().items()
     }
 
 

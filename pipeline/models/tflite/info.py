@@ -129,7 +129,7 @@ def _size(model: schema.ModelT) -> tuple[int, int]:
     """
     parameters = macs = 0
     for operator in model.subgraphs[0].operators:
-        if _code(model, operator) in _CONVOLUTIONS:
+        if flatbuffer.operator_code(model, operator) in _CONVOLUTIONS:
             weights, bias, (_, rows, columns, _) = _shapes(model.subgraphs[0], operator)
             parameters += math.prod(weights) + math.prod(bias)
             macs += rows * columns * math.prod(weights)
@@ -150,9 +150,3 @@ def _shapes(graph: schema.SubGraphT, operator: schema.OperatorT) -> list[tuple[i
 
 def _shape(tensor: schema.TensorT) -> tuple[int, ...]:
     return tuple(flatbuffer.indices(tensor.shape))
-
-
-def _code(model: schema.ModelT, operator: schema.OperatorT) -> int:
-    """The operator's code; files older than the wide field have it in the narrow one alone."""
-    entry = model.operatorCodes[operator.opcodeIndex]
-    return int(max(entry.builtinCode, entry.deprecatedBuiltinCode))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pipeline.models.tflite.stand_in import stand_in
-from pipeline.models.tflite.two_head import load
-from transforms.records import Network
+from pipeline.models.tflite.load import load
+from transforms.network.network import Network
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ from apache_beam.testing.util import assert_that
 
 from tests.helpers.inference import coarse_pixels, image_of
 from transforms.network.classify_images import ClassifyImages
-from transforms.records import Failure, Network, Prediction
+from transforms.network.network import Network
+from transforms.records import Failure, Prediction
 
 
 def test_transform_gives_a_row_an_image(model: Network) -> None:

@@ -15,7 +15,8 @@ from transforms.network import ranking
 from transforms.network.litert import LiteRtModel, LiteRtModelHandler
 from transforms.network.ranking import mean_logits, softmax, top_classes
 from transforms.network.scoring import Scoring
-from transforms.records import Failure, Network, Prediction
+from transforms.network.network import Network
+from transforms.records import Failure, Prediction
 
 
 def test_bytes_of_a_batch_are_its_pixels(model: Network) -> None:

@@ -10,7 +10,7 @@ import pytest
 from pipeline.models.convert import post_training
 from pipeline.models.float_module.source import read_network
 from pipeline.models.tflite.info import describe
-from pipeline.models.tflite.two_head import load
+from pipeline.models.tflite.load import load
 from tests.helpers.models import model_command
 from tests.helpers.pictures import block_pictures, make_pictures
 from tests.helpers.run_tflite import run_tflite
