@@ -10,6 +10,7 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.typehints import Optional
 
+from pipeline.models.hints import InputRange, NetworkHints
 from pipeline.models.load import load_network
 from pipeline.models.names import DEFAULT
 from transforms import beam_internals
@@ -18,6 +19,7 @@ from transforms.images.load_and_preprocess import LoadAndPreprocess
 from transforms.images.settings import Method, Preprocessing
 from transforms.inputs.read_images import ReadImages
 from transforms.network.classify_images import ClassifyImages
+from transforms.network.network import Outputs
 from transforms.network.scoring import Scoring
 from transforms.records import Failure, Prediction
 from transforms.rows.kinds import RowKind
@@ -34,6 +36,10 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
         error_handling: `{"output": NAME}`, Beam YAML's own setting. It has to be there: a picture
             that cannot be labelled is a row there, and YAML insists that the output is used.
         model: name, path, gs:// or https:// of the network.
+        classes: as in `quantlabel label`.
+        outputs: as in `quantlabel label`.
+        input_range: as in `quantlabel label`.
+        embedding_tensor: as in `quantlabel label`.
         preprocess: as in `quantlabel label`.
         top_k: as in `quantlabel label`.
 
@@ -44,6 +50,10 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
     inputs: Sequence[str]
     error_handling: Mapping[str, str] | None = None
     model: str = DEFAULT
+    classes: str | None = None
+    outputs: Outputs | None = None
+    input_range: InputRange | None = None
+    embedding_tensor: str | None = None
     preprocess: Method = Preprocessing.method
     top_k: int = Scoring.top_k
 
@@ -55,9 +65,20 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
                 "and write LabelImages.failures somewhere, so that no picture is lost."
             )
 
+        _ = self._hints  # checks its values
+
+    @property
+    def _hints(self) -> NetworkHints:
+        return NetworkHints(
+            classes=self.classes,
+            outputs=self.outputs,
+            input_range=self.input_range,
+            embedding_tensor=self.embedding_tensor,
+        )
+
     def expand(self, begin: beam.pvalue.PBegin) -> dict[str, beam.PCollection[Any]]:
         """Builds the graph, as a run of `quantlabel label` has it."""
-        network = load_network(self.model)
+        network = load_network(self.model, hints=self._hints)
         read = begin | ReadImages(self.inputs)
         loaded = read.refs | LoadAndPreprocess(size=network.input_size, method=self.preprocess)
         classified = loaded.images | ClassifyImages(network, top_k=self.top_k)

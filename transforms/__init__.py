@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from transforms.images.settings import Preprocessing
     from transforms.inputs.read_images import ReadImages
     from transforms.network.classify_images import ClassifyImages
-    from transforms.network.scoring import Scoring
     from transforms.network.network import Network
+    from transforms.network.scoring import Scoring
     from transforms.records import Failure, Image, ImageRef, Prediction
     from transforms.rows.write_rows import WriteFailures, WritePredictions
 

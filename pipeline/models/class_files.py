@@ -12,7 +12,7 @@ from pipeline.models.hints import IMAGENET, NetworkHints
 from transforms.errors import UserError
 from transforms.network.classes import Classes, imagenet
 from transforms.storage import files
-from transforms.storage.addresses import text
+from transforms.storage.addresses import shown, text
 
 _MOST_BYTES = 16 * 1024 * 1024
 
@@ -63,7 +63,8 @@ def classes_of(
             raise UserError(f"it has {count:,} classes; --classes imagenet has 1,001 or 1,000")
         return Told(known[0], "--classes imagenet")
     if hints.classes is not None:
-        found = LabelFile(f"--classes {hints.classes}", _content(hints.classes))
+        name = _flag(hints.classes)
+        return Told(_fitting(class_file(hints.classes), count, name), name)
     if found is not None:
         classes = Classes.own(parse(found.content, found.name))
         return Told(_fitting(classes, count, found.name), found.name)
@@ -73,6 +74,19 @@ def classes_of(
         f"it has {count:,} classes and nothing says what they are called; pass --classes FILE with "
         f"{count:,} lines{' or --classes imagenet' if count in (1000, 1001) else ''}"
     )
+
+
+def class_file(path: str) -> Classes:
+    """The classes that a file names.
+
+    Raises:
+        UserError: it cannot be read, or is no such file.
+    """
+    return Classes.own(parse(_content(path), _flag(path)))
+
+
+def _flag(path: str) -> str:
+    return f"--classes {shown(path)}"
 
 
 def _fitting(classes: Classes, count: int, name: str) -> Classes:
@@ -87,7 +101,7 @@ def _content(path: str) -> bytes:
             return file.read(_MOST_BYTES + 1)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         why = error.strerror or "no such file"
-        raise UserError(f"--classes {path}: cannot be read: {why}") from error
+        raise UserError(f"{_flag(path)}: cannot be read: {why}") from error
 
 
 def parse(content: bytes, name: str) -> list[str]:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from pipeline.models.hints import NetworkHints
 from pipeline.models.load import load_network
 from transforms.network.litert import LiteRtModel
-from transforms.network.ranking import BATCH_SIZE
 from transforms.network.network import Network
+from transforms.network.ranking import BATCH_SIZE
 
 Array = npt.NDArray[np.float32]
 
@@ -83,9 +83,7 @@ class ImageModel:
             raise ValueError(f"{expected}, found values from {images.min()} to {images.max()}")
 
 
-def load_model(
-    model: str, *, sha256: str | None = None, classes: str | None = None
-) -> ImageModel:
+def load_model(model: str, *, sha256: str | None = None, classes: str | None = None) -> ImageModel:
     """Finds a model, downloads it where necessary, and loads it.
 
     Args:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.models.class_files import LabelFile
+from pipeline.models.class_files import LabelFile, class_file
 from pipeline.models.float_module import folder
-from pipeline.models.hints import NetworkHints
+from pipeline.models.hints import IMAGENET, NetworkHints
 from pipeline.models.store.store import StoredModel, model_names, resolve
 from pipeline.models.tflite import load as tflite
 from transforms.errors import UserError
+from transforms.network.classes import Classes, imagenet
 from transforms.network.network import Network
 
 LABELS = "labels.txt"
@@ -47,6 +48,22 @@ def load_network(
     from pipeline.models.float_module import load
 
     return load.load(path, sha256=sha256, hints=hints)
+
+
+def known_classes(*, model: str | None, classes: str | None) -> Classes:
+    """The classes of a network, of a file, or else those of the published networks.
+
+    Args:
+        model: as in `load_network`, or None.
+        classes: as in `NetworkHints`, or None.
+
+    Raises:
+        UserError: one of them cannot be had, or they do not go together.
+    """
+    hints = NetworkHints(classes=classes)
+    if model is not None:
+        return load_network(model, hints=hints).classes
+    return imagenet() if classes in (None, IMAGENET) else class_file(classes)
 
 
 def beside(stored: StoredModel) -> LabelFile | None:

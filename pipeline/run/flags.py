@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 from typing import Any
 
+from pipeline.models.hints import INPUT_RANGES, OUTPUTS
 from pipeline.run.options import LabelOptions
 from transforms.images.settings import METHODS, VIEWS
 from transforms.kernel import KERNELS
@@ -45,10 +46,34 @@ def add_network_and_limits(parser: argparse.ArgumentParser) -> Any:
     network.add_argument(
         "--model",
         metavar="MODEL",
-        help="name, path, gs:// or https:// of a quantized MobileNet V1, or the folder of a "
-        f"TensorFlow 2 SavedModel (default: {LabelOptions.model})",
+        help="name, path, gs:// or https:// of a classifier of pictures as tflite, or the folder "
+        f"of a TensorFlow 2 SavedModel (default: {LabelOptions.model})",
     )
     network.add_argument("--sha256", metavar="HEX", help="the hash that the model must have")
+    network.add_argument(
+        "--classes",
+        metavar="FILE",
+        help="names of the network's classes: one a line, or `0 name`, or index,name; or imagenet "
+        "(default: those in the file's metadata, or in labels.txt beside it)",
+    )
+    network.add_argument(
+        "--outputs",
+        choices=OUTPUTS,
+        help="what the network gives for each class (default: scores if its last operator is a "
+        "softmax or logistic function, else logits)",
+    )
+    network.add_argument(
+        "--input-range",
+        choices=INPUT_RANGES,
+        help="what a float input takes: byte, 0 to 255; unit, 0 to 1; symmetric, -1 to 1 (default: "
+        "what metadata or first operators say, else symmetric)",
+    )
+    network.add_argument(
+        "--embedding-tensor",
+        metavar="NAME",
+        help="the tensor that becomes the feature vector, or none (default: what the last fully "
+        "connected layer or 1x1 convolution reads)",
+    )
     network.add_argument(
         "--preprocess",
         choices=METHODS,

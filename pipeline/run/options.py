@@ -7,11 +7,14 @@ import math
 from typing import TYPE_CHECKING, Literal, get_args
 
 from pipeline.console.checks import require
+from pipeline.models.hints import InputRange, NetworkHints
 from pipeline.models.names import DEFAULT
 from pipeline.run.runners.options import RunnerOptions
 from transforms.errors import UsageError
 from transforms.images.settings import METHODS, VIEWS, Method, Preprocessing
 from transforms.kernel import KERNELS, Kernel
+from transforms.network.classes import MOST
+from transforms.network.network import Outputs
 from transforms.network.scoring import Scoring
 from transforms.rows.names import FORMAT_NAMES
 from transforms.storage.addresses import is_utf8, shown, text, without_secrets
@@ -23,10 +26,12 @@ ReuseBy = Literal["uri", "sha256"]
 
 REUSE_BY: tuple[ReuseBy, ...] = get_args(ReuseBy)
 
-CLASSES = 1001
-
 CHANGE_ROWS = (
     "model",
+    "classes",
+    "outputs",
+    "input_range",
+    "embedding_tensor",
     "preprocess",
     "top_k",
     "views",
@@ -66,11 +71,16 @@ class LabelOptions(RunnerOptions):
         inputs: folders, globs, input lists or files, at least one.
         output: folder for the rows.
         format: one of `transforms.rows.names.FORMAT_NAMES`.
-        model: name, path, gs:// or https:// of a quantized MobileNet V1 tflite, or the folder of a
-            SavedModel.
+        model: name, path, gs:// or https:// of a classifier of pictures as tflite, or the folder of
+            a SavedModel.
         sha256: the hash that the model must have, or None.
+        classes: file with the names of its classes, or `imagenet`; None for what it says itself.
+        outputs: what it gives for each class; None for what its last operator says.
+        input_range: what a float input takes; None for what the file says.
+        embedding_tensor: name of the tensor with the feature vector, or `none`; None for what the
+            last fully connected layer or 1x1 convolution reads.
         preprocess: one of `transforms.images.settings.METHODS`.
-        top_k: classes a prediction names, 1..1001.
+        top_k: classes a prediction names, at least 1; at most as many as there are.
         views: how often the network looks at a picture, see `transforms.images.settings.VIEWS`.
         temperature: that the logits are divided by, above 0.
         label_map: table of the user's own labels, see `pipeline.labels.label_map`, or None.
@@ -99,6 +109,10 @@ class LabelOptions(RunnerOptions):
     format: str = FORMAT_NAMES[0]
     model: str = DEFAULT
     sha256: str | None = None
+    classes: str | None = None
+    outputs: Outputs | None = None
+    input_range: InputRange | None = None
+    embedding_tensor: str | None = None
     preprocess: Method = Preprocessing.method
     top_k: int = Scoring.top_k
     views: int = Scoring.views
@@ -138,7 +152,8 @@ class LabelOptions(RunnerOptions):
         )
         require(self.reuse_by in REUSE_BY, "--reuse-by", "uri or sha256", self.reuse_by)
         require(self.kernel in KERNELS, "--kernel", f"one of {', '.join(KERNELS)}", self.kernel)
-        require(1 <= self.top_k <= CLASSES, "--top-k", f"a number from 1 to {CLASSES}", self.top_k)
+        require(1 <= self.top_k <= MOST, "--top-k", f"a number from 1 to {MOST}", self.top_k)
+        _ = self.hints  # checks its values
         require(self.views in VIEWS, "--views", "1, 2 or 4", self.views)
         crops = self.views < 4 or not self.preprocess.startswith("stretch")
         require(crops, "--views 4", "a --preprocess that crops, eval or slim", self.preprocess)
@@ -171,6 +186,32 @@ class LabelOptions(RunnerOptions):
         named = self.image_key is None or self.image_key == text(self.image_key) != ""
         require(named, "--image-key", "a name in UTF-8", self.image_key)
 
+    @property
+    def hints(self) -> NetworkHints:
+        """What the user says of the network."""
+        return NetworkHints(
+            classes=self.classes,
+            outputs=self.outputs,
+            input_range=self.input_range,
+            embedding_tensor=self.embedding_tensor,
+        )
+
+    def for_network(self, classes: int) -> LabelOptions:
+        """The same with no more classes a prediction than the network has.
+
+        Raises:
+            UsageError: the user asked for more.
+        """
+        if self.top_k <= classes:
+            return self
+        require(
+            self.top_k == Scoring.top_k,
+            "--top-k",
+            f"a number from 1 to {classes}, the classes of the network",
+            self.top_k,
+        )
+        return dataclasses.replace(self, top_k=classes)
+
     def preprocessing(self, *, size: int) -> Preprocessing:
         """How the pictures are loaded, for a network with an input of `size` x `size` pixels."""
         return Preprocessing(
@@ -193,7 +234,7 @@ class LabelOptions(RunnerOptions):
     @property
     def is_here(self) -> bool:
         """Whether the run happens on this machine and all that its flags name is there."""
-        paths = (*self.inputs, self.output, self.model, self.label_map or "")
+        paths = (*self.inputs, self.output, self.model, self.label_map or "", self.classes or "")
         return self.is_local and not any("://" in path for path in paths)
 
     def for_manifest(self) -> LabelOptions:
@@ -205,6 +246,8 @@ class LabelOptions(RunnerOptions):
             inputs=tuple(text(shown(absolute(source))) for source in self.inputs),
             model=text(shown(self.model)),
             label_map=self.label_map and text(self.label_map),
+            classes=self.classes and text(shown(self.classes)),
+            embedding_tensor=self.embedding_tensor and text(self.embedding_tensor),
             beam_args=tuple(map(text, without_secrets(self.beam_args))),
         )
 

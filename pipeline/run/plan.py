@@ -23,8 +23,8 @@ from transforms.images.loader_pool import Ahead, LoaderPool
 from transforms.images.machine import cores
 from transforms.inputs.archives.members import Member
 from transforms.network.classify_images import model_handler
-from transforms.network.ranking import BATCH_SIZE
 from transforms.network.network import Network
+from transforms.network.ranking import BATCH_SIZE
 from transforms.records import Failure, Image, ImageRef, Pixels, Prediction
 from transforms.rows.formats import FORMATS, encoded
 from transforms.rows.schema import prediction_table
@@ -121,7 +121,9 @@ def plan(options: PlanOptions) -> Plan:
     Raises:
         UserError: an input matches nothing, or the model cannot be had.
     """
-    network = load_network(options.label.model, sha256=options.label.sha256)
+    network = load_network(
+        options.label.model, sha256=options.label.sha256, hints=options.label.hints
+    )
     start = time.perf_counter()
     sample = take_sample(options.label)
     listing_seconds = time.perf_counter() - start

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import importlib.resources
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 Key = Literal["class_id", "synset", "label"]
@@ -68,7 +68,7 @@ class Classes:
             ValueError: it is not what `as_dict` gives.
         """
         vocabulary, labels = content.get("vocabulary"), content.get("labels")
-        if vocabulary in _KNOWN:
+        if isinstance(vocabulary, str) and vocabulary in _KNOWN:
             return _KNOWN[vocabulary]()
         if vocabulary != "own":
             raise ValueError(f"vocabulary: expected own or {' or '.join(_KNOWN)}")
@@ -156,7 +156,7 @@ def imagenet(*, background: bool = True) -> Classes:
     return Classes("imagenet-1000", tuple(names))
 
 
-_KNOWN = {
+_KNOWN: Mapping[str, Callable[[], Classes]] = {
     "imagenet-1001": imagenet,
     "imagenet-1000": functools.partial(imagenet, background=False),
 }

@@ -11,9 +11,9 @@ from apache_beam.ml.inference.base import RunInference
 
 from transforms.kernel import Kernel, UnsuitableError, refused
 from transforms.network.litert import LiteRtModelHandler
+from transforms.network.network import Network
 from transforms.network.ranking import RankingHandler
 from transforms.network.scoring import Scoring
-from transforms.network.network import Network
 from transforms.records import Failure, Image, Prediction
 
 _FAILURES = "failures"

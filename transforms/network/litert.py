@@ -14,10 +14,10 @@ import numpy.typing as npt
 from transforms.kernel import Kernel, UnsuitableError, refused
 from transforms.network import native
 from transforms.network.batching import first_difference
-from transforms.network.ranking import BATCH_SIZE, RankingHandler, Runnable
-from transforms.network.scoring import Scoring
 from transforms.network.network import Network
 from transforms.network.pixel_values import PixelValues
+from transforms.network.ranking import BATCH_SIZE, RankingHandler, Runnable
+from transforms.network.scoring import Scoring
 
 _log = logging.getLogger(__name__)
 

@@ -15,6 +15,9 @@ Outputs = Literal["logits", "scores"]
 """What a network gives for each class: a number whose softmax is the score, or the score itself."""
 
 
+_BYTES = PixelValues()
+
+
 @dataclasses.dataclass(frozen=True)
 class Network:
     """A network ready to run, with the identity that goes into everything a run writes.
@@ -46,7 +49,7 @@ class Network:
     feature_size: int
     classes: Classes
     path: str | None = None
-    pixel_values: PixelValues = PixelValues()
+    pixel_values: PixelValues = _BYTES
     outputs: Outputs = "logits"
     embedding_tensor: str = ""
     batches: bool = True

@@ -46,7 +46,8 @@ class PixelValues:
             return pixels
         if self.channels == 1:
             pixels = ((pixels @ _LUMA + 0x8000) >> 16).astype(np.uint8)[..., None]
-        return self._table[pixels, np.arange(self.channels)]
+        encoded: npt.NDArray[Any] = self._table[pixels, np.arange(self.channels)]
+        return encoded
 
     def in_words(self) -> str:
         """For people: what is done to a byte."""
@@ -70,7 +71,8 @@ class PixelValues:
             return np.ascontiguousarray(values, np.float32)
         limits = np.iinfo(self.dtype)
         quantized = np.rint(values / np.float32(self.scale)) + self.zero_point
-        return np.clip(quantized, limits.min, limits.max).astype(self.dtype)
+        stored: npt.NDArray[Any] = np.clip(quantized, limits.min, limits.max).astype(self.dtype)
+        return stored
 
 
 def _listed(values: tuple[float, ...]) -> str:

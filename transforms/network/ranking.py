@@ -14,8 +14,8 @@ from apache_beam.ml.inference.base import ModelHandler
 
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.images.machine import cores
-from transforms.network.scoring import Scoring
 from transforms.network.network import Network
+from transforms.network.scoring import Scoring
 from transforms.records import Failure, Image, Prediction
 
 BATCH_SIZE = 64
@@ -49,8 +49,14 @@ class Runnable(Protocol):
     def run(
         self, pixels: Sequence[npt.NDArray[np.uint8]]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Logits or scores float32[n, classes] and features float32[n, size] of pixels uint8[s, s,
-        3]."""
+        """Runs pictures.
+
+        Args:
+            pixels: arrays uint8[size, size, 3].
+
+        Returns:
+            Logits or scores float32[n, classes] and features float32[n, feature size].
+        """
 
 
 class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # type: ignore[misc]
@@ -202,7 +208,8 @@ def mean_logits(views: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.floa
 
 
 def _mean(views: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-    merged: npt.NDArray[np.float32] = np.mean(views, axis=0, dtype=np.float64).astype(np.float32)
+    summed = np.stack(views).sum(axis=0, dtype=np.float64)
+    merged: npt.NDArray[np.float32] = (summed / len(views)).astype(np.float32)
     return merged
 
 

@@ -38,7 +38,7 @@ def synsets() -> Mapping[str, Synset]:
     rows = [line.split("\t") for line in lines]
     parents = {synset: tuple(above.split()) for synset, above, _ in rows}
     names = {synset: tuple(text.split(", ")) for synset, _, text in rows if text}
-    names |= {name.synset: name.names for name in class_names()[1:]}
+    names |= {name.synset: name.names for name in class_names()[1:] if name.synset}
     members = _members(parents)
     return {
         synset: Synset(synset, names[synset], above, tuple(sorted(members[synset])))
@@ -46,6 +46,7 @@ def synsets() -> Mapping[str, Synset]:
     }
 
 
+@functools.lru_cache(maxsize=2)
 def synset_members(classes: Classes) -> Mapping[str, Sequence[int]]:
     """Ids of the classes below each synset; nothing for classes of one's own."""
     if not classes.are_imagenet:
@@ -61,7 +62,7 @@ def _members(parents: Mapping[str, tuple[str, ...]]) -> Mapping[str, set[int]]:
     """Classes below each synset."""
     members: dict[str, set[int]] = defaultdict(set)
     for name in class_names()[1:]:
-        waiting = [name.synset]
+        waiting = [name.synset or ""]
         while waiting:
             synset = waiting.pop()
             if name.class_id not in members[synset]:

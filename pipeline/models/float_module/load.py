@@ -13,9 +13,7 @@ from transforms.errors import UserError
 from transforms.network.network import Network
 
 
-def load(
-    path: Path, *, sha256: str | None = None, hints: NetworkHints = NetworkHints()
-) -> Network:
+def load(path: Path, *, sha256: str | None = None, hints: NetworkHints = NetworkHints()) -> Network:
     """Packs a SavedModel so that it can travel, after a look at its signatures.
 
     Args:

@@ -1,5 +1,4 @@
-"""Which tensors of a graph matter: what it takes, what it says of each class, what describes a
-picture.
+"""Which tensors of a graph matter: the input, what is said of each class, the feature vector.
 
 The published networks are one case: there both heads are known by name, and the logits are read
 instead of the softmax behind them, whose steps of 1/256 are too coarse to rank by.
@@ -70,6 +69,14 @@ class Classifier(NamedTuple):
         return [self.target] if self.embedding is None else [self.target, self.embedding]
 
 
+class _Target(NamedTuple):
+    """See `Classifier`."""
+
+    tensor: int
+    outputs: Outputs
+    told_by: str
+
+
 def find_classifier(model: schema.ModelT, hints: NetworkHints = NetworkHints()) -> Classifier:
     """Finds input, classes and feature vector.
 
@@ -79,18 +86,19 @@ def find_classifier(model: schema.ModelT, hints: NetworkHints = NetworkHints()) 
     graph = _Graph(model)
     source = graph.source()
     published = graph.published()
+    embedding: int | None
     if published is not None and hints.outputs != "scores":
         target, embedding = published
-        outputs, told_by = "logits", "the names of the published networks"
+        read = _Target(target, "logits", "the names of the published networks")
     else:
-        target, outputs, told_by = graph.target(hints.outputs)
-        embedding = graph.embedding(target)
-    graph.require_classes(target)
+        read = graph.target(hints.outputs)
+        embedding = graph.embedding(read.tensor)
+    graph.require_classes(read.tensor)
     if hints.embedding_tensor == NO_EMBEDDING:
         embedding = None
     elif hints.embedding_tensor is not None:
         embedding = graph.named(hints.embedding_tensor)
-    return Classifier(source, target, outputs, told_by, embedding, published is not None)
+    return Classifier(source, *read, embedding, published is not None)
 
 
 def rewrite(model: schema.ModelT, found: Classifier) -> bytes:
@@ -172,7 +180,7 @@ class _Graph:
         (logits,), (features,) = heads
         return logits, features
 
-    def target(self, told: Outputs | None) -> tuple[int, Outputs, str]:
+    def target(self, told: Outputs | None) -> _Target:
         """What is read of each class, what it holds, and what says so."""
         found = flatbuffer.indices(self._graph.outputs)
         if len(found) != 1:
@@ -187,8 +195,8 @@ class _Graph:
         operator = flatbuffer.operator_name(self.code(last)) if last else "none"
         told_by = "--outputs" if told else f"the last operator, {operator}"
         if last is not None and ends_in_scores and outputs == "logits":
-            return int(last.inputs[0]), outputs, told_by
-        return found[0], outputs, told_by
+            return _Target(int(last.inputs[0]), outputs, told_by)
+        return _Target(found[0], outputs, told_by)
 
     def require_classes(self, target: int) -> None:
         """Refuses what is no list of classes."""
@@ -253,11 +261,9 @@ class _Graph:
         return next((i for i in flatbuffer.indices(operator.inputs) if i in self._maker), None)
 
     def _is_dense(self, operator: schema.OperatorT) -> bool:
-        code = self.code(operator)
-        if code == _Code.FULLY_CONNECTED:
-            return True
-        weights = self.tensors[int(operator.inputs[1])] if len(operator.inputs) > 1 else None
-        return code == _Code.CONV_2D and flatbuffer.indices(weights.shape)[1:3] == [1, 1]
+        if self.code(operator) != _Code.CONV_2D:
+            return self.code(operator) == int(_Code.FULLY_CONNECTED)
+        return flatbuffer.indices(self.tensors[int(operator.inputs[1])].shape)[1:3] == [1, 1]
 
     def _is_vector(self, index: int) -> bool:
         tensor = self.tensors[index]

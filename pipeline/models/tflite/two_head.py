@@ -90,5 +90,3 @@ def _check_head(tensor: schema.TensorT) -> None:
             f"its head is {flatbuffer.summary(tensor)}; "
             f"expected a quantized uint8[1, 1, 1, n]. {_EXPECTED}"
         )
-
-

@@ -18,8 +18,8 @@ from tests.helpers.encoded import encoded, waves
 from transforms import kernel
 from transforms.errors import UsageError
 from transforms.network import native
-from transforms.network.classify_images import model_handler
 from transforms.network.classes import imagenet
+from transforms.network.classify_images import model_handler
 from transforms.network.network import Network
 
 needs_kernel = pytest.mark.skipif(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.models.tflite.stand_in import stand_in
 from pipeline.models.tflite.load import load
+from pipeline.models.tflite.stand_in import stand_in
 from transforms.network.network import Network
 
 

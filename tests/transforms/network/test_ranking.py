@@ -13,9 +13,9 @@ import pytest
 from tests.helpers.inference import coarse_pixels, image_of
 from transforms.network import ranking
 from transforms.network.litert import LiteRtModel, LiteRtModelHandler
+from transforms.network.network import Network
 from transforms.network.ranking import mean_logits, softmax, top_classes
 from transforms.network.scoring import Scoring
-from transforms.network.network import Network
 from transforms.records import Failure, Prediction
 
 

@@ -13,8 +13,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from pipeline.models.tflite import architecture, flatbuffer
 from pipeline.models.tflite.architecture import MULTIPLIERS, SIZES
-from pipeline.models.tflite.stand_in import stand_in
 from pipeline.models.tflite.load import load
+from pipeline.models.tflite.stand_in import stand_in
 from pipeline.models.tflite.two_head import two_head
 from tests.helpers.run_tflite import plain_pictures, run_tflite
 from transforms.errors import UserError
@@ -206,5 +206,5 @@ def test_load_begins_its_errors_with_the_name() -> None:
 
 def test_load_refuses_classes_that_have_no_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(architecture, "CLASSES", 10)
-    with pytest.raises(UserError, match="model mine: it has 10 classes and nothing says what they are called"):
+    with pytest.raises(UserError, match="model mine: it has 10 classes and nothing says"):
         load(stand_in(), name="mine")
