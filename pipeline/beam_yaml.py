@@ -95,7 +95,7 @@ def beam_type(column: Column) -> Any:
     known = {pa.string(): str, pa.bool_(): bool}
     value = known.get(column.value_type) or column.value_type.to_pandas_dtype()
     type_ = Sequence[value] if column.is_list else value  # type: ignore[valid-type]
-    return Optional[type_] if column.nullable else type_
+    return type_ if column.is_required else Optional[type_]
 
 
 def _rows(kind: RowKind) -> beam.PTransform:

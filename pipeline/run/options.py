@@ -13,7 +13,6 @@ from pipeline.run.runners.options import RunnerOptions
 from transforms.errors import UsageError
 from transforms.images.settings import METHODS, VIEWS, Method, Preprocessing
 from transforms.kernel import KERNELS, Kernel
-from transforms.network.classes import MOST
 from transforms.network.network import Outputs
 from transforms.network.scoring import Scoring
 from transforms.rows.names import FORMAT_NAMES
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 ReuseBy = Literal["uri", "sha256"]
 
 REUSE_BY: tuple[ReuseBy, ...] = get_args(ReuseBy)
+
+CLASSES = 1001
+"""Classes that a row names at most."""
 
 CHANGE_ROWS = (
     "model",
@@ -80,7 +82,7 @@ class LabelOptions(RunnerOptions):
         embedding_tensor: name of the tensor with the feature vector, or `none`; None for what the
             last fully connected layer or 1x1 convolution reads.
         preprocess: one of `transforms.images.settings.METHODS`.
-        top_k: classes a prediction names, at least 1; at most as many as there are.
+        top_k: classes a prediction names, 1..1001 and at most as many as there are.
         views: how often the network looks at a picture, see `transforms.images.settings.VIEWS`.
         temperature: that the logits are divided by, above 0.
         label_map: table of the user's own labels, see `pipeline.labels.label_map`, or None.
@@ -152,7 +154,7 @@ class LabelOptions(RunnerOptions):
         )
         require(self.reuse_by in REUSE_BY, "--reuse-by", "uri or sha256", self.reuse_by)
         require(self.kernel in KERNELS, "--kernel", f"one of {', '.join(KERNELS)}", self.kernel)
-        require(1 <= self.top_k <= MOST, "--top-k", f"a number from 1 to {MOST}", self.top_k)
+        require(1 <= self.top_k <= CLASSES, "--top-k", f"a number from 1 to {CLASSES}", self.top_k)
         _ = self.hints  # checks its values
         require(self.views in VIEWS, "--views", "1, 2 or 4", self.views)
         crops = self.views < 4 or not self.preprocess.startswith("stretch")

@@ -73,7 +73,8 @@ def _matrix(column: pa.ChunkedArray, width: int) -> npt.NDArray[Any] | None:
         return None
     flat = pc.list_flatten(column)
     values = flat.to_pylist() if pa.types.is_string(flat.type) else flat.to_numpy()
-    return np.asarray(values, object if pa.types.is_string(flat.type) else None).reshape(-1, width)
+    array = np.asarray(values, object if pa.types.is_string(flat.type) else None)
+    return array.reshape(len(column), width)
 
 
 @functools.cache

@@ -91,6 +91,8 @@ class Identity:
         _require_time("started", self.started)
         limits = {name: getattr(self.options, name) for name in ("max_pixels", "max_bytes")}
         object.__setattr__(self, "preprocess", dataclasses.replace(self.preprocess, **limits))
+        if self.options.top_k > len(self.model.classes):
+            raise ValueError(f"options.top_k: {self.options.top_k} of {len(self.model.classes)}")
         if self.label_map and len(self.label_map.of_class) > len(self.model.classes):
             last = len(self.label_map.of_class) - 1
             raise ValueError(f"label_map.labels: {last} is no id of a class")
