@@ -66,7 +66,7 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
     if options.is_dataflow:
         dataflow.prepare(flags, paths=[("DIR", options.folder)], command=_EXAMPLE)
     runs_on = runner.create(options)
-    run = open_run(options.folder)
+    run = open_run(options.folder, with_vectors=True)
     path = options.head or files.join(options.folder, FILE)
     head = read_head(path)
     head.require_fits(run)

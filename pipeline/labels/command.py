@@ -33,9 +33,11 @@ def add(commands: Any) -> None:
 
 
 def _search(arguments: argparse.Namespace) -> None:
+    from pipeline.console.terminal import only_ours
     from pipeline.labels.search import print_found, search
     from pipeline.models.load import known_classes
 
-    classes = known_classes(model=arguments.model, classes=arguments.classes)
+    with only_ours(verbose=arguments.verbose):
+        classes = known_classes(model=arguments.model, classes=arguments.classes)
     found = search(" ".join(arguments.words), classes)
     show(arguments, found.as_dict(), in_words=lambda console: print_found(found, console=console))

@@ -56,9 +56,6 @@ def read(
     found = find_classifier(model, hints)
     metadata = read_metadata(tflite, model)
     tensors = model.subgraphs[0].tensors
-    inside = None
-    if metadata.labels is not None:
-        inside = LabelFile(f"its metadata's {metadata.label_file}", metadata.labels)
     return Reading(
         model=model,
         classifier=found,
@@ -66,7 +63,7 @@ def read(
         classes=classes_of(
             int(tensors[found.target].shape[-1]),
             hints,
-            found=inside or beside,
+            found=metadata.label_file_or(beside),
             is_published=found.is_published,
         ),
         is_exact=is_exact(model, found),

@@ -19,6 +19,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from pipeline.models.class_files import LabelFile
 from transforms.errors import UserError
 
 _NAME: Final = b"TFLITE_METADATA"
@@ -55,6 +56,12 @@ class Metadata:
     std: tuple[float, ...] = ()
     label_file: str | None = None
     labels: bytes | None = None
+
+    def label_file_or(self, other: LabelFile | None) -> LabelFile | None:
+        """The labels inside, or else other ones."""
+        if self.labels is None:
+            return other
+        return LabelFile(f"its metadata's {self.label_file}", self.labels)
 
 
 def read_metadata(tflite: bytes, model: schema.ModelT) -> Metadata:

@@ -48,6 +48,7 @@ def test_a_stand_in_is_described() -> None:
     assert info.outputs == (SCORES,)
     assert info.logits.shape == (1, 1, 1, 1001)
     assert info.logits.scale == pytest.approx(0.13)
+    assert info.features is not None
     assert info.features.shape == (1, 1, 1, 256)
     assert info.features.scale == pytest.approx(6 / 255)
 
@@ -64,6 +65,7 @@ def test_the_published_file_is_described(shared: Path) -> None:
     assert info.outputs == (SCORES,)
     assert info.logits.scale == pytest.approx(0.1308328360)
     assert info.logits.zero_point == 96
+    assert info.features is not None
     assert info.features.scale == pytest.approx(0.0235284772)
     assert info.features.zero_point == 0
 
@@ -72,6 +74,7 @@ def test_the_sibling_is_described(shared: Path) -> None:
     info = describe((shared / "models/mobilenet_v1_0.5_160_quant.tflite").read_bytes())
     assert (info.multiplier, info.input_size) == (0.5, 160)
     assert (info.parameters, info.macs) == (1_326_633, 76_525_312)
+    assert info.features is not None
     assert info.features.shape == (1, 1, 1, 512)
 
 
