@@ -263,7 +263,8 @@ class _Graph:
     def _is_dense(self, operator: schema.OperatorT) -> bool:
         if self.code(operator) != _Code.CONV_2D:
             return self.code(operator) == int(_Code.FULLY_CONNECTED)
-        return flatbuffer.indices(self.tensors[int(operator.inputs[1])].shape)[1:3] == [1, 1]
+        weights = flatbuffer.indices(operator.inputs)[1:2]
+        return [flatbuffer.indices(self.tensors[i].shape)[1:3] for i in weights] == [[1, 1]]
 
     def _is_vector(self, index: int) -> bool:
         tensor = self.tensors[index]
