@@ -25,6 +25,7 @@ class Reason(StrEnum):
     PERMISSION_DENIED = "permission_denied"
     UNSUPPORTED_URI = "unsupported_uri"
     UNSUPPORTED_FORMAT = "unsupported_format"
+    # Two values are older than our words: input lists were called manifests, archives shards.
     BAD_LIST_ROW = "bad_manifest_row"
     TOO_LARGE_BYTES = "too_large_bytes"
     DAMAGED_ARCHIVE = "damaged_shard"

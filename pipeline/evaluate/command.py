@@ -9,7 +9,6 @@ from pipeline.console.parser import add_command, add_json, add_run, show
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "evaluate",

@@ -37,8 +37,8 @@ CONFIG_FILE = "review/label_config.xml"
 RANDOM_SHARE = 0.1
 """Of the budget: 50 pictures of 500 put an accuracy within 14 points, 19 times of 20."""
 
+# Uncertain pictures that are clustered, for each that is wanted.
 _POOL = 10
-"""Uncertain pictures that are clustered, for each that is wanted."""
 
 _NETWORK = ("label", "score")
 _SHOWN = 10
@@ -83,6 +83,7 @@ def choose(run: FinishedRun, *, budget: int) -> dict[int, str]:
     margins = np.concatenate([_margins(run, table) for table in tables])
     random = np.random.RandomState(_SEED)
     budget = min(budget, len(margins))
+    # One at least, or nothing is left to estimate by.
     wanted_random = max(1, round(RANDOM_SHARE * budget))
     drawn = random.choice(len(margins), wanted_random, replace=False)
     chosen = dict.fromkeys(drawn.tolist(), "random")
@@ -124,6 +125,7 @@ def _pool(
     """The most uncertain pictures, most uncertain first, one for each near-identical group."""
     groups = find_groups(lambda: run.predictions(columns=COLUMNS), count=len(margins)).group
     order = np.argsort(margins, kind="stable")
+    # Those drawn at random are taken, whatever their doubt.
     order = order[~np.isin(order, without)]
     # A picture without a group stands for itself.
     keys = np.where(groups[order] >= 0, groups[order], len(margins) + order)
@@ -138,6 +140,7 @@ def _diverse(run: FinishedRun, pool: npt.NDArray[np.int64], *, wanted: int) -> l
     if len(pool) <= wanted:
         return [int(position) for position in pool]
     vectors = _vectors(run, pool)
+    # FAISS warns below 39 pictures a cluster; here a cluster is to give one.
     clustering = faiss.Kmeans(
         vectors.shape[1], wanted, spherical=True, seed=_SEED, min_points_per_centroid=1
     )

@@ -12,8 +12,8 @@ from transforms.inputs.archives.base import IMAGE_EXTENSIONS
 from transforms.storage import files
 from transforms.storage.addresses import name_of
 
+# Bytes of a link's name without number and extension; file systems allow 255 in all.
 _MAX_NAME = 200
-"""Bytes of a link's name without number and extension; file systems allow 255 in all."""
 
 
 def write_image_folder(source: Source, folder: str) -> Counts:
@@ -41,6 +41,7 @@ def write_image_folder(source: Source, folder: str) -> Counts:
                 continue
             target = os.path.join(folder, folders[label])
             os.makedirs(target, exist_ok=True)
+            # The number first: pictures of several folders may have one name.
             link = f"{number:09d}-{_file_name(row['uri'], row['format'])}"
             os.symlink(os.path.abspath(name_of(row["uri"])), os.path.join(target, link))
             rows += 1
@@ -64,4 +65,5 @@ def _file_name(uri: str, format: str) -> str:
     known = path.suffix.lower() in IMAGE_EXTENSIONS
     suffix = path.suffix if known else f".{format.lower()}"
     stem = path.stem if known else path.name
+    # By bytes, which file systems count; a character cut in two is left out.
     return stem.encode()[:_MAX_NAME].decode(errors="ignore") + suffix

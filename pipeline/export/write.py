@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,17 +62,16 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
     place = files.join(run.folder, EXPORT_FOLDER)
     folder = files.join(place, options.to)
     ledger = f"{folder}.json"
-    prefix = f"{UNFINISHED}{options.to}-"
-    for name in files.folders(place, prefix=prefix):  # of one that was killed
-        files.delete_tree(files.join(place, name))
-    staging = files.join(place, f"{prefix}{uuid.uuid4().hex[:12]}")
+    staging = files.fresh_folder(place, prefix=f"{UNFINISHED}{options.to}-")
     try:
-        with _sign_of_life(options, console):
+        doing = f"writing {options.to}"
+        with console.status(doing) if console else contextlib.nullcontext():
             counts = TARGETS[options.to].load()(source, staging)
         mark(staging, command="export", entries=files.names(staging))
         if not files.is_local(place):  # where its files appear one by one
             files.delete([ledger])
         files.replace_tree(staging, folder)
+    # An interrupt too: half an export must not stay.
     except BaseException:
         with contextlib.suppress(OSError):  # the disk may be what the export has failed with
             files.delete_tree(staging)
@@ -86,17 +84,10 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
         "exported": now(),
         "run": run.manifest.cited(),
     }
+    # All formats, since others may be there already.
     mark(place, command="export", entries=[*TARGETS, *(f"{name}.json" for name in TARGETS)])
     files.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
     return summary
-
-
-def _sign_of_life(
-    options: ExportOptions, console: Console | None
-) -> contextlib.AbstractContextManager[Any]:
-    if console is None:
-        return contextlib.nullcontext()
-    return console.status(f"writing {options.to}")
 
 
 def print_export(summary: Mapping[str, Any], *, console: Console) -> None:

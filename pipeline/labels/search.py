@@ -40,13 +40,13 @@ class Found:
                 for group in self.groups
             ],
             "classes": [
-                {**self.classes[class_id]._asdict(), "groups": self._groups_of(class_id)}
+                {
+                    **self.classes[class_id]._asdict(),
+                    "groups": [each.synset for each in self.groups if class_id in each.class_ids],
+                }
                 for class_id in self.class_ids
             ],
         }
-
-    def _groups_of(self, class_id: int) -> list[str]:
-        return [group.synset for group in self.groups if class_id in group.class_ids]
 
 
 def search(text: str, classes: Classes | None = None) -> Found:

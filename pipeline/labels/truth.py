@@ -91,8 +91,8 @@ class FolderTruth:
 # --- from a table
 
 
+# Parts of a path: more than any has.
 _WHOLE = 1_000_000
-"""Parts of a path: more than any has."""
 
 
 class _Entry(NamedTuple):
@@ -123,6 +123,7 @@ class TableTruth:
     def __init__(self, path: str, vocabulary: Vocabulary) -> None:
         self._path = path
         self._parts: set[int] = set()
+        # Arrays grow in place; lists of Python's numbers would take five times the memory.
         hashes, class_ids = array.array("Q"), array.array("h")
         for entry in self._entries():
             self._parts.add(entry.parts)
@@ -130,6 +131,7 @@ class TableTruth:
             class_ids.append(vocabulary.of_row(entry.row))
         if not hashes:
             raise UserError(f"{path}: the table has no rows")
+        # Stable: of two equal entries the first in the table stays first.
         self._numbers = np.argsort(np.frombuffer(hashes, np.uint64), kind="stable")
         self._hashes = np.frombuffer(hashes, np.uint64)[self._numbers]
         self._class_ids = np.frombuffer(class_ids, np.int16)[self._numbers]
@@ -144,6 +146,7 @@ class TableTruth:
             yield _entry(row, folder=folder)
 
     def _drop_repetitions(self) -> None:
+        # Sorted, so equal names stand side by side.
         again = np.flatnonzero(self._hashes[1:] == self._hashes[:-1]) + 1
         for at in again[self._class_ids[again] != self._class_ids[again - 1]][:1]:
             one, other = (
@@ -163,9 +166,12 @@ class TableTruth:
     def classes(self, uris: Sequence[str]) -> ClassIds:
         """See `Truth`. Where several entries fit a picture the longest counts."""
         found = np.full(len(uris), UNKNOWN, np.int16)
+        # The longest first: what a whole path says counts more than the name of a file.
         for parts in sorted(self._parts, reverse=True):
             open_ = np.flatnonzero(found == UNKNOWN)
-            wanted = hashes_of(_end(uris[at], parts) for at in open_.tolist())
+            ends = ("/".join(uris[at].split("/")[-parts:]) for at in open_.tolist())
+            wanted = hashes_of(ends)
+            # Behind the last hash there is none to compare with.
             entries = np.searchsorted(self._hashes, wanted).clip(max=len(self._hashes) - 1)
             fits = self._hashes[entries] == wanted
             for at, entry in zip(open_[fits], entries[fits], strict=True):
@@ -186,13 +192,10 @@ class TableTruth:
         """See `Truth`."""
         numbers = np.sort(self._numbers[~self._matched])
         wanted = set(numbers[:examples].tolist())
+        # The table is read again for the names, only as far as the last of them.
         last = max(wanted, default=-1)
         entries = enumerate(itertools.islice(self._entries(), last + 1))
         return Unused(len(numbers), [entry.name for at, entry in entries if at in wanted])
-
-
-def _end(uri: str, parts: int) -> str:
-    return "/".join(uri.split("/")[-parts:])
 
 
 def _entry(row: tables.Row, *, folder: str) -> _Entry:

@@ -82,8 +82,8 @@ class OwnLabels:
         return number
 
 
+# The largest of the `ClassIds`.
 _MOST = np.iinfo(np.int16).max
-"""The largest of the `ClassIds`."""
 
 
 class KnownLabels:
@@ -114,12 +114,12 @@ class KnownLabels:
         return self._numbers.get(name, UNKNOWN)
 
 
+# Labels that a message lists at most.
 _SHOWN = 10
-"""Labels that a message lists at most."""
 
 
+# What says the class.
 _COLUMNS: tuple[Key, ...] = ("class_id", "synset", "label")
-"""What says the class."""
 
 
 def _class_id(row: tables.Row, classes: Classes) -> int:
@@ -130,6 +130,7 @@ def _class_id(row: tables.Row, classes: Classes) -> int:
             f"{row.where}: what does the picture show? Expected a column class_id, synset or "
             f"label, found {', '.join(row.values) or 'nothing'}."
         )
+    # Several columns may stand in a table; what all of them can mean counts.
     meant = [set(_called(row, name, value, classes)) for name, value in told.items()]
     possible = sorted(set.intersection(*meant))
     if len(possible) > 1:

@@ -14,9 +14,9 @@ from PIL import Image
 from transforms.errors import UserError
 from transforms.failures import ImageError
 from transforms.images.decode import decode
-from transforms.images.loader import read_bytes
 from transforms.images.machine import cores, default_budget
 from transforms.images.memory import Budget
+from transforms.inputs.picture_files import read_bytes
 from transforms.storage.addresses import name_of
 from transforms.storage.content import Reserve
 
@@ -77,6 +77,7 @@ def _thumbnail(
 ) -> Thumbnail:
     try:
         data = read_bytes(name_of(uri), max_bytes=max_bytes).data
+        # The page shows what was labelled, or nothing.
         if hashlib.sha256(data).hexdigest() != sha256:
             return Thumbnail(missing="changed since it was labelled")
         pixels = decode(data, max_pixels=max_pixels, min_side=SIDE, reserve=reserve).pixels

@@ -32,6 +32,7 @@ def prediction_problems(table: pa.Table, manifest: Manifest) -> Iterator[str]:
     valid = (ids >= 0) & (ids < len(classes))
     yield from _named(table, ~valid, f"its class id is not one of the {len(classes)}")
     names, synsets = _names(classes)
+    # A class id that is none would end the indexing below; it has been reported.
     safe = np.where(valid, ids, 0)
     labels = np.array(table.column("label").to_pylist(), object)
     yield from _named(table, valid & (names[safe] != labels), "its label is not its class's")
@@ -121,6 +122,7 @@ class Repeats:
     def hashes(self) -> Hashes:
         """Those of all uris, sorted."""
         hashes = np.concatenate([np.empty(0, np.uint64), *self._hashes])
+        # In place, and once: both questions need them sorted.
         hashes.sort()
         self._hashes = [hashes]
         return hashes

@@ -202,8 +202,8 @@ def some_of(classes: Classes) -> str:
     return f"it has {', '.join(classes.labels[:_SHOWN])}{more}"
 
 
+# Marks keys without upper case; no name holds it.
 _FOLDED = "\0"
-"""Marks keys without upper case; no name holds it."""
 
 
 def _folded(text: str) -> str:

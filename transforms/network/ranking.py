@@ -99,6 +99,7 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
         """One result an image, in order. A pass that fails is tried again image by image."""
         try:
             return list(self._predict(batch, model))
+        # RuntimeError is what LiteRT raises, ValueError is for pixels of another shape.
         except (RuntimeError, ValueError) as error:
             if len(batch) == 1:
                 cause = ImageError(Reason.INFERENCE_ERROR, str(error))
@@ -108,6 +109,7 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
     def _predict(self, batch: Sequence[Image], model: Runnable) -> Iterator[Prediction]:
         outputs, features = self._look(batch, model)
         scores = self._scores(outputs)
+        # By outputs: two logits that differ may have the same score once it is rounded.
         best = top_classes(outputs, k=self._how.top_k)
         best_scores = np.take_along_axis(scores, best, axis=1)
         names = self._model.classes

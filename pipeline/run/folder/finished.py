@@ -67,6 +67,7 @@ def open_run(folder: str, *, with_vectors: bool = False) -> FinishedRun:
         UserError: no run has finished there, or its manifest cannot be read, or says that its rows
             have no feature vectors.
     """
+    # A manifest alone may be that of a run that has failed.
     if not files.exists(files.join(folder, SUCCESS)):
         raise UserError(
             f"{folder}: no finished run is there ({SUCCESS} is missing). Expected the "
