@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ _Run = Callable[[Array], tuple[Array, Array]]
 
 
 class ImageModel:
-    """A MobileNet V1 with the interface of the published hub modules.
+    """A classifier with the interface of the published hub modules; a call gives logits.
 
     Images are float32[batch, height, width, 3] in [0,1], `transforms.images.preprocess.unit_range`
     of pixels. Several threads may call it at once.
@@ -28,6 +28,9 @@ class ImageModel:
         name: how it was called.
         sha256: what identifies it, see `transforms.network.network.Network`.
         expected_image_size: (height, width) in pixels.
+        signatures: by the names that the hub modules have, each takes `images` and gives
+            `{"default": array}`.
+        outputs: what `image_classification` gives, logits or scores.
         labels: first name of each class, in the order of the logits. Some classes share it;
             `transforms.network.classes.class_names` has the synsets, which tell them apart.
 
@@ -44,10 +47,26 @@ class ImageModel:
         self.expected_image_size = (model.input_size, model.input_size)
         self.labels = tuple(model.classes.labels)
         self._widths = (len(model.classes), model.feature_size)
+        self.outputs = model.outputs
         self._run = _runner(model)
+        self.signatures: Mapping[str, Callable[..., dict[str, Array]]] = {
+            "default": self._default,
+            "image_classification": self._default,
+            "image_feature_vector": self._features,
+        }
+
+    def __call__(self, images: Array) -> Array:
+        """As `image_classification`."""
+        return self.image_classification(images)
+
+    def _default(self, images: Array) -> dict[str, Array]:
+        return {"default": self.image_classification(images)}
+
+    def _features(self, images: Array) -> dict[str, Array]:
+        return {"default": self.image_feature_vector(images)}
 
     def image_classification(self, images: Array) -> Array:
-        """Logits float32[batch, 1001] of images as the class describes them.
+        """Logits (or scores, see `outputs`) float32[batch, classes] of images as above.
 
         Raises:
             TypeError: they are no array of float32.
