@@ -27,7 +27,11 @@ from transforms.errors import UserError
 if TYPE_CHECKING:
     from pipeline.models.convert.compare import Comparison
     from pipeline.models.convert.options import ExportOptions
+    from pipeline.models.convert.plain import Agreement
     from pipeline.models.float_module.describe import ModuleInfo
+
+
+_DIFFERING_SHOWN = 10
 
 
 def fetch(model: str, *, sha256: str | None) -> None:
@@ -80,8 +84,22 @@ def export(options: ExportOptions, *, as_json: bool, verbose: bool) -> None:
             ("sha256", done.sha256),
             ("size", f"{done.size:,} bytes"),
             ("time", f"{done.seconds:.1f} s"),
+            *(_agreement_pairs(done.agreement) if done.agreement else []),
         ]
     )
+
+
+def _agreement_pairs(found: Agreement) -> list[tuple[str, str]]:
+    differing = [
+        f"class {float_class} is {quantized} now ({count})"
+        for float_class, quantized, count in found.differing[:_DIFFERING_SHOWN]
+    ]
+    return [
+        ("pictures", f"{found.pictures:,}"),
+        ("same first class as the float model", _percent(found.first / found.pictures)),
+        ("its first class among the three best", _percent(found.close / found.pictures)),
+        *([("most differing", ", ".join(differing))] if differing else []),
+    ]
 
 
 def compare(a: str, b: str, *, source: str, as_json: bool, verbose: bool) -> None:

@@ -2,8 +2,8 @@
 
 Addresses are those of the published family, `.../quantops/classification/VERSION` on tfhub.dev and
 what kaggle.com calls it since: whatever has `quantops` in its path and ends in a number. They are
-looked up in `$TFHUB_CACHE_DIR`, where `tensorflow_hub` keeps a module in a folder named by the SHA-1
-of its address, and then asked for as an archive, by the query that `tensorflow_hub` adds.
+looked up in `$TFHUB_CACHE_DIR`, where `tensorflow_hub` keeps a module in a folder named by the
+SHA-1 of its address, and then asked for as an archive, by the query that `tensorflow_hub` adds.
 """
 
 from __future__ import annotations
