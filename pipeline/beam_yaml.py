@@ -22,7 +22,7 @@ from transforms.images.settings import Method
 from transforms.inputs import read_images
 from transforms.kernel import Kernel
 from transforms.network.classify_images import ClassifyImages
-from transforms.network.network import Outputs
+from transforms.network.scoring import Outputs
 from transforms.records import Failure, ImageRef, Prediction
 from transforms.rows import write_rows
 from transforms.rows.kinds import RowKind

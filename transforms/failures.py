@@ -42,13 +42,23 @@ class Reason(StrEnum):
     TOO_COMPLEX = "too_complex"
     TRUNCATED = "truncated"
     CORRUPT = "corrupt"
+    TOO_SLOW = "too_slow"
+    DECODER_CRASHED = "decoder_crashed"
 
     INFERENCE_ERROR = "inference_error"
 
     @property
     def retryable(self) -> bool:
-        """Whether the picture may succeed another time: the storage failed, not the picture."""
-        return self in (Reason.IO_ERROR, Reason.TIMEOUT, Reason.UNAVAILABLE)
+        """Whether the picture may succeed another time: the storage failed, not the picture.
+
+        Who was denied a bucket is given a role, and nothing about its objects changes.
+        """
+        return self in (
+            Reason.PERMISSION_DENIED,
+            Reason.IO_ERROR,
+            Reason.TIMEOUT,
+            Reason.UNAVAILABLE,
+        )
 
     @staticmethod
     def from_os_error(error: OSError) -> Reason:

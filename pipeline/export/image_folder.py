@@ -59,11 +59,15 @@ def safe_name(name: str) -> str:
     return f"_{cleaned}" if cleaned.startswith(".") or not cleaned else cleaned
 
 
+# Extensions that are not the format's name.
+_SUFFIXES = {"HEIF": ".heic", "JPEG2000": ".jp2"}
+
+
 def _file_name(uri: str, format: str) -> str:
     """The picture's own name, with an extension that every reader takes for a picture's."""
     path = PurePosixPath(uri)
     known = path.suffix.lower() in IMAGE_EXTENSIONS
-    suffix = path.suffix if known else f".{format.lower()}"
+    suffix = path.suffix if known else _SUFFIXES.get(format, f".{format.lower()}")
     stem = path.stem if known else path.name
     # By bytes, which file systems count; a character cut in two is left out.
     return stem.encode()[:_MAX_NAME].decode(errors="ignore") + suffix

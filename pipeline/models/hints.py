@@ -7,7 +7,7 @@ from typing import Final, Literal, get_args
 
 from pipeline.console.checks import require
 from transforms.network.classes import Classes
-from transforms.network.network import Outputs
+from transforms.network.scoring import Outputs
 
 OUTPUTS: Final[tuple[Outputs, ...]] = get_args(Outputs)
 

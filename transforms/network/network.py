@@ -8,11 +8,9 @@ from typing import Any, Literal
 
 from transforms.network.classes import Classes
 from transforms.network.pixel_values import PixelValues
+from transforms.network.scoring import Outputs
 
 NetworkKind = Literal["tflite", "savedmodel"]
-
-Outputs = Literal["logits", "scores"]
-"""What a network gives for each class: a number whose softmax is the score, or the score itself."""
 
 
 _BYTES = PixelValues()

@@ -24,7 +24,7 @@ EXPORT_FOLDER = "export"
 EXPORTS = frozenset(
     ["label-studio", "fiftyone", "huggingface", "coco-classification", "csv", "imagefolder"]
 )
-"""Folders in the export folder of a run, one a format."""
+"""Folders in the export folder of a run that version 0.1.0 wrote: those of today have a marker."""
 
 MARKER = "_QUANTLABEL.json"
 """In every folder that a command derives from a run: what in it is ours and never input."""

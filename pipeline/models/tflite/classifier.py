@@ -17,7 +17,7 @@ from pipeline.models.hints import NO_EMBEDDING, NetworkHints
 from pipeline.models.tflite import flatbuffer
 from transforms.errors import UserError
 from transforms.network.classes import MOST
-from transforms.network.network import Outputs
+from transforms.network.scoring import Outputs
 
 FEATURES: Final = "Logits/AvgPool_1a/AvgPool"
 LOGITS: Final = "Logits/Conv2d_1c_1x1/BiasAdd"

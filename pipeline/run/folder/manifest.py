@@ -16,8 +16,8 @@ from transforms.images.settings import Preprocessing
 from transforms.inputs.skips import Count
 from transforms.network.classes import Classes, imagenet
 from transforms.network.label_map import LabelMap
-from transforms.network.network import NetworkKind, Outputs
-from transforms.network.scoring import Scoring
+from transforms.network.network import NetworkKind
+from transforms.network.scoring import Outputs, Scoring
 from transforms.resume.row_values import Made
 from transforms.rows.kinds import ANY_KIND
 from transforms.rows.names import MANIFEST

@@ -21,6 +21,7 @@ NEW = {"form": 1, "row_values": 1, "kernel": "", "skipped_by_kind": {}, "read_as
 """Keys that the manifest has gained since."""
 
 NEW_OPTIONS = {
+    "allow_image": False,
     "kernel": "auto",
     "memory": None,
     "classes": None,
