@@ -33,6 +33,11 @@ _WIDE: Final = 32.0
 """Numbers behind the first operators of a network span a few units; 255 of them are not scaled."""
 
 
+# Of the largest weight: those of random and trained first layers are some tenths to some units, and
+# a hundredth of that with a scale of 1/127.5 or 1/255 folded in.
+_FOLDED: Final = 0.02
+
+
 class Told(NamedTuple):
     """How pixels become input, and what says so."""
 
@@ -101,6 +106,8 @@ def _range(model: schema.ModelT, source: int) -> tuple[InputRange, str]:
             break
         (operator,) = readers
         code = flatbuffer.operator_code(model, operator)
+        if code == _Code.CONV_2D and not scaled and _takes_bytes(model, operator):
+            return "byte", "the weights of its first convolution"
         if code == _Code.QUANTIZE and not scaled:
             return _of_codes(graph.tensors[int(operator.outputs[0])])
         change = _change(model, operator, code)
@@ -114,6 +121,16 @@ def _range(model: schema.ModelT, source: int) -> tuple[InputRange, str]:
     if abs(factor) * 255 < _WIDE:
         return "byte", told_by
     return ("unit" if offset < 0 else "symmetric"), told_by
+
+
+def _takes_bytes(model: schema.ModelT, operator: schema.OperatorT) -> bool:
+    """Whether a scale is folded into a convolution, as the converter does where none is padded."""
+    weights = flatbuffer.indices(operator.inputs)[1:2]
+    values = [flatbuffer.constant(model, model.subgraphs[0].tensors[i]) for i in weights]
+    return any(
+        each is not None and each.dtype == np.float32 and np.abs(each).max() < _FOLDED
+        for each in values
+    )
 
 
 def _of_codes(tensor: schema.TensorT) -> tuple[InputRange, str]:

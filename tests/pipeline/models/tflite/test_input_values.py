@@ -88,6 +88,21 @@ def test_float_inputs_that_are_quantized_at_once_take_that_range(
     assert (found.values.in_words(), found.told_by) == (expected, "its first quantization")
 
 
+@pytest.mark.parametrize(
+    ("largest", "expected"), [(0.25, "(byte - 127.5) / 127.5"), (0.25 / 127.5, "the byte")]
+)
+def test_a_scale_that_is_folded_into_the_first_weights_is_seen(
+    largest: float, expected: str
+) -> None:
+    model = _model("float32")
+    graph = model.subgraphs[0]
+    weights = graph.tensors[graph.operators[0].inputs[1]]
+    values = np.full(weights.shape, largest, np.float32)
+    weights.type = schema.TensorType.FLOAT32
+    model.buffers[weights.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
+    assert _told(model).values.in_words() == expected
+
+
 def test_metadata_for_other_channels_are_refused() -> None:
     with pytest.raises(UserError, match=r"^its metadata normalize 2 channels, its input has 3$"):
         _told(_model("uint8"), Metadata((1.0, 2.0), (1.0, 2.0)))
