@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
 """uint8[size, size, 3], RGB, what a network is fed."""
+
+
+ColourDone = Literal["none", "srgb", "converted", "ignored", "unreadable"]
+"""What was done about the colours of a picture: it has no profile; one of sRGB; another, by which
+it was converted to sRGB; one that was not looked at, as was asked for; or one that is damaged or of
+another kind of picture, which is taken for none."""
 
 
 class ImageRef(NamedTuple):
@@ -46,6 +52,7 @@ class Image(NamedTuple):
         height: rows of the whole picture, after its EXIF orientation was applied.
         format: name of the encoding, as `transforms.sniff.format_of` says.
         pixels: uint8[size, size, 3]; for four views uint8[2, size, size, 3], two crops.
+        colour: what was done about its colours.
     """
 
     ref: ImageRef
@@ -54,6 +61,7 @@ class Image(NamedTuple):
     height: int
     format: str
     pixels: Pixels
+    colour: ColourDone = "none"
 
 
 class Failure(NamedTuple):
@@ -107,6 +115,7 @@ class Prediction(NamedTuple):
         size: as in `ImageRef`.
         version: as in `ImageRef`.
         meta: as in `ImageRef`.
+        colour: as in `Image`; None in rows of versions that did nothing and did not say so.
     """
 
     uri: str
@@ -127,3 +136,4 @@ class Prediction(NamedTuple):
     size: int | None = None
     version: str | None = None
     meta: str | None = None
+    colour: ColourDone | None = None

@@ -24,6 +24,7 @@ NEW_OPTIONS = {
     "allow_image": False,
     "kernel": "auto",
     "memory": None,
+    "colour": "ignore",
     "classes": None,
     "outputs": None,
     "input_range": None,
