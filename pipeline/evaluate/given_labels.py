@@ -17,7 +17,6 @@ from pipeline.labels.vocabularies import UNKNOWN, KnownLabels, NetworkClasses, V
 from pipeline.run.folder.finished import FinishedRun, StoredRows
 from pipeline.run.folder.manifest import from_json
 from transforms.errors import UserError
-from transforms.network.classes import class_names, find_classes
 from transforms.rows.names import HEAD_FOLDER, MANIFEST, SUCCESS
 from transforms.rows.shards import Shard
 from transforms.storage import files
@@ -96,17 +95,18 @@ def labels_of(run: FinishedRun, kind: Kind | None, *, truth: str) -> Labels:
 
 
 def _of_network(run: FinishedRun) -> Labels:
+    classes = run.manifest.model.classes
     return Labels(
         kind="network",
         rows=run,
         column="class_id",
         score_column="score",
-        values=pa.array(range(len(class_names())), pa.int32()),
+        values=pa.array(range(len(classes)), pa.int32()),
         names=[
             {"class_id": each.class_id, "synset": each.synset, "label": each.label}
-            for each in class_names()
+            for each in classes
         ],
-        vocabulary=NetworkClasses(),
+        vocabulary=NetworkClasses(classes),
     )
 
 
@@ -192,7 +192,7 @@ def _meant(run: FinishedRun, truth: str) -> Kind:
         return "network"
     both = None
     for label in _folders(run) if truth == FOLDERS else _labels(truth):
-        own, network = label in mapped, bool(find_classes(label))
+        own, network = label in mapped, bool(run.manifest.model.classes.find(label))
         # A label that only one of the two knows decides; one that both know says nothing.
         if own != network:
             return "mapped" if own else "network"

@@ -40,7 +40,7 @@ def duplicates(options: DuplicatesOptions) -> tuple[dict[str, Any], pa.Table]:
     Raises:
         UserError: no run has finished there, or its rows cannot be read.
     """
-    run = open_run(options.folder)
+    run = open_run(options.folder, with_vectors=True)
     groups = find_groups(
         lambda: run.predictions(columns=COLUMNS),
         count=run.manifest.predictions,

@@ -60,7 +60,7 @@ def review(options: ReviewOptions) -> list[dict[str, Any]]:
         UserError: no run has finished there, its rows cannot be read, or it names one class a
             picture, which says nothing of doubt.
     """
-    run = open_run(options.folder)
+    run = open_run(options.folder, with_vectors=True)
     if run.manifest.options.top_k < 2:
         raise UsageError(
             f"{options.folder}: labelled with --top-k 1, so how close the second class came is not "

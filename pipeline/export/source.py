@@ -22,8 +22,8 @@ class Source:
     Attributes:
         run: the rows.
         names: class id to a name that no other class has, in order of id: the label, with the id
-            behind it where two classes share one, as the two cranes do. All classes that the run
-            names anywhere.
+            behind it where two classes share one, as the two cranes do. All classes of a network of
+            the user's own; of ImageNet's those that the run names anywhere.
     """
 
     run: FinishedRun
@@ -69,7 +69,10 @@ class Counts:
 
 
 def open_source(run: FinishedRun) -> Source:
-    """Collects the classes, in one pass over two columns."""
+    """Collects the classes: all of one's own; of ImageNet's those that rows name, in one pass."""
+    classes = run.manifest.model.classes
+    if not classes.are_imagenet:
+        return Source(run, unique_names(dict(enumerate(classes.labels))))
     found: set[tuple[int, str]] = set()
     for table in run.predictions(columns=["top_class_ids", "top_labels"]):
         pairs = pa.table(

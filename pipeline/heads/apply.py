@@ -66,7 +66,7 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
     if options.is_dataflow:
         paths = [("DIR", options.folder)]
         dataflow.prepare(options, flags, runs_on=runs_on, paths=paths, command=_EXAMPLE)
-    run = open_run(options.folder)
+    run = open_run(options.folder, with_vectors=True)
     path = options.head or files.join(options.folder, FILE)
     head = read_head(path)
     head.require_fits(run)

@@ -87,7 +87,7 @@ def fit(options: FitOptions, *, console: Console) -> dict[str, Any]:
     Raises:
         UserError: there is no finished run, the truth cannot be read, or says too little.
     """
-    run = open_run(options.folder)
+    run = open_run(options.folder, with_vectors=True)
     own = OwnLabels()
     truth = load_truth(options.truth, own)
     found = _examples(run, truth, console)

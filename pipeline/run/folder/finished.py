@@ -56,14 +56,16 @@ class FinishedRun(StoredRows):
     manifest: Manifest
 
 
-def open_run(folder: str) -> FinishedRun:
+def open_run(folder: str, *, with_vectors: bool = False) -> FinishedRun:
     """Opens a finished run.
 
     Args:
         folder: what was given to `quantlabel label --output`.
+        with_vectors: whether its rows must have feature vectors.
 
     Raises:
-        UserError: no run has finished there, or its manifest cannot be read.
+        UserError: no run has finished there, or its manifest cannot be read, or says that its rows
+            have no feature vectors.
     """
     # A manifest alone may be that of a run that has failed.
     if not files.exists(files.join(folder, SUCCESS)):
@@ -75,4 +77,8 @@ def open_run(folder: str) -> FinishedRun:
         manifest = read_manifest(folder)
     except FileNotFoundError as error:
         raise UserError(f"{folder}: {MANIFEST} is missing. Label again.") from error
+    if with_vectors and not manifest.model.feature_size:
+        raise UserError(
+            f"{folder}: its rows have no feature vectors. Label again with --embedding-tensor NAME."
+        )
     return FinishedRun(folder, manifest.files, manifest)

@@ -18,8 +18,9 @@ from tests.helpers.encoded import encoded, waves
 from transforms import kernel
 from transforms.errors import UsageError
 from transforms.network import native
+from transforms.network.classes import imagenet
 from transforms.network.classify_images import model_handler
-from transforms.records import Network
+from transforms.network.network import Network
 
 needs_kernel = pytest.mark.skipif(
     kernel.module is None, reason="the compiled kernel is not installed"
@@ -130,7 +131,7 @@ def test_a_savedmodel_is_not_for_the_kernel() -> None:
         content=b"",
         input_size=128,
         feature_size=256,
-        classes=1001,
+        classes=imagenet(),
         kind="savedmodel",
     )
     model_handler(network)

@@ -27,6 +27,17 @@ NEW_OPTIONS = {
     "colour": "ignore",
     "user_agent": None,
     "allow_private_hosts": False,
+    "classes": None,
+    "outputs": None,
+    "input_range": None,
+    "embedding_tensor": None,
+}
+
+NEW_OF_MODEL = {
+    "classes": {"vocabulary": "imagenet-1001"},
+    "outputs": "logits",
+    "embedding_tensor": "",
+    "pixel_values": "",
 }
 
 
@@ -82,6 +93,7 @@ def test_the_manifest_is_written_as_it_was_but_for_what_is_new(name: str) -> Non
     content = read_manifest(str(KEPT / name)).as_dict()
     assert {key: content.pop(key) for key in NEW} == NEW
     assert {key: content["options"].pop(key) for key in NEW_OPTIONS} == NEW_OPTIONS
+    assert {key: content["model"].pop(key) for key in NEW_OF_MODEL} == NEW_OF_MODEL
     assert as_json(content) == (KEPT / name / "_MANIFEST.json").read_bytes()
 
 
