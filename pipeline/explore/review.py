@@ -25,6 +25,7 @@ from pipeline.explore.near_duplicates import COLUMNS, find_groups
 from pipeline.explore.options import ReviewOptions
 from pipeline.explore.vectors import Vectors, unit_vectors
 from pipeline.export.label_studio_config import NONE_OF_THESE, image_address, labelling_config
+from pipeline.labels.answers.guesses import GUESS
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms.errors import UsageError
 from transforms.rows.marker import mark_files
@@ -53,7 +54,7 @@ def review(options: ReviewOptions) -> list[dict[str, Any]]:
 
     Returns:
         The rows of `FILE`: `uri`, `image` (its address in Label Studio), `why` (random or
-        uncertain), `label` and `score` (those of the label map, if the run has one), `margin`
+        uncertain), `guess` and `score` (those of the label map, if the run has one), `margin`
         (between the two best) and `choices` (the names of the best classes).
 
     Raises:
@@ -170,7 +171,7 @@ def _rows(run: FinishedRun, chosen: dict[int, str]) -> Iterator[dict[str, Any]]:
                 "uri": row["uri"],
                 "image": image_address(row["uri"]),
                 "why": chosen[int(positions[at])],
-                "label": row[named[0]],
+                GUESS: row[named[0]],
                 "score": round(row[named[1]], 4),
                 "margin": round(float(margin), 4),
                 "choices": "|".join(row["top_labels"]),
@@ -195,8 +196,8 @@ def _csv(rows: list[dict[str, Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    texts = ("label", "choices")
-    for row in rows:  # the label is empty where the label map gave none
+    texts = (GUESS, "choices")
+    for row in rows:  # the guess is empty where the label map gave none
         writer.writerow(row | {name: harmless(row[name] or "") for name in texts})
     return text.getvalue().encode()
 

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from pipeline.console.parser import add_command, add_group, add_json, add_run, show
+from pipeline.labels.options import add_truth
 from pipeline.run.runners.options import RunnerOptions
 
 
@@ -24,12 +25,16 @@ def add(commands: Any) -> None:
         "Needs the extra `analysis`.",
         epilog="example:\n  quantlabel head fit labels --truth mine.csv",
     )
+    add_truth(
+        fit,
+        says=".csv, .jsonl or .parquet with a column uri or file and a column label; or what Label "
+        "Studio, CVAT or FiftyOne exports; several count together; or the word folders, if each "
+        "picture lies in a folder called like its label",
+    )
     fit.add_argument(
-        "--truth",
-        required=True,
-        metavar="FILE",
-        help=".csv, .jsonl or .parquet with a column uri or file and a column label; or the word "
-        "folders, if each picture lies in a folder called like its label",
+        "--none-of-these",
+        action="store_true",
+        help="learn `none of these` as a label of its own; else such pictures are left out",
     )
     fit.add_argument(
         "--output", metavar="FILE", help="where the head goes (default: DIR/head/head.npz)"
@@ -69,7 +74,14 @@ def _fit(arguments: argparse.Namespace) -> None:
     from pipeline.heads.fit import FitOptions, fit
     from pipeline.heads.tables import print_fit
 
-    options = FitOptions(folder=arguments.folder, truth=arguments.truth, output=arguments.output)
+    options = FitOptions(
+        folder=arguments.folder,
+        truth=arguments.truth,
+        truth_column=arguments.truth_column,
+        disagreement=arguments.disagreement,
+        none_of_these=arguments.none_of_these,
+        output=arguments.output,
+    )
     about = fit(options, console=Console(stderr=True))
     show(
         arguments,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -48,8 +49,9 @@ def find_classes(text: str) -> tuple[ClassName, ...]:
     """The classes that a text may mean.
 
     Args:
-        text: a class id (`283`), a synset (`n02123159`), a name (`tiger cat`, `tiger_cat`) or all
-            names of a class as a list (`tabby, tabby cat`).
+        text: a class id (`283`), a synset (`n02123159`), a name (`tiger cat`, `tiger_cat`), all
+            names of a class as a list (`tabby, tabby cat`) or, as exports write it where classes
+            share a name, a name and the id (`crane (135)`).
 
     Returns:
         None, one or several: `crane` is a bird and a machine. Upper and lower case count where they
@@ -57,7 +59,11 @@ def find_classes(text: str) -> tuple[ClassName, ...]:
     """
     text = text.strip()
     by_key = _classes_by_key()
-    return by_key.get(text) or by_key.get(_folded(text)) or ()
+    found = by_key.get(text) or by_key.get(_folded(text)) or ()
+    if not found and (numbered := _NUMBERED.fullmatch(text)):
+        name, class_id = numbered.groups()
+        return tuple(each for each in find_classes(name) if str(each.class_id) == class_id)
+    return found
 
 
 def ambiguous(text: str, called: Sequence[ClassName]) -> str:
@@ -75,6 +81,8 @@ def _classes_by_key() -> Mapping[str, tuple[ClassName, ...]]:
             found[key][each.class_id] = each
     return {key: tuple(classes.values()) for key, classes in found.items()}
 
+
+_NUMBERED = re.compile(r"(.+) \((\d+)\)")
 
 _FOLDED = "\0"
 """Marks keys without upper case; no name holds it."""

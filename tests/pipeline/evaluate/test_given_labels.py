@@ -93,7 +93,7 @@ def test_folders_can_be_called_like_labels_of_the_map(
 ) -> None:
     by_table = _evaluated(capsys, run, "--truth", truth)
     by_folder = _evaluated(capsys, run, "--truth", "folders")
-    others = {"evaluated": 0, "truth": 0}
+    others = {"evaluated": 0, "truth": 0, "answers": 0}
     assert {**by_folder, **others} == {**by_table, **others}
 
 
@@ -155,7 +155,7 @@ def test_a_person_sees_how_many_have_a_label(
     assert "66.7 % (95 % interval 30.0 to 90.3), 4 of 6" in out
     assert "75.0 % (95 % interval 30.1 to 95.4), 3 of 4" in out
     assert "50.0 % (95 % interval 18.8 to 81.2), 3 of 6" in out
-    assert ["cat", "fish", "1"] in [line.split() for line in out.splitlines()]
+    assert "every mistake was made once" in out.casefold()
     truth = _table(tmp_path, "file,label\nd.jpg,cat\n")
     assert main(["evaluate", str(run), "--truth", str(truth)]) == 0
     assert "0.0 % (95 % interval 0.0 to 79.3), 0 of 1" in capsys.readouterr().out

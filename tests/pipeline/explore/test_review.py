@@ -57,7 +57,7 @@ def test_labels_that_look_like_formulas_are_none_in_the_table(tmp_path: Path) ->
         _row(n, n / 100, n)._replace(label="=1+1", top_labels=["=1+1", "other"]) for n in range(3)
     ]
     for row in _run(tmp_path / "run", rows):
-        assert (row["label"], row["choices"]) == ("'=1+1", "'=1+1|other")
+        assert (row["guess"], row["choices"]) == ("'=1+1", "'=1+1|other")
         assert row["uri"].startswith("/photos/")
 
 
@@ -113,7 +113,7 @@ def test_with_a_label_map_doubt_is_between_its_labels(
     write_run(tmp_path / "run", rows, label_map=own)
     assert main(["review", str(tmp_path / "run"), "--json"]) == 0
     chosen = json.loads(capsys.readouterr().out)
-    assert [(row["uri"][3], row["margin"], row["label"]) for row in chosen] == [
+    assert [(row["uri"][3], row["margin"], row["guess"]) for row in chosen] == [
         ("1", 0.05, None),
         ("3", 0.05, "cat"),
         ("0", 0.88, "cat"),

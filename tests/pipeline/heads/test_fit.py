@@ -102,6 +102,27 @@ def test_too_little_truth_is_refused(
     assert not (run / "head").exists()
 
 
+def test_none_of_these_is_left_out_or_a_label(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = ["ant", "bee", "none of these"]
+    rows = "".join(f"{at:03d}.jpg,{said[at % 3]}\n" for at in range(12))
+    (tmp_path / "t.csv").write_text(f"file,label\n{rows}", "utf-8")
+    words = ("head", "fit", run, "--truth", tmp_path / "t.csv")
+    fitted = head_json(capsys, *words)
+    assert [each["label"] for each in fitted["by_label"]] == ["ant", "bee"]
+    assert (fitted["rows"]["with_truth"], fitted["answers"]["none_of_these"]) == (8, 4)
+    assert main([*map(str, words)]) == 0
+    assert "4 none of these" in capsys.readouterr().out
+    fitted = head_json(capsys, *words, "--none-of-these")
+    assert [each["label"] for each in fitted["by_label"]] == said
+    assert fitted["rows"]["with_truth"] == 12
+    head_json(capsys, "head", "apply", run)
+    assert (
+        main(["evaluate", str(run), "--truth", str(words[-1]), "--labels", "head", "--json"]) == 0
+    )
+
+
 def test_photographs_are_told_apart_by_their_vectors(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
