@@ -19,7 +19,7 @@ def add(commands: Any) -> None:
         description="Says how far the labels of a finished run can be trusted: accuracy with its\n"
         "confidence interval, precision and recall of each class, what is confused with what,\n"
         "whether scores mean what they say, and what a threshold on the score would leave.\n"
-        "Writes DIR/evaluation/evaluation.json and leaves everything else in DIR as it is.",
+        "Writes DIR/__evaluation/evaluation.json and leaves everything else in DIR as it is.",
         epilog="examples:\n"
         "  quantlabel evaluate labels --truth truth.csv\n"
         "  quantlabel evaluate labels --truth folders\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -143,8 +144,9 @@ class _HeadManifest:
 
 
 def _of_head(run: FinishedRun) -> Labels:
-    folder = files.join(run.folder, HEAD_FOLDER)
-    if not files.exists(files.join(folder, SUCCESS)):
+    marker = run.find(f"{HEAD_FOLDER}/{SUCCESS}")
+    folder = posixpath.dirname(marker)
+    if not files.exists(marker):
         raise UserError(
             f"{folder}: no labels of a head are there. Run quantlabel head apply first."
         )

@@ -29,11 +29,12 @@ from pipeline.labels.answers.guesses import GUESS
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms.errors import UsageError
 from transforms.rows.marker import mark_files
+from transforms.rows.names import REVIEW_FOLDER
 from transforms.rows.spreadsheet import harmless
 from transforms.storage import files
 
-FILE = "review/review.csv"
-CONFIG_FILE = "review/label_config.xml"
+FILE = f"{REVIEW_FOLDER}/review.csv"
+CONFIG_FILE = f"{REVIEW_FOLDER}/label_config.xml"
 
 RANDOM_SHARE = 0.1
 """Of the budget: 50 pictures of 500 put an accuracy within 14 points, 19 times of 20."""

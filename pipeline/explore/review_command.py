@@ -18,8 +18,8 @@ def add(commands: Any) -> None:
         help="choose the pictures of a finished run that a person should label next",
         description="Chooses pictures that the network is unsure of and that differ from each\n"
         "other, one for each group of near-identical ones, and a tenth at random for an honest\n"
-        "estimate of the accuracy. Writes DIR/review/review.csv, which Label Studio imports and\n"
-        "`quantlabel label --input` reads, and DIR/review/label_config.xml, the project for it.\n"
+        "estimate of the accuracy. Writes DIR/__review/review.csv, which Label Studio imports and\n"
+        "`quantlabel label --input` reads, and DIR/__review/label_config.xml, the project for it.\n"
         "Needs the extra `analysis`.",
         epilog="example:\n  quantlabel review labels --budget 500",
     )

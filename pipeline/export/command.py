@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
         "export",
         _export,
         help="write a finished run as files that other tools open",
-        description="Writes DIR/export/FORMAT/ and leaves everything else in DIR as it is:\n"
+        description="Writes DIR/__export/FORMAT/ and leaves everything else in DIR as it is:\n"
         + "\n".join(f"  {name:<{width}}  {each.summary}" for name, each in TARGETS.items()),
         epilog="example:\n  quantlabel export labels --to label-studio",
     )

@@ -14,6 +14,7 @@ from transforms.inputs.listing import list_input
 from transforms.inputs.skips import Skipped
 from transforms.rows.kinds import RowKind
 from transforms.rows.reader import ROWS_PER_TABLE, read_failures, read_predictions
+from transforms.rows.shards import Shard
 from transforms.storage import files
 from transforms.storage.addresses import text
 
@@ -59,16 +60,20 @@ def write_ledger(source: Source, folder: str) -> Counts:
 
 
 def _outcomes(run: FinishedRun) -> Iterator[pa.Table]:
-    for path in run.shards(RowKind.PREDICTION):
-        for table in read_predictions(path, columns=_COLUMNS):
-            yield _table(table, "prediction", pa.nulls(table.num_rows, pa.string()), path)
-    for path in run.shards(RowKind.FAILURE):
-        for table in read_failures(path):
-            yield _table(table, "failure", table["reason"], path)
+    for shard in _of(run, RowKind.PREDICTION):
+        for table in read_predictions(files.join(run.folder, shard.name), columns=_COLUMNS):
+            nothing = pa.nulls(table.num_rows, pa.string())
+            yield _table(table, "prediction", nothing, shard.name)
+    for shard in _of(run, RowKind.FAILURE):
+        for table in read_failures(files.join(run.folder, shard.name)):
+            yield _table(table, "failure", table["reason"], shard.name)
 
 
-def _table(table: pa.Table, outcome: str, reason: pa.Array, path: str) -> pa.Table:
-    name = path.rpartition("/")[2]
+def _of(run: FinishedRun, kind: RowKind) -> list[Shard]:
+    return [shard for shard in run.files if shard.kind is kind]
+
+
+def _table(table: pa.Table, outcome: str, reason: pa.Array, name: str) -> pa.Table:
     return pa.table(
         {
             **{column: table[column] for column in _COLUMNS},

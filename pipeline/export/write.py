@@ -1,4 +1,4 @@
-"""`quantlabel export`: a finished run to `export/FORMAT/` inside its folder."""
+"""`quantlabel export`: a finished run to `__export/FORMAT/` inside its folder."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
         console: where a sign of life goes, or None for none.
 
     Returns:
-        What `export/FORMAT.json` says: it is written last, and in a bucket an export without it is
-        not whole.
+        What `__export/FORMAT.json` says: it is written last, and in a bucket an export without it
+        is not whole.
 
     Raises:
         UserError: no run has finished there, its rows cannot be read, or the format cannot be

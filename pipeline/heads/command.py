@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
         help="learn `none of these` as a label of its own; else such pictures are left out",
     )
     fit.add_argument(
-        "--output", metavar="FILE", help="where the head goes (default: DIR/head/head.npz)"
+        "--output", metavar="FILE", help="where the head goes (default: DIR/__head/head.npz)"
     )
     apply = add_command(
         actions,
@@ -45,7 +45,7 @@ def add(commands: Any) -> None:
         _apply,
         help="label all rows of a finished run with a head",
         takes_beam_flags=True,
-        description="Writes DIR/head/predictions-*.parquet: uri, label, score and the best five.\n"
+        description="Writes DIR/__head/predictions-*.parquet: uri, label, score, the best five.\n"
         "Reads the stored feature vectors and no picture. Flags that are not listed here go to\n"
         "Apache Beam, --name=value each.",
         epilog="examples:\n"
@@ -53,7 +53,7 @@ def add(commands: Any) -> None:
         "  quantlabel head apply labels --direct_num_workers=2 \\\n"
         "      --direct_running_mode=multi_processing",
     )
-    apply.add_argument("--head", metavar="FILE", help="default: DIR/head/head.npz")
+    apply.add_argument("--head", metavar="FILE", help="default: DIR/__head/head.npz")
     apply.add_argument(
         "--runner",
         metavar="NAME",

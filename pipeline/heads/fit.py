@@ -45,7 +45,7 @@ class FitOptions(TruthOptions):
 
     Attributes:
         folder: of a finished run.
-        output: where the head goes; None for `head/head.npz` in the folder of the run.
+        output: where the head goes; None for `__head/head.npz` in the folder of the run.
         none_of_these: whether that answer is a label too; else such pictures are left out.
 
     Raises:

@@ -37,7 +37,7 @@ class EvaluationPart:
 
 def evaluation_part(run: FinishedRun) -> EvaluationPart | None:
     """The section, or None if this very run has not been evaluated."""
-    path = files.join(run.folder, EVALUATION_FILE)
+    path = run.find(EVALUATION_FILE)
     if not files.exists(path):
         return None
     result = orjson.loads(files.read_bytes(path))

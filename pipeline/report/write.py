@@ -1,4 +1,4 @@
-"""`quantlabel report`: a finished run to `report/index.html` inside its folder."""
+"""`quantlabel report`: a finished run to `__report/index.html` inside its folder."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ from pipeline.report.survey import COLUMNS, survey
 from pipeline.report.thumbnails import Thumbnail, thumbnails
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms.rows.marker import mark_files
+from transforms.rows.names import REPORT_FILE
 from transforms.storage import files
-
-FILE = "report/index.html"
 
 _Item = TypeVar("_Item")
 
@@ -75,9 +74,9 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
         evaluation=evaluation_part(run),
     )
     page = render(content).encode()
-    path = files.join(run.folder, FILE)
+    path = files.join(run.folder, REPORT_FILE)
     files.write_bytes(path, page)
-    mark_files(run.folder, FILE, command="report")
+    mark_files(run.folder, REPORT_FILE, command="report")
     return Report(path, len(page), len(small), sum(not each.jpeg for each in small))
 
 

@@ -43,7 +43,7 @@ def test_the_example_gives_the_rows_of_the_command(
     assert len(theirs) == 10
     assert theirs == ours
     (failure,) = _rows(output, "failures.parquet-*")
-    local = json.loads(next((tmp_path / "local").glob("failures-*")).read_text("utf-8"))
+    local = json.loads(next((tmp_path / "local").glob("__failures/failures-*")).read_text("utf-8"))
     assert failure == local
 
 

@@ -130,7 +130,8 @@ class Votes:
         people, rounds = (np.frombuffer(each, np.int32) for each in (self._people, self._rounds))
         counts = Counter(zip(people[order].tolist(), rounds[order].tolist(), strict=True))
         names, round_names = list(self._names), list(self._round_names)
-        for (person, round), count in counts.most_common(_SHOWN):
+        most_first = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        for (person, round), count in most_first[:_SHOWN]:
             yield {"annotator": names[person], "round": round_names[round], "answers": count}
 
 

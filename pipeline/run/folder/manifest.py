@@ -19,7 +19,7 @@ from transforms.network.scoring import Scoring
 from transforms.records import NetworkKind
 from transforms.resume.row_values import Made
 from transforms.rows.kinds import ANY_KIND
-from transforms.rows.names import MANIFEST
+from transforms.rows.names import FAILURES_FOLDER, MANIFEST
 from transforms.rows.shards import Shard
 from transforms.storage import files
 
@@ -31,7 +31,7 @@ _CURE = "Put back the file that was there, or label again with --overwrite."
 
 _T = TypeVar("_T")
 
-_SHARD = re.compile(rf"({ANY_KIND})-[^/]+")
+_SHARD = re.compile(rf"({FAILURES_FOLDER}/)?({ANY_KIND})-[^/]+")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ def _row(number: int, margin: float, direction: int) -> Prediction:
 def _run(folder: Path, rows: list[Prediction]) -> list[dict[str, str]]:
     write_run(folder, rows)
     assert main(["review", str(folder), "--budget", "20", "--json"]) == 0
-    with (folder / "review/review.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / "__review/review.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -84,10 +84,10 @@ def test_clusters_of_the_doubtful_are_all_represented(tmp_path: Path) -> None:
 
 def test_label_and_label_studio_take_the_manifest(tmp_path: Path) -> None:
     rows = _run(tmp_path / "run", [_row(n, n / 100, n) for n in range(100)])
-    listed = list(list_input(str(tmp_path / "run/review/review.csv")))
+    listed = list(list_input(str(tmp_path / "run/__review/review.csv")))
     assert [ref.uri for ref in listed] == [row["uri"] for row in rows]  # type: ignore[union-attr]
     assert rows[0]["image"] == "/data/local-files/?d=photos/" + rows[0]["uri"][8:11] + "%20a.jpg"
-    config = ElementTree.parse(tmp_path / "run/review/label_config.xml").getroot()
+    config = ElementTree.parse(tmp_path / "run/__review/label_config.xml").getroot()
     image, choices = config
     assert (image.tag, image.get("value")) == ("Image", "$image")
     values = {choice.get("value") for choice in choices}
@@ -120,7 +120,7 @@ def test_with_a_label_map_doubt_is_between_its_labels(
         ("2", 0.9, None),
     ]
     assert [row["score"] for row in chosen] == [0.4, 0.5, 0.89, 0.01]
-    config = ElementTree.parse(tmp_path / "run/review/label_config.xml").getroot()
+    config = ElementTree.parse(tmp_path / "run/__review/label_config.xml").getroot()
     assert [choice.get("value") for choice in config[1]] == ["cat", "dog", "none of these"]
 
 

@@ -15,7 +15,7 @@ from tests.helpers.finished_runs import plausible, write_run
 def test_an_image_folder_holds_links_that_datasets_reads(run: Path) -> None:
     ledger = exported(run, "imagefolder")
     assert (ledger["rows"], ledger["left_out"]) == (3, 2)
-    folder = run / "export/imagefolder"
+    folder = run / "__export/imagefolder"
     links = sorted(folder.glob("*/*"))
     assert [str(link.relative_to(folder)) for link in links] == [
         "crane (135)/000000001-a b#c é.jpg",

@@ -58,7 +58,7 @@ def test_scores_are_those_of_scikit_learn(
     names = [row.uri.split("/")[2] for row in rows]
     regression = LogisticRegression(C=0.1, max_iter=2000, tol=1e-8)
     expected = regression.fit(vectors.astype(float), names).predict_proba(vectors)
-    head = read_head(str(tmp_path / "labels/head/head.npz"))
+    head = read_head(str(tmp_path / "labels/__head/head.npz"))
     assert head.labels == NAMES[:kinds]
     np.testing.assert_allclose(head.scores(vectors), expected, atol=5e-4)
 
@@ -99,7 +99,7 @@ def test_too_little_truth_is_refused(
     message = capsys.readouterr().err
     assert expected in message
     assert message.count("\n") == 1
-    assert not (run / "head").exists()
+    assert not (run / "__head").exists()
 
 
 def test_none_of_these_is_left_out_or_a_label(

@@ -51,13 +51,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "pattern",
     [
         "**/predictions-00000-of-00001.parquet",
-        "head/predictions-*.parquet",
-        "review/review.csv",
-        "duplicates/groups.parquet",
-        "export/csv/predictions.csv",
-        "export/huggingface/data/*.parquet",
-        "export/coco-classification/annotations.json",
-        "export/label-studio/tasks-*.json",
+        "__head/predictions-*.parquet",
+        "__review/review.csv",
+        "__duplicates/groups.parquet",
+        "__export/csv/predictions.csv",
+        "__export/huggingface/data/*.parquet",
+        "__export/coco-classification/annotations.json",
+        "__export/label-studio/tasks-*.json",
     ],
 )
 def test_what_we_wrote_is_refused_under_another_name(
@@ -77,7 +77,7 @@ def test_what_we_wrote_is_refused_under_another_name(
 def test_labels_of_fiftyone_with_a_confidence_are_refused(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copytree(run / "export/fiftyone", tmp_path / "fo")
+    shutil.copytree(run / "__export/fiftyone", tmp_path / "fo")
     assert main(["evaluate", str(run), "--truth", str(tmp_path / "fo/labels.json")]) == 1
     assert "this label has a confidence, so a model gave it" in capsys.readouterr().err
 
@@ -101,7 +101,7 @@ def test_a_column_of_people_beside_our_own_is_read(
 
 
 def test_review_calls_the_guess_so(run: Path) -> None:
-    columns = pandas.read_csv(run / "review/review.csv").columns
+    columns = pandas.read_csv(run / "__review/review.csv").columns
     assert "guess" in columns
     assert "label" not in columns
 

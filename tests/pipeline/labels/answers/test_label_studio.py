@@ -23,7 +23,7 @@ def export(tmp_path: Path) -> Path:
     ids = [283, 135, 518, 10, 11]
     write_run(tmp_path / "labels", [row(f"/p/{at}.jpg", at, ids, 0.5 + at / 10) for at in range(5)])
     exported(tmp_path / "labels", "label-studio")
-    return tmp_path / "labels/export/label-studio"
+    return tmp_path / "labels/__export/label-studio"
 
 
 @pytest.mark.parametrize("form", ["JSON", "JSON_MIN", "CSV"])

@@ -151,7 +151,7 @@ def test_a_head_is_applied_there_as_here(
     assert done.returncode == 0, done.stderr
     assert "ant (4), bee (4), cat (4)" in done.stdout
     assert main(["head", "apply", str(tmp_path / "labels")]) == 0
-    remote = _fetch(bucket, "labels/head/", tmp_path / "remote")
+    remote = _fetch(bucket, "labels/__head/", tmp_path / "remote")
     assert len(_rows(remote)) == 12
     assert _rows(remote) == _rows(tmp_path / "labels/head")
     capsys.readouterr()
