@@ -38,6 +38,7 @@ class SearchOptions:
         folder: of a finished run.
         like: path or uri of a picture; it need not be in the run.
         k: results, 1 or more.
+        model: where the model is now, if not where the run had it from.
 
     Raises:
         UsageError: a value that cannot work.
@@ -46,12 +47,14 @@ class SearchOptions:
     folder: str
     like: str
     k: int = 20
+    model: str | None = None
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
         require_run(self.folder)
         require(self.like != "", "--like", "a picture", self.like)
         require(self.k >= 1, "-k", "a number of results from 1 on", self.k)
+        require(self.model != "", "--model", "a model", self.model)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,11 @@ def add(commands: Any) -> None:
         "--like", required=True, metavar="PICTURE", help="a picture, of the run or any other"
     )
     parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="where the model is now (default: where the run found it)",
+    )
+    parser.add_argument(
         "-k", type=int, default=SearchOptions.k, metavar="K", help="results (default: %(default)s)"
     )
 
@@ -34,7 +39,9 @@ def _search(arguments: argparse.Namespace) -> None:
     from pipeline.console.terminal import only_ours
     from pipeline.explore.search import print_found, search
 
-    options = SearchOptions(folder=arguments.folder, like=arguments.like, k=arguments.k)
+    options = SearchOptions(
+        folder=arguments.folder, like=arguments.like, k=arguments.k, model=arguments.model
+    )
     with only_ours(verbose=arguments.verbose):
         found = search(options)
     show(arguments, found, in_words=lambda console: print_found(found, console=console))

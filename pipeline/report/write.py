@@ -91,7 +91,12 @@ def _rows(run: FinishedRun) -> Iterator[pa.Table]:
 def _thumbnails(run: FinishedRun, selection: Selection) -> Iterator[Thumbnail]:
     """With the limits that the run itself had."""
     limits = run.manifest.options
-    return thumbnails(selection.rows, max_bytes=limits.max_bytes, max_pixels=limits.max_pixels)
+    return thumbnails(
+        selection.rows,
+        max_bytes=limits.max_bytes,
+        max_pixels=limits.max_pixels,
+        image_key=limits.image_key,
+    )
 
 
 def _tracked(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from typing import TYPE_CHECKING, Literal, get_args
 
 from pipeline.console.checks import require
@@ -203,10 +204,16 @@ class LabelOptions(RunnerOptions):
         return dataclasses.replace(
             self,
             inputs=tuple(text(shown(absolute(source))) for source in self.inputs),
-            model=text(shown(self.model)),
+            model=text(shown(_absolute_model(self.model))),
             label_map=self.label_map and text(self.label_map),
             beam_args=tuple(map(text, without_secrets(self.beam_args))),
         )
+
+
+def _absolute_model(model: str) -> str:
+    """A file or folder of this machine as it reads from any other; names stay as they are."""
+    path = os.path.expanduser(model)
+    return os.path.abspath(path) if "://" not in model and os.path.exists(path) else model
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
