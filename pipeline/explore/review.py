@@ -24,7 +24,8 @@ from rich.table import Table
 from pipeline.explore.near_duplicates import COLUMNS, find_groups
 from pipeline.explore.options import ReviewOptions
 from pipeline.explore.vectors import Vectors, unit_vectors
-from pipeline.export.label_studio_config import NONE_OF_THESE, image_address, labelling_config
+from pipeline.export.label_studio_config import image_address, labelling_config
+from pipeline.labels.answers.answer import NONE_OF_THESE
 from pipeline.labels.answers.guesses import GUESS
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms.errors import UsageError

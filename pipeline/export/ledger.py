@@ -50,13 +50,14 @@ def write_ledger(source: Source, folder: str) -> Counts:
         files.create(files.join(folder, FILE)) as file,
         pq.ParquetWriter(file, schema, compression="zstd") as writer,
     ):
-        for table in _outcomes(run):
+        for table in source.selection.of(_outcomes(run)):
             writer.write_table(table)
             rows += table.num_rows
-        for table in _skipped(run):
+        for table in () if source.selection.is_some else _skipped(run):
             writer.write_table(table)
             skipped += table.num_rows
-    return Counts(rows + skipped, left_out=max(0, run.manifest.skipped - skipped))
+    left_out = 0 if source.selection.is_some else max(0, run.manifest.skipped - skipped)
+    return Counts(rows + skipped, left_out=left_out)
 
 
 def _outcomes(run: FinishedRun) -> Iterator[pa.Table]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -12,11 +13,14 @@ import orjson
 from rich.console import Console
 
 from pipeline.console.checks import require, require_run
-from pipeline.export.source import open_source
+from pipeline.export.copies import copy_members
+from pipeline.export.source import Counts, Selection, Source, open_source
 from pipeline.export.targets import TARGETS
+from pipeline.labels.pictures import Listed
 from pipeline.run.folder.finished import open_run
 from pipeline.run.folder.ledger import now
 from transforms._version import VERSION
+from transforms.errors import UserError
 from transforms.rows.marker import mark
 from transforms.rows.names import EXPORT_FOLDER, UNFINISHED
 from transforms.storage import files
@@ -29,6 +33,8 @@ class ExportOptions:
     Attributes:
         folder: of a finished run, local or remote.
         to: one of `TARGETS`.
+        uris: a table with `uri` or `file` of the pictures that are wanted; None for all.
+        copy_pictures: whether members of archives are written out as files.
 
     Raises:
         UsageError: a value that cannot work.
@@ -36,11 +42,14 @@ class ExportOptions:
 
     folder: str
     to: str
+    uris: str | None = None
+    copy_pictures: bool = False
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
         require_run(self.folder)
         require(self.to in TARGETS, "--to", f"one of {', '.join(TARGETS)}", self.to)
+        require(self.uris != "", "--uris", "a table of pictures", self.uris)
 
 
 def export(options: ExportOptions, *, console: Console | None = None) -> dict[str, Any]:
@@ -59,17 +68,43 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
             written there.
     """
     run = open_run(options.folder)
-    source = open_source(run)
+    selection = Selection(Listed(options.uris) if options.uris else None)
+    source = dataclasses.replace(open_source(run), selection=selection)
     place = files.join(run.folder, EXPORT_FOLDER)
-    folder = files.join(place, options.to)
+    with _sign_of_life(options, console):
+        return write(source, options.to, place=place, copy_pictures=options.copy_pictures)
+
+
+def write(source: Source, to: str, *, place: str, copy_pictures: bool = False) -> dict[str, Any]:
+    """Writes what a source has to `place/TO`, in place of what is there.
+
+    Args:
+        source: of the rows.
+        to: one of `TARGETS`.
+        place: a folder in that of the run.
+        copy_pictures: as in `ExportOptions`.
+
+    Returns:
+        See `export`.
+
+    Raises:
+        UserError: see `export`; or none of the pictures can be exported.
+    """
+    run = source.run
+    folder = files.join(place, to)
     ledger = f"{folder}.json"
-    prefix = f"{UNFINISHED}{options.to}-"
+    prefix = f"{UNFINISHED}{to}-"
     for name in files.folders(place, prefix=prefix):  # of one that was killed
         files.delete_tree(files.join(place, name))
     staging = files.join(place, f"{prefix}{uuid.uuid4().hex[:12]}")
     try:
-        with _sign_of_life(options, console):
-            counts = TARGETS[options.to].load()(source, staging)
+        if copy_pictures:
+            tables = source.predictions(columns=["uri", "format"])
+            copies = copy_members(run, tables, staging=staging, final=_absolute(folder))
+            source = dataclasses.replace(source, copies=copies)
+        counts = TARGETS[to].load()(source, staging)
+        if not counts.rows:
+            raise UserError(f"{run.folder}: nothing to export to {to}. {_why(counts, to)}")
         mark(staging, command="export", entries=files.names(staging))
         if not files.is_local(place):  # where its files appear one by one
             files.delete([ledger])
@@ -79,7 +114,7 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
             files.delete_tree(staging)
         raise
     summary = {
-        "format": options.to,
+        "format": to,
         "folder": folder,
         **dataclasses.asdict(counts),
         "version": VERSION,
@@ -89,6 +124,18 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
     mark(place, command="export", entries=[*TARGETS, *(f"{name}.json" for name in TARGETS)])
     files.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
     return summary
+
+
+def _absolute(folder: str) -> str:
+    return os.path.abspath(folder) if files.is_local(folder) else folder
+
+
+def _why(counts: Counts, to: str) -> str:
+    reasons = [
+        f"{counts.gone:,} {TARGETS[to].gone}" if counts.gone else "",
+        f"{counts.left_out:,} are left out: {TARGETS[to].left_out}" if counts.left_out else "",
+    ]
+    return "; ".join(filter(None, reasons)) or "The run has none of the pictures that are wanted."
 
 
 def _sign_of_life(
@@ -106,4 +153,6 @@ def print_export(summary: Mapping[str, Any], *, console: Console) -> None:
         console.print(
             f"{summary['left_out']:,} left out: {TARGETS[summary['format']].left_out}", markup=False
         )
+    if summary["gone"]:
+        console.print(f"{summary['gone']:,} {TARGETS[summary['format']].gone}", markup=False)
     console.print(summary["folder"], markup=False, soft_wrap=True)

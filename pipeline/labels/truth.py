@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-import os
 import posixpath
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -19,12 +18,10 @@ from pipeline.labels.answers.guesses import LABELS
 from pipeline.labels.answers.read import read_answers
 from pipeline.labels.answers.votes import SKIPPED, UNKNOWN, Votes
 from pipeline.labels.options import TruthOptions
+from pipeline.labels.pictures import End, folder_of, named
 from pipeline.labels.vocabularies import Vocabulary
 from transforms.errors import UsageError, UserError
 from transforms.hashes import hashes_of
-from transforms.inputs.archives.kinds import archive_of
-from transforms.storage import files
-from transforms.storage.addresses import is_utf8, text
 
 FOLDERS = "folders"
 """What `--truth` is told so that the folders' names count."""
@@ -115,29 +112,12 @@ class FolderTruth:
 # --- from files
 
 
-_WHOLE = 1_000_000
-"""Parts of a path: more than any has."""
-
-
-class _End(NamedTuple):
-    """The end of an address: so many parts of it, or of the member's path in an archive."""
-
-    parts: int
-    of_member: bool
-
-    def of(self, uri: str) -> str:
-        """What an entry that fits is called."""
-        if self.of_member and (archive := archive_of(uri)):
-            uri = uri[len(archive) + 1 :]
-        return "/".join(uri.split("/")[-self.parts :])
-
-
 class _Entry(NamedTuple):
     """An answer: `name` is the `end` of the address of its picture."""
 
     answer: Answer
     name: str
-    end: _End
+    end: End
 
 
 class FileTruth:
@@ -159,7 +139,7 @@ class FileTruth:
 
     def __init__(self, options: TruthOptions, vocabulary: Vocabulary) -> None:
         self._options = options
-        self._ends: set[_End] = set()
+        self._ends: set[End] = set()
         votes = Votes()
         for answer, name, end in self._entries():
             self._ends.add(end)
@@ -179,11 +159,9 @@ class FileTruth:
     def _entries(self) -> Iterator[_Entry]:
         for path in self._options.truths:
             one = dataclasses.replace(self._options, truth=path)
-            folder = posixpath.dirname(path)
-            if files.is_local(path):
-                folder = os.path.abspath(folder)
+            folder = folder_of(path)
             for answer in read_truths(one):
-                yield _entry(answer, folder=folder)
+                yield _Entry(answer, *named(answer.picture, folder=folder))
 
     def _entry_at(self, number: int) -> _Entry:
         return next(itertools.islice(self._entries(), number, None))
@@ -227,26 +205,3 @@ def _row(answer: Answer) -> tables.Row:
     """What the answer says, for a vocabulary; other columns only for messages."""
     others = dict.fromkeys((name for name in answer.columns if name not in LABELS), "")
     return tables.Row(answer.where, {**others, **answer.picture, **(answer.said or {})})
-
-
-def _entry(answer: Answer, *, folder: str) -> _Entry:
-    picture = answer.picture
-    if "uri" in picture:
-        uri = _key(picture["uri"])
-        whole = uri if "://" in uri else _absolute(uri, folder=folder)
-        return _Entry(answer, whole, _End(_WHOLE, of_member=False))
-    name = posixpath.normpath(_key(picture["file"]))
-    if name.startswith("/"):
-        return _Entry(answer, name, _End(_WHOLE, of_member=False))
-    return _Entry(answer, name, _End(name.count("/") + 1, of_member=archive_of(name) is None))
-
-
-def _key(name: str) -> str:
-    """As rows spell it: a name of valid Unicode is one already."""
-    return name if is_utf8(name) else text(name)
-
-
-def _absolute(uri: str, *, folder: str) -> str:
-    if files.is_local(folder):
-        return posixpath.normpath(posixpath.join(folder, uri))
-    return files.join(folder, uri)

@@ -18,7 +18,7 @@ from tests.helpers.finished_runs import plausible, write_run
 from tests.helpers.pictures import make_pictures
 from tests.helpers.root import ROOT
 
-SHARED = {"command", "label_studio_config", "source", "targets", "write"}
+SHARED = {"command", "copies", "label_studio_config", "source", "targets", "write"}
 """Modules of the room that write no format of their own."""
 
 every_target = pytest.mark.parametrize("to", TARGETS)
