@@ -23,6 +23,7 @@ from pipeline.export.source import Counts, Source
 from pipeline.labels.answers.answer import NONE_OF_THESE
 from pipeline.labels.answers.rows import CHOICE
 from transforms.storage import files as storage
+from transforms.storage.addresses import is_utf8, name_of
 
 TASKS_PER_FILE = 10_000
 """Imports of some ten thousand tasks at a time fail."""
@@ -38,7 +39,8 @@ def write_label_studio(source: Source, folder: str) -> Counts:
     """Writes `tasks-*.json`, lowest score first or as selected, and `config.xml`.
 
     Local files are named as Label Studio serves them, wherever that is; pictures inside archives
-    that are not copied are left out. A run with a label map is exported with the labels of the map.
+    that are not copied are left out, and so are those whose name is not UTF-8. A run with a label
+    map is exported with the labels of the map.
     """
     ranks, gone = _ranks(source)
     exported = int((ranks >= 0).sum())
@@ -60,7 +62,7 @@ def _ranks(source: Source) -> tuple[npt.NDArray[np.int64], int]:
         uris = table["uri"].to_pylist()
         gone += sum(map(source.is_gone, uris))
         scores.append(table[score].to_numpy())
-        members.append(np.array([source.picture(uri) is None for uri in uris], bool))
+        members.append(np.array([not _is_shown(source.picture(uri)) for uri in uris], bool))
     left_out = np.concatenate(members)
     keys = np.concatenate(scores)
     order = np.arange(len(keys))
@@ -70,6 +72,11 @@ def _ranks(source: Source) -> tuple[npt.NDArray[np.int64], int]:
     ranks = np.full(len(left_out), -1, np.int64)
     ranks[order] = np.arange(len(order))
     return ranks, gone
+
+
+def _is_shown(picture: str | None) -> bool:
+    """Whether its server finds a picture: the file service (1.23) knows names in UTF-8 only."""
+    return picture is not None and is_utf8(name_of(picture))
 
 
 def _ordered(source: Source, ranks: npt.NDArray[np.int64]) -> Iterator[pa.Table]:

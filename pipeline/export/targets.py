@@ -46,7 +46,7 @@ TARGETS: Mapping[str, ExportTarget] = {
     "label-studio": ExportTarget(
         "tasks with predictions, doubtful ones first, and their config",
         "label_studio.write_label_studio",
-        _INSIDE_ARCHIVES,
+        f"{_INSIDE_ARCHIVES}, or their names are not UTF-8",
     ),
     "fiftyone": ExportTarget(
         "FiftyOneImageClassificationDataset; pictures stay in place",

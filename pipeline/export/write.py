@@ -72,7 +72,9 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
     source = dataclasses.replace(open_source(run), selection=selection)
     place = files.join(run.folder, EXPORT_FOLDER)
     with _sign_of_life(options, console):
-        return write(source, options.to, place=place, copy_pictures=options.copy_pictures)
+        summary = write(source, options.to, place=place, copy_pictures=options.copy_pictures)
+    del summary["copies"]
+    return summary
 
 
 def write(source: Source, to: str, *, place: str, copy_pictures: bool = False) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def write(source: Source, to: str, *, place: str, copy_pictures: bool = False) -
         copy_pictures: as in `ExportOptions`.
 
     Returns:
-        See `export`.
+        See `export`; and `copies`, as in `Source`.
 
     Raises:
         UserError: see `export`; or none of the pictures can be exported.
@@ -123,7 +125,7 @@ def write(source: Source, to: str, *, place: str, copy_pictures: bool = False) -
     }
     mark(place, command="export", entries=[*TARGETS, *(f"{name}.json" for name in TARGETS)])
     files.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
-    return summary
+    return {**summary, "copies": source.copies}
 
 
 def _absolute(folder: str) -> str:

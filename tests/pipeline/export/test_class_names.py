@@ -91,7 +91,7 @@ READERS: dict[str, tuple[Callable[[Path, Path], list[str]], list[str], int]] = {
     "imagefolder": (_of_image_folder, [*LABELS, "test"], 1),
     "huggingface": (_of_hugging_face, ALL, 1),
     "coco-classification": (_of_coco, ALL, 0),
-    "label-studio": (_of_label_studio, [*LABELS, "test", "test"], 1),
+    "label-studio": (_of_label_studio, [*LABELS, "test"], 1),
     "fiftyone": (_of_fiftyone, [*LABELS, "test"], 1),
     "csv": (_of_csv, ALL, 0),
 }
