@@ -48,8 +48,8 @@ def test_groups_are_written_with_the_best_picture_first(
     before = sorted(path.name for path in run.iterdir())
     assert main(["duplicates", str(run), "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)
-    counts = ("pictures", "groups", "in_groups", "identical", "could_go", "threshold")
-    assert [summary[name] for name in counts] == [6, 2, 4, 2, 2, 0.95]
+    counts = ("pictures", "groups", "in_groups", "identical", "could_go", "look_alike", "threshold")
+    assert [summary[name] for name in counts] == [6, 2, 4, 2, 1, 1, 0.95]
     assert parquet_content(str(run / "__duplicates/groups.parquet"), image_key=None) == "results"
     table = pq.read_table(run / "__duplicates/groups.parquet").to_pylist()
     assert [row["uri"] for row in table] == _names([2, 4, 5, 3])
@@ -58,6 +58,25 @@ def test_groups_are_written_with_the_best_picture_first(
     assert [row["identical"] for row in table] == [False, False, True, True]
     assert json.loads((run / "__duplicates/summary.json").read_text("utf-8")) == summary
     assert sorted(path.name for path in run.iterdir()) == sorted([*before, "__duplicates"])
+
+
+def test_pages_with_little_in_them_are_not_told_to_go(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = {"width": 2480, "height": 3508, "size": 100_000}
+    rows = [_row(at, [1, 0.001 * at], **page) for at in range(12)]
+    white = [_row(12 + at, [1, 0.1], **page, sha256="a" * 64) for at in range(2)]
+    photos = [_row(14 + at, [1, 0.2], width=900, height=600, size=90_000) for at in range(2)]
+    write_run(tmp_path / "run", [*rows, *white, *photos])
+    assert main(["duplicates", str(tmp_path / "run"), "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    counts = ("groups", "could_go", "look_alike", "compared_by_bytes")
+    assert [summary[name] for name in counts] == [2, 1, 1, 14]
+    assert main(["duplicates", str(tmp_path / "run")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "could go 1, of which the same bytes stay" in said
+    assert "look first 1 more only look alike" in said
+    assert "kept apart 14 with little in them, such as blank pages" in said
 
 
 def test_the_report_shows_the_groups_of_this_very_run(tmp_path: Path) -> None:
