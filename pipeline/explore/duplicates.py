@@ -26,8 +26,9 @@ from transforms.storage import files
 _SHOWN = 10
 
 _BYTES_A_PIXEL = 0.02
-"""Below this a picture has little in it. The 200 photographs of docs/commands/duplicates.md have 0.087
-and more, as JPEG of quality 20 still 0.024; a white page of A4 has 0.012 as JPEG, 0.002 as PNG."""
+"""Below this a picture has little in it. The 200 photographs of docs/commands/duplicates.md have
+0.087 and more, as JPEG of quality 20 still 0.024; a white A4 page has 0.012 as JPEG, 0.002 as PNG.
+"""
 
 _DESCRIBED = ("uri", "sha256", "width", "height", "size", "label")
 
