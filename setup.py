@@ -99,7 +99,7 @@ EXTRAS = {
     # logistic regression and its cross-validation.
     "analysis": ["faiss-cpu>=1.10,<2", "scikit-learn>=1.5,<2", "scipy>=1.13,<2"],
     # What Beam YAML needs to start, without the JavaScript and old pandas of Beam's own extra.
-    "yaml": ["docstring-parser>=0.15,<1", "jsonschema>=4,<5"],
+    "yaml": ["pandas>=2.2.3,<4", "docstring-parser>=0.15,<1", "jsonschema>=4,<5"],
     # The float module only; a labelling run never imports it. It has no wheel for Python 3.14.
     "tensorflow": ['tensorflow>=2.21,<2.22; python_version < "3.14"'],
     # What `make bench` measures against, and the photographs it takes if it is given none.

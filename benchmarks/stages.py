@@ -18,11 +18,11 @@ from typing import TypeVar
 import numpy as np
 
 from pipeline.models.tflite import two_head
-from transforms.images.loader import read_bytes
 from transforms.images.pixels import Scratch
 from transforms.images.preprocess import load
 from transforms.images.settings import MAX_BYTES
 from transforms.inputs import listing
+from transforms.inputs.picture_files import read_bytes
 from transforms.network.litert import LiteRtModelHandler
 from transforms.network.ranking import BATCH_SIZE
 from transforms.records import Image, ImageRef, Prediction

@@ -11,7 +11,8 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
-from pipeline.console.parser import Parser
+from pipeline.console.next_step import print_next
+from pipeline.console.parser import Parser, did_you_mean
 from pipeline.console.signals import as_interrupts
 from pipeline.evaluate import command as evaluate
 from pipeline.explore import duplicates_command, review_command, search_command
@@ -27,6 +28,7 @@ from transforms.errors import UsageError, UserError, one_line
 from transforms.kernel import installed
 from transforms.storage.addresses import text
 
+# In the order in which `--help` shows them.
 _COMMANDS = (
     label_command,
     plan_command,
@@ -41,7 +43,6 @@ _COMMANDS = (
     labels,
     model,
 )
-"""In the order in which `--help` shows them."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _run(argv, received)
             finally:
                 sys.stdout.flush()  # here, where an error can still be told
+    # Before the OSErrors, of which it is one.
     except BrokenPipeError:  # as with `| head`
         _say_no_more()
         return 128 + signal.SIGPIPE
@@ -76,13 +78,15 @@ def _run(argv: Sequence[str] | None, received: Sequence[int]) -> int:
         print(f"quantlabel: {error}", file=sys.stderr)
         return error.exit_status
     arguments.beam_args = tuple(others)
+    # Who calls `main` with words of its own has a process that goes on afterwards.
     arguments.owns_process = argv is None
     _set_verbosity(arguments.verbose)
     command: Callable[[argparse.Namespace], None] = arguments.command
     try:
         if others and not arguments.takes_beam_flags:
-            raise UsageError(f"{others[0]}: not known to this command; see --help")
+            raise UsageError(_unknown(others[0], arguments))
         command(arguments)
+        print_next(arguments.name, arguments)
     except UserError as error:
         _trace(arguments)
         print(f"quantlabel: {error}", file=sys.stderr)
@@ -98,6 +102,14 @@ def _run(argv: Sequence[str] | None, received: Sequence[int]) -> int:
         print(f"quantlabel: interrupted; {said}", file=sys.stderr)
         return 128 + (received[0] if received else signal.SIGINT)
     return 0
+
+
+def _unknown(word: str, arguments: argparse.Namespace) -> str:
+    see = f"see quantlabel {arguments.name} --help"
+    if not word.startswith("-"):
+        return f"{text(word)}: one word too many; {see}"
+    flag = word.partition("=")[0]
+    return f"{text(flag)}: no flag of this command{did_you_mean(flag, arguments.flags)}; {see}"
 
 
 def _trace(arguments: argparse.Namespace) -> None:
@@ -126,7 +138,9 @@ def _set_verbosity(verbose: bool) -> None:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr)
         return
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)
+    # Python's own warnings, of whatever package, are for whoever asks for --verbose.
     warnings.simplefilter("ignore")
+    # gRPC writes to the terminal by itself, from C.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 

@@ -18,16 +18,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 READ_IN = "2.77"
 
 _FILE_SYSTEMS = ("apache_beam.io.gcp.gcsfilesystem", "apache_beam.io.aws.s3filesystem")
 
+# What `import apache_beam` takes along where it is installed, and does without where it is not:
+# clients of BigQuery, Pub/Sub, MongoDB, Cloud Storage and S3, and pandas.
 _CLOUD_SERVICES = ("apache_beam.io.gcp.bigquery", "pymongo", "pandas", *_FILE_SYSTEMS)
-"""What `import apache_beam` takes along where it is installed, and does without where it is not:
-clients of BigQuery, Pub/Sub, MongoDB, Cloud Storage and S3, and pandas."""
 
 
 @contextlib.contextmanager
@@ -42,6 +42,7 @@ def without_cloud_services() -> Iterator[None]:
         yield
         return
     hiding = _Hiding()
+    # The first one, or another finder would find them.
     sys.meta_path.insert(0, hiding)
     try:
         yield
@@ -121,6 +122,49 @@ def flags(parser: argparse.ArgumentParser) -> list[str]:
     return [flag for action in parser._actions for flag in action.option_strings]
 
 
+def flags_of(groups: Iterable[Any]) -> argparse.ArgumentParser:
+    """A parser of the flags of some groups of Beam's options, which tells those that were given.
+
+    What was not given is absent from what it parses.
+
+    Args:
+        groups: subclasses of PipelineOptions.
+    """
+    require_version("PipelineOptions._add_argparse_args")
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for group in groups:
+        group._add_argparse_args(parser)
+    for action in parser._actions:
+        action.default = argparse.SUPPRESS
+    return parser
+
+
+def problems(flags: Any, runner: Any) -> list[str]:
+    """What Beam would refuse of its flags when a job is made; no storage is asked.
+
+    Args:
+        flags: PipelineOptions of a job for Dataflow.
+        runner: that will run the graph.
+    """
+    require_version("PipelineOptionsValidator")
+    from apache_beam.options.pipeline_options import GoogleCloudOptions, TestOptions
+    from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
+
+    validator = PipelineOptionsValidator(flags, runner)
+    cloud = flags.view_as(GoogleCloudOptions)
+    # Where none of them is right Beam makes a bucket of its own, without a word.
+    named = [name for name in ("temp_location", "staging_location") if getattr(cloud, name)]
+    found = [text for name in named for text in validator.validate_gcs_path(cloud, name)]
+    if found:
+        return found
+    tests = flags.view_as(TestOptions)
+    tests.dry_run = True  # or it asks for the policies of the buckets
+    try:
+        return list(validator.validate())
+    finally:
+        tests.dry_run = False
+
+
 def _subclasses(cls: Any) -> Iterator[Any]:
     for child in cls.__subclasses__():
         yield child
@@ -153,6 +197,7 @@ def start_worker_processes(command: bytes, *, died: str) -> None:
             # Beam keeps the process to itself, and a shell before it.
             descriptor, self._pid_file = tempfile.mkstemp(prefix="quantlabel-worker-")
             os.close(descriptor)
+            # `$$` is the number of the shell, and `exec` leaves it to the worker.
             noted = f"echo $$ >{shlex.quote(self._pid_file)}; exec ".encode()
             super().__init__(noted + command, *arguments)
             self._closing = threading.Event()
@@ -164,6 +209,7 @@ def start_worker_processes(command: bytes, *, died: str) -> None:
         def _stand_in(self) -> None:
             self.worker_thread.join()  # until the process ends
             while not self._closing.wait(_LOOK_S):
+                # A copy: threads of Beam add and remove requests meanwhile.
                 for request, future in list(self.control_conn._futures_by_id.items()):
                     answer = beam_fn_api_pb2.InstructionResponse(instruction_id=request, error=died)
                     future.set(answer)
@@ -176,6 +222,8 @@ def start_worker_processes(command: bytes, *, died: str) -> None:
                 os.unlink(self._pid_file)
 
         def stop_worker(self) -> None:
+            # Beam comes here on every way out; only the exception that is under way tells them
+            # apart.
             if isinstance(sys.exc_info()[1], KeyboardInterrupt):
                 self._terminate()
             super().stop_worker()
@@ -190,6 +238,7 @@ def start_worker_processes(command: bytes, *, died: str) -> None:
                     return
                 time.sleep(_LOOK_S)  # the shell has not begun
 
+    # Beam finds handlers by urn, so this one takes the place of its own.
     WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(Handler)
 
 

@@ -16,12 +16,13 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
+# Rows that are packed at a time.
 _HELD = 50_000
-"""Rows that are packed at a time."""
 
 
 def pack(rows: Iterable[Sequence[Any]]) -> bytes:
     """Rows of strings, numbers and None as compressed JSON, about a tenth of the text's size."""
+    # ASCII: json escapes all else, also the half surrogates in names that are not UTF-8.
     return zlib.compress(json.dumps(list(rows), separators=(",", ":")).encode("ascii"), 1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+# A user and a password, which may hold colons and further @, or a token alone.
 _USER = re.compile(r"(?<=[A-Za-z0-9]://)(?:([^\s/:@]*:)[^\s/]*|[^\s/:]*)@")
 
 

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     PERMISSION_DENIED = "permission_denied"
     UNSUPPORTED_URI = "unsupported_uri"
     UNSUPPORTED_FORMAT = "unsupported_format"
+    # Two values are older than our words: input lists were called manifests, archives shards.
     BAD_LIST_ROW = "bad_manifest_row"
     TOO_LARGE_BYTES = "too_large_bytes"
     DAMAGED_ARCHIVE = "damaged_shard"
@@ -46,8 +47,16 @@ class Reason(StrEnum):
 
     @property
     def retryable(self) -> bool:
-        """Whether the picture may succeed another time: the storage failed, not the picture."""
-        return self in (Reason.IO_ERROR, Reason.TIMEOUT, Reason.UNAVAILABLE)
+        """Whether the picture may succeed another time: the storage failed, not the picture.
+
+        Who was denied a bucket is given a role, and nothing about its objects changes.
+        """
+        return self in (
+            Reason.PERMISSION_DENIED,
+            Reason.IO_ERROR,
+            Reason.TIMEOUT,
+            Reason.UNAVAILABLE,
+        )
 
     @staticmethod
     def from_os_error(error: OSError) -> Reason:

@@ -16,8 +16,8 @@ Kernel = Literal["auto", "python", "native"]
 
 KERNELS: tuple[Kernel, ...] = get_args(Kernel)
 
+# What this version of quantlabel can talk to; a module left from another one is passed over.
 _INTERFACE = 2
-"""What this version of quantlabel can talk to; a module left from another one is passed over."""
 
 module: Any
 """The compiled module, or None."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from transforms.failures import ImageError, Reason
 
+# Of the header that follows: OS/2 (12, 16, 64), Windows 3 (40), with masks (52, 56), 4 and 5.
 _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
 
 
@@ -44,6 +45,7 @@ def is_known(data: bytes) -> bool:
     return True
 
 
+# Of the ISO base media file format; those of films are left to `unknown_format`.
 _BRANDS = {
     **dict.fromkeys(
         (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"
@@ -51,8 +53,8 @@ _BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
     b"crx ": "camera raw (CR3)",
 }
-"""Of the ISO base media file format; those of films are left to `unknown_format`."""
 
+# Where a type has its mark, and what it is called.
 _UNREAD: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
     (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
@@ -90,7 +92,6 @@ _UNREAD: tuple[tuple[int, bytes, str], ...] = (
     (257, b"ustar", "tar, without the extension .tar"),
     (0, b"PAR1", "Parquet, without the extension .parquet"),
 )
-"""Where a type has its mark, and what it is called."""
 
 
 def _unread(data: bytes) -> str | None:
@@ -110,11 +111,14 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     """Canvas of a WebP file, see RFC 9649; of a file that is cut short, something smaller."""
     chunk = data[12:16]
     if chunk == b"VP8X":
+        # After four bytes of flags, each less one.
         width, height = data[24:27], data[27:30]
         return 1 + int.from_bytes(width, "little"), 1 + int.from_bytes(height, "little")
     if chunk == b"VP8L":
+        # After the byte 0x2f: 14 bits of width, 14 of height, each less one.
         bits = int.from_bytes(data[21:25], "little")
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    # After frame tag and start code: 14 bits each, and 2 that tell a display to enlarge it.
     width, height = data[26:28], data[28:30]
     return int.from_bytes(width, "little") & 0x3FFF, int.from_bytes(height, "little") & 0x3FFF
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from transforms.errors import UsageError
@@ -22,7 +24,18 @@ class Parser(argparse.ArgumentParser):
         Raises:
             UsageError: always.
         """
+        # argparse itself would print the usage, several lines of it, and exit.
+        unknown = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)$", message)
+        if unknown and message.startswith(("COMMAND", "argument COMMAND", "argument ACTION")):
+            word, known = unknown[1], re.findall(r"[\w-]+", unknown[2])
+            message = f"{word}: no such command{did_you_mean(word, known)}"
         raise UsageError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The known word that is nearest, as the end of a sentence; empty if none is near."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f", did you mean {close[0]}?" if close else ""
 
 
 def add_command(
@@ -54,7 +67,12 @@ def add_command(
         default=False,
         help="show log messages, and tracebacks of errors",
     )
-    parser.set_defaults(command=command, takes_beam_flags=takes_beam_flags)
+    parser.set_defaults(
+        command=command,
+        takes_beam_flags=takes_beam_flags,
+        name=parser.prog.partition(" ")[2],
+        flags=parser._option_string_actions.keys(),
+    )
     return parser
 
 
@@ -67,6 +85,14 @@ def add_group(commands: Any, name: str, *, help: str) -> Any:
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Adds `DIR`, as `folder`: the finished run that a command works on."""
     parser.add_argument("folder", metavar="DIR", help="the --output of a finished run")
+
+
+def add_number(
+    parser: argparse.ArgumentParser, flag: str, default: float, *, metavar: str, help: str
+) -> None:
+    """Adds a flag for a number, whole if the default is; `--help` prints the default."""
+    help = f"{help} (default: %(default)s)"
+    parser.add_argument(flag, type=type(default), default=default, metavar=metavar, help=help)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +113,6 @@ def show(
     if arguments.json:
         print(json.dumps(result, indent=2))
         return
-    from rich.console import Console
+    from pipeline.console.tables import output
 
-    in_words(Console())
+    in_words(output())

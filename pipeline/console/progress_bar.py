@@ -5,13 +5,40 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 
 _LINE_SECONDS = 10.0
+
+_Item = TypeVar("_Item")
+
+
+def tracked(
+    items: Iterable[_Item],
+    what: str,
+    *,
+    total: int,
+    console: Console | None,
+    size: Callable[[Any], int] = lambda _: 1,
+) -> Iterator[_Item]:
+    """Passes items on, with a bar while that lasts if somebody sees it.
+
+    Args:
+        items: what is worked on.
+        what: they are.
+        total: of their sizes.
+        console: to show the bar on, if it is a terminal; None for nowhere.
+        size: of one; tables count by their rows with `len`.
+    """
+    seen = console is not None and console.is_terminal
+    with Progress(console=console, transient=True, disable=not seen) as progress:
+        task = progress.add_task(what, total=total)
+        for item in items:
+            yield item
+            progress.advance(task, size(item))
 
 
 class Counts(NamedTuple):
@@ -54,6 +81,7 @@ def shown(read: Callable[[], Counts], *, console: Console, every: float = 0.2) -
     """
     stop = threading.Event()
     show = _show_bar if console.is_terminal else _show_lines
+    # A daemon: if the body is killed, nothing waits for the next look.
     thread = threading.Thread(target=show, args=(read, console, stop, every), daemon=True)
     thread.start()
     try:
@@ -81,6 +109,7 @@ def _show_bar(
         task = progress.add_task("Listing pictures", total=None, of="?", failed=0, left="")
         finished = False
         while not finished:
+            # Asked once more after the end, so that the last counts are shown.
             finished = stop.wait(every)
             counts = read()
             if counts.done:

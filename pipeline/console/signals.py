@@ -25,6 +25,7 @@ def as_interrupts() -> Iterator[list[int]]:
 
     def interrupt(number: int, _: Any) -> None:
         received.append(number)
+        # The next signal ends the process: whoever asks twice does not want to wait.
         for each in before:
             signal.signal(each, signal.SIG_DFL)
         raise KeyboardInterrupt

@@ -21,6 +21,7 @@ def imports_uncollected() -> Iterator[None]:
     try:
         yield
     finally:
+        # What is there now is never looked at again.
         gc.freeze()
         gc.enable()
 

@@ -26,6 +26,7 @@ def only_ours(*, verbose: bool) -> Iterator[TextIO]:
         yield sys.stderr
         return
     sys.stderr.flush()
+    # By the number, not by `sys.stderr`: libraries in C and child processes know nothing else.
     saved = os.dup(2)
     try:
         with open(os.devnull, "wb") as nothing:

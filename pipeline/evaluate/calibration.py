@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+# Bins of scores: whole percents, so that thresholds can be read off exactly.
 _FINE = 100
-"""Bins of scores: whole percents, so that thresholds can be read off exactly."""
 
 _EDGES = (np.arange(1, _FINE) / _FINE).astype(np.float32)
 
+# Bins of the reliability curve and of the calibration error, all of the same width.
 _BINS = 10
-"""Bins of the reliability curve and of the calibration error, all of the same width."""
 
 
 class ScoreCounts:
@@ -100,6 +100,7 @@ class Fit:
     counts: ScoreCounts
 
 
+# From 1/4 to 4, each 4 % above the one before: finer than a fit can tell.
 _TEMPERATURES = 2.0 ** np.linspace(-2, 2, 65)
 _STEP = math.log(_TEMPERATURES[1] / _TEMPERATURES[0])
 
@@ -135,6 +136,7 @@ class TemperatureFit:
             scaled = np.column_stack([logs / temperature, _log_tail(logs, tail, temperature)])
             best = scaled[:, :1]
             total = best[:, 0] + np.log(np.exp(scaled - best).sum(1))
+            # Log loss: the logarithm of the score that the true class would have.
             self._losses[at] += (total - scaled[np.arange(len(rank)), rank]).sum()
             self._counts[at].add(np.exp(best[:, 0] - total), rank == 0)
 
@@ -147,6 +149,8 @@ class TemperatureFit:
         left, middle, right = self._losses[at - 1 : at + 2]
         curvature = (left - 2 * middle + right) / _STEP**2
         log = math.log(_TEMPERATURES[at]) + (left - right) / (2 * _STEP * curvature)
+        # 95 % of a normal distribution; its variance is one over the curvature (Fisher
+        # information).
         spread = 1.959964 / math.sqrt(curvature)
         low, best, high = (math.exp(log + way * spread) for way in (-1, 0, 1))
         return Fit(best, low, high, self._counts[at])
@@ -166,4 +170,5 @@ def _log_tail(logs: Floats, ratio: Floats | None, temperature: float) -> Floats:
     if ratio is None:
         return np.full(len(logs), -np.inf)
     scaled: Floats = ratio / temperature
+    # The sum of a geometric series that begins after the last class known.
     return logs[:, -1] / temperature + scaled - np.log1p(-np.exp(scaled))

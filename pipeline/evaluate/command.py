@@ -10,7 +10,6 @@ from pipeline.labels.options import add_truth
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "evaluate",

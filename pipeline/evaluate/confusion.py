@@ -41,6 +41,7 @@ def class_figures(pairs: Pairs, *, missed: npt.NDArray[np.int64] | int = 0) -> l
 def confused(pairs: Pairs, names: Sequence[Any], *, most: int) -> Iterator[dict[str, Any]]:
     """The most frequent mistakes, equally frequent ones in order of the classes."""
     wrong = pairs - np.diag(pairs.diagonal())
+    # Stable: equally frequent mistakes stay in the order of the classes.
     order = np.argsort(-wrong, axis=None, kind="stable")[:most]
     for true, said in zip(*np.unravel_index(order, wrong.shape), strict=True):
         if wrong[true, said]:

@@ -66,6 +66,7 @@ class Evaluation:
         true, table = true[known], table.filter(pa.array(known))
         given, scores = self._labels.numbers(table), self._labels.scores(table)
         answered = given != UNKNOWN
+        # Not `+=`, which counts a pair once that comes several times in a table.
         np.add.at(self._pairs, (true[answered], given[answered]), 1)
         self._unanswered += np.bincount(true[~answered], minlength=len(self._unanswered))
         self._scores.add(scores[answered], (given == true)[answered])
@@ -186,6 +187,7 @@ class Ranking:
         ids, scores = (_matrix(table[name]) for name in ("top_class_ids", "top_scores"))
         self._top_k = ids.shape[1]
         found = ids == true[:, None]
+        # argmax is 0 too where nothing was found, hence the question.
         rank = np.where(found.any(1), found.argmax(1), self._top_k)
         self._in_top += int((rank < _TOP).sum())
         one = true < self._classes  # none of these is no class whose likelihood could be told

@@ -7,15 +7,15 @@ import json
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress
 
 from pipeline.console.checks import require, require_run
+from pipeline.console.progress_bar import tracked
 from pipeline.evaluate.counts import Evaluation
 from pipeline.evaluate.given_labels import KINDS, Kind, Labels, labels_of
 from pipeline.labels.options import TruthOptions
 from pipeline.labels.truth import FOLDERS, load_truth
 from pipeline.run.folder import ledger
-from pipeline.run.folder.finished import FinishedRun, open_run
+from pipeline.run.folder.finished import open_run
 from transforms._version import VERSION
 from transforms.errors import UserError
 from transforms.rows.marker import mark_files
@@ -67,7 +67,14 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
         labels,
         temperature=run.manifest.options.temperature,
     )
-    _read(run, labels, evaluation, console=console)
+    counts = run.manifest
+    predictions, failures = labels.tables(), run.failures()
+    for table in tracked(
+        predictions, "predictions", total=counts.predictions, size=len, console=console
+    ):
+        evaluation.add_predictions(table)
+    for table in tracked(failures, "failures", total=counts.failures, size=len, console=console):
+        evaluation.add_failures(table)
     figures = evaluation.result()
     if figures is None:
         raise UserError(
@@ -84,6 +91,7 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
     }
     text = json.dumps(result, indent=2, ensure_ascii=False)
     files.write_bytes(files.join(options.folder, EVALUATION_FILE), f"{text}\n".encode())
+    # So that a later run with this folder among its inputs takes the file for no picture.
     mark_files(options.folder, EVALUATION_FILE, command="evaluate")
     return result
 
@@ -94,14 +102,3 @@ def _help(truth: TruthOptions, labels: Labels) -> str:
     if labels.ranked:
         return "Expected pictures in folders called like their class: 283, n02123159 or tiger_cat."
     return f"Expected pictures in folders called like their label, such as {labels.values[0]}."
-
-
-def _read(run: FinishedRun, labels: Labels, evaluation: Evaluation, *, console: Console) -> None:
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("rows", total=run.manifest.inputs)
-        for table in labels.tables():
-            evaluation.add_predictions(table)
-            progress.advance(task, table.num_rows)
-        for table in run.failures():
-            evaluation.add_failures(table)
-            progress.advance(task, table.num_rows)

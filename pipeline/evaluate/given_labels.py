@@ -70,6 +70,7 @@ class Labels:
 
     def numbers(self, table: pa.Table) -> npt.NDArray[np.int64]:
         """Numbers of the labels, `UNKNOWN` where a row has none."""
+        # A label that is not among the values counts as none.
         found = pc.index_in(table[self.column].combine_chunks(), value_set=self.values)
         numbers: npt.NDArray[np.int64] = found.fill_null(UNKNOWN).to_numpy().astype(np.int64)
         return numbers
@@ -152,6 +153,7 @@ def _of_head(run: FinishedRun) -> Labels:
         )
     path = files.join(folder, MANIFEST)
     manifest = from_json(_HeadManifest, files.read_bytes(path), path, cure=_AGAIN)
+    # The start of a run is its name: no two in a folder share it to the millisecond.
     if manifest.run.started != run.manifest.started:
         raise UserError(f"{folder}: these are labels of a run that was here before. {_AGAIN}")
     labels = manifest.head.labels
@@ -195,6 +197,7 @@ def _meant(run: FinishedRun, truth: TruthOptions) -> Kind:
     both = None
     for label in _folders(run) if FOLDERS in truth.truths else _labels(truth):
         own, network = label in mapped, bool(find_classes(label))
+        # A label that only one of the two knows decides; one that both know says nothing.
         if own != network:
             return "mapped" if own else "network"
         if own:

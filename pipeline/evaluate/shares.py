@@ -14,6 +14,7 @@ def share(hits: int, of: int) -> dict[str, Any]:
 
 def wilson(hits: int, of: int) -> tuple[float, float]:
     """The 95 % confidence interval of a share, Wilson (1927): good for few rows, near 0 and 1."""
+    # 95 % of a normal distribution lie within so many standard deviations.
     z = 1.959964
     share, spread = hits / of, z * z / of
     middle = share + spread / 2

@@ -114,6 +114,7 @@ def _keep_first(table: pa.Table) -> pa.Table:
         ]
     )
     group = ranked["group"].to_numpy()
+    # Sorted by group: a picture leads its group where the number changes.
     first = np.diff(group, prepend=-1) != 0
     kept = ranked.append_column("keep", pa.array(first))
     return kept.select(["group", "keep", "identical", "similarity", "least", *_DESCRIBED])

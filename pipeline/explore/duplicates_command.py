@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_json, add_run, show
+from pipeline.console.parser import add_command, add_json, add_number, add_run, show
 from pipeline.explore.options import DuplicatesOptions
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "duplicates",
@@ -26,13 +25,8 @@ def add(commands: Any) -> None:
     )
     add_run(parser)
     add_json(parser)
-    parser.add_argument(
-        "--threshold",
-        type=float,
-        default=DuplicatesOptions.threshold,
-        metavar="C",
-        help="cosine from which on two pictures are alike (default: %(default)s)",
-    )
+    alike = "cosine from which on two pictures are alike"
+    add_number(parser, "--threshold", DuplicatesOptions.threshold, metavar="C", help=alike)
 
 
 def _duplicates(arguments: argparse.Namespace) -> None:

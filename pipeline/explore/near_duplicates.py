@@ -24,17 +24,17 @@ from transforms.errors import UserError
 
 COLUMNS = ("sha256", "embedding")
 
+# Links of a picture at most. A thousand copies of one picture need not all be linked pairwise.
 _NEIGHBOURS = 16
-"""Links of a picture at most. A thousand copies of one picture need not all be linked pairwise."""
 
+# Pictures up to which every pair is compared: that takes seconds, and an index misses a few.
 _EXACT = 20_000
-"""Pictures up to which every pair is compared: that takes seconds, and an index misses a few."""
 
+# Cells of the index that are searched for each picture.
 _PROBES = 16
-"""Cells of the index that are searched for each picture."""
 
+# Vectors a cell that the index is trained on; FAISS warns below 39.
 _TRAINING_PER_CELL = 64
-"""Vectors a cell that the index is trained on; FAISS warns below 39."""
 
 Tables = Callable[[], Iterable[pa.Table]]
 """Reads the predictions of a run from the beginning, with `COLUMNS`, in the same order each time.
@@ -185,6 +185,7 @@ def _first_with_same_bytes(tables: Tables, count: int) -> npt.NDArray[np.int64]:
 def _link_similar(tables: Tables, distinct: npt.NDArray[np.int64], links: _Links) -> None:
     index = _index(tables, distinct)
     for positions, vectors in _distinct_vectors(tables, distinct):
+        # One more, since a picture is its own nearest.
         similarities, found = index.search(vectors, min(_NEIGHBOURS + 1, len(distinct)))
         links.add(positions, similarities, np.where(found < 0, -1, distinct[found]))
 
@@ -211,6 +212,7 @@ def _index(tables: Tables, distinct: npt.NDArray[np.int64]) -> Any:
 
 
 def _sample(tables: Tables, distinct: npt.NDArray[np.int64], wanted: int) -> Vectors:
+    # Spread over the run: pictures of one folder are alike.
     chosen = distinct[:: max(1, len(distinct) // wanted)][:wanted]
     return np.concatenate([vectors for _, vectors in _distinct_vectors(tables, chosen)])
 
@@ -280,6 +282,7 @@ class _Links:
         graph = coo_array(
             (np.ones(len(ends[0]), np.bool_), (ends[0], ends[1])), shape=(self._count, self._count)
         )
+        # Numbered as scipy finds them; below they get the order of the run.
         _, component = connected_components(graph, directed=False)
         sizes = np.bincount(component, minlength=1)
         return np.where(sizes[component] > 1, component, -1).astype(np.int64)

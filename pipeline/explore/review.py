@@ -46,8 +46,8 @@ FILE = f"{REVIEW_FOLDER}/review.csv"
 RANDOM_SHARE = 0.1
 """Of the budget: 50 pictures of 500 put an accuracy within 14 points, 19 times of 20."""
 
+# Uncertain pictures that are clustered, for each that is wanted.
 _POOL = 10
-"""Uncertain pictures that are clustered, for each that is wanted."""
 
 _NETWORK = ("class_id", "score")
 _SHOWN = 10
@@ -136,6 +136,7 @@ def choose(
         raise UserError(f"{run.folder}: people have been asked about every picture")
     random = np.random.RandomState(_SEED)
     budget = min(budget, len(left))
+    # One at least, or nothing is left to estimate by.
     wanted_random = max(1, round(RANDOM_SHARE * budget))
     drawn = left[random.choice(len(left), wanted_random, replace=False)]
     chosen = dict.fromkeys(drawn.tolist(), "random")
@@ -179,6 +180,7 @@ def _pool(
     """The most uncertain pictures, most uncertain first, one for each near-identical group."""
     groups = find_groups(lambda: run.predictions(columns=COLUMNS), count=len(margins)).group
     order = np.argsort(margins, kind="stable")
+    # Those drawn at random are taken, whatever their doubt.
     order = order[~np.isin(order, without)]
     # A picture without a group stands for itself.
     keys = np.where(groups[order] >= 0, groups[order], len(margins) + order)
@@ -193,6 +195,7 @@ def _diverse(run: FinishedRun, pool: npt.NDArray[np.int64], *, wanted: int) -> l
     if len(pool) <= wanted:
         return [int(position) for position in pool]
     vectors = _vectors(run, pool)
+    # FAISS warns below 39 pictures a cluster; here a cluster is to give one.
     clustering = faiss.Kmeans(
         vectors.shape[1], wanted, spherical=True, seed=_SEED, min_points_per_centroid=1
     )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_json, add_run, show
+from pipeline.console.parser import add_command, add_json, add_number, add_run, show
 from pipeline.explore.options import ReviewOptions
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "review",
@@ -27,13 +26,7 @@ def add(commands: Any) -> None:
     )
     add_run(parser)
     add_json(parser)
-    parser.add_argument(
-        "--budget",
-        type=int,
-        default=ReviewOptions.budget,
-        metavar="N",
-        help="pictures to choose (default: %(default)s)",
-    )
+    add_number(parser, "--budget", ReviewOptions.budget, metavar="N", help="pictures to choose")
     parser.add_argument(
         "--to",
         action="append",

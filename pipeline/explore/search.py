@@ -55,6 +55,7 @@ def most_similar(
     for table in tables:
         # No BLAS: its sums depend on how many rows there are, and so would the order of ties.
         similarities = np.einsum("nd,d->n", unit_vectors(table), direction)
+        # All that tie with the last, so that the uri decides among them and not the order of files.
         nearest = np.argsort(-similarities, kind="stable")[: k + _ties(similarities, k)]
         rows = table.drop_columns(["embedding"]).take(nearest).to_pylist()
         found = [

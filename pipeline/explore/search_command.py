@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_json, add_run, show
+from pipeline.console.parser import add_command, add_json, add_number, add_run, show
 from pipeline.explore.options import SearchOptions
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "search",
@@ -30,9 +29,7 @@ def add(commands: Any) -> None:
         metavar="MODEL",
         help="where the model is now (default: where the run found it)",
     )
-    parser.add_argument(
-        "-k", type=int, default=SearchOptions.k, metavar="K", help="results (default: %(default)s)"
-    )
+    add_number(parser, "-k", SearchOptions.k, metavar="K", help="results")
 
 
 def _search(arguments: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ def write_coco(source: Source, folder: str) -> Counts:
         rows = 0
         for rows, image in enumerate(_images(source), start=1):
             file.write(b"%b\n%b" % (b"," if rows > 1 else b"", orjson.dumps(image)))
+        # A second pass over the rows: JSON wants all images before, and they fit no memory.
         file.write(b'],\n"annotations":[')
         for number, annotation in enumerate(_annotations(source, categories), start=1):
             file.write(b"%b\n%b" % (b"," if number > 1 else b"", orjson.dumps(annotation)))

@@ -10,7 +10,6 @@ from pipeline.export.targets import TARGETS
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     width = max(map(len, TARGETS))
     parser = add_command(
         commands,
@@ -42,7 +41,6 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-
     from rich.console import Console
 
     from pipeline.console.terminal import only_ours
@@ -55,6 +53,5 @@ def _export(arguments: argparse.Namespace) -> None:
         copy_pictures=arguments.copy_pictures,
     )
     with only_ours(verbose=arguments.verbose) as stderr:
-        console = Console(file=stderr)
-        summary = export(options, console=console if console.is_terminal else None)
+        summary = export(options, console=Console(file=stderr))
     show(arguments, summary, in_words=lambda console: print_export(summary, console=console))

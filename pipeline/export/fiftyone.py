@@ -13,8 +13,8 @@ from transforms.inputs.archives.base import IMAGE_EXTENSIONS
 from transforms.storage import files
 from transforms.storage.addresses import is_utf8, name_of
 
+# What Python's mimetypes calls a picture; FiftyOne asks that and nothing else.
 _SHOWN = tuple(IMAGE_EXTENSIONS - {".dib", ".mpo"})
-"""What Python's mimetypes calls a picture; FiftyOne asks that and nothing else."""
 
 
 def write_fiftyone(source: Source, folder: str) -> Counts:

@@ -126,6 +126,7 @@ def _schema(source: Source) -> pa.Schema:
         own = {"mapped_label": _class_label(source.own_labels), "mapped_score": _value("float32")}
         features.update(own)
         fields += [("mapped_label", pa.int64()), ("mapped_score", pa.float32())]
+    # Where `datasets` looks for features; without them labels would be mere numbers.
     metadata = {
         "huggingface": json.dumps({"info": {"features": features}}),
         "quantlabel.version": source.run.manifest.version,

@@ -17,8 +17,8 @@ from transforms.inputs.archives.base import IMAGE_EXTENSIONS
 from transforms.storage import files
 from transforms.storage.addresses import name_of
 
+# Bytes of a link's name without number and extension; file systems allow 255 in all.
 _MAX_NAME = 200
-"""Bytes of a link's name without number and extension; file systems allow 255 in all."""
 
 
 def write_image_folder(source: Source, folder: str) -> Counts:
@@ -56,6 +56,7 @@ def write_image_folder(source: Source, folder: str) -> Counts:
             used[folders[label]] = label
             target = os.path.join(folder, folders[label])
             os.makedirs(target, exist_ok=True)
+            # The number first: pictures of several folders may have one name.
             link = os.path.join(target, f"{number:09d}-{_file_name(uri, row['format'])}")
             _place(source, uri, link, folder)
             rows += 1
@@ -119,6 +120,7 @@ def _file_name(uri: str, format: str) -> str:
     known = path.suffix.lower() in IMAGE_EXTENSIONS
     suffix = path.suffix if known else f".{format.lower()}"
     stem = path.stem if known else path.name
+    # By bytes, which file systems count; a character cut in two is left out.
     short = stem.encode("utf-8", "surrogateescape")[:_MAX_NAME].decode(errors="ignore")
     # With one backslash, which `datasets` takes for a folder more, all pictures lose their labels.
     return without_splits((short + suffix).replace("\\", "_"))

@@ -31,8 +31,8 @@ TASKS_PER_FILE = 10_000
 MAX_CHOICES = 50
 """With more classes an annotator is offered the guesses for the picture instead of all of them."""
 
+# Tasks in memory; the rows are read once for each so many.
 _WINDOW = 20 * TASKS_PER_FILE
-"""Tasks in memory; the rows are read once for each so many."""
 
 
 def write_label_studio(source: Source, folder: str) -> Counts:
@@ -70,6 +70,7 @@ def _ranks(source: Source) -> tuple[npt.NDArray[np.int64], int]:
         order = np.argsort(keys, kind="stable")
     order = order[~left_out[order]]
     ranks = np.full(len(left_out), -1, np.int64)
+    # The inverse of the order: for each row its place.
     ranks[order] = np.arange(len(order))
     return ranks, gone
 
@@ -94,6 +95,7 @@ def _window(source: Source, ranks: npt.NDArray[np.int64], start: int) -> pa.Tabl
     for table in source.predictions(columns=columns):
         here = ranks[row : row + table.num_rows]
         row += table.num_rows
+        # Sorting all rows would hold all of them; a window holds its own part of the order.
         wanted = (here >= start) & (here < start + _WINDOW)
         kept.append(table.filter(pa.array(wanted)))
         places.append(here[wanted])
@@ -123,7 +125,8 @@ class _Tasks:
         data = {IMAGE: address, "uri": row["uri"], "sha256": row["sha256"]}
         data |= self.source.selection.data.get(row["uri"], {})
         if self._choices is None:
-            data[TASK_CHOICES] = _values([names[class_id] for class_id in row["top_class_ids"]])
+            choices = [*(names[class_id] for class_id in row["top_class_ids"]), NONE_OF_THESE]
+            data[TASK_CHOICES] = [{"value": name} for name in choices]
         choice, score = self.source.label(row)
         result = [] if choice is None else [_result(choice)]
         prediction = {"model_version": self._version, "score": score, "result": result}
@@ -144,7 +147,3 @@ def _result(choice: str) -> dict[str, Any]:
         "to_name": IMAGE,
         "value": {"choices": [choice]},
     }
-
-
-def _values(names: Sequence[str]) -> list[dict[str, str]]:
-    return [{"value": name} for name in [*names, NONE_OF_THESE]]

@@ -91,6 +91,7 @@ def _skipped(run: FinishedRun) -> Iterator[pa.Table]:
         return
     rows: list[dict[str, str]] = []
     for given in run.manifest.options.inputs:
+        # Here skipped names are many and pictures pass by: memory holds one table of them.
         for item in list_input(given):
             if isinstance(item, Skipped):
                 rows.append({"uri": text(item.path), "outcome": "skipped", "reason": item.kind})

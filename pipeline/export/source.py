@@ -150,6 +150,7 @@ def open_source(run: FinishedRun) -> Source:
                 "label": pc.list_flatten(table["top_labels"]),
             }
         )
+        # Each pair once a table: a run names a thousand classes millions of times.
         for row in pairs.group_by(["class_id", "label"]).aggregate([]).to_pylist():
             found.add((row["class_id"], row["label"]))
     return Source(run, unique_names(dict(sorted(found))))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,7 +70,8 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
     selection = Selection(Listed(options.uris) if options.uris else None)
     source = dataclasses.replace(open_source(run), selection=selection)
     place = files.join(run.folder, EXPORT_FOLDER)
-    with _sign_of_life(options, console):
+    doing = f"writing {options.to}"
+    with console.status(doing) if console else contextlib.nullcontext():
         summary = write(source, options.to, place=place, copy_pictures=options.copy_pictures)
     del summary["copies"]
     return summary
@@ -95,10 +95,7 @@ def write(source: Source, to: str, *, place: str, copy_pictures: bool = False) -
     run = source.run
     folder = files.join(place, to)
     ledger = f"{folder}.json"
-    prefix = f"{UNFINISHED}{to}-"
-    for name in files.folders(place, prefix=prefix):  # of one that was killed
-        files.delete_tree(files.join(place, name))
-    staging = files.join(place, f"{prefix}{uuid.uuid4().hex[:12]}")
+    staging = files.fresh_folder(place, prefix=f"{UNFINISHED}{to}-")
     try:
         if copy_pictures:
             tables = source.predictions(columns=["uri", "format"])
@@ -111,6 +108,7 @@ def write(source: Source, to: str, *, place: str, copy_pictures: bool = False) -
         if not files.is_local(place):  # where its files appear one by one
             files.delete([ledger])
         files.replace_tree(staging, folder)
+    # An interrupt too: half an export must not stay.
     except BaseException:
         with contextlib.suppress(OSError):  # the disk may be what the export has failed with
             files.delete_tree(staging)
@@ -123,6 +121,7 @@ def write(source: Source, to: str, *, place: str, copy_pictures: bool = False) -
         "exported": now(),
         "run": run.manifest.cited(),
     }
+    # All formats, since others may be there already.
     mark(place, command="export", entries=[*TARGETS, *(f"{name}.json" for name in TARGETS)])
     files.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
     return {**summary, "copies": source.copies}
@@ -138,14 +137,6 @@ def _why(counts: Counts, to: str) -> str:
         f"{counts.left_out:,} are left out: {TARGETS[to].left_out}" if counts.left_out else "",
     ]
     return "; ".join(filter(None, reasons)) or "The run has none of the pictures that are wanted."
-
-
-def _sign_of_life(
-    options: ExportOptions, console: Console | None
-) -> contextlib.AbstractContextManager[Any]:
-    if console is None:
-        return contextlib.nullcontext()
-    return console.status(f"writing {options.to}")
 
 
 def print_export(summary: Mapping[str, Any], *, console: Console) -> None:

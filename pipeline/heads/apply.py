@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import uuid
 from typing import Any
 
 import apache_beam as beam
@@ -63,17 +62,16 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
             could not be written.
     """
     flags = beam_options(options)
-    if options.is_dataflow:
-        dataflow.prepare(flags, paths=[("DIR", options.folder)], command=_EXAMPLE)
     runs_on = runner.create(options)
+    if options.is_dataflow:
+        paths = [("DIR", options.folder)]
+        dataflow.prepare(options, flags, runs_on=runs_on, paths=paths, command=_EXAMPLE)
     run = open_run(options.folder)
     path = options.head or run.find(FILE)
     head = read_head(path)
     head.require_fits(run)
     folder = files.join(options.folder, HEAD_FOLDER)
-    for name in files.folders(folder, prefix=_STAGING):  # of one that was killed
-        files.delete_tree(files.join(folder, name))
-    staging = files.join(folder, f"{_STAGING}{uuid.uuid4().hex[:12]}")
+    staging = files.fresh_folder(folder, prefix=_STAGING)
     identity = {
         "version": VERSION,
         "run": {"started": run.manifest.started},
@@ -82,6 +80,7 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
     with progress.reports(console=console if options.is_local else None) as progress_folder:
         if progress_folder:
             listed = progress.Report(progress_folder)
+            # Here the launcher knows how many there are.
             listed.add("listed", run.manifest.predictions)
         pipeline = beam.Pipeline(runner=runs_on, options=flags)
         build(
@@ -95,6 +94,8 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
         )
         if options.is_dataflow and not dataflow.waits(flags):
             pipeline.run()
+            if console is not None:
+                console.print(dataflow.template_note(flags), soft_wrap=True)
             return None
         try:
             runner.run(pipeline, options, console=console)

@@ -11,11 +11,15 @@ from pipeline.run.runners.options import RunnerOptions
 
 
 def add(commands: Any) -> None:
-    """Adds the command and its actions."""
     actions = add_group(
         commands, "head", help="teach labels of your own, and label a run with them"
     )
-    fit = add_command(
+    _add_fit(actions)
+    _add_apply(actions)
+
+
+def _add_fit(actions: Any) -> None:
+    parser = add_command(
         actions,
         "fit",
         _fit,
@@ -26,20 +30,25 @@ def add(commands: Any) -> None:
         epilog="example:\n  quantlabel head fit labels --truth mine.csv",
     )
     add_truth(
-        fit,
+        parser,
         says=".csv, .jsonl or .parquet with a column uri or file and a column label; or what Label "
         "Studio, CVAT or FiftyOne exports; several count together; or the word folders, if each "
         "picture lies in a folder called like its label",
     )
-    fit.add_argument(
+    parser.add_argument(
         "--none-of-these",
         action="store_true",
         help="learn `none of these` as a label of its own; else such pictures are left out",
     )
-    fit.add_argument(
+    parser.add_argument(
         "--output", metavar="FILE", help="where the head goes (default: DIR/__head/head.npz)"
     )
-    apply = add_command(
+    add_run(parser)
+    add_json(parser)
+
+
+def _add_apply(actions: Any) -> None:
+    parser = add_command(
         actions,
         "apply",
         _apply,
@@ -53,16 +62,20 @@ def add(commands: Any) -> None:
         "  quantlabel head apply labels --direct_num_workers=2 \\\n"
         "      --direct_running_mode=multi_processing",
     )
-    apply.add_argument("--head", metavar="FILE", help="default: DIR/__head/head.npz")
-    apply.add_argument(
+    parser.add_argument("--head", metavar="FILE", help="default: DIR/__head/head.npz")
+    parser.add_argument(
         "--runner",
         metavar="NAME",
         default=RunnerOptions.runner,
         help="default: %(default)s, this machine",
     )
-    for action in (fit, apply):
-        add_run(action)
-        add_json(action)
+    parser.add_argument(
+        "--allow-image",
+        action="store_true",
+        help="take a --sdk_container_image whose name does not say which Python and Beam are in it",
+    )
+    add_run(parser)
+    add_json(parser)
 
 
 def _fit(arguments: argparse.Namespace) -> None:
@@ -104,6 +117,7 @@ def _apply(arguments: argparse.Namespace) -> None:
         head=arguments.head,
         runner=arguments.runner,
         beam_args=arguments.beam_args,
+        allow_image=arguments.allow_image,
     )
     with only_ours(verbose=arguments.verbose) as stderr:
         manifest = apply(options, console=None if arguments.json else Console(file=stderr))

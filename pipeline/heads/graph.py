@@ -28,11 +28,11 @@ from transforms.rows.shards import ROWS_PER_GROUP, Piece, write_piece
 from transforms.storage import files
 
 _TOP = 5
+# What the files with labels are called as well, beside those of the run.
 _KIND = RowKind.PREDICTION
-"""What the files with labels are called as well, beside those of the run."""
 
+# Rows labelled at a time: with 10,000 of them a run over 100,000 took 100 MB more.
 _ROWS = 2_000
-"""Rows labelled at a time: with 10,000 of them a run over 100,000 took 100 MB more."""
 
 SCHEMA = pa.schema(
     [
@@ -97,6 +97,7 @@ def build(
     """
     labelled = (
         pipeline
+        # Beam's own reshuffle would come before ours, and twice is once too often.
         | "Shards" >> beam.Create(sources, reshuffle=False)
         | "Spread" >> beam.Reshuffle()
         | "Label" >> beam.ParDo(LabelShard(head, staging, progress_folder))
@@ -203,6 +204,7 @@ class PublishLabels(beam.DoFn):  # type: ignore[misc]
 
     def process(self, _: bytes, labelled: list[Labelled]) -> Iterator[dict[str, Any]]:
         """Publishes all shards, in the order of the run's."""
+        # By number: workers finish in any order.
         labelled = sorted(labelled)
         moves = [self._move(shard, of=len(labelled)) for shard in labelled]
         shards = [move.shard for move in moves]

@@ -116,14 +116,15 @@ def read_head(path: str) -> Head:
         ) from error
 
 
+# What numpy, zipfile and json raise for content that is not theirs.
 _NO_HEAD = (
     *(KeyError, ValueError, TypeError, EOFError, RecursionError),
     *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
 )
-"""What numpy, zipfile and json raise for content that is not theirs."""
 
 
 def _parsed(content: bytes) -> Head:
+    # A pickle could run anything; heads are passed from hand to hand.
     arrays = np.load(io.BytesIO(content), allow_pickle=False)
     if not isinstance(arrays, Mapping):  # one array by itself
         raise TypeError("no archive of arrays")
@@ -131,6 +132,7 @@ def _parsed(content: bytes) -> Head:
     if not (isinstance(about, dict) and isinstance(about["vectors"], dict)):
         raise TypeError("no object")
     labels, weights, bias = about.pop("labels"), arrays["weights"], arrays["bias"]
+    # Everything that the scores below depend on; numpy would multiply what does not fit, too.
     sound = (
         isinstance(labels, list)
         and labels

@@ -9,7 +9,6 @@ from pipeline.console.parser import add_command, add_group, add_json, show
 
 
 def add(commands: Any) -> None:
-    """Adds the command and its action."""
     actions = add_group(commands, "labels", help="find the classes that a word stands for")
     search = add_command(
         actions,

@@ -41,6 +41,7 @@ def load_label_map(path: str, *, threshold: float = 0.0) -> LabelMap:
         raise UserError(f"{path}: the label map has no rows")
     labels = tuple(dict.fromkeys(entry.label for entry in entries))
     owners: dict[int, _Entry] = {}
+    # Narrow rows first: the first to name a class keeps it.
     for entry in sorted(entries, key=lambda entry: len(entry.class_ids)):
         for class_id in entry.class_ids:
             _require_agreement(owners.setdefault(class_id, entry), entry, class_id)

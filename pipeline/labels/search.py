@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -38,13 +37,13 @@ class Found:
                 for group in self.groups
             ],
             "classes": [
-                {**class_names()[class_id]._asdict(), "groups": self._groups_of(class_id)}
+                {
+                    **class_names()[class_id]._asdict(),
+                    "groups": [each.synset for each in self.groups if class_id in each.class_ids],
+                }
                 for class_id in self.class_ids
             ],
         }
-
-    def _groups_of(self, class_id: int) -> list[str]:
-        return [group.synset for group in self.groups if class_id in group.class_ids]
 
 
 def search(text: str) -> Found:
@@ -60,6 +59,7 @@ def search(text: str) -> Found:
     wanted = _words(text)
     own = {name.synset for name in class_names()}
     called = [each for each in synsets().values() if _matches(wanted, each.names)]
+    # WordNet has the classes themselves among its synsets.
     groups = [each for each in called if each.synset not in own]
     class_ids = {name.class_id for name in class_names() if _matches(wanted, name.names)}
     class_ids.update(*(group.class_ids for group in groups))
@@ -78,15 +78,10 @@ def _matches(wanted: set[str], names: tuple[str, ...]) -> bool:
 
 
 def _hint(text: str) -> str:
-    names = {name.casefold(): name for name in _all_names()}
+    names = {name.casefold(): name for each in synsets().values() for name in each.names}
     close = difflib.get_close_matches(text.casefold(), names, n=3, cutoff=0.7)
     similar = ", ".join(names[name] for name in close)
     return f" Did you mean {similar}?" if similar else " Try a wider or more usual word."
-
-
-def _all_names() -> Iterator[str]:
-    for each in synsets().values():
-        yield from each.names
 
 
 def print_found(found: Found, *, console: Console) -> None:

@@ -1,32 +1,31 @@
-"""Tables that a user hands in (truth, label maps): CSV, JSON lines or Parquet as named rows.
+"""Tables that a user hands in (truth, label maps): CSV, TSV, JSON lines or Parquet as named rows.
 
-Unlike the input lists of `label --input`, whose broken lines are failures of a run that goes on, a
-line that cannot be read stops everything here: what it says would be missing without a trace.
+They are read as strictly as the input lists of `label --input`. But where a bad line there is a
+failure of a run that goes on, here it stops everything: what it says would be missing without a
+trace.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import IO, Any, NamedTuple
-
-import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import Any, NamedTuple
 
 from transforms.errors import UserError
+from transforms.inputs.tables import TABLE_KINDS, table_kind, table_rows
 from transforms.rows.spreadsheet import from_cell
 from transforms.storage import files
 from transforms.storage.addresses import text
+
+# A list of paths has no columns.
+_NO_TABLE = ".txt"
 
 
 class Row(NamedTuple):
     """A row of a table.
 
     Attributes:
-        where: the file and the line (or row, in Parquet) for messages, the first line being 1.
+        where: the file and the line (or row, in Parquet) for messages; the first line is 1, the
+            first row 0.
         values: text by column, without what is empty or null.
     """
 
@@ -38,7 +37,7 @@ def rows(path: str) -> Iterator[Row]:
     """Reads a table row by row.
 
     Args:
-        path: a .csv (with a heading), .jsonl or .parquet file, local or remote.
+        path: a .csv or .tsv (with a heading), .jsonl or .parquet file, local or remote.
 
     Yields:
         The rows in the order of the file, blank lines left out.
@@ -46,16 +45,19 @@ def rows(path: str) -> Iterator[Row]:
     Raises:
         UserError: the file is missing or has another extension, or a line cannot be read.
     """
-    readers = {".csv": _csv_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
-    extension = os.path.splitext(path)[1].lower()
-    if extension not in readers:
-        raise UserError(f"{path}: expected a .csv, .jsonl or .parquet file")
-    try:
-        stream = files.open_read(path)
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or 'no such file'}") from error
-    with stream:
-        yield from readers[extension](path, stream)
+    kind = table_kind(path)
+    if kind not in TABLE_KINDS or kind == _NO_TABLE:
+        raise UserError(f"{path}: expected a .csv, .tsv, .jsonl or .parquet file")
+    from_cells = kind in (".csv", ".tsv")
+    with files.explained(path, what=path):
+        for where, content, problem in table_rows(path):
+            where = f"{path} {where}"
+            if problem is not None:
+                raise UserError(f"{where}: {problem}")
+            if not isinstance(content, dict):
+                raise UserError(f"{where}: expected a JSON object")
+            items = ((name, _from_cell(name, value)) for name, value in content.items())
+            yield Row(where, _texts(items if from_cells else content.items()))
 
 
 def own_label(row: Row) -> str:
@@ -73,52 +75,9 @@ def own_label(row: Row) -> str:
     return label
 
 
-def _csv_rows(path: str, stream: IO[bytes]) -> Iterator[Row]:
-    lines = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.DictReader(lines, strict=True)
-    try:
-        for values in reader:
-            where = f"{path} line {reader.line_num}"
-            if None in values:
-                raise UserError(
-                    f"{where}: more than the {len(reader.fieldnames or ())} columns of the "
-                    "heading. Put quotes around text with commas."
-                )
-            cells = ((name, _from_cell(name, value)) for name, value in values.items())
-            yield Row(where, _texts(cells))
-    except csv.Error as error:  # the line that it stumbles over is not counted yet
-        where = f"{path} line {reader.line_num + 1}"
-        raise UserError(f"{where}: not readable as CSV ({error})") from error
-
-
-def _from_cell(name: str, value: str | None) -> str | None:
+def _from_cell(name: str, value: str) -> str:
     """What exports make harmless for spreadsheets; never addresses of pictures."""
-    return value if value is None or name in ("uri", "file") else from_cell(value)
-
-
-def _jsonl_rows(path: str, stream: IO[bytes]) -> Iterator[Row]:
-    for number, line in enumerate(stream, start=1):
-        if not line.strip():
-            continue
-        where = f"{path} line {number}"
-        try:
-            values = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise UserError(f"{where}: not readable as JSON ({error})") from error
-        if not isinstance(values, dict):
-            raise UserError(f"{where}: expected a JSON object")
-        yield Row(where, _texts(values.items()))
-
-
-def _parquet_rows(path: str, stream: IO[bytes]) -> Iterator[Row]:
-    number = 0
-    try:
-        for batch in pq.ParquetFile(stream).iter_batches(batch_size=1024):
-            for values in batch.to_pylist():
-                number += 1
-                yield Row(f"{path} row {number}", _texts(values.items()))
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{path}: not readable as Parquet ({error}). Write it again.") from error
+    return value if name in ("uri", "file") else from_cell(value)
 
 
 def _texts(items: Iterable[tuple[str, Any]]) -> dict[str, str]:
@@ -127,4 +86,6 @@ def _texts(items: Iterable[tuple[str, Any]]) -> dict[str, str]:
 
 def _text(value: Any) -> str:
     """Whole numbers as such: pandas makes floating-point ones of a column with gaps."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)

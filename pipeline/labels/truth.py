@@ -192,6 +192,7 @@ class FileTruth:
         """See `Truth`."""
         numbers = np.sort(self._numbers[~self._matched])
         wanted = set(numbers[:examples].tolist())
+        # The table is read again for the names, only as far as the last of them.
         last = max(wanted, default=-1)
         entries = enumerate(itertools.islice(self._entries(), last + 1))
         return Unused(len(numbers), [entry.name for at, entry in entries if at in wanted])

@@ -82,8 +82,8 @@ class OwnLabels:
         return number
 
 
+# The largest of the `ClassIds`.
 _MOST = np.iinfo(np.int16).max
-"""The largest of the `ClassIds`."""
 
 
 class KnownLabels:
@@ -116,12 +116,12 @@ class KnownLabels:
         return self._numbers.get(name, UNKNOWN)
 
 
+# Labels that a message lists at most.
 _SHOWN = 10
-"""Labels that a message lists at most."""
 
 
+# What says the class, and what that looks like: no number of another list passes for a label.
 _COLUMNS = {"class_id": r"\d+", "synset": r"n\d{8}", "label": r".*\D.*"}
-"""What says the class, and what that looks like: no number of another list passes for a label."""
 
 
 def _class_id(row: tables.Row) -> int:
@@ -132,6 +132,7 @@ def _class_id(row: tables.Row) -> int:
             f"{row.where}: what does the picture show? Expected a column class_id, synset or "
             f"label, found {', '.join(row.values) or 'nothing'}."
         )
+    # Several columns may stand in a table; what all of them can mean counts.
     meant = [set(_called(row, name, value)) for name, value in told.items()]
     possible = sorted(set.intersection(*meant))
     if len(possible) > 1:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.console.tables import output
 from pipeline.console.terminal import only_ours
 from pipeline.models.float_module import folder
 from pipeline.models.store.store import resolve
@@ -124,7 +125,7 @@ def _print_comparison(found: Comparison) -> None:
             f"{layer.mean_steps:.4f}",
             _percent(layer.equal),
         )
-    console = Console()
+    console = output()
     console.print(table)
     _print_pairs(
         [
@@ -216,4 +217,4 @@ def _print_pairs(pairs: list[tuple[str, str]]) -> None:
     table.add_column(overflow="fold")
     for name, value in pairs:
         table.add_row(name, escape(value))
-    Console().print(table)
+    output().print(table)

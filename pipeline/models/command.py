@@ -11,7 +11,6 @@ from pipeline.models.tflite.architecture import MULTIPLIERS, SIZES
 
 
 def add(commands: Any) -> None:
-    """Adds the command and its actions."""
     actions = add_group(commands, "model", help="fetch, describe, convert, compare or make a model")
     fetch = add_command(
         actions, "fetch", _model_fetch, help="download a model into the cache, verified"

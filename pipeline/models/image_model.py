@@ -65,6 +65,7 @@ class ImageModel:
             self._run(images[start : start + BATCH_SIZE])
             for start in range(0, len(images), BATCH_SIZE)
         ]
+        # So that no images give no rows instead of an error.
         none = tuple(np.empty((0, width), np.float32) for width in self._widths)
         logits, features = zip(none, *parts, strict=True)
         return np.concatenate(logits), np.concatenate(features)
@@ -106,6 +107,8 @@ def _runner(model: Network) -> _Run:
     interpreter = LiteRtModel(model.content, batch_size=1)  # no work for rows that are not there
 
     def run(images: Array) -> tuple[Array, Array]:
+        # Back to the bytes that `unit_range` had: rint, since 255 * (byte / 255) may be a little
+        # less.
         pixels = np.rint(images * np.float32(255)).astype(np.uint8)
         logits, features = zip(*(interpreter.run([picture]) for picture in pixels), strict=True)
         return np.concatenate(logits), np.concatenate(features)

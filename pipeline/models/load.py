@@ -35,6 +35,7 @@ def load_network(model: str, *, sha256: str | None = None) -> Network:
         )
     from transforms.network.savedmodel import import_tensorflow
 
+    # First, for its settings and its message; the import below would load it unprepared.
     import_tensorflow()
     from pipeline.models.float_module import load
 

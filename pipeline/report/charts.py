@@ -27,27 +27,17 @@ def histogram(
     """
     top = _nice_top(max(counts, default=0))
     step = _PLOT_WIDTH / max(1, len(counts))
+    # More names than eleven would run into each other.
     every = math.ceil(len(counts) / 11)
     parts = [_y_axis(top)]
     for index, (count, name) in enumerate(zip(counts, names, strict=True)):
         height = _PLOT_HEIGHT * count / top
-        parts.append(
-            Markup(
-                '<g><title>{}: {:,}</title><rect class="bar" x="{:.1f}" y="{:.1f}" width="{:.1f}" '
-                'height="{:.1f}" rx="2"/></g>'
-            ).format(
-                name,
-                count,
-                _LEFT + index * step + 1,
-                _TOP + _PLOT_HEIGHT - height,
-                step - 2,
-                height,
-            )
-        )
+        left, over = _LEFT + index * step + 1, _TOP + _PLOT_HEIGHT - height
+        parts.append(_bar(f"{name}: {count:,}", x=left, y=over, width=step - 2, height=height))
         if index % every == 0:
             x = _LEFT + (index + (0 if edges else 0.5)) * step
             parts.append(_text(x, _HEIGHT - _BOTTOM + 16, name, "middle"))
-    return _svg(parts, title=title, axis=axis)
+    return _svg([*parts, _axis(axis)], title=title)
 
 
 def bars(rows: Sequence[tuple[str, int]], *, title: str) -> Markup:
@@ -61,15 +51,10 @@ def bars(rows: Sequence[tuple[str, int]], *, title: str) -> Markup:
         width = (_WIDTH - left - 80) * count / top
         parts.append(_text(left - 8, y + 16, _cut(name), "end"))
         parts.append(
-            Markup(
-                '<g><title>{}: {:,}</title><rect class="bar" x="{}" y="{}" width="{:.1f}" '
-                'height="{}" rx="2"/></g>'
-            ).format(name, count, left, y + 4, max(width, 1.5), line - 8)
+            _bar(f"{name}: {count:,}", x=left, y=y + 4, width=max(width, 1.5), height=line - 8)
         )
         parts.append(_text(left + width + 8, y + 16, f"{count:,}", "start"))
-    return Markup(
-        '<svg class="chart" role="img" aria-label="{}" viewBox="0 0 {} {}">{}</svg>'
-    ).format(title, _WIDTH, height, Markup("").join(parts))
+    return _svg(parts, title=title, height=height)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +81,7 @@ def curves(lines: Sequence[Curve], *, title: str, axis: str) -> Markup:
     for line in lines:
         path = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in line.points)
         parts.append(Markup('<polyline class="line {}" points="{}"/>').format(line.style, path))
+        # Dots to point at, unless there are so few or many that they would say nothing.
         for x, y in line.points if 2 < len(line.points) <= 25 else ():
             parts.append(
                 Markup(
@@ -103,7 +89,7 @@ def curves(lines: Sequence[Curve], *, title: str, axis: str) -> Markup:
                     'cy="{:.1f}" r="3.5"/></g>'
                 ).format(x, line.name, y, line.style, _x(x), _y(y))
             )
-    return _svg(parts, title=title, axis=axis)
+    return _svg([*parts, _axis(axis)], title=title)
 
 
 def _legend(lines: Sequence[Curve]) -> list[Markup]:
@@ -152,17 +138,28 @@ def _y_axis(top: int, *, unit: str = "") -> Markup:
     return Markup("").join(lines)
 
 
+def _bar(what: str, *, x: float, y: float, width: float, height: float) -> Markup:
+    """A bar that tells what it stands for to whoever points at it, or listens."""
+    return Markup(
+        '<g><title>{}</title><rect class="bar" x="{:.1f}" y="{:.1f}" width="{:.1f}" '
+        'height="{:.1f}" rx="2"/></g>'
+    ).format(what, x, y, width, height)
+
+
 def _text(x: float, y: float, text: str, anchor: str) -> Markup:
     return Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(
         x, y, anchor, text
     )
 
 
-def _svg(parts: Sequence[Markup], *, title: str, axis: str) -> Markup:
-    label = _text(_LEFT + _PLOT_WIDTH / 2, _HEIGHT - 4, axis, "middle")
+def _axis(name: str) -> Markup:
+    return _text(_LEFT + _PLOT_WIDTH / 2, _HEIGHT - 4, name, "middle")
+
+
+def _svg(parts: Sequence[Markup], *, title: str, height: int = _HEIGHT) -> Markup:
     return Markup(
-        '<svg class="chart" role="img" aria-label="{}" viewBox="0 0 {} {}">{}{}</svg>'
-    ).format(title, _WIDTH, _HEIGHT, Markup("").join(parts), label)
+        '<svg class="chart" role="img" aria-label="{}" viewBox="0 0 {} {}">{}</svg>'
+    ).format(title, _WIDTH, height, Markup("").join(parts))
 
 
 def _cut(name: str) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_run
+from pipeline.console.parser import add_command, add_number, add_run
 from pipeline.report.options import ReportOptions
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "report",
@@ -23,22 +22,18 @@ def add(commands: Any) -> None:
         epilog="example:\n  quantlabel report labels --max-pictures 1000",
     )
     add_run(parser)
-    parser.add_argument(
-        "--max-pictures",
-        type=int,
-        default=ReportOptions.max_pictures,
-        metavar="N",
-        help="thumbnails at most, 8 kB of the page each (default: %(default)s)",
-    )
+    most = "thumbnails at most, 8 kB of the page each"
+    add_number(parser, "--max-pictures", ReportOptions.max_pictures, metavar="N", help=most)
 
 
 def _report(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
+    from pipeline.console.tables import output
     from pipeline.console.terminal import only_ours
     from pipeline.report.write import print_report, report
 
     options = ReportOptions(folder=arguments.folder, max_pictures=arguments.max_pictures)
     with only_ours(verbose=arguments.verbose) as stderr:
         written = report(options, console=Console(file=stderr))
-    print_report(written, console=Console())
+    print_report(written, console=output())

@@ -26,7 +26,7 @@ from pipeline.report.selection import Selection
 from pipeline.report.survey import MEGAPIXEL_BINS, SCORE_BINS, Survey
 from pipeline.report.thumbnails import Thumbnail
 from pipeline.run.folder.manifest import Manifest
-from transforms.inputs.skips import in_words
+from transforms.inputs.skips import in_words, notes_in_words
 from transforms.storage.addresses import name_of
 
 _BARS = 20
@@ -61,7 +61,10 @@ class Content:
 def render(content: Content) -> str:
     """The HTML of a report, UTF-8 text. Whatever comes from rows is escaped by the template."""
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_resource), autoescape=True, undefined=jinja2.StrictUndefined
+        # StrictUndefined: a name that the template has wrong is an error, not an empty place.
+        loader=jinja2.FunctionLoader(_resource),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
     )
     script = _resource("page.js")
     found, own = content.survey, own_labels(content.manifest)
@@ -74,7 +77,7 @@ def render(content: Content) -> str:
         duplicates=content.duplicates,
         selection=content.selection,
         failures=content.failures,
-        sections=_sections(content),
+        sections=[each for each in _SECTIONS if content.evaluation or each[0] != "evaluation"],
         tiles=_tiles(content, own),
         given=_given(found, own),
         own=own,
@@ -86,9 +89,11 @@ def render(content: Content) -> str:
         shapes=_shapes(found),
         identity=_identity(content.manifest),
         evaluation=content.evaluation,
+        # With < > & ' escaped: JSON inside a script element ends where it says </script>.
         data=htmlsafe_json_dumps(_data(content), ensure_ascii=False, separators=(",", ":")),
         style=Markup(_resource("page.css")),
         script=Markup(script),
+        # No other script runs, whatever a label or the name of a file may hold.
         script_hash=_csp_hash(script),
     )
 
@@ -104,10 +109,6 @@ _SECTIONS = (
     ("failures", "Failures"),
     ("identity", "Model and settings"),
 )
-
-
-def _sections(content: Content) -> list[tuple[str, str]]:
-    return [section for section in _SECTIONS if content.evaluation or section[0] != "evaluation"]
 
 
 def _resource(name: str) -> str:
@@ -233,6 +234,7 @@ def _identity(manifest: Manifest) -> list[tuple[str, str]]:
         ("started", manifest.started),
         ("finished", manifest.finished),
         ("skipped files", _skipped(manifest)),
+        *([("read as", notes_in_words(manifest.read_as))] if manifest.read_as else []),
         ("paths listed twice", f"{manifest.duplicates:,}"),
     ]
     options = dataclasses.asdict(manifest.options)

@@ -38,6 +38,8 @@ def select(found: Survey, duplicates: Duplicates, *, max_pictures: int) -> Selec
     """
     chosen = _Chosen(max_pictures)
     lowest = found.least_certain.to_pylist() if found.least_certain is not None else []
+    # In this order: who comes first gets its room, and a picture that two sections show counts
+    # once.
     uncertain = chosen.add(lowest[: min(LEAST_CERTAIN, max_pictures // 4)])
     groups = _groups(chosen, duplicates, share=max_pictures // 5)
     return Selection(chosen.rows, uncertain, _classes(chosen, found), groups)
@@ -68,6 +70,7 @@ class _Chosen:
 
 def _groups(chosen: _Chosen, duplicates: Duplicates, *, share: int) -> list[list[int]]:
     groups: list[list[int]] = []
+    # Counted in pictures, since some may be on the page already.
     end = len(chosen.rows) + share
     for group in duplicates.shown:
         room = min(chosen.room, end - len(chosen.rows))

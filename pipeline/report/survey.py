@@ -119,6 +119,7 @@ def survey(tables: Iterable[pa.Table]) -> Survey:
 
 def hash_numbers(sha256: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
     """The last 8 bytes of each hash as a number: uint64[n]."""
+    # Any 8 bytes of a hash are as good as others.
     digits = "".join(pc.utf8_slice_codeunits(sha256, 48, 64).to_pylist())
     return np.frombuffer(bytes.fromhex(digits), ">u8").astype(np.uint64)
 
@@ -151,6 +152,7 @@ def _count_classes(found: Survey, table: pa.Table) -> None:
 
 def _keep(found: Survey, table: pa.Table) -> None:
     found.least_certain = _lowest(_joined(found.least_certain, _lowest(table)))
+    # Each table is cut down before it is joined, so that little is ever held.
     found.samples = _sampled(_joined(found.samples, _sampled(table)))
 
 

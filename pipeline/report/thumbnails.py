@@ -14,10 +14,10 @@ from PIL import Image
 from transforms.errors import UserError
 from transforms.failures import ImageError
 from transforms.images.decode import decode
-from transforms.images.loader import read_bytes
 from transforms.images.machine import cores, default_budget
 from transforms.images.memory import Budget
 from transforms.inputs.archives.members import Member, named_archive, read_named
+from transforms.inputs.picture_files import read_bytes
 from transforms.records import Failure, ImageRef
 from transforms.storage.addresses import name_of
 from transforms.storage.content import Reserve
@@ -125,6 +125,7 @@ def _of_members(
 def _of_bytes(
     data: bytes, sha256: str, *, max_pixels: int, reserve: Reserve = lambda _: None
 ) -> Thumbnail:
+    # The page shows what was labelled, or nothing.
     if hashlib.sha256(data).hexdigest() != sha256:
         return Thumbnail(missing="changed since it was labelled")
     try:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
 import pyarrow as pa
 from rich.console import Console
-from rich.progress import track
 
+from pipeline.console.progress_bar import tracked
 from pipeline.console.units import byte_size
 from pipeline.report.duplicates import identical, near_identical
 from pipeline.report.evaluation import evaluation_part
@@ -26,8 +25,6 @@ from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms.rows.marker import mark_files
 from transforms.rows.names import REPORT_FILE
 from transforms.storage import files
-
-_Item = TypeVar("_Item")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,11 +55,14 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
         UserError: no run has finished there, or its rows cannot be read.
     """
     run = open_run(options.folder)
-    found = survey(_tracked(_rows(run), "reading rows", console=console))
+    total = run.manifest.predictions
+    rows = tracked(_rows(run), "reading rows", total=total, size=len, console=console)
+    found = survey(rows)
+    # What `quantlabel duplicates` found, if it has run since; equal files tell for free.
     duplicates = near_identical(run, lambda: _rows(run)) or identical(found, _rows(run))
     selection = select(found, duplicates, max_pictures=options.max_pictures)
-    total = len(selection.rows)
-    small = list(_tracked(_thumbnails(run, selection), "thumbnails", total=total, console=console))
+    made = _thumbnails(run, selection)
+    small = list(tracked(made, "thumbnails", total=len(selection.rows), console=console))
     content = Content(
         folder=os.path.abspath(run.folder) if files.is_local(run.folder) else run.folder,
         manifest=run.manifest,
@@ -97,14 +97,6 @@ def _thumbnails(run: FinishedRun, selection: Selection) -> Iterator[Thumbnail]:
         max_pixels=limits.max_pixels,
         image_key=limits.image_key,
     )
-
-
-def _tracked(
-    items: Iterable[_Item], what: str, *, console: Console | None, total: int | None = None
-) -> Iterable[_Item]:
-    """A bar while it lasts, where somebody sees it."""
-    seen = console is not None and console.is_terminal
-    return track(items, what, total=total, console=console, transient=True) if seen else items
 
 
 def print_report(written: Report, *, console: Console) -> None:

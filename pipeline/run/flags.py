@@ -22,14 +22,16 @@ def add_data(parser: argparse.ArgumentParser) -> Any:
         required=True,
         metavar="PATH",
         help="folder (searched for pictures and archives, sub-folders included), glob in quotes "
-        "(** included), input list (.txt, .csv, .jsonl or .parquet with a column uri), picture, or "
-        "archive of pictures (.tar, .tar.gz, .tgz, .tfrecord, .parquet with bytes); repeatable",
+        "(** included), input list (.txt, .csv, .tsv, .jsonl or .parquet with a column uri), "
+        "picture, or archive of pictures (.tar, compressed or not, .zip, .tfrecord, .parquet with "
+        "bytes); braces as in part-{000..010}.tar; repeatable",
     )
     data.add_argument(
         "--image-key",
         metavar="NAME",
         help="feature of TFRecords (default: image/encoded) or column of Parquet (default: the "
-        "only one with bytes) that holds the encoded pictures",
+        "only one with pictures) that holds the encoded pictures; of members of tar and zip what "
+        "follows the first dot of their names, such as jpg, or several: jpg;png",
     )
     data.add_argument(
         "--format",
@@ -39,8 +41,8 @@ def add_data(parser: argparse.ArgumentParser) -> Any:
     return data
 
 
-def add_network_and_limits(parser: argparse.ArgumentParser) -> Any:
-    """Adds the flags of network and limits; returns the latter's group for more."""
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say which network looks at pictures, and how."""
     network = parser.add_argument_group("network")
     network.add_argument(
         "--model",
@@ -84,6 +86,10 @@ def add_network_and_limits(parser: argparse.ArgumentParser) -> Any:
         "packages in Python; or auto, the faster of them that can. The rows are the same (default: "
         f"{LabelOptions.kernel})",
     )
+
+
+def add_limits(parser: argparse.ArgumentParser) -> Any:
+    """Adds the limits of a picture; returns their group for more."""
     limits = parser.add_argument_group("limits")
     limits.add_argument(
         "--max-pixels",
@@ -102,6 +108,7 @@ def add_network_and_limits(parser: argparse.ArgumentParser) -> Any:
 
 def label_options(arguments: argparse.Namespace, **values: str) -> LabelOptions:
     """A flag that was not given is absent here: its default stands in LabelOptions alone."""
+    # Flags of other commands, and what argparse adds, have no field and fall away.
     given = {**values, **vars(arguments), "inputs": tuple(arguments.inputs)}
     names = {field.name for field in dataclasses.fields(LabelOptions)} & given.keys()
     return LabelOptions(**{name: given[name] for name in names})

@@ -60,6 +60,7 @@ def build(
     )
     predictions = classified.predictions
     failures = (read.failures, loaded.failures, classified.failures) | "Failures" >> beam.Flatten()
+    # A quiet local run counts nothing: each step costs a call for every picture.
     if not options.is_local or progress_folder is not None:
         # Apart, so that the listing is counted while it is made.
         for name, tally in (
@@ -68,10 +69,12 @@ def build(
             ("members", loaded.tally),
         ):
             _ = tally | f"Count {name}" >> _count("listed", progress_folder)
+        # Before they are staged: a row counts when it is made, not when its file is written.
         predictions |= "Count labelled" >> _count("labelled", progress_folder)
         failures |= "Count failed" >> _count("failed", progress_folder)
     new = predictions | "Stage" >> StageRows(attempt, RowKind.PREDICTION)
     new_failures = failures | "StageFailures" >> StageRows(attempt, RowKind.FAILURE)
+    # Failures are JSON lines, which have no place for it.
     metadata = _schema_metadata(identity)
     merge = MergePieces(attempt, RowKind.PREDICTION, options.format, metadata)
     merge_failures = MergePieces(attempt, RowKind.FAILURE, RowKind.FAILURE.default_format)
@@ -93,6 +96,7 @@ def build(
             tally=AsDict((read.tally, earlier.tally, loaded.tally) | "Tally" >> _AddUp()),
             outcomes=AsDict(outcomes | "Count" >> _AddUp()),
             skipped=AsDict((read.skipped, loaded.skipped) | "Skipped" >> _AddUp(joined)),
+            notes=AsDict((read.notes, loaded.notes) | "Notes" >> _AddUp(joined)),
             discarded=AsList(earlier.discarded),
         )
     )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.console.parser import add_command
 from pipeline.console.startup import imports_uncollected, share_memory_with_arrow
-from pipeline.run.flags import add_data, add_network_and_limits, label_options
-from pipeline.run.options import REUSE_BY, LabelOptions
+from pipeline.run.flags import add_data, add_limits, add_network, label_options
+from pipeline.run.options import REUSE_BY, LabelOptions, PlanOptions
 from transforms.beam_internals import without_cloud_services
+
+if TYPE_CHECKING:
+    from pipeline.run.submission import Submission
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "label",
@@ -30,7 +32,17 @@ def add(commands: Any) -> None:
         "  quantlabel label --input photos --output labels --direct_num_workers=2 \\\n"
         "      --direct_running_mode=multi_processing",
     )
-    data = add_data(parser)
+    _add_output(add_data(parser))
+    add_network(parser)
+    _add_limits_of_a_run(add_limits(parser))
+    _add_own_labels(parser)
+    parser.add_argument_group("terminal").add_argument(
+        "--quiet", action="store_true", default=False, help="no progress and no summary"
+    )
+    _add_beam(parser)
+
+
+def _add_output(data: Any) -> None:
     data.add_argument(
         "--output",
         required=True,
@@ -57,21 +69,9 @@ def add(commands: Any) -> None:
         help="sha256: --resume, and pictures under another name get the row of the same content, "
         f"read but not decoded (default: {LabelOptions.reuse_by})",
     )
-    limits = add_network_and_limits(parser)
-    own = parser.add_argument_group("labels of your own")
-    own.add_argument(
-        "--label-map",
-        metavar="FILE",
-        help=".csv, .jsonl or .parquet with the columns class (id, synset or name; the synset of "
-        "a group for all in it; * for the rest) and label; fills mapped_label and mapped_score",
-    )
-    own.add_argument(
-        "--label-threshold",
-        type=float,
-        metavar="S",
-        help="no mapped_label where mapped_score is below this (default: "
-        f"{LabelOptions.label_threshold:g})",
-    )
+
+
+def _add_limits_of_a_run(limits: Any) -> None:
     limits.add_argument(
         "--max-failure-rate",
         type=float,
@@ -87,9 +87,26 @@ def add(commands: Any) -> None:
         "who needs more waits (default: half of the machine or container, divided by the processes "
         "that share it)",
     )
-    parser.add_argument_group("terminal").add_argument(
-        "--quiet", action="store_true", default=False, help="no progress and no summary"
+
+
+def _add_own_labels(parser: argparse.ArgumentParser) -> None:
+    own = parser.add_argument_group("labels of your own")
+    own.add_argument(
+        "--label-map",
+        metavar="FILE",
+        help=".csv, .jsonl or .parquet with the columns class (id, synset or name; the synset of "
+        "a group for all in it; * for the rest) and label; fills mapped_label and mapped_score",
     )
+    own.add_argument(
+        "--label-threshold",
+        type=float,
+        metavar="S",
+        help="no mapped_label where mapped_score is below this (default: "
+        f"{LabelOptions.label_threshold:g})",
+    )
+
+
+def _add_beam(parser: argparse.ArgumentParser) -> None:
     runner = parser.add_argument_group(
         "Apache Beam", "Flags that are not listed here go to Beam, --name=value each."
     )
@@ -98,20 +115,59 @@ def add(commands: Any) -> None:
         metavar="NAME",
         help=f"default: {LabelOptions.runner}, this machine",
     )
+    runner.add_argument(
+        "--dry-run",
+        "--dry_run",  # as Beam spells it
+        nargs="?",
+        const=True,
+        default=False,
+        type=_is_true,
+        help="check everything, say what would be started and what it would take and cost, and "
+        "write nothing",
+    )
+    runner.add_argument(
+        "--allow-image",
+        action="store_true",
+        help="take a --sdk_container_image whose name does not say which Python and Beam are in it",
+    )
+
+
+def _show(would: Submission, options: LabelOptions) -> None:
+    from pipeline.console.tables import output
+    from pipeline.run.plan import plan, print_plan
+    from pipeline.run.submission import print_submission
+
+    expected = plan(PlanOptions(label=options))
+    print_submission(would, console=output())
+    print_plan(expected, console=output())
+    print("Nothing was written or submitted.")
+
+
+def _is_true(word: str) -> bool:
+    if word.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{word}: expected true or false")
+    return word.lower() == "true"
 
 
 def _label(arguments: argparse.Namespace) -> None:
+    # Before anything imports Arrow, which looks once.
     share_memory_with_arrow()
     options = label_options(arguments)
+    # Only where nothing else in this process can miss what is left out.
     is_lean = arguments.owns_process and options.is_here
     with imports_uncollected(), without_cloud_services() if is_lean else nullcontext():
         from rich.console import Console
 
+        from pipeline.console.tables import output
         from pipeline.console.terminal import only_ours
-        from pipeline.run.launch import label
+        from pipeline.run.launch import dry_run, label
         from pipeline.run.summary import print_summary
 
     with only_ours(verbose=arguments.verbose) as stderr:
-        manifest = label(options, console=None if arguments.quiet else Console(file=stderr))
+        console = None if arguments.quiet else Console(file=stderr)
+        if arguments.dry_run:
+            _show(dry_run(options, console=console), options)
+            return
+        manifest = label(options, console=console)
     if manifest is not None and not arguments.quiet:
-        print_summary(manifest, folder=options.output, console=Console())
+        print_summary(manifest, folder=options.output, console=output())

@@ -6,10 +6,13 @@ import contextlib
 import dataclasses
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, TestOptions
 from rich.console import Console
 
 from pipeline.labels.label_map import load_label_map
@@ -19,7 +22,8 @@ from pipeline.run.folder.manifest import Identity, Manifest, Model, read_manifes
 from pipeline.run.graph import build
 from pipeline.run.options import LabelOptions
 from pipeline.run.runners import dataflow, progress, runner
-from pipeline.run.runners.options import beam_options
+from pipeline.run.runners.options import beam_options, inert
+from pipeline.run.submission import Submission, described
 from transforms import kernel
 from transforms._version import ROW_VALUES, VERSION
 from transforms.errors import UsageError, UserError
@@ -27,8 +31,8 @@ from transforms.failures import Reason
 from transforms.images import native as jpeg
 from transforms.inputs import listing as sources
 from transforms.inputs.archives.kinds import archive_kind
-from transforms.inputs.archives.members import read_members
-from transforms.inputs.skips import Skipped, Tally
+from transforms.inputs.archives.members import Found, Member, read_members
+from transforms.inputs.skips import Note, Skipped, Tally
 from transforms.kernel import check_kernel
 from transforms.network.classify_images import model_handler
 from transforms.network.label_map import LabelMap
@@ -55,56 +59,109 @@ def label(options: LabelOptions, *, console: Console | None = None) -> Manifest 
     Raises:
         UserError: the run could not start, or it has failed.
     """
-    flags = beam_options(options)
-    if options.is_dataflow:
-        paths = [("--input", path) for path in options.inputs] + [("--output", options.output)]
-        dataflow.prepare(flags, paths=paths, command=_EXAMPLE)
-    if console is not None:
-        for source in without_versions(options):
-            console.print(
-                f"--resume keeps no row of {source}: its storage tells no version of a file, so "
-                "all pictures there are labelled again",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
-    runs_on = runner.create(options)
-    output = f"--output {shown(options.output)}"
-    files.require_access(options.output, what=output)
-    replace = options.overwrite or options.resume
-    ledger.check_writable(options.output, replace=replace)
-    for source in options.inputs:
-        _require_a_picture(source, options)
-    label_map = _label_map(options)
-    model = load_network(options.model, sha256=options.sha256)
-    identity = _identity(options, model, label_map)
+    ready = _checked(options, console=console)
     service = None if options.is_local else options.runner
+    # Its name only; nothing is made before the folder is ours.
     attempt = attempts.new(options.output)
-    with lock.held(options.output, attempt=attempt, started=identity.started, runner=service):
+    started = ready.identity.started
+    with lock.held(options.output, attempt=attempt, started=started, runner=service):
         if options.resume or not options.overwrite:
+            # First what an earlier run had committed: its rows count for `--resume`.
             attempts.recover(options.output, by=attempt, replace=options.overwrite)
-        ledger.check_writable(options.output, replace=replace)
-        _begin(attempt, options, identity)
+        ledger.check_writable(options.output, replace=_replaces(options))
+        _begin(attempt, options, ready.identity)
         watched = console if options.is_local else None
         with (
             progress.reports(console=watched) as progress_folder,
             _kept_for_resume(attempt),
-            _in_a_file(model) if options.is_local else contextlib.nullcontext(model) as handed,
+            _in_a_file(ready.model) if options.is_local else nullcontext(ready.model) as handed,
         ):
-            pipeline = beam.Pipeline(runner=runs_on, options=flags)
+            pipeline = beam.Pipeline(runner=ready.runs_on, options=ready.flags)
             build(
                 pipeline,
                 options,
                 model=handed,
-                identity=identity,
+                identity=ready.identity,
                 attempt=attempt,
                 progress_folder=progress_folder,
             )
-            if not dataflow.waits(flags):
+            if not dataflow.waits(ready.flags):
                 pipeline.run()
+                if console is not None:
+                    console.print(dataflow.template_note(ready.flags), soft_wrap=True)
                 return None
-            _run(pipeline, options, started=identity.started, console=console)
+            _run(pipeline, options, started=started, console=console)
+        # Not from the pipeline: its results stay with the workers.
         return read_manifest(options.output)
+
+
+def dry_run(options: LabelOptions, *, console: Console | None = None) -> Submission:
+    """Makes all checks of a run and its graph, and neither writes nor submits anything.
+
+    Args:
+        options: of the run.
+        console: where notes go, or None for none.
+
+    Returns:
+        What `label` would start.
+
+    Raises:
+        UserError: the run could not start.
+    """
+    ready = _checked(options, console=console)
+    ready.flags.view_as(TestOptions).dry_run = True  # or Beam asks for the buckets' policies
+    pipeline = beam.Pipeline(runner=ready.runs_on, options=ready.flags)
+    attempt = attempts.new(options.output)
+    build(pipeline, options, model=ready.model, identity=ready.identity, attempt=attempt)
+    return described(options, ready.flags, pipeline)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Ready:
+    """What is known when all that can be checked before a run is right."""
+
+    flags: PipelineOptions
+    runs_on: Any
+    model: Network
+    identity: Identity
+
+
+def _checked(options: LabelOptions, *, console: Console | None) -> _Ready:
+    """Checks flags, folders, inputs and network; reads, but writes nothing."""
+    flags = beam_options(options)
+    runs_on = runner.create(options)
+    if options.is_dataflow:
+        paths = [("--input", path) for path in options.inputs] + [("--output", options.output)]
+        dataflow.prepare(options, flags, runs_on=runs_on, paths=paths, command=_EXAMPLE)
+    if console is not None:
+        for note in _notes(options, flags):
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
+    output = f"--output {shown(options.output)}"
+    files.require_access(options.output, what=output)
+    ledger.check_writable(options.output, replace=_replaces(options))
+    for source in options.inputs:
+        _require_a_picture(source, options)
+    label_map = _label_map(options)
+    # After the inputs: a typing error in a path should not wait for a download.
+    model = load_network(options.model, sha256=options.sha256)
+    return _Ready(flags, runs_on, model, _identity(options, model, label_map))
+
+
+def _replaces(options: LabelOptions) -> bool:
+    return options.overwrite or options.resume
+
+
+def _notes(options: LabelOptions, flags: PipelineOptions) -> Iterator[str]:
+    """What a user should know before a run, though it goes on."""
+    for source in without_versions(options):
+        yield (
+            f"--resume keeps no row of {source}: its storage tells no version of a file, so all "
+            "pictures there are labelled again"
+        )
+    if others := inert(options):
+        yield f"without effect on {options.runner}: {', '.join(others)}"
+    if options.is_dataflow and (note := dataflow.machine_note(flags)):
+        yield note
 
 
 def without_versions(options: LabelOptions) -> list[str]:
@@ -126,14 +183,16 @@ def _begin(attempt: str, options: LabelOptions, identity: Identity) -> None:
 def _require_a_picture(source: str, options: LabelOptions) -> None:
     """Stops at the first picture: a listing as a whole is the pipeline's work."""
     files.require_access(source, what=sources.named(source))
+    # A generator: what is behind the first picture is not looked at.
     listing = sources.list_input(source, image_key=options.image_key)
     skipped = Tally()
     first: ImageRef | Failure | None = None
     for item in listing:
-        if not isinstance(item, Skipped):
+        if isinstance(item, Skipped):
+            skipped.add(item)
+        elif not isinstance(item, Note):
             first = item
             break
-        skipped.add(item)
     if first is None:
         raise sources.nothing_matched(source, skipped=skipped.counts)
     if options.image_key is not None and isinstance(first, ImageRef) and archive_kind(first.uri):
@@ -143,7 +202,8 @@ def _require_a_picture(source: str, options: LabelOptions) -> None:
 def _require_image_key(archive: ImageRef, options: LabelOptions) -> None:
     """Stops if the first records have no such picture: all the others would be failures too."""
     members = read_members(archive, image_key=options.image_key, max_bytes=options.max_bytes)
-    found = list(itertools.islice(members, _FIRST_RECORDS))
+    found = list(itertools.islice(_records(members), _FIRST_RECORDS))
+    # The archive is open as long as its generator.
     members.close()
     without = [
         each for each in found if isinstance(each, Failure) and each.reason == Reason.NO_PICTURES
@@ -151,6 +211,10 @@ def _require_image_key(archive: ImageRef, options: LabelOptions) -> None:
     if without and len(without) == len(found):
         first = without[0]
         raise UsageError(f"--image-key {options.image_key}: {first.uri}: {first.message}")
+
+
+def _records(members: Iterable[Found]) -> Iterator[Member | Failure]:
+    return (each for each in members if isinstance(each, Member | Failure))
 
 
 def _label_map(options: LabelOptions) -> LabelMap | None:
@@ -236,6 +300,7 @@ def _kept_for_resume(attempt: str) -> Iterator[None]:
         if not _has_pieces(attempt):
             raise
         if isinstance(error, KeyboardInterrupt):
+            # Its text is what the command line tells.
             raise KeyboardInterrupt(_ADVICE) from error
         raise UserError(f"{error} ({_ADVICE})") from error
 

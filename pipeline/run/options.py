@@ -15,7 +15,7 @@ from transforms.images.settings import METHODS, VIEWS, Method, Preprocessing
 from transforms.kernel import KERNELS, Kernel
 from transforms.network.scoring import Scoring
 from transforms.rows.names import FORMAT_NAMES
-from transforms.storage.addresses import is_utf8, shown, text, without_secrets
+from transforms.storage.addresses import is_utf8, local_path, shown, text, without_secrets
 
 if TYPE_CHECKING:
     from transforms.network.label_map import LabelMap
@@ -54,6 +54,7 @@ KEEP_ROWS = (
     "memory",
     "runner",
     "beam_args",
+    "allow_image",
 )
 """All other options: which pictures, where to, by what means. A test wants each in one of the two.
 """
@@ -120,8 +121,10 @@ class LabelOptions(RunnerOptions):
     def __post_init__(self) -> None:
         """Checks every value; touches no file."""
         if self.retry_failures or self.reuse_by != "uri":
+            # The object is frozen; this is still its making.
             object.__setattr__(self, "resume", True)
         require(bool(self.inputs) and all(self.inputs), "--input", "a path", self.inputs)
+        object.__setattr__(self, "inputs", tuple(map(local_path, self.inputs)))
         require(bool(self.output), "--output", "a folder", self.output)
         # Parquet's readers could not open what is in it.
         require(is_utf8(self.output), "--output", "a folder whose path is valid UTF-8", self.output)

@@ -24,12 +24,12 @@ from transforms.images.machine import cores
 from transforms.inputs.archives.members import Member
 from transforms.network.classify_images import model_handler
 from transforms.network.ranking import BATCH_SIZE
-from transforms.records import Failure, Image, ImageRef, Network, Pixels, Prediction
+from transforms.records import Failure, Image, ImageRef, Network, Prediction
 from transforms.rows.formats import FORMATS, encoded
 from transforms.rows.schema import prediction_table
 
+# From the command to the first picture on a laptop: imports, graph, model. Measured 1 to 2 s.
 _SECONDS_TO_START = 2.0
-"""From the command to the first picture on a laptop: imports, graph, model. Measured 1 to 2 s."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,9 +157,11 @@ def _try(sample: Sequence[Sampled], network: Network, options: LabelOptions) -> 
     loader = Loader(options.preprocessing(size=network.input_size), options.kernel)
     handler = model_handler(network, options.scoring(None), kernel=options.kernel)
     model = handler.load_model()
-    blank = Image(ImageRef(""), "", 1, 1, "", _black(network.input_size))
+    black = np.zeros((network.input_size, network.input_size, 3), np.uint8)
+    blank = Image(ImageRef(""), "", 1, 1, "", black)
     # The first pass prepares the interpreter; one view is enough for that.
     model_handler(network).run_inference([blank], model)
+    # Both: the one tells the time here, the other what machines with other cores would take.
     wall, cpu = time.perf_counter(), time.process_time()
     results: list[Prediction | Failure] = [item for item in sample if isinstance(item, Failure)]
     ahead = _started(sample, loader)
@@ -187,10 +189,6 @@ def _started(sample: Sequence[Sampled], loader: Loader) -> Ahead:
         elif not isinstance(item, Failure):
             ahead.append(pool.submit(loader, item))
     return ahead
-
-
-def _black(size: int) -> Pixels:
-    return np.zeros((size, size, 3), np.uint8)
 
 
 def _written_bytes(rows: Sequence[Prediction], *, format: str) -> int:

@@ -6,12 +6,11 @@ import argparse
 from typing import Any
 
 from pipeline.console.parser import add_command, add_json, show
-from pipeline.run.flags import add_data, add_network_and_limits, label_options
+from pipeline.run.flags import add_data, add_limits, add_network, label_options
 from pipeline.run.options import PlanOptions
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "plan",
@@ -23,7 +22,8 @@ def add(commands: Any) -> None:
         epilog="example:\n  quantlabel plan --input photos --price 0.06",
     )
     add_data(parser)
-    add_network_and_limits(parser)
+    add_network(parser)
+    add_limits(parser)
     parser.add_argument(
         "--price",
         type=float,

@@ -56,6 +56,7 @@ class Relabeller:
         image: Image | Failure = self._loader.decode(ref, data, scratch=self._scratch)
         if isinstance(image, Failure):
             return image
+        # One at a time: a row must not depend on its company.
         (result,) = self._handler.run_inference([image], self._network)
         return result
 

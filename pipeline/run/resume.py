@@ -63,6 +63,7 @@ class EarlierRows(beam.PTransform):  # type: ignore[misc]
             | "Folder" >> beam.Create([self._options.output])
             | "Files"
             >> beam.FlatMap(attempts.stored_files, attempt=self._attempt, identity=self._identity)
+            # Files are read and hashed by all workers, not by the one that listed them.
             | "Spread" >> beam.Reshuffle()
             | "Check" >> beam.ParDo(CheckFiles()).with_outputs(DISCARDED, main="files")
         )
@@ -72,6 +73,7 @@ class EarlierRows(beam.PTransform):  # type: ignore[misc]
         found = [skipped]
         if self._options.reuse_by == "sha256":
             again = {"refs": skipped.refs, "stored": checked.files}
+            # Second, among those that have no row by their name: this one reads every picture.
             found.append(again | "Reuse" >> ReuseByContent(self._options.max_bytes))
         wanted = [each.kept for each in found] | "Wanted" >> beam.Flatten()
         carried = {"files": checked.files, "wanted": wanted} | "Carry" >> CarryRows(self._attempt)

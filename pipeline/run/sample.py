@@ -12,7 +12,7 @@ from pipeline.run.options import LabelOptions
 from transforms.inputs import listing
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import Member, read_members
-from transforms.inputs.skips import Skipped, Tally
+from transforms.inputs.skips import Note, Skipped, Tally
 from transforms.records import Failure, ImageRef
 from transforms.storage import files
 
@@ -20,8 +20,8 @@ SIZE = 200
 """Pictures tried at most: a second or two of work, and shares known to about 7 points."""
 
 _ARCHIVES = 8
+# Of members held, of all archives together.
 _MEMBER_BYTES = 64 * 1024 * 1024
-"""Of members held, of all archives together."""
 
 _SEED = 0
 
@@ -64,6 +64,7 @@ class Reservoir(Generic[_Item]):
         self.seen += 1
         if self.seen <= self._size:
             self.items.append(item)
+        # Each item so far has stayed with the same chance, size / seen.
         elif (place := self._choose.randrange(self.seen)) < self._size:
             self.items[place] = item
 
@@ -82,18 +83,19 @@ def take_sample(options: LabelOptions) -> Sample:
         files.require_access(source, what=listing.named(source))
         found = 0
         for item in listing.list_together(listing.parts(source, image_key=options.image_key)):
-            found += not isinstance(item, Skipped)
+            found += isinstance(item, ImageRef | Failure)
             if isinstance(item, ImageRef):
                 (pictures if archive_kind(item.uri) is None else archives).add(item)
             elif isinstance(item, Failure):
                 unlisted += 1
-            else:
+            elif isinstance(item, Skipped):
                 passed.add(item)
         if not found:
             raise listing.nothing_matched(source, skipped=passed.counts)
         skipped += passed.total
     if not pictures.seen and not archives.seen:
         raise listing.nothing_matched(" ".join(options.inputs))
+    # Each may take its share of the sample, so the first does not fill it alone.
     looks = [_look_into(archive, options, share=len(archives.items)) for archive in archives.items]
     members = round(sum(look.members for look in looks) * archives.seen / max(len(looks), 1))
     inside = [item for look in looks for item in look.items]
@@ -119,11 +121,12 @@ def _look_into(archive: ImageRef, options: LabelOptions, *, share: int) -> _Look
     items: list[Member | Failure] = []
     read = 0
     for found in read_members(archive, image_key=options.image_key, max_bytes=options.max_bytes):
-        if isinstance(found, Skipped):
+        if isinstance(found, Skipped | Note):
             continue
         items.append(found)
         read += len(found.data) if isinstance(found, Member) else 0
         if read and (len(items) >= SIZE // share or read > _MEMBER_BYTES // share):
+            # As many pictures as fit into its bytes, if the rest is like its beginning.
             return _Look(items, max(len(items), len(items) * _size(archive) / read))
     return _Look(items, len(items))
 
@@ -148,4 +151,5 @@ def _mixed(
 
 def _some(items: Iterable[_Item], count: int) -> list[_Item]:
     everything = list(items)
+    # A generator of its own: the same pictures at every call.
     return random.Random(_SEED).sample(everything, min(count, len(everything)))

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.run.folder.manifest import Manifest
-from transforms.inputs.skips import in_words
+from transforms.inputs.skips import in_words, notes_in_words
 
 _LABELS_SHOWN = 5
 
@@ -37,8 +37,10 @@ def _lines(manifest: Manifest, folder: str) -> list[tuple[str, str]]:
         ("failed", _failed(manifest)),
         ("kept", _if_any(manifest.reused, "of these, from an earlier run")),
         ("skipped", _if_any(manifest.skipped, in_words(manifest.skipped_by_kind))),
+        ("read as", notes_in_words(manifest.read_as)),
         ("repeated", _if_any(manifest.duplicates, "listed before")),
         ("most frequent", _labels(manifest)),
+        # Rows that were kept took no time worth counting.
         ("time", _time(seconds, done=pictures - manifest.reused)),
         ("model", _model(manifest)),
         ("kernel", manifest.kernel),

@@ -6,13 +6,12 @@ import argparse
 import dataclasses
 from typing import Any
 
-from pipeline.console.parser import add_command, add_json, add_run, show
+from pipeline.console.parser import add_command, add_json, add_number, add_run, show
 from pipeline.verify.options import VerifyOptions
 from transforms.errors import UserError
 
 
 def add(commands: Any) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "verify",
@@ -29,13 +28,8 @@ def add(commands: Any) -> None:
     )
     add_run(parser)
     add_json(parser)
-    parser.add_argument(
-        "--sample",
-        type=int,
-        default=VerifyOptions.sample,
-        metavar="N",
-        help="pictures to label again and compare, where they still are (default: %(default)s)",
-    )
+    again = "pictures to label again and compare, where they still are"
+    add_number(parser, "--sample", VerifyOptions.sample, metavar="N", help=again)
     parser.add_argument(
         "--no-inputs",
         dest="inputs",

@@ -21,22 +21,22 @@ from transforms.hashes import hashes_of
 from transforms.inputs import listing
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import read_members
-from transforms.inputs.skips import Skipped, Tally
+from transforms.inputs.skips import Note, Skipped, Tally
 from transforms.records import Failure, ImageRef
 from transforms.storage import files as storage
 from transforms.storage.addresses import name_of, text
 
+# Pictures that are looked up at a time.
 _AT_ONCE = 1000
-"""Pictures that are looked up at a time."""
 
+# What is newer than this is no time at which something came: a clock was wrong.
 _CLOCKS_APART_S = 86_400.0
-"""What is newer than this is no time at which something came: a clock was wrong."""
 
+# Files that are asked at a time when they came to be there, some milliseconds each.
 _LOOKS_AT_ONCE = 32
-"""Files that are asked at a time when they came to be there, some milliseconds each."""
 
+# Failures that were the same when the run met them; others may have come up since.
 _OF_CONTENT = (Reason.BAD_LIST_ROW, Reason.DAMAGED_ARCHIVE, Reason.NO_PICTURES)
-"""Failures that were the same when the run met them; others may have come up since."""
 
 
 class _Picture(NamedTuple):
@@ -100,10 +100,12 @@ class ListedAgain:
             self.pictures += len(some)
             has_row = self._find([picture.uri for picture in some])
             without = [some[at] for at in np.flatnonzero(~has_row)]
+            # Each file once: a thousand pictures may come from one archive.
             files = list({picture.file for picture in without})
             ages = dict(zip(files, threads.map(_changed, files), strict=True))
             for uri, file in without:
                 age = ages[file]
+                # In doubt it came later: only what surely was there can be missing.
                 if age is None or self._began <= age <= until:
                     self.new += 1
                     continue
@@ -136,6 +138,8 @@ class ListedAgain:
             if isinstance(item, Skipped):
                 self.skipped.add(item)
                 continue
+            if isinstance(item, Note):
+                continue
             for uri in self._uris(item):
                 yield _Picture(text(uri), input_list or item.uri)
 
@@ -148,7 +152,7 @@ class ListedAgain:
                 yield from self._uri_of_failure(member, of=item.uri)
             elif isinstance(member, Skipped):
                 self.skipped.add(member._replace(path=f"{item.uri}#{member.path}"))
-            else:
+            elif not isinstance(member, Note):
                 yield member.uri if isinstance(member, ImageRef) else member.ref.uri
 
     def _uri_of_failure(self, failure: Failure, *, of: str) -> Iterator[str]:

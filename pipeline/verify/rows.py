@@ -31,6 +31,7 @@ def prediction_problems(table: pa.Table, manifest: Manifest) -> Iterator[str]:
     valid = (ids >= 0) & (ids < len(class_names()))
     yield from _named(table, ~valid, "its class id is not one of the 1001")
     names, synsets = _names()
+    # A class id that is none would end the indexing below; it has been reported.
     safe = np.where(valid, ids, 0)
     labels = np.array(table.column("label").to_pylist(), object)
     yield from _named(table, valid & (names[safe] != labels), "its label is not its class's")
@@ -118,6 +119,7 @@ class Repeats:
     def hashes(self) -> Hashes:
         """Those of all uris, sorted."""
         hashes = np.concatenate([np.empty(0, np.uint64), *self._hashes])
+        # In place, and once: both questions need them sorted.
         hashes.sort()
         self._hashes = [hashes]
         return hashes

@@ -40,7 +40,9 @@ class Sample:
     def __init__(self, size: int, *, seed: Any, rows: int, made: Made) -> None:
         self.outdated = 0
         self._made = made
+        # As a text, which seeds alike in every process.
         text = hashlib.sha256(json.dumps(seed, sort_keys=True).encode()).hexdigest()
+        # In order of rows, which pass by once.
         self._chosen = sorted(random.Random(text).sample(range(rows), min(size, rows)))
         self._passed = 0
         self._tables: list[pa.Table] = []
@@ -64,6 +66,7 @@ class Sample:
 
     def table(self) -> pa.Table:
         """The rows that were picked."""
+        # Shards of earlier releases have other metadata, which tables must share to be joined.
         return pa.concat_tables([table.replace_schema_metadata(None) for table in self._tables])
 
 

@@ -33,14 +33,14 @@ from transforms.rows.shards import Shard
 from transforms.storage import files as storage
 from transforms.storage.files import digest
 
+# Problems of a kind that are named; the others are counted.
 _SHOWN = 20
-"""Problems of a kind that are named; the others are counted."""
 
+# Pictures that are named for people where there is nothing wrong.
 _NAMED = 3
-"""Pictures that are named for people where there is nothing wrong."""
 
+# What readers take for a shard: they ask for `predictions-*.parquet`.
 _SHARD = re.compile(rf"({ANY_KIND})-.*\.({'|'.join(map(re.escape, FORMATS))})")
-"""What readers take for a shard: they ask for `predictions-*.parquet`."""
 
 
 @dataclasses.dataclass
@@ -86,6 +86,7 @@ def verify(options: VerifyOptions) -> list[Check]:
     files = Check("files", f"{len(manifest.files)} named in the manifest")
     files.add(_file_problems(options.folder, manifest))
     checks = [marker, files]
+    # Rows of files that are not those of the run prove nothing.
     if files.count:
         return [*checks, Check("rows", "the files are not those of the manifest", done=False)]
     checks += _rows(options, manifest)
@@ -164,6 +165,7 @@ def _rows(options: VerifyOptions, manifest: Manifest) -> list[Check]:
     checks = [rows, once, identity]
     if options.inputs:
         checks.append(_inputs(manifest, repeats))
+    # Rows known to be wrong need no picture to say so.
     if options.sample and manifest.predictions and not rows.count:
         checks.append(_relabelled(options, manifest, sample))
     return checks
@@ -178,6 +180,7 @@ def _shard_problems(
             count += table.num_rows
             uris = table.column("uri").to_pylist()
             repeats.add(uris)
+            # Across tables too: `last` is that of the table before.
             if uris[0] < last or any(one > other for one, other in itertools.pairwise(uris)):
                 yield f"{shard.name}: its rows are not sorted by uri"
             last = uris[-1]

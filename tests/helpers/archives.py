@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.inputs.archives.members import Member, read_members
-from transforms.inputs.skips import Skipped
+from transforms.inputs.skips import Note, Skipped
 from transforms.records import Failure, ImageRef
 
 
@@ -24,6 +25,13 @@ def write_tar(path: Path, members: Sequence[tuple[str, bytes]], *, mode: str = "
             header = tarfile.TarInfo(name)
             header.size = len(content)
             tar.addfile(header, io.BytesIO(content))
+
+
+def write_zip(path: Path, members: Mapping[str, bytes]) -> None:
+    """An archive with its members deflated."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
 
 
 def write_tfrecord(path: Path, rows: Sequence[Mapping[str, Any]], *, zipped: bool = False) -> None:
@@ -71,6 +79,7 @@ def write_parquet(path: Path, columns: Mapping[str, Any], *, rows_a_group: int =
 
 ARCHIVE_WRITERS: Mapping[str, Callable[[Path, Mapping[str, bytes]], None]] = {
     ".tar": lambda path, pictures: write_tar(path, list(pictures.items())),
+    ".zip": lambda path, pictures: write_zip(path, pictures),
     ".tfrecord": lambda path, pictures: write_tfrecord(
         path, [{"image/encoded": content} for content in pictures.values()]
     ),
@@ -89,6 +98,8 @@ def members_of(path: Path, *, image_key: str | None = None, meta: str | None = N
     """
     found: list[Any] = []
     for item in read_members(ImageRef(str(path), meta), image_key=image_key, max_bytes=2000):
+        if isinstance(item, Note):
+            continue
         if isinstance(item, Skipped):
             found.append(item.path)
         elif isinstance(item, Member):
@@ -106,6 +117,12 @@ def member_name(path: Path, uri: str) -> str:
 def metas_of(path: Path, *, meta: str | None = None) -> list[Any]:
     items = list(read_members(ImageRef(str(path), meta), image_key=None, max_bytes=2000))
     return [json.loads(item.ref.meta or "null") for item in items if isinstance(item, Member)]
+
+
+def notes_of(path: Path, *, image_key: str | None = None) -> list[str]:
+    """How an archive was understood."""
+    items = read_members(ImageRef(str(path)), image_key=image_key, max_bytes=2000)
+    return [item.what for item in items if isinstance(item, Note)]
 
 
 def only_failure(path: Path) -> Failure:

@@ -29,5 +29,5 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_flag_of_beam_is_for_commands_that_run_beam(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "labels", "--direct_num_workers=2"]) == 2
     assert capsys.readouterr().err == (
-        "quantlabel: --direct_num_workers=2: not known to this command; see --help\n"
+        "quantlabel: --direct_num_workers: no flag of this command; see quantlabel report --help\n"
     )

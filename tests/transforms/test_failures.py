@@ -41,7 +41,7 @@ def test_the_codes_are_those_of_the_output_format() -> None:
 
 def test_only_trouble_of_the_storage_is_retryable() -> None:
     retryable = {reason.value for reason in Reason if reason.retryable}
-    assert retryable == {"io_error", "timeout", "unavailable"}
+    assert retryable == {"permission_denied", "io_error", "timeout", "unavailable"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""What of a file a decoder needs to see, so that no other part of it can cost anything.
+"""What a picture may cost: its pixels, and what of its file a decoder gets to see.
+
+Its bytes are held to their limit where they are read, in `transforms.storage.content`.
 
 The readers of Pillow unpack every text and profile, join comments one by one and read every value
 of every directory, before a pixel is asked for: small files can keep them busy for hours or make
@@ -27,6 +29,19 @@ MAX_RUN_LENGTH = 16 * 1024 * 1024
 """Bytes and pixels of a BMP with run lengths: Pillow decodes it in Python, 5 MB a second."""
 
 
+def check_pixels(width: int, height: int, *, max_pixels: int) -> None:
+    """Refuses a picture before memory is spent on it.
+
+    Raises:
+        ImageError: too_many_pixels.
+    """
+    if width * height > max_pixels:
+        raise ImageError(
+            Reason.TOO_MANY_PIXELS,
+            f"{width} x {height} pixels are more than the limit of {max_pixels}",
+        )
+
+
 def png(data: bytes) -> bytes:
     """A PNG without texts, profiles and all frames but the first.
 
@@ -40,6 +55,7 @@ def png(data: bytes) -> bytes:
     return b"".join(kept)
 
 
+# All that decides the pixels, and which way up they are.
 _PNG_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf", b"IEND")
 
 
@@ -50,6 +66,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         if at >= len(data):
             return
         name, start = data[at + 4 : at + 8], at
+        # Length, name and checksum take four bytes each.
         at += 12 + int.from_bytes(data[at : at + 4], "big")
         yield name, start, at
         if name == b"IEND":
@@ -63,6 +80,7 @@ def gif(data: bytes) -> bytes:
     Raises:
         ImageError: too_complex.
     """
+    # Header and screen, then a table of 3 bytes for each of 2 ** (n + 1) colours, if there is one.
     at = 13 + (3 << (data[10] & 7) + 1 if data[10:11] and data[10] & 128 else 0)
     kept = [data[:at]]
     budget = iter(range(MAX_PARTS))
@@ -76,11 +94,11 @@ def gif(data: bytes) -> bytes:
     return b"".join(kept)
 
 
+# An extension, a frame or the end; Pillow passes over any other byte.
 _GIF_BLOCK = re.compile(rb"[!,;]")
-"""An extension, a frame or the end; Pillow passes over any other byte."""
 
+# The extension that says which colour is transparent.
 _GRAPHIC_CONTROL = b"\xf9"
-"""The extension that says which colour is transparent."""
 
 
 def _end_of_blocks(data: bytes, at: int, budget: Iterator[int]) -> int:
@@ -104,6 +122,7 @@ def check_webp(data: bytes) -> None:
         if at >= len(data):
             return
         length = int.from_bytes(data[at + 4 : at + 8], "little")
+        # RIFF pads chunks to an even length.
         at += 8 + length + length % 2
     raise _too_complex("a WebP", "chunks", MAX_PARTS)
 
@@ -111,12 +130,12 @@ def check_webp(data: bytes) -> None:
 # --- TIFF
 
 
+# Bytes of one value, by its type: TIFF 6.0, section 2, and BigTIFF.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _SIZES |= {16: 8, 17: 8, 18: 8}
-"""Bytes of one value, by its type: TIFF 6.0, section 2, and BigTIFF."""
 
+# Types whose values are handed on as one string.
 _OPAQUE = (1, 2, 7)
-"""Types whose values are handed on as one string."""
 
 
 class _Layout(NamedTuple):
@@ -147,6 +166,7 @@ def check_tiff(data: bytes) -> None:
         ImageError: too_complex.
     """
     order = "<" if data.startswith(b"II") else ">"
+    # The number of the version: 43 (+) in BigTIFF, 42 (*) in TIFF.
     big = b"+" in data[:4]
     layout = _Layout(order, "Q", "HHQ", "Q") if big else _Layout(order, "H", "HHI", "I")
     entries = list(_directory(data, layout, 8 if big else 4))

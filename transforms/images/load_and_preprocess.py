@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import apache_beam as beam
 from apache_beam.utils.shared import Shared
@@ -13,7 +13,7 @@ from apache_beam.utils.shared import Shared
 from transforms.bundles import in_window
 from transforms.images.loader import Loader
 from transforms.images.loader_pool import Ahead, InFlight, LoaderPool
-from transforms.images.settings import Preprocessing
+from transforms.images.settings import Preprocessing, PreprocessingChanges
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import (
     Member,
@@ -22,19 +22,21 @@ from transforms.inputs.archives.members import (
     read_named,
     uri_of,
 )
-from transforms.inputs.skips import Count, Skipped, Tally
+from transforms.inputs.skips import Count, Note, Skipped, Tally
 from transforms.kernel import Kernel, check_kernel
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage.addresses import text
 
+# Encoded members of archives in flight, at most; one more if it is larger than that.
 _WAITING_BYTES = 128 * 1024 * 1024
-"""Encoded members of archives in flight, at most; one more if it is larger than that."""
 
+# Members of an archive that are counted at a time: a large one shows progress while it is read.
 _ROWS_A_TALLY = 256
 
 _FAILURES = "failures"
 _TALLY = "tally"
 _SKIPPED = "skipped"
+_NOTES = "notes"
 
 
 class LoadResult(NamedTuple):
@@ -47,12 +49,14 @@ class LoadResult(NamedTuple):
             count the members of an archive, less one for the archive, which was listed as a
             picture, and take it from the `unread`.
         skipped: PCollection[tuple[str, Count]], the same for members that are no pictures.
+        notes: PCollection[tuple[str, Count]], how archives were understood.
     """
 
     images: beam.PCollection[Image]
     failures: beam.PCollection[Failure]
     tally: beam.PCollection[tuple[str, int]]
     skipped: beam.PCollection[tuple[str, Count]]
+    notes: beam.PCollection[tuple[str, Count]]
 
 
 class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
@@ -84,7 +88,7 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         memory: int | None = None,
         processes: int | None = 1,
         kernel: Kernel = "auto",
-        **changed: Any,
+        **changed: Unpack[PreprocessingChanges],
     ) -> None:
         super().__init__()
         self.how = dataclasses.replace(how, **changed)
@@ -94,13 +98,14 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         self.kernel = kernel
 
     def expand(self, refs: beam.PCollection[ImageRef]) -> LoadResult:
-        """Builds the graph: one ParDo with four outputs."""
+        """Builds the graph: one ParDo with five outputs."""
         if not refs.windowing.is_default():
             raise ValueError("LoadAndPreprocess expects its input in the global window")
         loader = Loader(self.how, self.kernel)
         load = beam.ParDo(_Load(loader, self.image_key, self.memory, self.processes))
-        loaded = refs | "Load" >> load.with_outputs(_FAILURES, _TALLY, _SKIPPED, main="images")
-        return LoadResult(loaded.images, loaded[_FAILURES], loaded[_TALLY], loaded[_SKIPPED])
+        others = (_FAILURES, _TALLY, _SKIPPED, _NOTES)
+        loaded = refs | "Load" >> load.with_outputs(*others, main="images")
+        return LoadResult(loaded.images, *(loaded[tag] for tag in others))
 
 
 class _Load(beam.DoFn):  # type: ignore[misc]
@@ -115,9 +120,11 @@ class _Load(beam.DoFn):  # type: ignore[misc]
         self._image_key = image_key
         self._memory = memory
         self._processes = processes
+        # One pool for a process, however many threads of Beam have a copy of this object.
         self._shared = Shared()
 
     def setup(self) -> None:
+        # Here too: a worker may be another machine than the one where the options were checked.
         check_kernel(self._loader.kernel)
         self._pool: LoaderPool = self._shared.acquire(
             functools.partial(LoaderPool, memory=self._memory, processes=self._processes)
@@ -131,6 +138,7 @@ class _Load(beam.DoFn):  # type: ignore[misc]
 
     def process(self, ref: ImageRef) -> Iterator[Any]:
         archive = named_archive(ref)
+        # `ReadImages` sorts by uri, so members of one archive follow each other.
         if self._named and self._archive != archive:
             yield from self._load_named()
         if archive is not None:
@@ -165,6 +173,10 @@ class _Load(beam.DoFn):  # type: ignore[misc]
             if isinstance(found, Skipped):
                 skipped.add(found._replace(path=f"{archive.uri}#{found.path}"))
                 continue
+            if isinstance(found, Note):
+                yield beam.pvalue.TaggedOutput(_NOTES, found.counted)
+                continue
+            # `done` comes from rows, which hold names as text.
             if done and text(uri_of(found)) in done:
                 continue
             rows += 1

@@ -5,16 +5,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 
-from transforms.errors import MissingExtraError
-from transforms.failures import ImageError, Reason, Stage, failure
+from transforms.failures import ImageError, Stage, failure
 from transforms.images.pixels import Scratch
 from transforms.images.preprocess import load
 from transforms.images.settings import Preprocessing
 from transforms.inputs.file_types import named_by, require_read
+from transforms.inputs.picture_files import read_bytes
 from transforms.kernel import Kernel
 from transforms.records import Failure, Image, ImageRef
-from transforms.storage import files
-from transforms.storage.content import Content, Reserve
+from transforms.storage.content import Reserve
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,20 +62,5 @@ class Loader:
             )
         except ImageError as error:
             return failure(ref, Stage.DECODE, named_by(ref.uri, error))
+        # Here, in the threads that decode: hashing lets other threads run.
         return Image(ref, hashlib.sha256(data).hexdigest(), width, height, encoding, pixels)
-
-
-def read_bytes(uri: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -> Content:
-    """The content of a picture's file or object; the arguments are those of `storage.read`.
-
-    Raises:
-        ImageError: the file is missing, not a regular file, not readable, or too large, or its
-            storage has failed for a minute.
-        UserError: no picture can be read there, for want of credentials.
-    """
-    try:
-        return files.read(uri, max_bytes=max_bytes, reserve=reserve)
-    except MissingExtraError as error:
-        raise ImageError(Reason.UNSUPPORTED_URI, str(error)) from error
-    except OSError as error:
-        raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error

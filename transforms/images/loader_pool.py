@@ -16,15 +16,11 @@ from transforms.inputs.archives.members import Member
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage import files
 
+# Remote pictures fetched at a time. A core labels 430 pictures a second, so at 50 ms a request 22
+# of them have to be under way; the rest covers slower ones.
 _LEAST_FETCHES = 64
-
-
 _FETCHES_A_CORE = 32
-
-
 _MOST_FETCHES = 256
-"""Remote pictures fetched at a time. A core labels 430 pictures a second, so at 50 ms a request 22
-of them have to be under way; the rest covers slower ones."""
 
 
 class InFlight:
@@ -57,6 +53,7 @@ class InFlight:
 
     def take_over(self) -> bool:
         """Loads the picture in this thread, unless one has begun; whether it did."""
+        # Only work that has not begun can be cancelled, and then no other thread ever begins it.
         if self._idle or self._taken is not None or not self._future.cancel():
             return False
         self._taken = self._work()
@@ -129,6 +126,7 @@ class LoaderPool:
         self._remote = ThreadPoolExecutor(fetching, "fetch")
         self._budget = Budget(memory or default_budget(processes), threads=threads + 1)
         self._scratches: queue.SimpleQueue[Scratch] = queue.SimpleQueue()
+        # One more than threads: the thread that feeds the network loads pictures too.
         for _ in range(threads + 1):
             self._scratches.put(Scratch(self._budget.scratch))
         self.ahead = 2 * fetching

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+# Half of the memory: the rest is for the programs themselves, rows on their way, and others.
 _SHARE = 2
-"""Half of the memory: the rest is for the programs themselves, rows on their way, and others."""
 
+# Taken for the machine's memory where the system does not tell it.
 _UNKNOWN_BYTES = 4 * 1024**3
-"""Taken for the machine's memory where the system does not tell it."""
 
 
 def default_budget(processes: int | None = None) -> int:

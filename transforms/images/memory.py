@@ -15,12 +15,12 @@ from transforms.storage.content import Reserve
 
 _MOST_ENCODED = 256 * 1024 * 1024
 
+# 22 megapixels in RGB: larger pictures are so slow that fresh memory does not tell.
 _MOST_SCRATCH = 64 * 1024 * 1024
-"""22 megapixels in RGB: larger pictures are so slow that fresh memory does not tell."""
 
+# For each row and each column: Pillow keeps a pointer a row in up to four copies of a picture, and
+# 32 bytes a column of coefficients where it resamples one. Tells in pictures of one row only.
 _SIDE_BYTES = 64
-"""For each row and each column: Pillow keeps a pointer a row in up to four copies of a picture, and
-32 bytes a column of coefficients where it resamples one. Tells in pictures of one row only."""
 
 
 class Room:
@@ -83,7 +83,9 @@ class Budget:
     """
 
     def __init__(self, size: int, *, threads: int) -> None:
+        # Otherwise the C library would keep freed pixels, which nobody counts.
         return_large_blocks()
+        # Files, scratch and freed blocks get at most an eighth each, pixels the rest.
         eighth = size // 8
         encoded = min(eighth, _MOST_ENCODED)
         self.scratch = min(eighth // threads, _MOST_SCRATCH)

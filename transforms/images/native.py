@@ -15,8 +15,8 @@ from transforms import kernel
 from transforms.images.settings import Preprocessing
 from transforms.records import Pixels
 
+# Rows of the input, as in native/src/jpeg.rs.
 _LARGEST = 1024
-"""Rows of the input, as in native/src/jpeg.rs."""
 
 
 class Taken(NamedTuple):

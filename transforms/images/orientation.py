@@ -18,6 +18,7 @@ def exif_orientation(exif: object) -> int:
     """
     if not isinstance(exif, bytes):
         return 1
+    # A JPEG has this name before it, PNG and WebP usually have not.
     tiff = exif[6:] if exif.startswith(b"Exif\0\0") else exif
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     if order is None or len(tiff) < 8:
@@ -28,6 +29,7 @@ def exif_orientation(exif: object) -> int:
     for start in range(0, len(entries) - 11, 12):
         tag, kind = struct.unpack_from(order + "HH", entries, start)
         if tag == _ORIENTATION_TAG:
+            # The standard says SHORT; some programs write LONG (4).
             (value,) = struct.unpack_from(order + ("I" if kind == 4 else "H"), entries, start + 8)
             return int(value) if 1 <= value <= 8 else 1
     return 1

@@ -1,4 +1,4 @@
-"""Pixels as decoders hand them on: arrays, memory to decode into, which way up they are."""
+"""Pixels as decoders hand them on: arrays, and memory to decode into."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-
-from transforms.failures import ImageError, Reason
 
 RGB = npt.NDArray[np.uint8]
 """uint8[height, width, 3]"""
@@ -52,16 +50,3 @@ class Scratch:
         if len(self._buffer) < size:
             self._buffer = np.empty(size, np.uint8)
         return self._buffer
-
-
-def check_pixels(width: int, height: int, *, max_pixels: int) -> None:
-    """Refuses a picture before memory is spent on it.
-
-    Raises:
-        ImageError: too_many_pixels.
-    """
-    if width * height > max_pixels:
-        raise ImageError(
-            Reason.TOO_MANY_PIXELS,
-            f"{width} x {height} pixels are more than the limit of {max_pixels}",
-        )

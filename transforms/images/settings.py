@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 Method = Literal["eval", "slim", "stretch", "stretch-nearest"]
 """How a picture becomes a square:
@@ -51,3 +51,13 @@ class Preprocessing:
         limits = ("max_pixels", "max_bytes")
         fields = dataclasses.asdict(self).items()
         return {name: value for name, value in fields if name not in limits}
+
+
+class PreprocessingChanges(TypedDict, total=False):
+    """Fields of `Preprocessing` that a caller may give by name in place of a whole object."""
+
+    method: Method
+    size: int
+    views: int
+    max_pixels: int
+    max_bytes: int

@@ -64,12 +64,9 @@ _RAW = (
     " ptx raf raw rw2 rwl rwz sr2 srf srw x3f"
 )
 _ARCHIVES = {
-    "zip": "zip cbz",
     "RAR": "rar cbr",
     "7-Zip": "7z cb7",
-    "tar, compressed by bzip2": "tar.bz2 tbz tbz2",
-    "tar, compressed by xz": "tar.xz txz tar.lzma tlz",
-    "tar, compressed by zstd": "tar.zst tzst",
+    "tar, compressed by LZMA": "tar.lzma tlz",
     "tar, compressed by lz4": "tar.lz4",
     "tar, compressed by compress": "tar.z",
     "disk image": "dmg iso",
@@ -82,13 +79,13 @@ def _by_extension(names: Mapping[str, str]) -> dict[str, str]:
     return {f".{extension}": name for name, all_ in names.items() for extension in all_.split()}
 
 
+# What a file with such a name turns out to be, only its content tells: phones and programs give
+# JPEGs any name.
 _UNREAD_PICTURES = _by_extension(_PICTURES)
-"""What a file with such a name turns out to be, only its content tells: phones and programs give
-JPEGs any name."""
 
+# These need not be read to know: an archive may be as large as a disk, and what a camera writes is
+# TIFF on the outside, with a thumbnail that would pass for the picture.
 _UNREAD = {**_by_extension({"camera raw": _RAW}), **_by_extension(_ARCHIVES)}
-"""These need not be read to know: an archive may be as large as a disk, and what a camera writes is
-TIFF on the outside, with a thumbnail that would pass for the picture."""
 
 _COMPRESSED = (".bz2", ".gz", ".lz4", ".xz", ".zst")
 
@@ -114,9 +111,11 @@ def skip_kind(path: str) -> str | None:
     path = f"/{path}"  # names of archives are told from the / before them
     *folders, name = path.split("/")
     lower = name.lower()
+    # `._NAME` is what macOS leaves beside each file on other systems' disks.
     if any(map(is_hidden_folder, folders)) or name.startswith("._") or lower in _SYSTEM_FILES:
         return HIDDEN
     extension = os.path.splitext(lower)[1]
+    # Before the dot is looked at: a hidden picture is a picture all the same.
     if extension in IMAGE_EXTENSIONS or extension in _UNREAD_PICTURES:
         return None
     if archive_kind(path) is not None or _unread(lower) is not None:

@@ -27,12 +27,12 @@ from transforms.rows.names import (
 )
 from transforms.storage import local
 
+# How often a folder is entered by links. Twenty folders that hold links to each other have more
+# ways through them than anyone can walk.
 _MOST_VISITS = 16
-"""How often a folder is entered by links. Twenty folders that hold links to each other have more
-ways through them than anyone can walk."""
 
+# Of a manifest at most: half a million shards. A larger file of that name is somebody else's.
 _MANIFEST_BYTES = 64 * 1024 * 1024
-"""Of a manifest at most: half a million shards. A larger file of that name is somebody else's."""
 
 _SHARD = re.compile(r"[a-z]+-\d+-of-\d+\.")
 _ROWS = re.compile(r"(predictions|failures)-\d{5}-of-\d{5}\.")
@@ -98,6 +98,7 @@ def _walk(root: str, pattern: _Pattern | None, kind_of: _Kind) -> Iterator[Liste
             continue
         if pattern is not None and not stat.S_ISDIR(status.st_mode):
             continue
+        # Not by path: links give one folder many.
         folder = folder._replace(identity=(status.st_dev, status.st_ino))
         if _leads_back(folder):
             continue

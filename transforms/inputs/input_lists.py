@@ -1,77 +1,167 @@
-"""Input lists: a user's table of uris as text, CSV, JSON lines or Parquet.
+"""Input lists: a user's table of uris, or a storage's inventory of its objects.
 
-Every row is a reference or a failure, whatever is in it; what makes the whole list doubtful, such
-as two columns of one name, is an error before anything is read.
+Every row is a reference or a failure, whatever is in it; a list of which nobody can tell what names
+its pictures is an error before anything is read.
 """
 
 from __future__ import annotations
 
-import collections
-import csv
-import io
-import itertools
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, Any, NamedTuple
-
-import pyarrow.parquet as pq
+from typing import Any
 
 from transforms.errors import UserError
 from transforms.failures import ImageError, Reason, read_failure
-from transforms.inputs.archives.parquet import PARQUET_ERRORS, columns_of, open_parquet
+from transforms.inputs.archives.parquet import holds_names, parquet_schema
+from transforms.inputs.file_types import skip_kind
+from transforms.inputs.folders import is_result
 from transforms.inputs.meta import meta_json
-from transforms.inputs.skips import Listed
-from transforms.inputs.values import rows_of
+from transforms.inputs.skips import OTHER, RESULTS, SUPERSEDED, Listed, Note, Skipped
+from transforms.inputs.tables import TABLE_KINDS, Rules, TableRow, table_kind, table_rows
+from transforms.inputs.uri_columns import (
+    URI,
+    NoUriError,
+    UriOf,
+    is_current,
+    unnamed_columns,
+    uri_of_rows,
+)
 from transforms.records import ImageRef
 from transforms.rows.spreadsheet import from_cell
-from transforms.storage import files
-from transforms.storage.addresses import without_credentials
-
-INPUT_LIST_EXTENSIONS = frozenset([".txt", ".csv", ".jsonl", ".parquet"])
-
-MAX_CELL = 1024 * 1024
-"""Characters of a cell of CSV at most. Python's own limit, 131,072, is less than some people have.
-
-It also bounds how far a quote that nobody closes is followed.
-"""
-
-_MAX_LINE = 16 * 1024 * 1024
-"""Characters of a line at most."""
+from transforms.storage.addresses import resolved
 
 _NO_URI = "the row of the input list has no usable uri"
-_BATCH_ROWS = 1024
+_CSV = (".csv", ".tsv")
+_PARQUET = ".parquet"
 
 
-class _Row(NamedTuple):
-    """A row of a list: its columns, or why it cannot be read."""
-
-    where: str
-    content: Any
-    problem: str = _NO_URI
+def is_list_name(path: str) -> bool:
+    """Whether a file is an input list by its name; Parquet may be an archive of pictures, too."""
+    return table_kind(path) in TABLE_KINDS
 
 
 def list_rows(path: str) -> Iterator[Listed]:
     """What the rows of an input list name, in order; a row that names nothing is a failure.
 
+    See `uri_of_rows` for which column does. Of an inventory, what is no picture by its name is
+    skipped, as in a folder.
+
     Args:
-        path: of a file with one of `INPUT_LIST_EXTENSIONS`, on this machine or remote.
+        path: of a file for which `is_list_name` holds, on this machine or remote.
 
     Raises:
-        UserError: there is no column `uri`, or two of a name, or the file cannot be read.
+        UserError: no column can be the uri, or several can, or the file cannot be read.
     """
-    readers = {
-        ".txt": _text_rows,
-        ".csv": _csv_rows,
-        ".jsonl": _jsonl_rows,
-        ".parquet": _parquet_rows,
-    }
-    for where, content, problem in readers[os.path.splitext(path)[1].lower()](path):
-        uri = content.get("uri") if isinstance(content, Mapping) else None
-        if isinstance(uri, str) and _is_name(uri):
-            yield ImageRef(_absolute(uri, input_list=path), _meta(content))
+    reader = _Reader(path)
+    for row in table_rows(path, Rules(reader.choose, unnamed_columns)):
+        if row.problem is None and isinstance(row.content, Mapping):
+            yield from reader.listed(row)
         else:
-            yield read_failure(f"{path}#{where}", Reason.BAD_LIST_ROW, problem)
+            yield _bad(path, row, row.problem or _NO_URI)
+
+
+def require_uris(path: str) -> None:
+    """Refuses Parquet that is no input list by its columns.
+
+    Raises:
+        UserError: no column can be the uri, or several can.
+        ImageError: this is no Parquet file, or it cannot be opened.
+    """
+    _Reader(path).choose(parquet_schema(path).names)
+
+
+def _bad(path: str, row: TableRow, problem: str) -> Listed:
+    return read_failure(f"{path}#{row.where}", Reason.BAD_LIST_ROW, problem)
+
+
+class _Reader:
+    """Takes the rows of one list for what they mean."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._kind = table_kind(path)
+        self._ways: dict[tuple[str, ...], UriOf | NoUriError] = {}
+        self._first: UriOf | None = None
+        self._rows = 0
+
+    def choose(self, columns: Sequence[str]) -> None:
+        """Decides on the column with the uris, for all rows.
+
+        Raises:
+            UserError: there is none, or there are several.
+        """
+        names = list(columns)
+        if self._kind == _PARQUET:
+            names = self._texts()
+        try:
+            self._first = self._uri_of(names)
+        except NoUriError as error:
+            raise UserError(f"{self._path}: {error}") from error
+
+    def _uri_of(self, columns: Sequence[str]) -> UriOf:
+        return uri_of_rows(columns, url_encoded=self._kind in _CSV, of_gcloud=self._kind == ".json")
+
+    def _texts(self) -> list[str]:
+        try:
+            schema = parquet_schema(self._path)
+        except ImageError as error:
+            raise UserError(f"{self._path}: {error}") from error
+        for field in schema:
+            if field.name == URI and not holds_names(field.type):
+                raise UserError(
+                    f"{self._path}: the column 'uri' holds {field.type}, and not texts. Write the "
+                    "pictures' paths into it."
+                )
+        return [field.name for field in schema if holds_names(field.type)]
+
+    def listed(self, row: TableRow) -> Iterator[Listed]:
+        """What a row stands for, after a word on the whole list if there is one to be said."""
+        content: Mapping[str, Any] = row.content
+        way = self._first or self._way(tuple(content))
+        self._rows += 1
+        if isinstance(way, NoUriError):
+            if self._rows == 1 and len(content) > 1:
+                raise UserError(f"{self._path}: {way}")
+            yield _bad(self._path, row, _NO_URI)
+            return
+        if way.note and self._rows == 1:
+            yield Note(self._path, way.note)
+        uri = way.read(content)
+        if way.is_inventory and (skipped := _passed(uri, content)) is not None:
+            yield Skipped(skipped.path or f"{self._path}#{row.where}", skipped.kind)
+        elif uri is None or not _is_name(uri):
+            yield _bad(self._path, row, _NO_URI)
+        else:
+            yield ImageRef(resolved(uri, beside=self._path), meta_json(self._meta(content, way)))
+
+    def _way(self, columns: tuple[str, ...]) -> UriOf | NoUriError:
+        """Of an object of JSON: each may have other members."""
+        if columns not in self._ways:
+            if len(self._ways) > 1000:  # no list has as many kinds of rows; each may be hostile
+                self._ways.clear()
+            try:
+                self._ways[columns] = self._uri_of(columns)
+            except NoUriError as error:
+                self._ways[columns] = error
+        return self._ways[columns]
+
+    def _meta(self, content: Mapping[str, Any], way: UriOf) -> dict[str, Any]:
+        meta = {name: value for name, value in content.items() if name not in way.columns}
+        if self._kind in _CSV:
+            return {name: from_cell(value) for name, value in meta.items()}
+        return meta
+
+
+def _passed(uri: str | None, content: Mapping[str, Any]) -> Skipped | None:
+    """Why a row of an inventory is no input; its path is empty if it names nothing."""
+    if uri is None:
+        return Skipped("", OTHER)
+    if not is_current(content):
+        return Skipped(uri, SUPERSEDED)
+    if is_result(uri):
+        return Skipped(uri, RESULTS)
+    below = uri.partition("://")[2].partition("/")[2]
+    kind = OTHER if below.endswith("/") else skip_kind(below)
+    return None if kind is None else Skipped(uri, kind)
 
 
 def _is_name(uri: str) -> bool:
@@ -85,208 +175,3 @@ def _is_name(uri: str) -> bool:
     except UnicodeEncodeError:
         return False
     return bool(uri) and "\0" not in uri
-
-
-def _absolute(uri: str, *, input_list: str) -> str:
-    if "://" in uri:
-        return without_credentials(uri)
-    if os.path.isabs(uri):
-        return os.path.normpath(uri)
-    scheme, slashes, folder = os.path.dirname(input_list).rpartition("://")
-    return scheme + slashes + os.path.normpath(os.path.join(folder, uri))
-
-
-def _meta(row: Mapping[str, Any]) -> str | None:
-    return meta_json({name: value for name, value in row.items() if name != "uri"})
-
-
-def _require_columns(path: str, columns: Sequence[str]) -> None:
-    """Refuses a list of which nobody can say what its rows mean.
-
-    Raises:
-        UserError: there is no column `uri`, or two columns have the same name.
-    """
-    if "uri" not in columns:
-        found = ", ".join(columns) or "nothing"
-        raise UserError(
-            f"{path}: the input list has no column 'uri' (found: {found}). "
-            "Name the column that holds the pictures' paths 'uri'."
-        )
-    twice = sorted(name for name, count in collections.Counter(columns).items() if count > 1)
-    if twice:
-        raise UserError(
-            f"{path}: the input list has more than one column {twice[0]!r}. "
-            "Give each column a name of its own."
-        )
-
-
-# ---- lines --------------------------------------------------------------------------------------
-
-
-def _open_text(path: str, *, newline: str | None) -> IO[str]:
-    """Opens a list of lines.
-
-    Raises:
-        UserError: it is not UTF-8, by its first two bytes.
-    """
-    binary = files.open_read(path)
-    start = binary.read(2)
-    binary.seek(0)
-    if start in (b"\xff\xfe", b"\xfe\xff"):
-        binary.close()
-        raise UserError(f"{path}: the input list is UTF-16. Save it as UTF-8.")
-    return io.TextIOWrapper(binary, "utf-8-sig", errors="surrogateescape", newline=newline)
-
-
-def _lines(stream: IO[str]) -> Iterator[tuple[int, str | None]]:
-    """Lines with their numbers from 1, and their ends; None for one over the limit."""
-    for number in itertools.count(1):
-        line = stream.readline(_MAX_LINE)
-        if not line:
-            return
-        if len(line) < _MAX_LINE or line[-1] in "\r\n":
-            yield number, line
-            continue
-        while (rest := stream.readline(_MAX_LINE)) and rest[-1] not in "\r\n":
-            pass
-        yield number, None
-
-
-def _too_long(number: int) -> _Row:
-    return _Row(f"line {number}", None, f"the line has more than {_MAX_LINE:,} characters")
-
-
-def _text_rows(path: str) -> Iterator[_Row]:
-    with _open_text(path, newline=None) as stream:
-        for number, line in _lines(stream):
-            if line is None:
-                yield _too_long(number)
-            elif uri := line.rstrip("\n"):
-                yield _Row(f"line {number}", {"uri": uri})
-
-
-def _jsonl_rows(path: str) -> Iterator[_Row]:
-    with _open_text(path, newline=None) as stream:
-        for number, line in _lines(stream):
-            if line is None:
-                yield _too_long(number)
-            elif line.strip():
-                yield _json_row(f"line {number}", line)
-
-
-def _json_row(where: str, line: str) -> _Row:
-    try:
-        return _Row(where, json.loads(line, object_pairs_hook=_distinct))
-    except (ValueError, RecursionError) as error:
-        return _Row(where, None, f"the line is no JSON that can be read: {error}")
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; of two members with one name JSON's readers keep one, each another."""
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ValueError("a name comes twice in an object")
-    return members
-
-
-# ---- CSV ----------------------------------------------------------------------------------------
-
-
-def _csv_rows(path: str) -> Iterator[_Row]:
-    with _open_text(path, newline="") as stream:
-        records = _Records(stream)
-        _, header = next(records, (1, []))
-        if isinstance(header, str):
-            raise UserError(f"{path}: the first line of the input list cannot be read: {header}")
-        _require_columns(path, header)
-        records.width = len(header)
-        for number, cells in records:
-            where = f"line {number}"
-            if isinstance(cells, str):
-                yield _Row(where, None, cells)
-            else:
-                yield _Row(where, dict(map(_cell, header, cells)))
-
-
-def _cell(name: str, cell: str) -> tuple[str, str]:
-    """Without what exports put before text that looks like a formula; never of an address."""
-    return name, cell if name == "uri" else from_cell(cell)
-
-
-class _Records:
-    """Records of CSV with the number of their first line, or what is wrong with that line.
-
-    A quote that is not closed would take the lines that follow it for its cell. Where the strict
-    reader cannot tell records apart, or makes one of several lines with too many or too few cells,
-    the first line is wrong and reading goes on with the next: a line more or less may be refused,
-    but none is lost.
-
-    Attributes:
-        width: cells of a record, None before the header is known.
-    """
-
-    def __init__(self, stream: IO[str]) -> None:
-        self.width: int | None = None
-        self._lines = _lines(stream)
-        self._again: collections.deque[tuple[int, str | None]] = collections.deque()
-        self._taken: list[tuple[int, str | None]] = []
-        csv.field_size_limit(MAX_CELL)
-        self._reader = csv.reader(self._feed(), strict=True)
-
-    def _feed(self) -> Iterator[str]:
-        while item := self._again.popleft() if self._again else next(self._lines, None):
-            self._taken.append(item)
-            number, line = item
-            if line is None:
-                raise csv.Error(_too_long(number).problem)
-            yield line
-
-    def __iter__(self) -> _Records:
-        return self
-
-    def __next__(self) -> tuple[int, list[str] | str]:
-        while True:
-            self._taken.clear()
-            try:
-                cells = next(self._reader)
-            except csv.Error as error:
-                return self._refused(f"the quotes of the row cannot be told apart: {error}")
-            if self.width is not None and cells and len(cells) != self.width:
-                return self._refused(f"{len(cells)} cells, but the header has {self.width}")
-            if cells:  # an empty line is no record
-                return self._taken[0][0], cells
-
-    def _refused(self, problem: str) -> tuple[int, str]:
-        (number, _), *rest = self._taken
-        self._again.extendleft(reversed(rest))
-        self._reader = csv.reader(self._feed(), strict=True)
-        return number, problem
-
-
-# ---- Parquet ------------------------------------------------------------------------------------
-
-
-def _parquet_rows(path: str) -> Iterator[_Row]:
-    try:
-        with files.open_read(path) as stream, open_parquet(stream) as file:
-            _require_columns(path, columns_of(file).names)
-            first = 0
-            for group in range(file.num_row_groups):
-                rows = file.metadata.row_group(group).num_rows
-                yield from _group_rows(file, group, first)
-                first += rows
-    except ImageError as error:
-        raise UserError(f"{path}: {error}. Expected Parquet with a column 'uri'.") from error
-
-
-def _group_rows(file: pq.ParquetFile, group: int, first: int) -> Iterator[_Row]:
-    """The rows of a group, and one that stands for those that a damaged group does not give."""
-    number = first
-    try:
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group]):
-            for row in rows_of(batch):
-                yield _Row(f"row {number}", row)
-                number += 1
-    except PARQUET_ERRORS as error:
-        problem = f"the input list breaks here; no row up to the next group can be read: {error}"
-        yield _Row(f"row {number}", None, problem)

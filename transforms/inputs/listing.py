@@ -16,20 +16,26 @@ from transforms.errors import UserError
 from transforms.failures import ImageError
 from transforms.inputs import remote
 from transforms.inputs.archives.kinds import ARCHIVE_KINDS, PARQUET, archive_kind
-from transforms.inputs.archives.parquet import image_column, parquet_content, parquet_schema
+from transforms.inputs.archives.parquet import (
+    parquet_content,
+    parquet_schema,
+    require_pictures,
+)
+from transforms.inputs.braces import expand
 from transforms.inputs.file_types import skip_kind
 from transforms.inputs.folders import is_result, list_folder, list_glob
-from transforms.inputs.input_lists import INPUT_LIST_EXTENSIONS, list_rows
+from transforms.inputs.input_lists import is_list_name, list_rows, require_uris
 from transforms.inputs.remote import Part
 from transforms.inputs.skips import HIDDEN, NO_PICTURES, RESULTS, Count, Listed, Skipped, in_words
 from transforms.records import ImageRef
 from transforms.storage import files
-from transforms.storage.addresses import shown
+from transforms.storage.addresses import local_path, shown
 from transforms.storage.files import absolute
 
 PARTS_AT_ONCE = 16
 """Parts of an input that one process lists at a time."""
 
+# As many as a page of a bucket's listing.
 _PAGE = 1000
 
 
@@ -38,8 +44,8 @@ def list_input(source: str, *, image_key: str | None = None) -> Iterator[Listed]
 
     Args:
         source: a folder (searched recursively for image extensions and archives), an input list
-            (.txt,
-            .csv, .jsonl or .parquet with a `uri` column), a glob (`**` included) or a single file;
+            (.txt, .csv, .tsv, .json, .jsonl or .parquet, see
+            `transforms.inputs.input_lists.list_rows`), a glob (`**` included) or a single file;
             on this machine, in Cloud Storage (gs://) or where else Beam can read. A path that
             exists as it is written wins over its reading as a glob.
         image_key: the column of Parquet files that holds pictures; a file with this column is a
@@ -68,11 +74,33 @@ def parts(source: str, *, split: bool = True, image_key: str | None = None) -> l
         split: False for one part only.
         image_key: as in `list_input`.
     """
+    source = local_path(source)
+    found = _parts(source, split=split)
+    if not found:
+        raise nothing_matched(source)
+    return [part._replace(source=source, image_key=image_key) for part in found]
+
+
+def _parts(source: str, *, split: bool) -> list[Part]:
+    """The parts of all paths that braces stand for; none if nothing is there."""
+    paths = [source]
+    if "{" in source and not _exists(source):
+        paths = expand(source)
     if files.is_local(source):
-        return [_local_part(source)._replace(image_key=image_key)]
+        found = [_local_part(path) for path in paths]
+        if len(found) == 1:
+            return [part for part in found if os.path.lexists(part.path) or part.kind != "file"]
+        # One of several that is not there is a failure as its row.
+        return found if any(os.path.lexists(p.path) or p.kind != "file" for p in found) else []
     with files.explained(source, what=named(source)):
-        found = remote.parts(source, split=split)
-    return [part._replace(image_key=image_key) for part in found]
+        return [part for path in paths for part in remote.parts(path, split=split)]
+
+
+def _exists(source: str) -> bool:
+    if files.is_local(source):
+        return os.path.lexists(absolute(source))
+    with files.explained(source, what=named(source)):
+        return files.exists(source)
 
 
 def list_part(part: Part) -> Iterator[Listed]:
@@ -91,6 +119,7 @@ def list_together(parts: Sequence[Part]) -> Iterator[Listed]:
         running: dict[Future[list[Listed]], Iterator[Listed]] = {}
 
         def proceed(listing: Iterator[Listed]) -> None:
+            # One page at a time of each: no two threads may be in one generator.
             running[pool.submit(lambda: list(itertools.islice(listing, _PAGE)))] = listing
 
         for part in itertools.islice(waiting, PARTS_AT_ONCE):
@@ -107,13 +136,12 @@ def list_together(parts: Sequence[Part]) -> Iterator[Listed]:
 
 def _local_part(source: str) -> Part:
     path = os.path.normpath(absolute(source))
+    # What is there wins over what looks like a pattern: names may hold brackets.
     if os.path.isdir(path):
         return Part(source, "local folder", path)
-    if os.path.lexists(path):
-        return Part(source, "file", path)
-    if glob.has_magic(source):
+    if glob.has_magic(source) and not os.path.lexists(path):
         return Part(source, "local glob", path)
-    raise nothing_matched(source)
+    return Part(source, "file", path)
 
 
 def is_input_list(part: Part) -> bool:
@@ -161,9 +189,27 @@ def nothing_matched(source: str, *, skipped: Mapping[str, Count] | None = None) 
     """
     found = f"no picture, but {in_words(skipped)}" if skipped else "nothing matched"
     archives = ", ".join(kind.extension for kind in ARCHIVE_KINDS)
+    if not skipped and (hint := _bracket_hint(source)):
+        return UserError(f"{named(source)}: {found}. {hint}")
     return UserError(
         f"{named(source)}: {found}. Expected a folder with pictures, a glob (in quotes), an input "
-        f"list (.txt, .csv, .jsonl, .parquet), an archive ({archives}) or a picture."
+        f"list (.txt, .csv, .tsv, .jsonl, .parquet), an archive ({archives}) or a picture."
+    )
+
+
+def _bracket_hint(source: str) -> str:
+    """What to write where brackets of a name were taken for those of a pattern."""
+    if "[" not in source:
+        return ""
+    parts = source.split("/")
+    for count in range(len(parts), 0, -1):
+        there = "/".join(parts[:count])
+        if "[" in there and files.is_local(source) and os.path.lexists(absolute(there)):
+            meant = "/".join([glob.escape(there), *parts[count:]])
+            return f"Brackets stand for one of the characters in them. Write '{meant}'."
+    return (
+        "Brackets stand for one of the characters in them. Where a name has them, write [[] for "
+        "the opening one."
     )
 
 
@@ -174,18 +220,29 @@ def _is_input_list(path: str, *, image_key: str | None) -> bool:
         UserError: it is neither.
     """
     if archive_kind(path) is not PARQUET:
-        return os.path.splitext(path)[1].lower() in INPUT_LIST_EXTENSIONS
+        return is_list_name(path)
     try:
         columns = parquet_schema(path)
         if "uri" in columns.names and (image_key is None or image_key not in columns.names):
             return True
-        image_column(columns, image_key=image_key)
+        require_pictures(path, image_key=image_key)
     except ImageError as error:
+        if image_key is None and _names_pictures(path):
+            return True
         raise UserError(
             f"{path}: {error}. Expected Parquet with pictures in a column of bytes or of "
             "struct<bytes, path>, or an input list with a column 'uri'."
         ) from error
     return False
+
+
+def _names_pictures(path: str) -> bool:
+    """Whether Parquet without pictures and without a column `uri` is an input list all the same."""
+    try:
+        require_uris(path)
+    except (UserError, ImageError):
+        return False
+    return True
 
 
 def _kind_in_folder(path: str, below: str, *, image_key: str | None) -> str | None:

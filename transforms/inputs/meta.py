@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+# Levels of lists and objects: what readers of JSON take at least. Python's own gives up at about a
+# thousand, and the rows have to come through all that read them.
 _MAX_DEPTH = 100
-"""Levels of lists and objects: what readers of JSON take at least. Python's own gives up at about a
-thousand, and the rows have to come through all that read them."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

@@ -12,8 +12,8 @@ from transforms.records import ImageRef
 from transforms.storage import files
 
 _MOST_PARTS = 256
+# Of a listing that only looks for places to split at: 20,000 sub-folders, some seconds.
 _MOST_PAGES = 20
-"""Of a listing that only looks for places to split at: 20,000 sub-folders, some seconds."""
 
 
 class Part(NamedTuple):
@@ -80,6 +80,7 @@ def _spans(prefix: str) -> list[tuple[str | None, str | None]]:
         # Where objects outnumber folders, another page of them is better listed for good.
         if number == _MOST_PAGES or len(page.objects) > len(page.prefixes):
             break
+    # A single folder splits nothing; perhaps those in it do.
     if len(folders) == 1:
         bucket = parse(prefix).bucket
         return _spans(f"gs://{bucket}/{folders[0]}")

@@ -1,4 +1,7 @@
-"""What is skipped, counted by kind: nothing that lies in an input is passed over in silence."""
+"""What is skipped, counted by kind: nothing that lies in an input is passed over in silence.
+
+Which files are, by their names, `transforms.inputs.file_types` says.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ HIDDEN = "hidden"
 RESULTS = "results"
 NO_PICTURES = "parquet"
 LINKED_AGAIN = "linked_again"
+SUPERSEDED = "superseded"
+OTHER_KEY = "other_key"
 OTHER = "other"
 
 IN_WORDS: Mapping[str, str] = {
@@ -20,6 +25,8 @@ IN_WORDS: Mapping[str, str] = {
     RESULTS: "written by quantlabel",
     NO_PICTURES: "Parquet without pictures",
     LINKED_AGAIN: "folders that links lead to again and again",
+    OTHER_KEY: "pictures with another key than --image-key",
+    SUPERSEDED: "objects that an inventory calls deleted or replaced",
     "text": "text and tables",
     "document": "documents",
     "data": "arrays and databases",
@@ -42,7 +49,24 @@ class Skipped(NamedTuple):
     kind: str = OTHER
 
 
-Listed: TypeAlias = "ImageRef | Skipped | Failure"
+class Note(NamedTuple):
+    """How a list or an archive was understood where it could have been otherwise.
+
+    Attributes:
+        path: of it.
+        what: for people, such as `column 'file_name' as the uri`.
+    """
+
+    path: str
+    what: str
+
+    @property
+    def counted(self) -> tuple[str, Count]:
+        """What it says, and one example, to be added up."""
+        return self.what, Count(1, text(self.path))
+
+
+Listed: TypeAlias = "ImageRef | Skipped | Failure | Note"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +112,15 @@ def in_words(counts: Mapping[str, Count]) -> str:
         f"{each.count:,} {IN_WORDS.get(kind, kind)}, "
         f"such as {each.example.rpartition('/')[2] or each.example}"
         for kind, each in most_first(counts).items()
+    )
+
+
+def notes_in_words(counts: Mapping[str, Count]) -> str:
+    """`column 'path' as the uri (list.csv); ...`, most first; of several files an example."""
+    return "; ".join(
+        f"{what} ({f'{each.count:,} files, such as ' if each.count > 1 else ''}"
+        f"{each.example.rpartition('/')[2] or each.example})"
+        for what, each in most_first(counts).items()
     )
 
 

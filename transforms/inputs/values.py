@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from transforms.errors import MAX_MESSAGE
 
+# What `as_py` raises: `OverflowError` for dates, `KeyError` for zones, else `ValueError`.
 _UNREPRESENTABLE = (pa.ArrowException, ValueError, OverflowError, LookupError, TypeError)
-"""What `as_py` raises: `OverflowError` for dates, `KeyError` for zones, else `ValueError`."""
 
 
 def rows_of(batch: pa.RecordBatch) -> list[dict[str, Any]]:

@@ -84,8 +84,8 @@ def _classes_by_key() -> Mapping[str, tuple[ClassName, ...]]:
 
 _NUMBERED = re.compile(r"(.+) \((\d+)\)")
 
+# Marks keys without upper case; no name holds it.
 _FOLDED = "\0"
-"""Marks keys without upper case; no name holds it."""
 
 
 def _folded(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
@@ -12,7 +12,7 @@ from apache_beam.ml.inference.base import RunInference
 from transforms.kernel import Kernel, UnsuitableError, refused
 from transforms.network.litert import LiteRtModelHandler
 from transforms.network.ranking import RankingHandler
-from transforms.network.scoring import Scoring
+from transforms.network.scoring import Scoring, ScoringChanges
 from transforms.records import Failure, Image, Network, Prediction
 
 _FAILURES = "failures"
@@ -47,7 +47,7 @@ class ClassifyImages(beam.PTransform):  # type: ignore[misc]
         how: Scoring = Scoring(),
         *,
         kernel: Kernel = "auto",
-        **changed: Any,
+        **changed: Unpack[ScoringChanges],
     ) -> None:
         super().__init__()
         self.model = model

@@ -46,6 +46,7 @@ class LabelMap:
             scores: of all classes, float32[n, classes].
         """
         order, starts = self._runs
+        # Each label has a class: of an empty run reduceat would give the first score of the next.
         sums = np.add.reduceat(scores[:, order], starts, axis=1, dtype=np.float64)
         best = sums.argmax(axis=1)
         return [

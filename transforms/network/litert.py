@@ -81,6 +81,7 @@ def _dequantized(codes: npt.NDArray[np.uint8], details: dict[str, Any]) -> npt.N
 def _new_interpreter(tflite: bytes, batch_size: int) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
+    # One thread: the passes of a batch run side by side already.
     interpreter = Interpreter(model_content=tflite, num_threads=1)
     details = interpreter.get_input_details()[0]
     interpreter.resize_tensor_input(details["index"], [batch_size, *details["shape"][1:]])

@@ -17,8 +17,8 @@ from transforms.network.ranking import Runnable
 
 _Code: Final = schema.BuiltinOperator
 
+# What reading a file of another form raises.
 _MALFORMED: Final = (struct.error, ValueError, TypeError, IndexError, OverflowError, AttributeError)
-"""What reading a file of another form raises."""
 
 CHECKED_PICTURES: Final = 16
 """Pictures of the self-test; in the smallest network 400,000 codes come out of layers for each."""

@@ -88,6 +88,7 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
         """One result an image, in order. A pass that fails is tried again image by image."""
         try:
             return list(self._predict(batch, model))
+        # RuntimeError is what LiteRT raises, ValueError is for pixels of another shape.
         except (RuntimeError, ValueError) as error:
             if len(batch) == 1:
                 cause = ImageError(Reason.INFERENCE_ERROR, str(error))
@@ -97,6 +98,7 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
     def _predict(self, batch: Sequence[Image], model: Runnable) -> Iterator[Prediction]:
         logits, features = self._look(batch, model)
         scores = softmax(logits / np.float32(self._how.temperature))
+        # By logits: two that differ may have the same score once it is rounded.
         best = top_classes(logits, k=self._how.top_k)
         best_scores = np.take_along_axis(scores, best, axis=1)
         names = class_names()

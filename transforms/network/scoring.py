@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from transforms.network.label_map import LabelMap
@@ -25,3 +25,12 @@ class Scoring:
     views: int = 1
     temperature: float = 1.0
     label_map: LabelMap | None = None
+
+
+class ScoringChanges(TypedDict, total=False):
+    """Fields of `Scoring` that a caller may give by name in place of a whole object."""
+
+    top_k: int
+    views: int
+    temperature: float
+    label_map: LabelMap | None

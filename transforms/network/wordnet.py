@@ -53,6 +53,7 @@ def _members(parents: Mapping[str, tuple[str, ...]]) -> Mapping[str, set[int]]:
         waiting = [name.synset]
         while waiting:
             synset = waiting.pop()
+            # A synset may be reached on several ways.
             if name.class_id not in members[synset]:
                 members[synset].add(name.class_id)
                 waiting += parents[synset]

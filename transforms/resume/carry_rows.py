@@ -68,6 +68,7 @@ class _Carry(beam.DoFn):  # type: ignore[misc]
     def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Any]:
         _, found = element
         (stored,) = found["files"]
+        # By the row alone: what stands beside it may be None, which cannot be compared.
         wanted = sorted(unpack(found["wanted"]), key=_row)
         if not wanted:
             return
@@ -83,6 +84,7 @@ class _Carry(beam.DoFn):  # type: ignore[misc]
             yield stored.piece
             return
         for table in row_groups(chosen(stored.tables(), wanted)):
+            # Sorted again: a picture may have another uri now.
             yield stage_piece(self._folder, stored.kind, [table.sort_by("uri")])
 
 

@@ -24,6 +24,7 @@ from transforms.storage.addresses import text
 
 _UNREAD = "unread"
 _CHUNK = 1024 * 1024
+# Pictures that are read at a time, and those on their way, so that no thread waits for the oldest.
 _THREADS = 16
 _AHEAD = 128
 
@@ -139,6 +140,7 @@ class _Match(KeepRows):
         _, packs = element
         rows: dict[str, list[Any]] = {}
         for sha256, *row in unpack(packs["stored"]):
+            # One of equal content is as good as another; the same one in every run.
             rows[sha256] = min(row, rows.get(sha256, row), key=_place)
         for sha256, *fields in unpack(packs["hashed"]):
             ref = ImageRef(*fields)

@@ -13,12 +13,12 @@ from transforms._version import ROW_VALUES
 DECIDING = ("format", "width", "height")
 """Columns of predictions that `is_outdated` looks at."""
 
+# Row values since which every picture is decoded at its full size.
 _FULL_SIZE = 2
-"""Row values since which every picture is decoded at its full size."""
 
+# Version 0.1.0 halved a JPEG of which so many pixels remained for each pixel of the network's input
+# (`transforms/preprocess.py` there).
 _KEPT = 12
-"""Version 0.1.0 halved a JPEG of which so many pixels remained for each pixel of the network's
-input (`transforms/preprocess.py` there)."""
 
 
 class Made(NamedTuple):

@@ -32,18 +32,18 @@ TALLY = "tally"
 OUTCOMES = "outcomes"
 """Tags of the outputs of `KeepRows`."""
 
+# Objects whose size and version are asked for at a time, some milliseconds each.
 _LOOKS_AT_ONCE = 16
-"""Objects whose size and version are asked for at a time, some milliseconds each."""
 
 Look = tuple["int | None", "str | None"]
 """Size and version of a picture as it is now."""
 
+# Equal to no stored row.
 _ABSENT: Look = (None, None)
 _UNKNOWN: Look = (-1, None)
-"""Equal to no stored row."""
 
+# The size of a member, which its archive does not tell from outside.
 _MEMBER = -2
-"""The size of a member, which its archive does not tell from outside."""
 
 
 class Skipped(NamedTuple):
@@ -85,7 +85,7 @@ class StoredRow(NamedTuple):
 
     @property
     def kind(self) -> RowKind:
-        """Of the row."""
+        """Told by the outcome: ids of classes are numbers, reasons are words."""
         return RowKind.PREDICTION if isinstance(self.outcome, int) else RowKind.FAILURE
 
 
@@ -212,6 +212,7 @@ class _Match(KeepRows):
     def process(self, element: tuple[int, dict[str, Iterable[bytes]]]) -> Iterator[Any]:
         _, packs = element
         stored, members = self._stored(packs["stored"])
+        # Sorted, so that members of an archive follow each other in the next step too.
         refs = sorted(ImageRef(*fields) for fields in unpack(packs["listed"]))
         known = [ref for ref in refs if text(ref.uri) in stored or text(ref.uri) in members]
         looks = dict(zip((ref.uri for ref in known), self._looks(known), strict=True))
@@ -271,6 +272,7 @@ class _Match(KeepRows):
 
     def _looks(self, refs: Sequence[ImageRef]) -> Iterable[Look]:
         """Sizes and versions; remote ones are asked for many at a time."""
+        # A set: the members of an archive ask for it once.
         far = {_file_of(ref) for ref in refs if ref.version is None and not files.is_local(ref.uri)}
         found = dict(zip(far, self._threads.map(_look_at_object, far), strict=True))
         for ref in refs:

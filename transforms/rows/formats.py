@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 from transforms.rows.schema import PREDICTION_COLUMNS, Column
 from transforms.rows.tfrecord import example_class, framed
 
+# Of a Parquet column, as they are gathered before they are compressed. The default, a megabyte,
+# takes twice the memory; files are as large with either.
 _PAGE_BYTES = 128 * 1024
-"""Of a Parquet column, as they are gathered before they are compressed. The default, a megabyte,
-takes twice the memory; files are as large with either."""
 
+# float32 values in their shortest form, 0.1 and not 0.10000000149011612.
 _ORJSON = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
-"""float32 values in their shortest form, 0.1 and not 0.10000000149011612."""
 
 
 class ShardWriter(Protocol):
@@ -178,6 +178,7 @@ def example(row: Mapping[str, Any]) -> bytes:
             listed = getattr(feature[column.key], kind)
             listed.SetInParent()  # so that an empty list is told from none
             listed.value.extend(_as_feature(value if column.is_list else [value], kind))
+    # deterministic: maps have no order otherwise, and the same rows shall make the same file.
     serialized: bytes = message.SerializeToString(deterministic=True)
     return serialized
 

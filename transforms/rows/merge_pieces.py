@@ -20,8 +20,8 @@ from transforms.rows.shards import ROWS_PER_SHARD, Piece, row_groups, write_piec
 FILES_PER_SHARD = 100
 """Files that are merged, and so open, at a time; a process may have 256 open on some systems."""
 
+# Rows that all files of a group together hold in memory, beside the row group in the making.
 _ROWS_READ = 2_000
-"""Rows that all files of a group together hold in memory, beside the row group in the making."""
 
 _KEPT = "kept"
 
@@ -48,6 +48,7 @@ class MergePieces(beam.PTransform):  # type: ignore[misc]
     def expand(self, pieces: beam.PCollection[Piece]) -> beam.PCollection[Piece]:
         """Builds the graph: plan once, merge anywhere."""
         planned = (
+            # Who merges with whom is decided once, in one place, from all pieces.
             pieces.pipeline
             | "Once" >> beam.Impulse()
             | "Plan"
@@ -56,6 +57,8 @@ class MergePieces(beam.PTransform):  # type: ignore[misc]
             )
         )
         merge = _Merge(self.folder, self.kind, self.format, dict(self.metadata))
+        # Without the grouping Beam would fuse the two, and the worker that plans would do all the
+        # work.
         merged = planned.groups | "Spread" >> beam.GroupByKey() | "Merge" >> beam.ParDo(merge)
         return (planned[_KEPT], merged) | "All" >> beam.Flatten()
 
@@ -123,6 +126,7 @@ def merged(streams: Sequence[Iterator[pa.Table]]) -> Iterator[pa.Table]:
     """Sorted streams of tables as one sorted stream, by the column `uri`."""
     heads = [head for head in map(_Head, streams) if head.advance()]
     while heads:
+        # Up to here every stream has shown all of its rows.
         bound = min(head.last for head in heads)
         tables = [head.take(bound) for head in heads]
         yield tables[0] if len(tables) == 1 else pa.concat_tables(tables).sort_by("uri")

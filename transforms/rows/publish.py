@@ -31,6 +31,7 @@ def final_names(pieces: Sequence[Piece], *, kind: RowKind, format: str) -> list[
     """
     total = len(pieces)
     names = [kind.shard_name(at, of=total, format=format) for at in range(total)]
+    # Names of shards that stay and are among those of this run.
     settled = {piece.shard.name for piece in pieces if piece.published} & set(names)
     free = (name for name in names if name not in settled)
     moves = []

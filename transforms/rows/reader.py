@@ -30,12 +30,13 @@ from transforms.storage import files
 ROWS_PER_TABLE = 10_000
 """12 MB of Arrow memory with the feature vector."""
 
+# Far above any row of ours: a record that claims more is damaged.
 _MAX_RECORD = 64 * 1024 * 1024
 
+# An Arrow file is this word, padded to eight bytes, a stream, a footer, and the word again
+# (https://arrow.apache.org/docs/format/Columnar.html, IPC File Format).
 _ARROW_MAGIC = b"ARROW1"
 _ARROW_HEAD = 8
-"""An Arrow file is this word, padded to eight bytes, a stream, a footer, and the word again
-(https://arrow.apache.org/docs/format/Columnar.html, IPC File Format)."""
 
 
 def read_rows(
@@ -194,6 +195,7 @@ def _tables(
 ) -> Iterator[pa.Table]:
     known = {column.name for column in kind.columns}
     for chunk in chunks:
+        # Rows of one file are alike, so the first one tells for all.
         first = chunk[0]
         if unknown := sorted(set(first) - known):
             raise _newer(path, f"its rows have a column {unknown[0]!r}")

@@ -59,13 +59,13 @@ class Column:
         return pa.field(self.name, type_, nullable=self.nullable)
 
 
+# Which picture it was, in every kind of row.
 _URI = Column(name="uri", type=pa.string(), feature="image/source_id")
 _PICTURE = (
     Column(name="size", type=pa.int64(), nullable=True, feature="image/size"),
     Column(name="version", type=pa.string(), nullable=True, feature="image/version"),
     Column(name="meta", type=pa.string(), nullable=True, feature="image/meta"),
 )
-"""Which picture it was, in every kind of row."""
 
 PREDICTION_COLUMNS = (
     _URI,

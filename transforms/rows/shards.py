@@ -62,7 +62,7 @@ class Piece(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Of the file."""
+        """Where the file is."""
         return files.join(self.folder, self.shard.name)
 
 
@@ -87,6 +87,7 @@ def write_piece(
             writer.write(table)
             rows += table.num_rows
             del table  # before the next one is made
+        # Before the file is: what ends the format counts for size and digest.
         writer.close()
     return Piece(folder, Shard(name, rows, hashing.size, hashing.digest.hexdigest()))
 
@@ -126,6 +127,7 @@ def _recut(tables: Iterable[pa.Table], most: int) -> Iterator[pa.Table]:
 class _HashingFile:
     """A write-only file that keeps count and digest of what passes through it."""
 
+    # pyarrow asks for this and for the three methods below `write`.
     closed = False
 
     def __init__(self, file: IO[bytes]) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
+# Apostrophes are counted in, so that text which has some already comes back with as many.
 _FORMULA = re.compile(r"'*\s*[\t\r\n=+\-@\uff1d\uff0b\uff0d\uff20]")
-"""Apostrophes are counted in, so that text which has some already comes back with as many."""
 
 _MARK = "'"
 

@@ -23,11 +23,11 @@ from transforms.storage import files
 CHECKPOINT_SECONDS = 10.0
 """Work that a killed run loses at most, for each of its workers."""
 
+# Rows held as Python objects, 3 KB each, before they become Arrow memory, 1.2 KB each.
 _ROWS_AS_OBJECTS = 1_000
-"""Rows held as Python objects, 3 KB each, before they become Arrow memory, 1.2 KB each."""
 
+# Rows of each table that are looked at together when a piece is written.
 _ROWS_MERGED = 250
-"""Rows of each table that are looked at together when a piece is written."""
 
 _OUTCOME = "outcome"
 

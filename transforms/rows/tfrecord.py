@@ -103,7 +103,14 @@ def _length(header: bytes, *, position: int) -> int:
     return int.from_bytes(header[:8], "little")
 
 
+def is_framed(head: bytes) -> bool:
+    """Whether a file begins with the length of a record, by its first 12 bytes or more."""
+    return head[8:12] == _masked_crc(head[:8])
+
+
 def _masked_crc(data: bytes) -> bytes:
+    # Rotated and a constant added, as in tensorflow/core/lib/hash/crc32c.h: a checksum of data that
+    # hold their own checksum would be weak.
     crc = google_crc32c.value(data)
     return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 

@@ -92,6 +92,7 @@ class _Publish(beam.DoFn):  # type: ignore[misc]
     def process(self, _: bytes, pieces: list[Piece]) -> Iterator[Shard]:
         moves = final_names(pieces, kind=self._kind, format=self._format)
         shards = [move.shard for move in moves]
+        # Markers first: from here on nobody takes the folder for a finished one.
         delete_markers(self._folder)
         publish(self._folder, moves)
         delete_stale(self._folder, kind=self._kind, current=shards)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import urllib.parse
 from collections.abc import Iterable, Iterator
 
 _USER = re.compile(r"(?<=://)[^/]*@")
@@ -11,8 +13,8 @@ _SECRET = re.compile(
     r"([?&;#])([^=&;#]*(?:auth|cred|key|pass|policy|pwd|secret|session|sig|token)[^=&;#]*)=([^&;#]*)",
     re.IGNORECASE,
 )
+# Where a question mark is part of the name of an object.
 _NO_QUERY = ("gs://", "s3://", "hdfs://", "azfs://")
-"""Where a question mark is part of the name of an object."""
 
 
 def shown(url: str) -> str:
@@ -47,6 +49,49 @@ def _hidden_value(found: re.Match[str]) -> str:
     separator, name, value = found.groups()
     digest = hashlib.blake2b(value.encode("utf-8", "surrogateescape"), digest_size=4)
     return f"{separator}{name}=***{digest.hexdigest()}"
+
+
+def resolved(uri: str, *, beside: str) -> str:
+    """An address as it reads from anywhere, of one that may be relative to a file's folder.
+
+    In a bucket `a//b` is another object than `a/b`, so only the parts `.` and `..` are resolved.
+
+    Args:
+        uri: as a list or an archive spells it.
+        beside: the list or archive, absolute.
+    """
+    uri = local_path(uri) if uri.startswith(("~/", *_LOCAL)) else uri
+    if "://" in uri:
+        return without_credentials(uri)
+    if os.path.isabs(uri):
+        return os.path.normpath(uri)
+    scheme, slashes, path = beside.rpartition("://")
+    folder = path.rpartition("/")[0]
+    if not scheme:
+        return os.path.normpath(os.path.join(folder, uri))
+    bucket, *parts = folder.split("/")
+    for part in uri.split("/"):
+        if part == ".." and parts:
+            parts.pop()
+        elif part not in (".", ".."):
+            parts.append(part)
+    return scheme + slashes + "/".join([bucket, *parts])
+
+
+_LOCAL = ("file://", "FILE://")
+
+
+def local_path(uri: str) -> str:
+    """The path in `file:///path`, whose percent escapes are letters (RFC 8089), or in `~/path`.
+
+    Every other address stays as it is, that of a file on another host as well: no storage knows it.
+    """
+    if uri.startswith("~"):
+        return os.path.expanduser(uri)
+    host, slash, path = uri[len("file://") :].partition("/")
+    if not uri.startswith(_LOCAL) or host.lower() not in ("", "localhost"):
+        return uri
+    return urllib.parse.unquote(slash + path, errors="surrogateescape")
 
 
 _SECRET_FLAG = re.compile(

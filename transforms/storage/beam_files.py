@@ -21,12 +21,12 @@ from transforms import beam_internals
 from transforms.errors import MissingExtraError
 from transforms.storage.content import Content, Reserve, require_at_most
 
+# Scheme to what has to be installed for it, and a module that comes with that.
 _EXTRAS = {
     "s3": ("quantlabel[aws]", "boto3"),
     "azfs": ("apache-beam[azure]", "azure"),
     "hdfs": ("apache-beam[hadoop]", "hdfs"),
 }
-"""Scheme to what has to be installed for it, and a module that comes with that."""
 
 _SCHEME = re.compile("[a-zA-Z][a-zA-Z0-9+.-]*")
 
@@ -60,6 +60,7 @@ def _require_known(path: str) -> None:
     extra, module = _EXTRAS.get(scheme, ("", ""))
     if extra and importlib.util.find_spec(module) is None:
         raise MissingExtraError(f"{scheme}:// needs an extra: pip install '{extra}'")
+    # Perhaps Beam was imported without them, to start sooner.
     beam_internals.load_file_systems()
     try:
         if _SCHEME.fullmatch(scheme) is None:  # Beam would look for a file of this machine
@@ -192,6 +193,7 @@ def move(pairs: Sequence[tuple[str, str]]) -> None:
 
 def delete(paths: Sequence[str]) -> None:
     """Deletes files; those that are gone already do not matter."""
+    # Beam fails where one of them is not there.
     if present := [path for path in paths if exists(path)]:
         with _beam(present[0]) as beam:
             beam.delete(present)

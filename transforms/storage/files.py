@@ -8,6 +8,7 @@ import hashlib
 import importlib
 import os
 import posixpath
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Protocol, cast
 
@@ -114,6 +115,7 @@ def explained(path: str, *, what: str) -> Iterator[None]:
         raise UserError(f"{what}: {error.strerror or error}. {cure}") from error
 
 
+# The first that fits; every error is an OSError.
 _CURES: Mapping[type[OSError], str] = {
     FileNotFoundError: "Check the name; a bucket has to be there before the run.",
     PermissionError: (
@@ -179,7 +181,7 @@ def read(path: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -> Con
 
 
 def open_read(path: str) -> IO[bytes]:
-    """Opens a file for reading as it is, nothing decompressed on the way.
+    """Opens a file for reading; only what its storage calls encoded by gzip is unpacked on the way.
 
     The stream is seekable and holds some megabytes at most.
 
@@ -262,6 +264,18 @@ def delete(paths: Sequence[str]) -> None:
 def delete_tree(folder: str) -> None:
     """Deletes a folder and what it holds, if it is there."""
     _files(folder).delete_tree(folder)
+
+
+def fresh_folder(folder: str, *, prefix: str) -> str:
+    """A folder in another that nobody uses, not made yet; deletes those of programs that died.
+
+    Args:
+        folder: that it will be in.
+        prefix: of its name, for programs of which one at a time works in `folder`.
+    """
+    for name in folders(folder, prefix=prefix):
+        delete_tree(join(folder, name))
+    return join(folder, f"{prefix}{uuid.uuid4().hex[:12]}")
 
 
 def replace_tree(new: str, old: str) -> None:

@@ -46,11 +46,11 @@ __all__ = [
     "require_access",
 ]
 
+# How long a run waits for its storage before it starts: a typing error should not cost minutes.
 _PREFLIGHT_S = 10.0
-"""How long a run waits for its storage before it starts: a typing error should not cost minutes."""
 
+# Objects moved or deleted at a time.
 _AT_ONCE = 16
-"""Objects moved or deleted at a time."""
 
 
 class Object(NamedTuple):
@@ -184,6 +184,7 @@ def create(path: str) -> IO[bytes]:
         writer = blob(path).open(
             "wb",
             chunk_size=CHUNK_BYTES,
+            # Parts have to be multiples of 256 KiB, so nothing can be sent in between.
             ignore_flush=True,
             retry=DEFAULT_RETRY.with_timeout(PATIENCE_S),
         )
@@ -200,6 +201,7 @@ def claim(path: str, content: bytes, *, version: str | None) -> bool:
         try:
             blob(path).upload_from_string(
                 content,
+                # Generation 0 stands for: no such object.
                 if_generation_match=int(version or 0),
                 retry=_writing_retry(),
                 timeout=WAIT,

@@ -43,16 +43,16 @@ PATIENCE_S = 60.0
 
 _EMULATOR = "STORAGE_EMULATOR_HOST"
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+# Kept open at most; more than any pool of readers in a process has threads.
 _CONNECTIONS = 256
-"""Kept open at most; more than any pool of readers in a process has threads."""
 
+# How long a machine outside Google's cloud waits to find out that it is. Inside the metadata server
+# answers in a millisecond; google-auth alone waits 12 to 25 s.
 _METADATA_S = 1.0
-"""How long a machine outside Google's cloud waits to find out that it is. Inside the metadata
-server answers in a millisecond; google-auth alone waits 12 to 25 s."""
 
 _TIMEOUTS = frozenset({408, 504})
+# HTTP statuses that may pass: https://cloud.google.com/storage/docs/retry-strategy.
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
-"""HTTP statuses that may pass: https://cloud.google.com/storage/docs/retry-strategy."""
 
 _lock = threading.Lock()
 
@@ -113,6 +113,7 @@ class Reader:
             path,
             headers=authorized,
             timeout=timeout,
+            # `gcs_read` tries again, with its own patience.
             retries=False,
             preload_content=False,
             decode_content=False,
@@ -229,8 +230,8 @@ def translated(uri: str) -> Iterator[None]:
         raise _translation(error, uri) from None
 
 
+# What Google's packages raise for an answer that is no JSON, or JSON with other things in it.
 _NONSENSE = (ValueError, TypeError, KeyError, AttributeError)
-"""What Google's packages raise for an answer that is no JSON, or JSON with other things in it."""
 
 _FOREIGN = (
     *_NONSENSE,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 import errno
-import io
+import functools
 import re
 import time
 import urllib.parse
-import zlib
 from collections.abc import Callable
 from typing import IO, Any, TypeVar
 
@@ -29,6 +28,8 @@ from transforms.storage.gcs_client import (
     status_error,
     translated,
 )
+from transforms.storage.streams import stream
+from transforms.storage.unzipped import unzipped, unzipped_stream
 
 _MAX_WORDS = 2048
 
@@ -66,7 +67,7 @@ def read(
             data = _body(response, path, max_bytes=max_bytes, deadline=deadline)
         _require_intact(data, response.headers, path)
         if response.headers.get("Content-Encoding") == "gzip":
-            data = _unzipped(data, path, max_bytes=max_bytes)
+            data = unzipped(data, path, max_bytes=max_bytes)
         return Content(data, response.headers.get("X-Goog-Generation"))
 
     return _retried(attempt, patience_s)
@@ -122,6 +123,7 @@ def _body(response: Any, uri: str, *, max_bytes: int, deadline: float) -> bytes:
 def _number(header: str, uri: str) -> int:
     if not (header.isascii() and header.isdigit()):
         raise ConnectionError(errno.EIO, f"the answer has a length of {header[:20]!r}", uri)
+    # No size has more digits.
     return int(header[:20])
 
 
@@ -138,16 +140,6 @@ def _require_intact(data: bytes, headers: Any, uri: str) -> None:
         raise ConnectionError(errno.EIO, "the object arrived damaged", uri)
 
 
-def _unzipped(data: bytes, uri: str, *, max_bytes: int) -> bytes:
-    """The content of an object that is stored with `Content-Encoding: gzip`."""
-    try:
-        content = zlib.decompressobj(wbits=31).decompress(data, max_bytes + 1)
-    except zlib.error:
-        raise OSError(errno.EIO, "stored as gzip, but it is not", uri) from None
-    require_at_most(max_bytes, len(content), uri)
-    return content
-
-
 def open_read(path: str) -> IO[bytes]:
     """Opens one generation of an object as a seekable stream that reads 8 MiB at a time."""
     return open_versioned(path)[0]
@@ -159,61 +151,19 @@ def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
         found = described(path, PATIENCE_S)
         size, version = int(found.size), str(found.generation)
     media = f"{_media_path(path)}&generation={version}"
-    return _Stream(_Reader(path, media, size), CHUNK_BYTES), version
+    file = stream(functools.partial(_read_span, path, media), size, chunk=CHUNK_BYTES)
+    return unzipped_stream(file, path) if found.content_encoding == "gzip" else file, version
 
 
-class _Stream(io.BufferedReader):
-    def read1(self, size: int = -1) -> bytes:
-        """What the buffer holds, at most `size` bytes. Text is read like this, 8 KB at a time."""
-        self.peek(1)  # fills an empty buffer; the inherited method would request 8 KB for itself
-        return super().read1(size)
+def _read_span(uri: str, media: str, start: int, length: int) -> bytes:
+    deadline = time.monotonic() + PATIENCE_S
+    span = f"bytes={start}-{start + length - 1}"
 
+    def attempt() -> bytes:
+        with translated(uri), _get(media, uri, deadline=deadline, Range=span) as response:
+            return _body(response, uri, max_bytes=length, deadline=deadline)
 
-class _Reader(io.RawIOBase):
-    def __init__(self, uri: str, media: str, size: int) -> None:
-        self._uri = uri
-        self._media = media
-        self._size = size
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, self._size)[whence]
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), self._size - self._at)
-        if wanted <= 0:
-            return 0
-        data = self._range(self._at, wanted)
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-    def readall(self) -> bytes:
-        """The inherited one would ask for a few kilobytes at a time."""
-        chunks = []
-        while chunk := self.read(CHUNK_BYTES):
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-    def _range(self, start: int, length: int) -> bytes:
-        deadline = time.monotonic() + PATIENCE_S
-        span = f"bytes={start}-{start + length - 1}"
-
-        def attempt() -> bytes:
-            with (
-                translated(self._uri),
-                _get(self._media, self._uri, deadline=deadline, Range=span) as response,
-            ):
-                return _body(response, self._uri, max_bytes=length, deadline=deadline)
-
-        return _retried(attempt, PATIENCE_S)
+    return _retried(attempt, PATIENCE_S)
 
 
 def read_bytes(path: str) -> bytes:

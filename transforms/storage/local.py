@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import functools
 import io
 import os
 import shutil
@@ -17,12 +18,13 @@ from collections.abc import Sequence
 from typing import IO, Any
 
 from transforms.storage.content import Content, Reserve, require_at_most
+from transforms.storage.streams import stream
 
+# Read at a time from a file that is open for a moment: one batch of a part, about.
 _BRIEF_BYTES = 64 * 1024
-"""Read at a time from a file that is open for a moment: one batch of a part, about."""
 
+# Read at a time from a file that is not as long as it was said to be.
 _MORE_BYTES = 1024 * 1024
-"""Read at a time from a file that is not as long as it was said to be."""
 
 
 def require_access(path: str) -> None:
@@ -77,6 +79,7 @@ def _not_regular(path: str) -> OSError:
 def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
     """Opens a regular file for reading; its version is the time when it was changed, in ns."""
     descriptor, status = _open_regular(path)
+    # The version of what was opened, whatever has that name by now.
     return open(descriptor, "rb"), str(status.st_mtime_ns)
 
 
@@ -89,31 +92,14 @@ def open_briefly(path: str) -> IO[bytes]:
     """Opens a regular file for reading that takes no descriptor but while bytes are read."""
     descriptor, status = _open_regular(path)
     os.close(descriptor)
-    return io.BufferedReader(_BrieflyOpen(path, status.st_size), _BRIEF_BYTES)
+    span = functools.partial(_read_span, path)
+    return stream(span, status.st_size, chunk=_BRIEF_BYTES)
 
 
-class _BrieflyOpen(io.RawIOBase):
-    def __init__(self, path: str, size: int) -> None:
-        self._path = path
-        self._size = size
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        with open(self._path, "rb", buffering=0) as file:
-            file.seek(self._at)
-            count = file.readinto(buffer) or 0
-        self._at += count
-        return count
+def _read_span(path: str, start: int, length: int) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        file.seek(start)
+        return file.read(length)
 
 
 def read_bytes(path: str) -> bytes:
@@ -244,8 +230,8 @@ def replace_tree(new: str, old: str) -> None:
     delete_tree(new)
 
 
+# From Linux' fcntl.h and fs.h: https://man7.org/linux/man-pages/man2/rename.2.html.
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
-"""From Linux' fcntl.h and fs.h: https://man7.org/linux/man-pages/man2/rename.2.html."""
 
 
 def _swapped(first: str, second: str) -> bool:

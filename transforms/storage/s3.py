@@ -27,6 +27,8 @@ from botocore.parsers import ResponseParserError
 from transforms import beam_internals
 from transforms.errors import UserError, one_line
 from transforms.storage.content import Content, Reserve, require_at_most
+from transforms.storage.streams import stream
+from transforms.storage.unzipped import unzipped, unzipped_stream
 
 _SETTINGS = Config(
     connect_timeout=5,
@@ -35,8 +37,8 @@ _SETTINGS = Config(
     retries={"mode": "standard", "total_max_attempts": 6},  # some twenty seconds of waiting
 )
 
+# What a stream reads at a time.
 _CHUNK_BYTES = 8 << 20
-"""What a stream reads at a time."""
 
 
 def require_bucket(path: str) -> None:
@@ -63,7 +65,10 @@ def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
         with contextlib.closing(answer["Body"]) as body:
             require_at_most(max_bytes, answer["ContentLength"], path)
             reserve(answer["ContentLength"])
-            return Content(body.read(), _version(answer))
+            data = body.read()
+    if answer.get("ContentEncoding") == "gzip":
+        data = unzipped(data, path, max_bytes=max_bytes)
+    return Content(data, _version(answer))
 
 
 def find(path: str) -> tuple[int, str] | None:
@@ -73,13 +78,17 @@ def find(path: str) -> tuple[int, str] | None:
         OSError: S3 cannot be asked.
         UserError: there are no credentials.
     """
-    bucket, key = _parse(path)
     try:
-        with _translated(path):
-            answer = _client().head_object(Bucket=bucket, Key=key)
+        answer = _head(path)
     except FileNotFoundError:
         return None
     return int(answer["ContentLength"]), _version(answer)
+
+
+def _head(path: str) -> Any:
+    bucket, key = _parse(path)
+    with _translated(path):
+        return _client().head_object(Bucket=bucket, Key=key)
 
 
 def _version(answer: Any) -> str:
@@ -94,43 +103,22 @@ def open_versioned(path: str) -> tuple[IO[bytes], str]:
         OSError: it is missing or not readable; while it is read, it has changed, or S3 fails.
         UserError: there are no credentials.
     """
-    found = find(path)
-    if found is None:
-        raise status_error(404, path, "")
-    size, version = found
-    return io.BufferedReader(_Reader(path, version, size), _CHUNK_BYTES), version
+    found = _head(path)
+    size, version = int(found["ContentLength"]), _version(found)
+    file = stream(functools.partial(_read_span, path, version), size, chunk=_CHUNK_BYTES)
+    is_packed = found.get("ContentEncoding") == "gzip"
+    return unzipped_stream(file, path) if is_packed else file, version
 
 
-class _Reader(io.RawIOBase):
-    def __init__(self, path: str, version: str, size: int) -> None:
-        self._path = path
-        self._version = version
-        self._size = size
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, self._size)[whence]
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), self._size - self._at)
-        if wanted <= 0:
-            return 0
-        bucket, key = _parse(self._path)
-        span = f"bytes={self._at}-{self._at + wanted - 1}"
-        with _translated(self._path):
-            answer = _client().get_object(Bucket=bucket, Key=key, Range=span, IfMatch=self._version)
-            with contextlib.closing(answer["Body"]) as body:
-                data = body.read()
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
+def _read_span(path: str, version: str, start: int, length: int) -> bytes:
+    bucket, key = _parse(path)
+    span = f"bytes={start}-{start + length - 1}"
+    with _translated(path):
+        # IfMatch: if another version was written since, S3 answers 412.
+        answer = _client().get_object(Bucket=bucket, Key=key, Range=span, IfMatch=version)
+        with contextlib.closing(answer["Body"]) as body:
+            data: bytes = body.read()
+    return data
 
 
 def claim(path: str, content: bytes, *, version: str | None) -> bool:
@@ -163,15 +151,16 @@ def _met(path: str, call: str, **request: Any) -> bool:
         try:
             getattr(_client(), call)(**request)
         except ClientError as error:
+            # 404: what was to be replaced or deleted is gone.
             if (_status(error) == 404 and "IfMatch" in request) or _status(error) in _NOT_MET:
                 return False
             raise
     return True
 
 
+# Another writes at this moment, another has written:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html.
 _NOT_MET = (409, 412)
-"""Another writes at this moment, another has written:
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html."""
 
 
 def _status(error: ClientError) -> int | None:
@@ -190,7 +179,7 @@ class Writer(io.RawIOBase):
         self._spool = tempfile.TemporaryFile()  # noqa: SIM115  # closed with this file
 
     def writable(self) -> bool:
-        """Always."""
+        """Asked by whatever wraps the file."""
         return True
 
     def write(self, data: Any) -> int:
@@ -267,8 +256,8 @@ def _translated(path: str) -> Iterator[None]:
         raise status_error(None, path, words) from error
 
 
+# What boto3 raises, and we do, for headers and XML that are not what they should be.
 _NONSENSE = (ResponseParserError, ValueError, TypeError, KeyError)
-"""What boto3 raises, and we do, for headers and XML that are not what they should be."""
 
 
 def status_error(status: int | None, path: str, words: str) -> OSError:

@@ -50,6 +50,7 @@ def export(options: ExportOptions) -> Exported:
     network = read_network(options.model, size=options.size)
     output = Path(options.output).expanduser()
     if options.to == "savedmodel":
+        # What the source says of itself counts unless the user says otherwise.
         mapping = options.input_range or network.input_range
         savedmodel.save(dataclasses.replace(network, input_range=mapping), output)
         identity = folder.sha256(output), folder.size(output)

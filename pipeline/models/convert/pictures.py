@@ -29,6 +29,7 @@ def pictures(source: str, *, size: int) -> Iterator[Pixels]:
     pool = LoaderPool()
     listed = decoded = 0
     ahead = Ahead()
+    # A batch at a time: the pool would take in a listing of any length.
     while batch := list(itertools.islice(refs, BATCH_SIZE)):
         for ref in batch:
             ahead.append(pool.submit(loader, ref))

@@ -49,6 +49,7 @@ def quantize(network: FloatNetwork, pictures: Iterable[Pixels]) -> bytes:
     function = tf.function(heads, input_signature=[spec]).get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    # Without this what has no int8 kernel would stay float in silence.
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.representative_dataset = _representative(pictures)
     converter.inference_input_type = converter.inference_output_type = tf.uint8

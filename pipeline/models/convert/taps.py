@@ -80,6 +80,7 @@ class TappedTflite:
         pixels, features = graph.inputs[0], graph.outputs[1]
         self.size = int(graph.tensors[pixels].shape[1])
         self.depth = int(graph.tensors[features].shape[3])
+        # As outputs they keep their memory, which later layers would use again.
         graph.outputs = [flatbuffer.indices(operator.outputs)[0] for operator in graph.operators]
         if len(graph.outputs) != len(self.names):
             raise UserError(

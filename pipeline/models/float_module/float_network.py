@@ -25,6 +25,7 @@ InputRange = Literal["byte", "unit"]
 INPUT_RANGES: Final[tuple[InputRange, ...]] = ("byte", "unit")
 
 _CODES: Final = 255  # the largest of 8 bits
+# Units in the last place, nearest first.
 _ULPS: Final = (0, 1, -1, 2, -2, 3, -3, 4, -4)
 
 

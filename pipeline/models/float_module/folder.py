@@ -85,6 +85,7 @@ def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Relative path, with slashes, and content of every file, in order of the path."""
     try:
         found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+        # By bytes, as LC_ALL=C sorts: the hash must not depend on a language.
         for name in sorted(found, key=str.encode):
             yield name, found[name].read_bytes()
     except OSError as error:

@@ -58,7 +58,9 @@ class _Convolution(tf.Module):  # type: ignore[misc]
             return self._rectified(_convolved(x, self._weights, self.layer) + self._bias)
         step = scale * self._weight_quant.scale
         kernel = self._weight_quant.steps(self._weights)
+        # In float64: the quotient of two float32 may fall on the other side of a half.
         bias = tf.round(tf.cast(self._bias, tf.float64) / np.float64(step))
+        # round: the values are multiples of the step but for the last bit.
         sums = _convolved(tf.round(x / scale), kernel, self.layer) + tf.cast(bias, tf.float32)
         rounded = tf.round(sums * (step / self.output_quant.scale)) * self.output_quant.scale
         return self.output_quant(self._rectified(rounded))

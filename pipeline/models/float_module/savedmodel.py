@@ -79,6 +79,7 @@ def signatures(folder: Path) -> Mapping[str, Any]:
         raise UserError(f"{folder / SAVED_MODEL}: cannot be read: {error}") from error
     found: dict[str, Any] = {}
     for graph in content.meta_graphs:
+        # Hub modules hold a second graph, for training.
         if "train" not in graph.meta_info_def.tags:
             found.update(graph.signature_def)
     return found

@@ -72,6 +72,7 @@ class _Reader:
 
     def layers(self) -> Iterator[FloatLayer]:
         expected = architecture(multiplier=self.multiplier, size=self.size)
+        # Convolutions take input, weights and bias; the pool takes one.
         weighted = [o for o in self._graph.operators if len(flatbuffer.indices(o.inputs)) == 3]
         if len(weighted) != len(expected):
             raise UserError(f"it has {len(weighted)} convolutions, not 28. {_EXPECTED}")

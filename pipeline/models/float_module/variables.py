@@ -16,8 +16,8 @@ from pipeline.models.float_module.float_network import FloatLayer, FloatNetwork,
 from pipeline.models.tflite.architecture import Layer, architecture
 from transforms.errors import UserError
 
+# Of the batch normalization: `batch_norm_epsilon` in TF-Slim's `mobilenet_v1_arg_scope`.
 _EPSILON: Final = np.float32(0.001)
-"""Of the batch normalization: `batch_norm_epsilon` in TF-Slim's `mobilenet_v1_arg_scope`."""
 
 Variables = Mapping[str, npt.NDArray[Any]]
 
@@ -74,6 +74,7 @@ def from_variables(variables: Variables, *, size: int, what: str) -> FloatNetwor
 
 
 def _multiplier(variables: Variables, what: str) -> float:
+    # The layer before the logits, of which 1024 channels are expected at multiplier 1.
     last = architecture(multiplier=1.0, size=128)[-2]
     found = variables.get(names(last).weights)
     if found is None or found.ndim != 4:

@@ -59,6 +59,7 @@ def unpack(
     if is_archive:
         tflite = _take_tflite(file, what=what, limits=limits, member=member)
     else:
+        # One more than is allowed tells a file that is too large from one that just fits.
         tflite = file.read(limits.max_tflite_bytes + 1)
     if len(tflite) > limits.max_tflite_bytes:
         raise _too_large(what, limits)

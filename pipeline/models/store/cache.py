@@ -14,12 +14,12 @@ import fcntl
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.models.store.archive import check_identifier
 from transforms.errors import UserError
+from transforms.storage import files
 
 _log = logging.getLogger(__name__)
 
@@ -135,12 +135,13 @@ class Slot:
     def keep(self, stored: StoredModel) -> None:
         """Stores a verified download; needs `locked()`."""
         self.keep_record(stored)
-        _write_atomically(self.model, stored.tflite)
+        files.write_bytes(str(self.model), stored.tflite)
 
     def keep_record(self, stored: StoredModel) -> None:
         """Stores what the tflite must be from now on; needs `locked()`."""
         record = _Record(stored.sha256, stored.archive_sha256, stored.source)
-        _write_atomically(self.record, json.dumps(dataclasses.asdict(record), indent=2).encode())
+        content = json.dumps(dataclasses.asdict(record), indent=2).encode()
+        files.write_bytes(str(self.record), content)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -191,16 +192,3 @@ def _unreadable(path: Path, error: OSError) -> UserError:
         f"cannot read {path}: {error.strerror}; set QUANTLABEL_CACHE to a folder that can be read, "
         "or pass --model PATH"
     )
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    """Under the lock there is one writer, so one temporary name is enough, and none piles up."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)  # there only if this failed

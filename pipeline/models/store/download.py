@@ -23,6 +23,7 @@ from transforms.errors import UsageError, UserError
 from transforms.storage.addresses import shown
 
 _CHUNK_BYTES = 1 << 16
+# Time-outs and faults of servers (RFC 9110), too early (8470), too many requests (6585).
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 _log = logging.getLogger(__name__)
@@ -103,6 +104,7 @@ def download(url: str, sink: IO[bytes], *, limits: Limits, cure: str) -> None:
     """
     check_url(url)
     for attempt in range(1, limits.attempts + 1):
+        # From the start: an attempt that broke off may have left more than this one brings.
         sink.seek(0)
         sink.truncate()
         try:
@@ -181,6 +183,7 @@ def _copy(
     length = response.headers.get("Content-Length", "")
     expected = int(length) if re.fullmatch("[0-9]{1,18}", length) else None
     received = 0
+    # By the header first, before a byte of it is taken.
     check_size(expected or 0, limits, what=what)
     while chunk := response.read(_CHUNK_BYTES):
         received += len(chunk)
@@ -225,6 +228,7 @@ def _delay_s(attempt: int, retry_after_s: float | None, limits: Limits) -> float
 
     The jitter keeps machines that failed together from coming back together.
     """
+    # Half of the wait is random, half certain.
     backoff_s = limits.first_delay_s * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)
     return min(max(backoff_s, retry_after_s or 0.0), limits.max_delay_s)
 

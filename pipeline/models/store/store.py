@@ -144,6 +144,7 @@ def resolve(
     """
     limits = limits or Limits()
     wanted = None if sha256 is None else _digest(sha256)
+    # Before any look at files: a name means the same everywhere.
     if model in model_names():
         base = base_url or os.environ.get(_BASE_URL_VARIABLE) or OFFICIAL_URL
         slot = _slot(model, cache_dir=cache_dir, pins=pins)

@@ -19,12 +19,12 @@ CLASSES: Final = 1001
 """Logits: the background and the thousand classes of ILSVRC-2012."""
 
 _STEM_DEPTH: Final = 32
+# (stride, depth) of the 13 depthwise-separable blocks: Howard et al. 2017, table 1.
 _BLOCKS: Final = (
     *((1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512)),
     *((1, 512),) * 5,
     *((2, 1024), (1, 1024)),
 )
-"""(stride, depth) of the 13 depthwise-separable blocks: Howard et al. 2017, table 1."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +106,7 @@ def _layers(multiplier: float, size: int) -> Iterator[Layer]:
     depth, rows = _scaled(_STEM_DEPTH, multiplier), math.ceil(size / 2)
     yield Layer("Conv2d_0", False, 3, 2, 3, depth, rows)
     for block, (stride, full_depth) in enumerate(_BLOCKS, start=1):
+        # SAME: every position of the input counts, also the last one of an odd side.
         rows = math.ceil(rows / stride)
         yield Layer(f"Conv2d_{block}_depthwise", True, 3, stride, depth, depth, rows)
         wider = _scaled(full_depth, multiplier)
@@ -115,6 +116,7 @@ def _layers(multiplier: float, size: int) -> Iterator[Layer]:
 
 
 def _scaled(depth: int, multiplier: float) -> int:
+    # `min_depth` of TF-Slim's mobilenet_v1.
     return max(int(depth * multiplier), 8)
 
 

@@ -13,15 +13,15 @@ from transforms.errors import UserError
 
 _IDENTIFIER: Final = b"TFL3"
 
+# `force_align` of Buffer.data in the schema, which the generated Python code leaves out.
 _BUFFER_ALIGNMENT: Final = 16
-"""`force_align` of Buffer.data in the schema, which the generated Python code leaves out."""
 
 _DTYPES: Final[dict[int, str]] = {
     code: label.lower() for label, code in vars(schema.TensorType).items() if label.isupper()
 }
 
+# What the generated code raises when an offset or a length leads out of the file.
 _MALFORMED: Final = (struct.error, ValueError, TypeError, IndexError, OverflowError)
-"""What the generated code raises when an offset or a length leads out of the file."""
 
 
 class _Builder(flatbuffers.Builder):  # type: ignore[misc]  # flatbuffers has no type hints

@@ -15,6 +15,7 @@ from pipeline.models.tflite.architecture import Layer
 
 _Code: Final = schema.BuiltinOperator
 _Options: Final = schema.BuiltinOptions
+# Options class -> code of the operator, code of the options; the order is that in the file.
 _OPERATORS: Final = {
     schema.Pool2DOptionsT: (_Code.AVERAGE_POOL_2D, _Options.Pool2DOptions),
     schema.Conv2DOptionsT: (_Code.CONV_2D, _Options.Conv2DOptions),
@@ -22,7 +23,6 @@ _OPERATORS: Final = {
     schema.ReshapeOptionsT: (_Code.RESHAPE, _Options.ReshapeOptions),
     schema.SoftmaxOptionsT: (_Code.SOFTMAX, _Options.SoftmaxOptions),
 }
-"""Options class -> code of the operator, code of the options; the order is that in the file."""
 
 _TENSOR_TYPES: Final = {
     np.dtype(np.uint8): schema.TensorType.UINT8,
@@ -142,6 +142,8 @@ class _Graph:
             tensors=self.tensors, operators=self.operators, inputs=inputs, outputs=outputs
         )
         codes = [
+            # Both fields: readers from before there were more than 127 operators know the first
+            # only.
             schema.OperatorCodeT(deprecatedBuiltinCode=code, builtinCode=code)
             for code, _ in _OPERATORS.values()
         ]
@@ -197,6 +199,7 @@ def _pool(graph: _Graph, feature_map: int) -> int:
         [1, 1, 1, depth],
         graph.quantization(feature_map),
     )
+    # Strides as published; with one position they do nothing.
     pool = schema.Pool2DOptionsT(
         padding=schema.Padding.VALID, strideW=2, strideH=2, filterWidth=columns, filterHeight=rows
     )

@@ -17,8 +17,8 @@ _CONVOLUTIONS: Final = (
     schema.BuiltinOperator.DEPTHWISE_CONV_2D,
 )
 
+# Length of the feature vector at multiplier 1.
 _FULL_FEATURES: Final = 1024
-"""Length of the feature vector at multiplier 1."""
 
 
 @dataclasses.dataclass(frozen=True)

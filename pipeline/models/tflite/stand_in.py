@@ -78,6 +78,7 @@ def _quantized(
     source = PIXEL
     for layer in layers:
         filters = _filters(layer, random)
+        # The same range of real values whatever a step is worth in this layer.
         limit = int(_BIAS_LIMIT / (source.scale * filters.scale))
         output = _LOGIT if layer.is_logits else _ACTIVATION
         yield QuantizedLayer(
@@ -109,6 +110,7 @@ def _averaging(random: np.random.RandomState, depth: int) -> _Filters:
     The weights of a filter sum up to 2 or so, since averaging takes contrast away.
     """
     codes = np.abs(_spread(random, (1, 3, 3, depth)))
+    # Nine weights.
     return _Filters(codes, 2 / (9 * _CODE_MEAN))
 
 
@@ -119,6 +121,7 @@ def _mixing(random: np.random.RandomState, channels: int, depth: int) -> _Filter
     activation is negative) until all pictures look alike.
     """
     codes = _spread(random, (depth, 1, 1, channels)).astype(np.int64)
+    # Whole numbers divide with a rest, hence "nearly" above.
     centred = codes - codes.sum(axis=3, keepdims=True) // channels
     codes = np.clip(centred, -_LARGEST_CODE, _LARGEST_CODE)
     return _Filters(codes.astype(np.int8), _gain(channels) / _CODE_STD)

@@ -140,6 +140,7 @@ def _operators_for(graph: schema.SubGraphT, wanted: set[int]) -> list[Any]:
     """Those operators, in their order, that it takes to compute the wanted tensors."""
     needed = set(wanted)
     kept = []
+    # A file lists operators in the order of their work, so backwards all users come before.
     for operator in reversed(graph.operators):
         if needed.intersection(flatbuffer.indices(operator.outputs)):
             needed.update(flatbuffer.indices(operator.inputs))

@@ -92,6 +92,7 @@ def commit(folder: str, attempt: str, manifest: Manifest, moves: Sequence[Move])
         if not _is_published(folder, manifest):
             raise _discarded(folder)
         return
+    # Before the record: afterwards others would finish what it says.
     owner.renew(folder, attempt)
     record = {"manifest": manifest.as_dict(), "moves": moves}
     files.write_bytes(files.join(attempt, _COMMIT), as_json(record))
@@ -122,6 +123,7 @@ def recover(folder: str, *, by: str, replace: bool) -> None:
         UserError: some of its files have vanished meanwhile, or another run has the folder.
     """
     for attempt in unfinished(folder):
+        # One without is of use to --resume, and stays.
         if _COMMIT not in files.names(attempt):
             continue
         try:
@@ -140,12 +142,14 @@ def _finish(folder: str, attempt: str, *, by: str) -> None:
     manifest, moves = record.manifest, record.moves
     require_sources(folder, moves)
     _require_own(folder, attempt, by=by)
+    # Nobody may take the folder for finished while files of two runs are in it.
     delete_markers(folder)
     publish(folder, moves)
     _require_own(folder, attempt, by=by)  # moving may have taken long
     for kind in RowKind:
         delete_stale(folder, kind=kind, current=[move.shard for move in moves])
     content = as_json(manifest.as_dict())
+    # The manifest before its marker: who finds `_SUCCESS` finds everything.
     files.write_bytes(files.join(folder, MANIFEST), content)
     if manifest.status == "succeeded":
         files.write_bytes(files.join(folder, SUCCESS), success(content))

@@ -75,6 +75,7 @@ def open_run(folder: str) -> FinishedRun:
     Raises:
         UserError: no run has finished there, or its manifest cannot be read.
     """
+    # A manifest alone may be that of a run that has failed.
     if not files.exists(files.join(folder, SUCCESS)):
         raise UserError(
             f"{folder}: no finished run is there ({SUCCESS} is missing). Expected the "

@@ -30,17 +30,13 @@ def check_writable(folder: str, *, replace: bool) -> None:
     Raises:
         UserError: the run there is finished and `replace` is false, or the path is a file.
     """
-    if files.is_local(folder) and files.exists(folder) and not _is_folder(folder):
+    if files.is_local(folder) and files.exists(folder) and not os.path.isdir(folder):
         raise UserError(f"--output {folder}: this is a file. Expected a folder, new or existing.")
     if not replace and files.exists(files.join(folder, SUCCESS)):
         raise UserError(
             f"--output {folder}: a finished run is there already. Choose another folder, or add "
             "--resume to bring it up to date, or --overwrite to replace it."
         )
-
-
-def _is_folder(path: str) -> bool:
-    return os.path.isdir(path)
 
 
 def now() -> str:
@@ -76,6 +72,7 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
         tally: dict[str, int],
         outcomes: dict[Outcome, int],
         skipped: dict[str, Count],
+        notes: dict[str, Count],
         discarded: list[str],
     ) -> Iterator[Manifest]:
         """Writes the manifest, once (a retry writes the same counts again).
@@ -93,10 +90,12 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
             **vars(self.identity),
             **counts,
             skipped_by_kind=most_first(skipped),
+            read_as=most_first(notes),
             discarded=tuple(discarded),
         )
         problem = _problem(manifest, tally, outcomes, self.max_failure_rate)
         if problem:
+            # Written all the same: the rows are good, and the counts say what went wrong.
             manifest = dataclasses.replace(manifest, status="failed", error=problem)
         attempts.commit(self.folder, self.attempt, manifest, moves)
         if problem:
@@ -131,6 +130,7 @@ def _of_kind(kind: RowKind, outcomes: Mapping[Outcome, int]) -> dict[Any, int]:
 
 def _most_frequent(class_ids: Mapping[int, int]) -> tuple[Frequent, ...]:
     names = class_names()
+    # Equal counts by class, so that two runs over the same pictures have equal manifests.
     ranked = sorted(class_ids.items(), key=lambda item: (-item[1], item[0]))[:_MOST_FREQUENT]
     return tuple(Frequent(class_id, names[class_id].label, count) for class_id, count in ranked)
 

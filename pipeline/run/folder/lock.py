@@ -31,8 +31,8 @@ WATCH_SECONDS = 45.0
 """Without a beat for so long, a run on another machine is taken for dead."""
 
 
+# Bytes of the local file: always as many, so that nobody reads half of what is being written.
 _PADDED = 512
-"""Bytes of the local file: always as many, so that nobody reads half of what is being written."""
 
 
 @contextlib.contextmanager
@@ -84,6 +84,7 @@ def _beating(lock: _LocalLock | _RemoteLock, holder: Mapping[str, Any]) -> Itera
                 except UserError as error:
                     lost.append(error)
                     if may_stop:
+                        # Nothing else stops Beam in the main thread; turned into the error below.
                         _thread.interrupt_main()
                     return
 
@@ -128,8 +129,10 @@ class _LocalLock:
                 os.close(self._file)
                 there = owner.parsed(self._path, content)
                 raise _busy(self._folder, self._path, there) from error
+            # Some network file systems; the beats have to do there.
             except OSError:
                 return False
+            # The lock is on what was opened, and that may have no name any more.
             if os.path.exists(self._path) and os.path.samestat(
                 os.fstat(self._file), os.stat(self._path)
             ):
@@ -144,11 +147,13 @@ class _LocalLock:
         return os.pread(self._file, _PADDED, 0)
 
     def _write(self, holder: Mapping[str, Any]) -> None:
+        # In place: a new file of that name would not be the one that is locked.
         os.pwrite(self._file, owner.encoded(holder).ljust(_PADDED), 0)
 
     def release(self, holder: Mapping[str, Any]) -> None:
         try:
             owner.require(self._folder, holder["attempt"], self._read())
+            # Before it is closed: the lock must not be free while the file still names this run.
             files.delete([self._path])
         finally:
             os.close(self._file)
@@ -197,6 +202,7 @@ def _is_silent(path: str, there: Mapping[str, Any]) -> bool:
     while time.monotonic() < until:
         if owner.parsed(path, owner.seen(path)[0]).get("beats") != there["beats"]:
             return False
+        # Often, so that a run which lives is found out soon.
         time.sleep(min(1.0, WATCH_SECONDS / 20))
     return True
 

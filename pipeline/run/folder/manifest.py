@@ -80,6 +80,7 @@ class Identity:
         """Checks what types do not say."""
         _require_time("started", self.started)
         limits = {name: getattr(self.options, name) for name in ("max_pixels", "max_bytes")}
+        # The JSON has the limits among the options only; here they belong to both.
         object.__setattr__(self, "preprocess", dataclasses.replace(self.preprocess, **limits))
 
     @property
@@ -121,6 +122,8 @@ class Manifest(Identity):
         skipped: files of folders that are no input.
         skipped_by_kind: the same by kind, see `transforms.inputs.skips`; nothing in manifests from
             before there were kinds.
+        read_as: how lists and archives were understood where they left it open, in words: of how
+            many, and one of them.
         reused: rows of earlier runs.
         most_frequent_labels: the first ones.
         files: the shards.
@@ -141,12 +144,14 @@ class Manifest(Identity):
     files: tuple[Shard, ...]
     discarded: tuple[str, ...]
     skipped_by_kind: Mapping[str, Count] = dataclasses.field(default_factory=dict)
+    read_as: Mapping[str, Count] = dataclasses.field(default_factory=dict)
     error: str | None = None
 
     def __post_init__(self) -> None:
         """Checks what types do not say."""
         super().__post_init__()
         _require_time("finished", self.finished)
+        # What is read here is joined to a folder and opened: no name may lead elsewhere.
         for shard in self.files:
             if not _SHARD.fullmatch(shard.name):
                 raise ValueError(f"files: {shard.name!r} is no name of a shard")
@@ -212,6 +217,7 @@ def from_json(kind: type[_T], content: bytes, path: str, *, cure: str = _CURE) -
 
 
 def _require_known_form(value: Any, path: str) -> None:
+    # `_COMMIT.json` holds a manifest inside.
     manifest = value.get("manifest", value) if isinstance(value, dict) else value
     form = manifest.get("form", FORM) if isinstance(manifest, dict) else FORM
     if isinstance(form, int) and form > FORM:

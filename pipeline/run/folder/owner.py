@@ -16,8 +16,8 @@ from transforms.storage import files
 
 NAME = "_RUNNING.json"
 
+# The launcher of a run and its last step may write at the same moment; each then looks again.
 _TRIES = 3
-"""The launcher of a run and its last step may write at the same moment; each then looks again."""
 
 _FIELDS: Mapping[str, tuple[type, ...]] = {
     "host": (str,),
@@ -49,6 +49,7 @@ def parsed(path: str, content: bytes) -> dict[str, Any]:
     Raises:
         UserError: it is damaged.
     """
+    # Padding, and zeros where a machine lost its power before the content was on the disk.
     content = content.strip(b" \0")
     if not content:
         return {}
@@ -93,6 +94,7 @@ def require(folder: str, attempt: str, content: bytes) -> dict[str, Any]:
         UserError: another run has the folder.
     """
     holder = parsed(files.join(folder, NAME), content)
+    # By the name of the attempt: host and process may be those of an earlier run.
     if holder and holder.get("attempt") != key(attempt):
         raise UserError(
             f"--output {folder}: another run has taken the folder over{described(holder)}. This "

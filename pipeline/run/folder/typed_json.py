@@ -121,6 +121,7 @@ def _object(kind: Any, value: Any, key: str) -> Mapping[str, Any]:
 
 
 def _is(kind: Any, value: Any) -> bool:
+    # In Python True is an int; in JSON it is none.
     if kind is bool or isinstance(value, bool):
         return kind is bool and isinstance(value, bool)
     if kind is int:

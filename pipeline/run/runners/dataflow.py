@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import collections
 import contextlib
 import re
 import sys
+import time
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +26,9 @@ from rich.console import Console
 
 from pipeline.console import progress_bar
 from pipeline.run.runners import progress
-from transforms.errors import UsageError, UserError
+from pipeline.run.runners.options import RunnerOptions
+from transforms import beam_internals
+from transforms.errors import UsageError, UserError, one_line
 
 THREADS = 2
 """Threads of a worker process unless `--number_of_worker_harness_threads` says otherwise.
@@ -32,8 +37,8 @@ Dataflow would start twelve. Each has pictures in flight and a pool of decoding 
 as many as the machine has processors, and there is a process for each processor already.
 """
 
+# Between two questions for the counters, which the service itself renews every half minute.
 _ASK_SECONDS = 20.0
-"""Between two questions for the counters, which the service itself renews every half minute."""
 
 _EXAMPLE = """\
 quantlabel {command} --runner=DataflowRunner \\
@@ -41,34 +46,94 @@ quantlabel {command} --runner=DataflowRunner \\
       --sdk_container_image=REGION-docker.pkg.dev/PROJECT/quantlabel/worker:{tag} \\
       --worker_machine_type=e2-standard-2 --max_num_workers=50"""
 
+_ARM = ("t2a", "c4a", "n4a")
+"""Families of machines with ARM processors, of Google's list of machine types in 2026."""
+
 _PYTHON = re.compile(r"(?:py|python)(\d+\.\d+)(?!\d)")
 _BEAM = re.compile(r"beam(\d+\.\d+)(?!\d)")
 _APACHE = re.compile(r"beam_python(\d+\.\d+)_sdk:(\d+\.\d+)(?!\d)")
 
 
-def prepare(flags: PipelineOptions, *, paths: Sequence[tuple[str, str]], command: str) -> None:
-    """Checks the flags and adds what follows from them.
+def prepare(
+    options: RunnerOptions,
+    flags: PipelineOptions,
+    *,
+    runs_on: Any,
+    paths: Sequence[tuple[str, str]],
+    command: str,
+) -> None:
+    """Checks the flags, as far as that asks no service, and adds what follows from them.
 
     Args:
-        flags: for Beam; `number_of_worker_harness_threads` is set if it was not.
+        options: of the command.
+        flags: for Beam; the job's name and `number_of_worker_harness_threads` are set if they were
+            not.
+        runs_on: the runner.
         paths: flags and paths that workers use.
         command: as it may look, for messages.
 
     Raises:
-        UsageError: flags are missing, or launcher and image are not of one version.
+        UsageError: flags are missing, Beam or Dataflow would refuse one, or launcher and image are
+            not of one version.
     """
     _require_flags(flags, paths=paths, command=command)
     image = flags.view_as(WorkerOptions).sdk_container_image
-    if image:
+    if image and not options.allow_image:
         require_same_versions(image)
+    cloud = flags.view_as(GoogleCloudOptions)
+    if cloud.job_name is None:
+        # Beam's own is of the user's name here, which is root in every container.
+        cloud.job_name = f"quantlabel-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
+    _require_labels(cloud.labels or [])
+    found = beam_internals.problems(flags, runs_on)
+    if found:
+        raise UsageError("--runner=DataflowRunner: " + "; ".join(map(one_line, found)))
     workers = flags.view_as(DebugOptions)
     if workers.number_of_worker_harness_threads is None:
         workers.number_of_worker_harness_threads = THREADS
 
 
+def _require_labels(labels: Sequence[str]) -> None:
+    """Beam takes what is no JSON for key=value, and the service refuses the job at the end."""
+    for label in labels:
+        try:
+            pairs = ast.literal_eval(label) if "{" in label else dict([label.split("=", 1)])
+        except (ValueError, SyntaxError):  # as Beam reads them
+            pairs = None
+        if not isinstance(pairs, dict) or not all(_is_label(*pair) for pair in pairs.items()):
+            raise UsageError(
+                f"--labels {label}: expected key=value, or a dict of such pairs. A key begins with "
+                "a lower-case letter; key and value have at most 63 lower-case letters, digits, _ "
+                "and -. The labels of pictures are those of --label-map"
+            )
+
+
+def _is_label(key: str, value: Any) -> bool:
+    return bool(re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", key)) and bool(
+        isinstance(value, str) and re.fullmatch(r"[a-z0-9_-]{0,63}", value)
+    )
+
+
+def machine_note(flags: PipelineOptions) -> str | None:
+    """What a machine of another kind of processor needs, or None."""
+    machine = flags.view_as(WorkerOptions).machine_type or ""
+    if machine.partition("-")[0] not in _ARM:
+        return None
+    return (
+        f"--worker_machine_type {machine}: a machine with ARM processors; the image must hold "
+        "linux/arm64 (docs/dataflow.md)"
+    )
+
+
 def waits(flags: PipelineOptions) -> bool:
     """Whether a job is started and can be waited for, rather than a template written."""
     return not flags.view_as(GoogleCloudOptions).template_location
+
+
+def template_note(flags: PipelineOptions) -> str:
+    """What a user is told when a template was written."""
+    location = flags.view_as(GoogleCloudOptions).template_location
+    return f"Wrote the template {location}; no job was submitted"
 
 
 def errors() -> tuple[type[Exception], ...]:
@@ -77,7 +142,8 @@ def errors() -> tuple[type[Exception], ...]:
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
 
-    return DataflowRuntimeException, GoogleAPIError, GoogleAuthError
+    # ValueError: what Beam says of a flag when it has made the job.
+    return DataflowRuntimeException, GoogleAPIError, GoogleAuthError, ValueError
 
 
 def wait(result: Any, flags: PipelineOptions, *, console: Console | None) -> None:
@@ -189,7 +255,8 @@ def require_same_versions(image: str) -> None:
         raise UsageError(
             f"--sdk_container_image {image}: the name does not say which Python and Beam are in "
             f"it. Expected a tag with py{here[0]}-beam{here[1]}, the versions here; "
-            "deploy/README.md says how images are built and named."
+            "deploy/README.md says how images are built and named. If you know that it has these, "
+            "add --allow-image."
         )
     for what, ours, theirs in zip(("Python", "Beam"), here, there, strict=True):
         if ours != theirs:
@@ -204,6 +271,7 @@ def _versions(image: str) -> tuple[str, str] | None:
     """Minor versions of Python and Beam, from our own tags or the names of Beam's images."""
     if apache := _APACHE.search(image):
         return apache[1], apache[2]
+    # After the last slash: a registry may have a port, with a colon of its own.
     _, _, tag = image.rpartition("/")[2].partition(":")
     python, beam = _PYTHON.search(tag), _BEAM.search(tag)
     return (python[1], beam[1]) if python and beam else None

@@ -8,8 +8,21 @@ import difflib
 from typing import Any, NoReturn
 
 from transforms.errors import UsageError
+from transforms.storage.addresses import text
 
 LOCAL_RUNNERS = ("direct", "fnapi")
+
+_FOR_STORAGE = (
+    "project",
+    "gcp_oauth_scopes",
+    "impersonate_service_account",
+    "enable_bucket_read_metric_counter",
+    "enable_bucket_write_metric_counter",
+    "no_gcsio_throttling_counter",
+    "enable_gcsio_blob_generation",
+    "gcs_custom_audit_entries",
+)
+"""Beam counts them among Dataflow's, but every runner reads gs:// with them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,10 +32,12 @@ class RunnerOptions:
     Attributes:
         runner: name of a Beam runner.
         beam_args: flags that go to Beam as they are.
+        allow_image: take an image for Dataflow whose name does not say which versions are in it.
     """
 
     runner: str = "DirectRunner"
     beam_args: tuple[str, ...] = ()
+    allow_image: bool = False
 
     @property
     def is_local(self) -> bool:
@@ -55,6 +70,8 @@ def beam_options(options: RunnerOptions) -> Any:
     flags_of_beam = beam_internals.flags(parser)
     known, unknown = parser.parse_known_args(list(options.beam_args))
     if unknown:
+        if not unknown[0].startswith("-"):
+            raise UsageError(f"{text(unknown[0])}: one word too many; see --help")
         flag = unknown[0].split("=")[0]
         close = difflib.get_close_matches(flag, flags_of_beam + _our_flags(options), n=1)
         hint = f"Did you mean {close[0]}?" if close else "See --help."
@@ -72,6 +89,30 @@ def beam_options(options: RunnerOptions) -> Any:
     )
     FileSystems.set_options(flags)  # those of S3 are needed before there is a pipeline
     return flags
+
+
+def inert(options: RunnerOptions) -> list[str]:
+    """Flags that were given and that only other runners look at.
+
+    Args:
+        options: of the command, for Dataflow or for this machine.
+    """
+    from apache_beam.options import pipeline_options as beam_groups
+
+    from transforms import beam_internals
+
+    portable = [beam_groups.FlinkRunnerOptions, beam_groups.SparkRunnerOptions]
+    cloud = [beam_groups.GoogleCloudOptions, beam_groups.WorkerOptions]
+    if options.is_local:
+        others = [*portable, *cloud, beam_groups.PortableOptions]
+    elif options.is_dataflow:
+        others = [*portable, beam_groups.DirectOptions]
+    else:
+        return []
+    parser = beam_internals.flags_of(others)
+    given = vars(parser.parse_known_args(list(options.beam_args))[0])
+    names = {action.dest: action.option_strings[0] for action in parser._actions}
+    return [names[name] for name in given if name not in _FOR_STORAGE]
 
 
 def processes(options: RunnerOptions, flags: Any) -> int | None:

@@ -24,6 +24,7 @@ from rich.console import Console
 from pipeline.console.progress_bar import Counts, shown
 
 _WRITE_SECONDS = 0.2
+# Of one size, so that a reader can tell a whole report from half of one.
 _COUNTS = struct.Struct("<qqqq")
 
 NAMESPACE = "quantlabel"
@@ -109,6 +110,7 @@ class CountPictures(beam.DoFn):  # type: ignore[misc]
 
     def setup(self) -> None:
         """Names the report."""
+        # One for each copy of this step: two writers of one file would lose counts.
         self._report = Report(self._folder)
 
     def process(self, element: Any) -> Iterator[Any]:

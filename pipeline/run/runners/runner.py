@@ -30,6 +30,7 @@ def create(options: RunnerOptions) -> Any:
         workers.set_up()
         beam_internals.sample_steps_every(SAMPLING_MS)
         return FnApiRunner()
+    # Beam's services need them, however Beam was imported.
     beam_internals.load_file_systems()
     try:
         return create_runner(options.runner)
@@ -55,6 +56,7 @@ def run(pipeline: beam.Pipeline, options: RunnerOptions, *, console: Console | N
             dataflow.wait(result, pipeline.options, console=console)
         else:
             result.wait_until_finish()
+    # RuntimeError is how Beam reports whatever a worker has raised.
     except (UserError, RuntimeError, OSError, BeamIOError, *errors) as error:
         if "KeyboardInterrupt" in str(error):  # Beam rewords it when a transform was interrupted
             raise KeyboardInterrupt from error
@@ -66,6 +68,7 @@ def _explanation(error: Exception) -> str:
     if died := workers.explanation(error):
         return died
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # Beam adds the step's name to every message, and to ours.
     last = re.sub(r" \[while running '[^']*'\]$", "", lines[-1] if lines else type(error).__name__)
     ours = re.search(rf"\b{re.escape(UserError.__module__)}\.\w+: ", last)  # any of the module
     if isinstance(error, UserError) or ours:

@@ -14,8 +14,8 @@ _DIED = (
     "(--direct_num_workers) or a smaller --memory"
 )
 
+# What Beam says where it waits for rows of a worker that has died.
 _CLOSED = "Channel closed prematurely"
-"""What Beam says where it waits for rows of a worker that has died."""
 
 
 def set_up() -> None:

@@ -14,7 +14,12 @@ from pipeline.cli import main
         (["label", "--top-k=x"], "--top-k: invalid int value: 'x'; see quantlabel label --help"),
         (["plan", "--input=x", "--views=3"], "--views: invalid choice: 3 (choose from "),
         (["model", "stand-in", "--size=7"], "--size: invalid choice: 7 (choose from "),
-        (["nonsense"], "COMMAND: invalid choice: 'nonsense' (choose from "),
+        (["nonsense"], "nonsense: no such command; see quantlabel --help"),
+        (["lable", "--input=x"], "lable: no such command, did you mean label?; see quantlabel "),
+        (["model", "inf"], "inf: no such command, did you mean info?; see quantlabel model "),
+        (["verify", "a", "b"], "b: one word too many; see quantlabel verify --help"),
+        (["report", "a", "--max-picture=3"], "--max-picture: no flag of this command, did you "),
+        (["label", "photos", "--input=x", "--output=y"], "photos: one word too many; see --help"),
     ],
 )
 def test_what_argparse_refuses_is_one_line_too(

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.console import progress_bar
-from pipeline.console.progress_bar import Counts, progress_line, shown
+from pipeline.console.progress_bar import Counts, progress_line, shown, tracked
 from pipeline.run.runners.progress import read_counts
 from tests.helpers.reports import report_counts
 
@@ -71,3 +71,19 @@ def test_elsewhere_there_are_lines_and_no_bar(
         while "3,000 pictures listed\n" not in log.file.getvalue():
             pass
     assert "\x1b" not in log.file.getvalue()
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_what_is_tracked_comes_through_and_counts_by_its_size(seen: bool) -> None:
+    console = Console(file=io.StringIO(), force_terminal=seen, width=120)
+    assert isinstance(console.file, io.StringIO)
+    assert list(tracked(["a", "bcd"], "letters", total=4, size=len, console=console)) == [
+        "a",
+        "bcd",
+    ]
+    text = console.file.getvalue()
+    assert ("letters" in text, "100%" in text) == (seen, seen)
+
+
+def test_what_is_tracked_comes_through_without_a_console() -> None:
+    assert list(tracked([1, 2], "numbers", total=2, console=None)) == [1, 2]

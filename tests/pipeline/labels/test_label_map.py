@@ -45,7 +45,7 @@ def test_the_narrower_row_wins(tmp_path: Path) -> None:
         ("n02121620,a\nn99999999,a\n", "map.csv line 3: 'n99999999' is no class"),
         ("1,a\n2,a\ntench,b\n", "line 4: class 1 (tench) is 'b' here, but 'a' at "),
         ("1,\n", "line 2: expected the columns class and label, found class"),
-        ("tabby, tabby cat,a\n", "line 2: more than the 2 columns of the heading"),
+        ("tabby, tabby cat,a\n", "line 2: 3 cells, but the header has 2; put quotes"),
         ("n02121808,a\n282,b\n283,b\n284,b\n285,b\n286,b\n", "no class is left for 'a'"),
         ("", "map.csv: the label map has no rows"),
     ],

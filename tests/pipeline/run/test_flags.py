@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import argparse
 
-from pipeline.run.flags import add_data, add_network_and_limits, label_options
+from pipeline.run.flags import add_data, add_limits, add_network, label_options
 from pipeline.run.options import LabelOptions
 
 
 def _parsed(*words: str) -> LabelOptions:
     parser = argparse.ArgumentParser(argument_default=argparse.SUPPRESS)
     add_data(parser)
-    add_network_and_limits(parser)
+    add_network(parser)
+    add_limits(parser)
     return label_options(parser.parse_args(words), output="out")
 
 

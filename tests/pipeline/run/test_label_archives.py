@@ -152,7 +152,7 @@ def test_image_key_chooses_what_is_the_picture(
     assert (
         main(["label", "--input", str(both), "--output", "x", "--model", str(stand_in_file)]) == 1
     )
-    assert f"{both}: several columns hold bytes: a, b; --image-key" in capsys.readouterr().err
+    assert f"{both}: several columns hold pictures: a, b; --image-key" in capsys.readouterr().err
 
 
 def test_no_shard_is_left_to_be_read_at_the_end(

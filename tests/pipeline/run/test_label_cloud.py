@@ -97,7 +97,7 @@ def test_a_label_map_that_is_not_there_stops_the_run(
     words = ("--input", photos, "--output", tmp_path / "o", "--model", stand_in_file)
     assert _label(*words, "--label-map", "gs://bkt/maps/m.csv") == 1
     message = capsys.readouterr().err
-    assert "gs://bkt/maps/m.csv: cannot be read" in message
+    assert "gs://bkt/maps/m.csv: no such bucket or object" in message
     assert message.count("\n") == 1
 
 
@@ -131,7 +131,7 @@ def test_whatever_is_wrong_with_an_object_is_one_row(
         "photos/empty.jpg": ("decode", "empty", False),
         "photos/text.jpg": ("decode", "unknown_format", False),
         "photos/vanishes.jpg": ("read", "not_found", False),
-        "photos/closed.jpg": ("read", "permission_denied", False),
+        "photos/closed.jpg": ("read", "permission_denied", True),
         "photos/busy.jpg": ("read", "unavailable", True),
         "photos/slow.jpg": ("read", "timeout", True),
         "photos/none.jpg": ("read", "not_found", False),

@@ -23,7 +23,7 @@ from pipeline.cli import main
 from tests.conftest import unprivileged
 from tests.helpers.pictures import make_pictures
 from transforms.failures import ImageError, Reason
-from transforms.images.loader import read_bytes
+from transforms.inputs.picture_files import read_bytes
 from transforms.rows.reader import read_predictions
 
 MAPPED = ("mapped_label", "mapped_score")

@@ -110,7 +110,7 @@ def test_the_table_shows_its_arithmetic(
     ("words", "status", "expected"),
     [
         (["--price", "0"], 2, "--price: expected a positive number, found 0.0"),
-        (["--output", "x"], 2, "--output: not known to this command"),
+        (["--output", "x"], 2, "--output: no flag of this command"),
         (["--input", "/no/such"], 1, "--input /no/such: nothing matched"),
     ],
 )

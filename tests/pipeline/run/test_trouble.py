@@ -59,7 +59,7 @@ def test_a_folder_of_trouble(
         "c.jp2": b"?",
         "d.nef": picture,
         "e.7z": b"?",
-        "f.tar.zst": b"?",
+        "f.tar.lz4": b"?",
         "Thumbs.db": b"?",
         "notes.txt": b"?",
     }.items():
@@ -84,7 +84,7 @@ def test_a_folder_of_trouble(
         "c.jp2": "unsupported_format",
         "d.nef": "unsupported_format",
         "e.7z": "unsupported_format",
-        "f.tar.zst": "unsupported_format",
+        "f.tar.lz4": "unsupported_format",
         "two.parquet": "no_pictures",
     }
     assert manifest["predictions"] == 13  # the ten, really.heic, t.tar#a.jpg and late.parquet#0

@@ -52,3 +52,8 @@ def test_windows_are_refused() -> None:
     refs = pipeline | beam.Create([ImageRef("/a.jpg")]) | beam.WindowInto(FixedWindows(1))
     with pytest.raises(ValueError, match="expects its input in the global window"):
         refs | LoadAndPreprocess()
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'width'"):
+        LoadAndPreprocess(width=160)  # type: ignore[call-arg]

@@ -226,3 +226,8 @@ def test_a_picture_of_one_row_and_millions_of_columns_takes_no_more_than_itself(
     weight = (columns - left)[:, None].astype(np.float32)
     low, high = row[0, left].astype(np.float32), row[0, left + 1].astype(np.float32)
     assert (wide == (low + (high - low) * weight).astype(np.uint8)).all()
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'width'"):
+        load(b"", width=160)  # type: ignore[call-arg]

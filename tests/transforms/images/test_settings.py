@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from transforms.images.settings import METHODS, Preprocessing
+from transforms.images.settings import METHODS, Preprocessing, PreprocessingChanges
 
 
 def test_limits_do_not_decide_pixels() -> None:
@@ -10,3 +10,7 @@ def test_limits_do_not_decide_pixels() -> None:
         "views": 2,
     }
     assert METHODS == ("eval", "slim", "stretch", "stretch-nearest")
+
+
+def test_every_field_can_be_changed_by_its_name() -> None:
+    assert PreprocessingChanges.__annotations__.keys() == Preprocessing.__annotations__.keys()

@@ -33,9 +33,9 @@ def test_a_name_says_why_a_file_is_no_input(path: str, expected: str | None) -> 
 @pytest.mark.parametrize(
     ("uri", "name"),
     [
-        ("/a.zip", "zip"),
+        ("/a.7z", "7-Zip"),
         ("/a.CR2", "camera raw"),
-        ("/a.tar.zst", "tar, compressed by zstd"),
+        ("/a.tar.lz4", "tar, compressed by lz4"),
         ("/a.jpg.gz", "a picture, compressed as .gz"),
     ],
 )

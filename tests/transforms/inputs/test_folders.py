@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import unprivileged
 from transforms.errors import UserError
 from transforms.inputs.listing import list_input
-from transforms.inputs.skips import Skipped
+from transforms.inputs.skips import Note, Skipped
 from transforms.records import Failure
 from transforms.rows.marker import mark
 
@@ -35,7 +35,7 @@ def _outcomes(source: Path | str, folder: Path, *, image_key: str | None = None)
     """What became of each file, by its path below a folder; each once."""
     outcomes = {}
     for item in list_input(str(source), image_key=image_key):
-        path = item.path if isinstance(item, Skipped) else item.uri
+        path = item.path if isinstance(item, Skipped | Note) else item.uri
         name = os.path.relpath(path, folder)
         assert name not in outcomes
         outcomes[name] = "picture"
@@ -141,14 +141,14 @@ def test_a_glob_matches_as_pythons_own_does(tmp_path: Path) -> None:
 
 
 def test_every_file_of_a_folder_has_a_kind(tmp_path: Path) -> None:
-    _touch(tmp_path, "a.jpg", "b.HEIC", "c.avif", "d.jp2", "e.cr3", "f.psd", "g.7z", "h.tar.zst")
+    _touch(tmp_path, "a.jpg", "b.HEIC", "c.avif", "d.jp2", "e.cr3", "f.psd", "g.7z", "h.tar.lz4")
     _touch(tmp_path, "i.tar", "train-00000-of-00002", ".hidden/j.jpg", "@eaDir/k.jpg", "._a.jpg")
     _touch(
         tmp_path, ".DS_Store", "Thumbs.db", "l.csv", "l.csv.gz", "m.mp4", "n", "o.jpg.gz", ".p.jpg"
     )
     expected = {
         **dict.fromkeys(["a.jpg", "b.HEIC", "c.avif", "d.jp2", "e.cr3", "f.psd"], "picture"),
-        **dict.fromkeys(["g.7z", "h.tar.zst", "o.jpg.gz", ".p.jpg"], "picture"),
+        **dict.fromkeys(["g.7z", "h.tar.lz4", "o.jpg.gz", ".p.jpg"], "picture"),
         **dict.fromkeys(["i.tar", "train-00000-of-00002"], "picture"),
         **dict.fromkeys([".hidden", "@eaDir", "._a.jpg", ".DS_Store", "Thumbs.db"], "hidden"),
         "l.csv": "text",

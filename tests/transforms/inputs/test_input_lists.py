@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from transforms.errors import UserError
-from transforms.inputs.input_lists import MAX_CELL, list_rows
+from transforms.inputs.input_lists import list_rows
+from transforms.inputs.listing import list_input
+from transforms.inputs.skips import Note
+from transforms.inputs.tables import MAX_CELL
 from transforms.records import Failure, ImageRef
 
 
@@ -63,9 +69,9 @@ def test_csv_is_read_as_a_strict_reader_does(
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("l.csv", b"uri,n,n\na,1,2\n", "more than one column 'n'"),
-        ("l.csv", b"uri,uri\na,b\n", "more than one column 'uri'"),
-        ("l.csv", b'uri,"n\na,b\n', "the first line of the input list cannot be read"),
+        ("l.csv", b"uri,n,n\na,1,2\n", "more than one column is called 'n'"),
+        ("l.csv", b"uri,uri\na,b\n", "more than one column is called 'uri'"),
+        ("l.csv", b'uri,"n\na,b\n', "the first line cannot be read"),
         ("l.csv", "uri,n\na,b\n".encode("utf-16"), "is UTF-16. Save it as UTF-8"),
         ("l.txt", "a.jpg\n".encode("utf-16"), "is UTF-16. Save it as UTF-8"),
     ],
@@ -138,3 +144,177 @@ def test_a_parquet_list_that_breaks_gives_its_other_groups(tmp_path: Path) -> No
     content = bytearray(path.read_bytes())
     content[content.index(names[1].encode())] ^= 1
     assert _listed(path, bytes(content)) == [names[0], "!row 1", names[2], names[3]]
+
+
+def _all(path: Path, content: bytes) -> list[Any]:
+    """Every outcome: (uri, meta), the place of a failure, (path, kind) of a skip, notes."""
+    path.write_bytes(content)
+    found: list[Any] = []
+    for item in list_rows(str(path)):
+        if isinstance(item, ImageRef):
+            found.append((item.uri.removeprefix(f"{path.parent}/"), json.loads(item.meta or "{}")))
+        elif isinstance(item, Failure):
+            found.append(item.uri.rpartition("#")[2])
+        else:
+            found.append(item.what if isinstance(item, Note) else (item.path, item.kind))
+    return found
+
+
+@pytest.mark.parametrize("name", ["file_name", "path", "image", "url", "URL", "File_Name", "Uri"])
+def test_the_only_column_that_can_be_meant_is_taken_with_a_word(tmp_path: Path, name: str) -> None:
+    expected = [f"column {name!r} as the uri", ("a.jpg", {"n": "1"}), ("b/c.jpg", {"n": "2"})]
+    content = f"n,{name}\n1,a.jpg\n2,b/c.jpg\n".encode()
+    assert _all(tmp_path / "l.csv", content) == expected
+    assert _all(tmp_path / "l.tsv", content.replace(b",", b"\t")) == expected
+    assert _all(tmp_path / "l.csv.gz", gzip.compress(content)) == expected
+    lines = [{"n": "1", name: "a.jpg"}, {name: "b/c.jpg", "n": "2"}]
+    text = "\n".join(map(json.dumps, lines))
+    assert _all(tmp_path / "l.jsonl", text.encode()) == expected
+    assert _all(tmp_path / "l.jsonl.gz", gzip.compress(text.encode())) == expected
+    assert _all(tmp_path / "l.json", json.dumps(lines).encode()) == expected
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(lines), sink)
+    assert _all(tmp_path / "l.parquet", sink.getvalue()) == expected
+    assert list(list_input(str(tmp_path / "l.parquet")))[1:] == [
+        ImageRef(f"{tmp_path}/a.jpg", '{"n": "1"}'),
+        ImageRef(f"{tmp_path}/b/c.jpg", '{"n": "2"}'),
+    ]
+
+
+def test_a_column_uri_is_taken_without_a_word(tmp_path: Path) -> None:
+    assert _all(tmp_path / "l.csv", b"uri,url\na.jpg,b.jpg\n") == [("a.jpg", {"url": "b.jpg"})]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("l.csv", b"path,url\na,b\n", "several that may stand for it: 'path', 'url'. Call the"),
+        ("l.csv", b"URL,url\na,b\n", "several that may stand for it: 'URL', 'url'."),
+        ("l.csv", b"bucket,name,path\na,b,c\n", "for it: 'bucket' with 'name', 'path'."),
+        ("l.csv", b"bucket,name,key\na,b,c\n", "'bucket' with 'name', 'bucket' with 'key'."),
+        ("l.jsonl", b'{"path": "a", "url": "b"}\n', "several that may stand for it: 'path', 'url'"),
+        ("l.jsonl", b'{"a": 1, "b": 2}\n', "no column 'uri' (found: a, b)"),
+        ("l.csv", b"cats/1.jpg,cat\n", "The first line looks like a row: write a line with the"),
+        ("l.csv", b'"photos","a b.jpg\n', "the first line cannot be read"),
+        ("l.csv", b"bucket,a.jpg\n", "no column 'uri'"),
+        ("l.csv", b'"a.jpg","cat"\n', "The first line looks like a row"),
+    ],
+)
+def test_a_list_whose_uris_nobody_can_tell_is_refused(
+    tmp_path: Path, name: str, content: bytes, expected: str
+) -> None:
+    with pytest.raises(UserError) as raised:
+        _all(tmp_path / name, content)
+    assert str(raised.value).startswith(f"{tmp_path}/{name}: the ")  # one line, with its name
+    assert expected in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        *(pa.string(), pa.large_string(), pa.string_view()),
+        *(pa.binary(), pa.large_binary(), pa.binary_view(), pa.binary(9)),
+        *(pa.dictionary(pa.int32(), pa.string()), pa.dictionary(pa.int16(), pa.binary())),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["uri", "path"])
+def test_uris_of_every_type_that_holds_names(tmp_path: Path, type_: pa.DataType, name: str) -> None:
+    values = [b"caf\xe9.jpg", b"bbbb.jpg ", None]
+    if pa.types.is_dictionary(type_):
+        inner = pa.array(values).cast(type_.value_type, safe=False)
+        column = pa.array(values).dictionary_encode().indices.cast(type_.index_type)
+        column = pa.DictionaryArray.from_arrays(column, inner.slice(0, 2))
+    elif pa.types.is_string_view(type_):
+        column = pa.array(["caf\u00e9.jpg", "bbbb.jpg ", None], type_)
+    else:
+        width = 9 if pa.types.is_fixed_size_binary(type_) else 0
+        column = pa.array([v and v.ljust(width) for v in values]).cast(type_, safe=False)
+    pq.write_table(pa.table({name: column}), tmp_path / "l.parquet")
+    first, second, third = [
+        item for item in list_input(str(tmp_path / "l.parquet")) if not isinstance(item, Note)
+    ]
+    assert isinstance(first, ImageRef)
+    assert first.uri.rstrip() in (f"{tmp_path}/caf\udce9.jpg", f"{tmp_path}/caf\u00e9.jpg")
+    assert second == ImageRef(f"{tmp_path}/bbbb.jpg ")
+    assert isinstance(third, Failure)
+    assert third.uri == f"{tmp_path}/l.parquet#row 2"
+
+
+@pytest.mark.parametrize("type_", [pa.int64(), pa.list_(pa.string()), pa.null()], ids=str)
+def test_uris_of_another_type_are_one_line(tmp_path: Path, type_: pa.DataType) -> None:
+    pq.write_table(pa.table({"uri": pa.nulls(3, type_)}), tmp_path / "l.parquet")
+    with pytest.raises(UserError, match=r"the column 'uri' holds .*, and not texts\.") as raised:
+        list(list_input(str(tmp_path / "l.parquet")))
+    assert str(type_).partition("<")[0] in str(raised.value)
+
+
+S3_ROWS = [
+    ("photos", "a%20b%2Bc/d+e.jpg", ("s3://photos/a b+c/d e.jpg", {})),
+    ("photos", "caf%C3%A9.PNG", ("s3://photos/caf\u00e9.PNG", {})),
+    ("photos", "folder/", ("s3://photos/folder/", "other")),
+    ("photos", "notes.txt", ("s3://photos/notes.txt", "text")),
+    ("photos", "", "other"),
+]
+
+
+@pytest.mark.parametrize("header", ["", '"Bucket","Key","Size"\n', "bucket,key,size\n"])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_an_inventory_of_s3(tmp_path: Path, header: str, zipped: bool) -> None:
+    lines = [f'"{bucket}","{key}","{n}"' for n, (bucket, key, _) in enumerate(S3_ROWS)]
+    content = (header + "\n".join(lines)).encode()
+    found = _all(tmp_path / "l.csv", gzip.compress(content) if zipped else content)
+    size = (header.rpartition(",")[2].strip().strip('"')) or "column 3"
+    assert found[0].startswith("an inventory: columns ")
+    assert found[1:3] == [(uri, {size: str(n)}) for n, (_, _, (uri, _)) in enumerate(S3_ROWS[:2])]
+    assert found[3:5] == [S3_ROWS[2][2], S3_ROWS[3][2]]
+    assert found[5][1] == "other"
+
+
+def test_keys_of_an_inventory_in_parquet_are_what_they_are(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "bucket": ["b-1"] * 4,
+            "key": ["a%20b.jpg", "old.jpg", "gone.jpg", "c+d.tar"],
+            "is_latest": [True, False, True, True],
+            "is_delete_marker": [False, False, True, None],
+        }
+    )
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    found = _all(tmp_path / "l.parquet", sink.getvalue())
+    assert found[1][0] == "s3://b-1/a%20b.jpg"
+    assert found[2:4] == [("s3://b-1/old.jpg", "superseded"), ("s3://b-1/gone.jpg", "superseded")]
+    assert found[4][0] == "s3://b-1/c+d.tar"
+
+
+def test_a_report_of_storage_insights(tmp_path: Path) -> None:
+    content = (
+        b"project,bucket,name,size,timeDeleted\n"
+        b'1,bkt,"a, b%20.jpg",7,\n1,bkt,x/predictions-00000-of-00001.parquet,1,\n'
+        b"1,bkt,old.jpg,7,2026-01-01T00:00:00Z\n"
+    )
+    assert _all(tmp_path / "l.csv", content) == [
+        "an inventory: columns 'bucket' and 'name' as gs://",
+        ("gs://bkt/a, b%20.jpg", {"project": "1", "size": "7", "timeDeleted": ""}),
+        ("gs://bkt/x/predictions-00000-of-00001.parquet", "results"),
+        ("gs://bkt/old.jpg", "superseded"),
+    ]
+
+
+def test_a_listing_of_gcloud_storage(tmp_path: Path) -> None:
+    listing = [
+        {"url": "gs://bkt/d/", "type": "prefix"},
+        {"url": "gs://bkt/a b.jpg", "type": "cloud_object", "metadata": {"size": "7"}},
+        {"url": "gs://bkt/a.txt", "type": "cloud_object", "metadata": {}},
+    ]
+    assert _all(tmp_path / "l.json", json.dumps(listing, indent=2).encode()) == [
+        "a listing of gcloud storage",
+        (f"{tmp_path}/l.json#row 0", "other"),
+        ("gs://bkt/a b.jpg", {"metadata": {"size": "7"}}),
+        ("gs://bkt/a.txt", "text"),
+    ]
+    described = [{"bucket": "bkt", "name": "c.jpg", "storage_url": "gs://bkt/c.jpg#17"}]
+    assert _all(tmp_path / "l.json", json.dumps(described).encode())[1:] == [
+        ("gs://bkt/c.jpg", {"storage_url": "gs://bkt/c.jpg#17"})
+    ]

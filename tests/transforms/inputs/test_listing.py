@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import unprivileged
 from transforms.errors import UserError
-from transforms.inputs.listing import list_input
+from transforms.inputs.listing import list_input, nothing_matched
 from transforms.inputs.skips import Listed, Skipped
 from transforms.records import Failure, ImageRef
 
@@ -173,7 +173,7 @@ def test_parquet_manifest_has_json_meta_even_for_nan(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("list.csv", b"path,note\na.jpg,x\n", "no column 'uri' (found: path, note)"),
+        ("list.csv", b"file,note\na,x\n", "no column 'uri' (found: file, note)"),
         ("list.csv", b"", "no column 'uri' (found: nothing)"),
         ("list.parquet", b"no parquet at all", "not a readable Parquet file"),
     ],
@@ -219,3 +219,46 @@ def test_columns_that_are_not_utf8_are_carried_as_far_as_they_go(tmp_path: Path)
     (ref,) = list_input(str(manifest))
     assert isinstance(ref, ImageRef)
     assert json.loads((ref.meta or "").encode("utf-8")) == {"note": "caf\N{REPLACEMENT CHARACTER}"}
+
+
+def _found_at(source: str) -> list[str]:
+    return [item.uri for item in list_input(source) if isinstance(item, ImageRef)]
+
+
+def test_braces_stand_for_several_inputs(tmp_path: Path) -> None:
+    for name in ("x-000.tar", "x-002.tar", "a/1.jpg", "b/2.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    # One that is missing is a row, which says so when it is read.
+    expected = [f"{tmp_path}/x-{number:03d}.tar" for number in range(3)]
+    assert _found_at(f"{tmp_path}/x-{{000..002}}.tar") == expected
+    assert _found_at(f"{tmp_path}/{{a,b}}") == [f"{tmp_path}/a/1.jpg", f"{tmp_path}/b/2.jpg"]
+    assert _found_at(f"{tmp_path}/{{a,b,c}}/*.jpg") == [
+        f"{tmp_path}/a/1.jpg",
+        f"{tmp_path}/b/2.jpg",
+    ]
+    with pytest.raises(UserError, match="nothing matched"):
+        list_input(f"{tmp_path}/y-{{0..3}}.tar")
+    (tmp_path / "{a,b}.jpg").write_bytes(b"x")  # a file of that very name wins
+    assert _found_at(f"{tmp_path}/{{a,b}}.jpg") == [f"{tmp_path}/{{a,b}}.jpg"]
+
+
+def test_file_addresses_and_home_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a b").mkdir()
+    (tmp_path / "a b/c.jpg").write_bytes(b"x")
+    path = f"{tmp_path}/a b/c.jpg"
+    for source in ("~/a b", f"file://{tmp_path}/a%20b", f"file://localhost{tmp_path}/a%20b/*.jpg"):
+        assert _found_at(source) == [path]
+    (tmp_path / "l.txt").write_text(f"~/a b/c.jpg\nfile://{tmp_path}/a%20b/c.jpg\na b//c.jpg\n")
+    assert _found_at("~/l.txt") == [path] * 3
+
+
+def test_a_pattern_in_a_folder_with_brackets_gets_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "trip [2024]").mkdir()
+    (tmp_path / "trip [2024]/a.jpg").write_bytes(b"x")
+    source = f"{tmp_path}/trip [2024]/*.jpg"
+    assert list(list_input(source)) == []
+    hint = str(nothing_matched(source)).partition("Write '")[2].rpartition("'.")[0]
+    assert hint == f"{tmp_path}/trip [[]2024]/*.jpg"
+    assert _found_at(hint) == [f"{tmp_path}/trip [2024]/a.jpg"]

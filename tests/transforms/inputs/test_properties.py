@@ -29,7 +29,7 @@ from transforms.errors import UserError
 from transforms.inputs.archives.members import read_members, uri_of
 from transforms.inputs.input_lists import list_rows
 from transforms.inputs.listing import list_input
-from transforms.inputs.skips import Listed, Skipped
+from transforms.inputs.skips import Listed, Note, Skipped
 from transforms.records import Failure, ImageRef
 from transforms.storage import gcs, gcs_read
 from transforms.storage.addresses import text
@@ -69,8 +69,8 @@ def _one_line(start: str) -> Iterator[None]:
 
 
 def _require_outcome(item: object) -> None:
-    assert isinstance(item, (ImageRef, Failure, Skipped))
-    if isinstance(item, Skipped):
+    assert isinstance(item, (ImageRef, Failure, Skipped, Note))
+    if isinstance(item, Skipped | Note):
         return
     text(item.uri).encode()
     json.loads((item.meta or "{}").encode())
@@ -164,9 +164,8 @@ def test_columns_of_anything_beside_a_picture(count: int, tmp_path: Path) -> Non
             f"{tmp_path}/{name}" for name in "abc"
         ]
         found = read_members(ImageRef(str(tmp_path / "x.parquet")), image_key=None, max_bytes=99)
-        assert [text(uri_of(each))[-1] for each in found if not isinstance(each, Skipped)] == [
-            *"012"
-        ]
+        members = [each for each in found if not isinstance(each, Skipped | Note)]
+        assert [text(uri_of(each))[-1] for each in members] == [*"012"]
 
     _check(count, st.one_of(*map(_arrow, _TYPES)), holds)
 
@@ -212,7 +211,7 @@ def test_archives_that_are_damaged_anyhow(
         (tmp_path / name).write_bytes(content[: len(content) - cut])
         archive = str(tmp_path / name)
         found = list(read_members(ImageRef(archive), image_key=None, max_bytes=10_000))
-        uris = [uri_of(each) for each in found if not isinstance(each, Skipped)]
+        uris = [uri_of(each) for each in found if not isinstance(each, Skipped | Note)]
         assert len(uris) == len(set(uris))
         assert uris.count(archive) <= 1
         for each in found:
@@ -270,7 +269,7 @@ def test_folders_of_anything(count: int, tmp_path: Path) -> None:
             listed: list[Listed] = []
             with _one_line("--input "):
                 listed += list_input(source)
-            paths = [item.path if isinstance(item, Skipped) else item.uri for item in listed]
+            paths = [item.path if isinstance(item, Skipped | Note) else item.uri for item in listed]
             assert len(paths) == len(set(paths))
             for item in listed:
                 _require_outcome(item)

@@ -162,7 +162,7 @@ def test_manifests_of_every_kind_are_streamed_from_a_bucket(
 
 
 def test_a_manifest_without_the_column_is_the_users_error(cloud: Cloud) -> None:
-    uri = cloud.put("list.csv", b"path\na.jpg\n")
+    uri = cloud.put("list.csv", b"file\na\n")
     with pytest.raises(UserError, match=f"{uri}: the input list has no column 'uri'"):
         list(list_input(uri))
 
@@ -206,3 +206,35 @@ def test_failures_of_manifest_rows_name_the_object(cloud: Cloud) -> None:
     (failure,) = list_input(uri)
     assert isinstance(failure, Failure)
     assert failure.uri == f"{uri}#line 1"
+
+
+def test_empty_folders_in_a_name_are_kept(cloud: Cloud) -> None:
+    """In a bucket `a//b.jpg` is another object than `a/b.jpg`."""
+    rows = "a//b.jpg\n./c.jpg\nd/../e.jpg\n../f//g.jpg\n/h.jpg\n"
+    assert list(list_input(cloud.put("m/n/list.txt", rows.encode()))) == [
+        ImageRef("gs://bkt/m/n/a//b.jpg"),
+        ImageRef("gs://bkt/m/n/c.jpg"),
+        ImageRef("gs://bkt/m/n/e.jpg"),
+        ImageRef("gs://bkt/m/f//g.jpg"),
+        ImageRef("/h.jpg"),
+    ]
+
+
+def test_braces_name_several_objects(cloud: Cloud) -> None:
+    for name in ("s/x-00.tar", "s/x-01.tar", "t/a.jpg", "u/{a,b}.jpg"):
+        cloud.put(name, b"x")
+    assert [
+        item.uri for item in list_input("gs://bkt/s/x-{00..01}.tar") if isinstance(item, ImageRef)
+    ] == [
+        "gs://bkt/s/x-00.tar",
+        "gs://bkt/s/x-01.tar",
+    ]
+    assert [
+        item.uri for item in list_input("gs://bkt/{t,u}/*.jpg") if isinstance(item, ImageRef)
+    ] == [
+        "gs://bkt/t/a.jpg",
+        "gs://bkt/u/{a,b}.jpg",
+    ]
+    assert [
+        item.uri for item in list_input("gs://bkt/u/{a,b}.jpg") if isinstance(item, ImageRef)
+    ] == ["gs://bkt/u/{a,b}.jpg"]

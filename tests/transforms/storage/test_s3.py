@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import importlib.util
+import io
 import json
 import re
 import time
@@ -30,8 +32,8 @@ class Bucket:
         self._client = boto3.client("s3")
         self._client.create_bucket(Bucket="bkt")
 
-    def put(self, name: str, content: bytes) -> str:
-        self._client.put_object(Bucket="bkt", Key=name, Body=content)
+    def put(self, name: str, content: bytes, **more: str) -> str:
+        self._client.put_object(Bucket="bkt", Key=name, Body=content, **more)
         return f"s3://bkt/{name}"
 
     def clear(self) -> None:
@@ -266,3 +268,33 @@ def test_a_stream_is_of_one_version(bucket: Bucket) -> None:
         file.seek(0)
         with pytest.raises(ConnectionError, match="the object changed while it was read"):
             file.read(3)
+
+
+def test_objects_stored_as_gzip_are_unpacked(bucket: Bucket) -> None:
+    uri = bucket.put("a.csv", gzip.compress(b"uri\na.jpg\n"), ContentEncoding="gzip")
+    assert files.read(uri, max_bytes=99).data == b"uri\na.jpg\n"
+    with files.open_read(uri) as file:
+        assert file.read() == b"uri\na.jpg\n"
+    with pytest.raises(OSError, match="the limit is 5"):
+        files.read(uri, max_bytes=5)
+    assert files.read(bucket.put("b", b"x"), max_bytes=5).data == b"x"
+
+
+def test_a_file_is_read_in_large_requests(bucket: Bucket) -> None:
+    path = bucket.put("list.txt", b"s3://bkt/a.jpg\n" * 10_000)
+    asked: list[str] = []
+
+    def note(request: Any, **_: Any) -> None:
+        asked.append(request.headers.get("Range", b"").decode())
+
+    assert files.exists(path)  # from here on there is a client
+    events = s3._client().meta.events
+    events.register("before-send.s3.GetObject", note)
+    try:
+        with files.open_read(path) as file:
+            assert file.read() == b"s3://bkt/a.jpg\n" * 10_000
+        with files.open_read(path) as file:
+            assert sum(1 for _ in io.TextIOWrapper(file)) == 10_000
+    finally:
+        events.unregister("before-send.s3.GetObject", note)
+    assert asked == ["bytes=0-149999", "bytes=0-149999"]

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import simplejpeg
-from PIL import (
-    Image,
-)
+from PIL import Image
 
 from transforms.failures import ImageError, Reason
 from transforms.images.formats import jpeg_header
 from transforms.images.formats.pillow import load, open_picture, rgb
+from transforms.images.limits import check_pixels
 from transforms.images.memory import picture_bytes
 from transforms.images.orientation import exif_orientation, upright
-from transforms.images.pixels import RGB, Decoded, Scratch, check_pixels
+from transforms.images.pixels import RGB, Decoded, Scratch
 from transforms.storage.content import Reserve
 
+# 6 of coefficients where there are several scans, and 3 of pixels; or 3, and 7 to resample them. At
+# full size, because a decoder has all coefficients of a picture whatever size is asked for.
 _BYTES_A_PIXEL = 10
-"""6 of coefficients where there are several scans, and 3 of pixels; or 3, and 7 to resample them.
-At full size, because a decoder has all coefficients of a picture whatever size is asked for."""
 
+# Measured, as the next one: tests/transforms/images/test_memory.py.
 _CMYK_BYTES_A_PIXEL = 22
 
 _PILLOW_BYTES_A_PIXEL = 26
@@ -45,6 +45,7 @@ def decode_jpeg(
     pixels = _jpeg_pixels(
         data,
         header,
+        # libjpeg rounds up.
         height=-(-height // reduction),
         width=-(-width // reduction),
         scratch=scratch,
@@ -101,17 +102,16 @@ def _jpeg_pixels(
     return _rgb_from_cmyk(pixels, inverted=header.adobe) if cmyk else pixels
 
 
+# Parts of libjpeg's messages (jerror.h) after which some pixels are made up.
+#
+# Its other complaints (bytes between two segments, odd scan parameters) leave the pixels whole, or
+# are fatal to Pillow too: there Pillow decides.
 _JPEG_DAMAGE = (
     ("premature end", Reason.TRUNCATED),
     ("bad huffman code", Reason.CORRUPT),
     ("bad arithmetic code", Reason.CORRUPT),
     ("instead of rst", Reason.CORRUPT),
 )
-"""Parts of libjpeg's messages (jerror.h) after which some pixels are made up.
-
-Its other complaints (bytes between two segments, odd scan parameters) leave the pixels whole, or
-are fatal to Pillow too: there Pillow decides.
-"""
 
 
 def _raise_if_damaged(error: Exception) -> None:

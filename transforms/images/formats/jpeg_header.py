@@ -21,9 +21,11 @@ MAX_SCANNED_PIXELS = 2_500_000_000
 """Pixels times scans of one picture: 25 scans of 100 megapixels, which take 20 seconds."""
 
 _EOI, _SOS = 0xD9, 0xDA
+# Among the codes of frames there are three others: tables (C4, CC) and one that is reserved.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = (0xC2, 0xCA)
 _LOSSLESS = 0xC3
+# Processes that libjpeg-turbo does not know: ITU-T T.81, table B.1.
 _UNREAD = {
     0xC5: "differential",
     0xC6: "differential progressive",
@@ -33,13 +35,15 @@ _UNREAD = {
     0xCE: "differential progressive with arithmetic coding",
     0xCF: "differential lossless with arithmetic coding",
 }
-"""Processes that libjpeg-turbo does not know: ITU-T T.81, table B.1."""
+# TEM and the restart markers.
 _WITHOUT_CONTENT = frozenset([0x01, *range(0xD0, 0xD8)])
 _WITH_CONTENT = frozenset([*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE])
 _EXIF, _ADOBE = 0xE1, 0xEE
 _TELLING = _FRAMES | {_EXIF, _ADOBE}
+# APP1 to APP15 and comments. APP0 and Adobe's stay: they tell which colours these are.
 _METADATA = frozenset([*range(0xE1, 0xF0), 0xFE]) - {_ADOBE}
 
+# FF 00 is a byte FF among pixels; further FF may stand before a marker.
 _NO_MARKER = (0x00, 0xFF)
 _MARKER = re.compile(rb"\xff([^\x00\xff])")
 
@@ -114,6 +118,7 @@ def _segments(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
             start, marker = found.start(), found[1][0]
         at = start + 2
         if marker in _WITH_CONTENT:
+            # A length counts its own two bytes; with less the walk would not get on.
             at += max(2, int.from_bytes(data[at : at + 2], "big"))
         yield marker, start, at
 
@@ -144,6 +149,7 @@ def _read_frame(header: Header, content: bytes) -> None:
 def _read_first_scan(header: Header, data: bytes, start: int) -> None:
     if not header.components:
         raise _corrupt("a scan without a frame")
+    # Fewer components than the picture has: the others come in scans of their own.
     header.buffered |= data[start + 4] != header.components
     if header.buffered:
         pixels = max(1, header.width * header.height)

@@ -24,9 +24,10 @@ from transforms import sniff
 from transforms.failures import ImageError, Reason
 from transforms.images import limits
 from transforms.images.formats import tiff_strips
+from transforms.images.limits import check_pixels
 from transforms.images.memory import picture_bytes
 from transforms.images.orientation import exif_orientation, upright
-from transforms.images.pixels import RGB, Decoded, check_pixels
+from transforms.images.pixels import RGB, Decoded
 from transforms.storage.content import Reserve
 
 # What Pillow has to say comes back as an ImageError. Set once, here, because
@@ -35,14 +36,14 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
+# Pillow's own pixels, the same as RGBA and over white, 4 bytes each; and twice RGB for the array,
+# which Pillow collects in pieces and then joins.
 _BYTES_A_PIXEL = 18
-"""Pillow's own pixels, the same as RGBA and over white, 4 bytes each; and twice RGB for the array,
-which Pillow collects in pieces and then joins."""
 
 _ONE_BAND_BYTES_A_PIXEL = 15
 
+# Of formats whose size is known before they are opened. libwebp has two canvases more, at once.
 _EARLY_BYTES_A_PIXEL = {"PNG": _BYTES_A_PIXEL, "WEBP": 26}
-"""Of formats whose size is known before they are opened. libwebp has two canvases more, at once."""
 
 
 def decode_by_pillow(kind: str, data: bytes, *, max_pixels: int, reserve: Reserve) -> Decoded:
@@ -178,6 +179,7 @@ def _integers(image: TiffImagePlugin.TiffImageFile, tag: int) -> list[int]:
     return [value for value in values if isinstance(value, int)]
 
 
+# What its readers raise on data that are not as they expect.
 _PILLOW_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -191,9 +193,9 @@ _PILLOW_ERRORS = (
     ValueError,
     struct.error,
 )
-"""What its readers raise on data that are not as they expect."""
 
 
+# Parts of Pillow's messages that mean: a kind of picture that it does not know.
 _UNSUPPORTED = (
     "cannot handle",
     "not supported",
@@ -201,7 +203,6 @@ _UNSUPPORTED = (
     "unknown raw mode",
     "unsupported",
 )
-"""Parts of Pillow's messages that mean: a kind of picture that it does not know."""
 
 
 def open_picture(kind: str, data: bytes) -> ImageFile.ImageFile:
@@ -273,9 +274,11 @@ def _rgb_from_16_bits(image: Image.Image) -> RGB:
     samples = np.array(image)
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
+        # White, on which everything transparent is laid.
         samples[samples == transparent] = 0xFFFF
     used = 16
     if isinstance(image, TiffImagePlugin.TiffImageFile):
+        # Pillow leaves 12 bits where they are, at the lower end.
         used = 12 if _integers(image, TiffImagePlugin.BITSPERSAMPLE) == [12] else 16
     grey = (samples >> (used - 8)).astype(np.uint8)
     return np.repeat(grey[:, :, np.newaxis], 3, axis=2)

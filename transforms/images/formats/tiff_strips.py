@@ -18,6 +18,7 @@ from transforms.images.formats import jpeg_header
 GROUP_4, JPEG = 4, 7
 """Values of the tag Compression: TIFF 6.0, section 11, and its Technical Note 2."""
 
+# TIFF 6.0: a type (section 2), and a value of PlanarConfiguration, a plane for each colour.
 _LONG = 4
 _SEPARATE = 2
 
@@ -131,6 +132,7 @@ def _with_directory(data: bytes, changes: dict[int, list[int]]) -> bytes:
             content, data = struct.pack(order + offset, len(data)), data + content
         head = struct.pack(f"{order}HH{offset}", tag, _LONG, len(values))
         entries[tag] = head + content.ljust(inline, b"\0")
+    # The standard wants tags in ascending order, and a 0 where no directory follows.
     directory = struct.pack(order + length, len(entries))
     directory += b"".join(entries[tag] for tag in sorted(entries)) + bytes(inline)
     pointer = struct.pack(order + offset, len(data))

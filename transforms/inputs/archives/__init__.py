@@ -1,1 +1,1 @@
-"""Files that hold several pictures: tar, TFRecord, Parquet."""
+"""Files that hold several pictures: tar, zip, TFRecord, Parquet."""

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from typing import IO
 
 from transforms.inputs.archives.base import Entry, Reading
+from transforms.inputs.archives.compression import codec_of, head_of, is_tar
 from transforms.inputs.archives.parquet import parquet_entries
 from transforms.inputs.archives.tar import tar_entries
 from transforms.inputs.archives.tfrecord import tfrecord_entries
-from transforms.inputs.skips import Skipped
+from transforms.inputs.archives.zip import MARKS, zip_entries
+from transforms.inputs.skips import Note, Skipped
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,15 +27,22 @@ class ArchiveKind:
         extension: as messages name it; its files may have others as well.
         pattern: found in the uri of each such file, and of no other.
         entries: reads an open file from its start to its end: an Entry a picture, a Skipped for
-            each other member; raises ImageError, after all that came before, if it is damaged.
+            each other member, a Note (without a path) on how it is understood; raises ImageError,
+            after all that came before, if it is damaged.
     """
 
     extension: str
     pattern: re.Pattern[str]
-    entries: Callable[[IO[bytes], Reading], Iterator[Entry | Skipped]]
+    entries: Callable[[IO[bytes], Reading], Iterator[Entry | Skipped | Note]]
 
 
-TAR = ArchiveKind(".tar", re.compile(r"\.(tar|tar\.gz|tgz)$", re.IGNORECASE), tar_entries)
+TAR = ArchiveKind(
+    ".tar",
+    re.compile(r"\.(tar(\.(gz|bz2|xz|zstd?))?|tgz|tbz2?|txz|tzst)$", re.IGNORECASE),
+    tar_entries,
+)
+
+ZIP = ArchiveKind(".zip", re.compile(r"\.(zip|cbz)$", re.IGNORECASE), zip_entries)
 
 # tensorflow_datasets counts after the extension. TF-Slim has no extension at all, and always
 # writes its names in lower case.
@@ -45,13 +54,27 @@ TFRECORD = ArchiveKind(
 
 PARQUET = ArchiveKind(".parquet", re.compile(r"\.parquet$", re.IGNORECASE), parquet_entries)
 
-ARCHIVE_KINDS = (TAR, TFRECORD, PARQUET)
+ARCHIVE_KINDS = (TAR, ZIP, TFRECORD, PARQUET)
 """Every kind; no file is of two."""
 
 
 def archive_kind(uri: str) -> ArchiveKind | None:
     """Which kind of archive a file is, by its name; None for a picture."""
     return next((kind for kind in ARCHIVE_KINDS if kind.pattern.search(uri)), None)
+
+
+def entries_of(
+    kind: ArchiveKind, file: IO[bytes], how: Reading
+) -> Iterator[Entry | Skipped | Note]:
+    """Reads an archive as what it is: people give zip archives the names of tar, and tar of zip."""
+    entries = kind.entries
+    if kind in (TAR, ZIP):
+        head = head_of(file)
+        if head.startswith(MARKS):
+            entries = zip_entries
+        elif is_tar(head) or codec_of(head) is not None:
+            entries = tar_entries
+    return entries(file, how)
 
 
 def archive_of(uri: str) -> str | None:
@@ -62,8 +85,3 @@ def archive_of(uri: str) -> str | None:
             return uri[:at]
         at = uri.find("#", at + 1)
     return None
-
-
-def is_zipped(uri: str) -> bool:
-    """Whether an archive is compressed as a whole, by its name."""
-    return uri.lower().endswith((".gz", ".tgz"))

@@ -10,10 +10,10 @@ from typing import IO, NamedTuple, TypeAlias
 from transforms.errors import MissingExtraError
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.inputs.archives.base import Entry, Reading
-from transforms.inputs.archives.kinds import archive_kind, archive_of, is_zipped
+from transforms.inputs.archives.kinds import archive_kind, archive_of, entries_of
 from transforms.inputs.file_types import member_kind
 from transforms.inputs.meta import meta_json
-from transforms.inputs.skips import RESULTS, Skipped
+from transforms.inputs.skips import RESULTS, Note, Skipped
 from transforms.records import Failure, ImageRef
 from transforms.storage import files
 
@@ -30,7 +30,7 @@ class Member(NamedTuple):
     data: bytes
 
 
-Found: TypeAlias = "Member | Skipped | Failure"
+Found: TypeAlias = "Member | Skipped | Failure | Note"
 
 
 def read_members(
@@ -57,6 +57,8 @@ def read_members(
             for entry in _entries(file, archive.uri, image_key=image_key, max_bytes=max_bytes):
                 pictures += isinstance(entry, Entry)
                 results += isinstance(entry, Skipped) and entry.kind == RESULTS
+                if isinstance(entry, Note):
+                    entry = entry._replace(path=archive.uri)
                 yield _found(archive, entry) if isinstance(entry, Entry) else entry
         if not pictures and not results:
             raise ImageError(Reason.NO_PICTURES, "the archive is intact and holds no picture")
@@ -101,13 +103,14 @@ def read_named(
     broken: Failure | None = None
     members = read_members(ImageRef(archive), image_key=image_key, max_bytes=max_bytes)
     while wanted and (found := next(members, None)) is not None:
-        if isinstance(found, Skipped):
+        if isinstance(found, Skipped | Note):
             continue
         uri = uri_of(found)
         if uri == archive and isinstance(found, Failure):
             broken = found
         elif uri in wanted:
             yield _as_listed(found, wanted.pop(uri))
+    # The generator may stand in the middle of the archive: this closes the file.
     members.close()
     for ref in wanted.values():
         if broken is not None and broken.reason == Reason.NOT_FOUND:
@@ -146,14 +149,17 @@ def _open(uri: str) -> tuple[IO[bytes], str | None]:
 
 def _entries(
     file: IO[bytes], uri: str, *, image_key: str | None, max_bytes: int
-) -> Iterator[Entry | Skipped]:
+) -> Iterator[Entry | Skipped | Note]:
     kind = archive_kind(uri)
     if kind is None:
         raise ValueError(f"{uri} is no archive by its name")
     how = Reading(
-        zipped=is_zipped(uri), image_key=image_key, max_bytes=max_bytes, kind_of=member_kind
+        uri=uri,
+        image_key=image_key,
+        max_bytes=max_bytes,
+        kind_of=member_kind,
     )
-    return kind.entries(file, how)
+    return entries_of(kind, file, how)
 
 
 def _found(archive: ImageRef, entry: Entry) -> Member | Failure:

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import IO, Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import IO, Any, Literal, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from transforms.failures import ImageError, Reason
-from transforms.inputs.archives.base import MAX_META, Entry, Reading, damaged, too_large
+from transforms.inputs.archives.base import (
+    MAX_META,
+    Entry,
+    Reading,
+    damaged,
+    is_picture_name,
+    too_large,
+)
+from transforms.inputs.picture_files import read_bytes
+from transforms.inputs.skips import Note
 from transforms.inputs.values import rows_of
 from transforms.sniff import is_known
 from transforms.storage import files
+from transforms.storage.addresses import resolved, shown
 
+# In memory at a time, whatever a row takes; a batch has one row at least.
 _BATCH_BYTES = 16 * 1024 * 1024
 _BATCH_ROWS = 64
+# Values of a column that are looked at to tell what it holds.
 _LOOKED_AT = 64
-"""Values of a column that are looked at to tell what it holds."""
+
+# Of a value: more than any format needs to be known.
+_HEAD_BYTES = 512
 
 _BUFFER_BYTES = 1024 * 1024
 
@@ -47,6 +60,7 @@ def open_parquet(file: IO[bytes]) -> pq.ParquetFile:
         ImageError: this is no Parquet file, or storage failed.
     """
     try:
+        # pre_buffer would fetch the pictures of whole row groups ahead.
         return pq.ParquetFile(
             file, buffer_size=_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
         )
@@ -81,38 +95,114 @@ def columns_of(parquet: pq.ParquetFile) -> pa.Schema:
     return schema
 
 
-def image_column(schema: pa.Schema, *, image_key: str | None) -> str:
+class Choice(NamedTuple):
+    """The column that holds the pictures.
+
+    Attributes:
+        column: its name.
+        by_content: whether there were others, and its first bytes decided.
+    """
+
+    column: str
+    by_content: bool = False
+
+
+def require_pictures(path: str, *, image_key: str | None) -> None:
+    """Looks into a file for a column of pictures.
+
+    Raises:
+        ImageError: as `choose_column` and `open_parquet`; or the file cannot be opened.
+    """
+    try:
+        with files.open_read(path) as file:
+            choose_column(open_parquet(file), image_key=image_key)
+    except OSError as error:
+        raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
+
+
+def choose_column(parquet: pq.ParquetFile, *, image_key: str | None) -> Choice:
     """The column with the encoded pictures: of bytes, or of struct<bytes, path> (Hugging Face).
 
     Args:
-        schema: of the file.
+        parquet: of which.
         image_key: the column's name, None for the only one that can be meant.
 
     Raises:
         ImageError: there is none, or there are several.
     """
-    possible = picture_columns(schema, image_key=image_key)
-    if len(set(possible)) == 1:
-        if schema.names.count(possible[0]) > 1:
+    schema = columns_of(parquet)
+    possible = _possible(schema, image_key=image_key)
+    if image_key is not None:
+        return Choice(image_key)
+    if len(possible) == 1:
+        column = _once(schema, possible[0])
+        if not looks_like_pictures(parquet, column):
             raise ImageError(
                 Reason.NO_PICTURES,
-                f"several columns are called {possible[0]!r}; give each a name of its own",
+                f"the bytes in the column {column!r} are no pictures; --image-key {column} reads "
+                "them all the same",
             )
-        return possible[0]
-    if possible:
+        return Choice(column)
+    pictures = [_once(schema, column) for column in possible if _begins_so(parquet, column)]
+    pictures = pictures or [column for column in possible if looks_like_pictures(parquet, column)]
+    if len(pictures) == 1:
+        return Choice(pictures[0], by_content=True)
+    what = "pictures" if pictures else "bytes, none of which begin as pictures do"
+    raise ImageError(
+        Reason.NO_PICTURES,
+        f"several columns hold {what}: {', '.join(pictures or possible)}; --image-key chooses one",
+    )
+
+
+def _possible(schema: pa.Schema, *, image_key: str | None) -> list[str]:
+    """The columns that may hold pictures by their types, each name once.
+
+    Raises:
+        ImageError: there is none, or the one that `image_key` names cannot.
+    """
+    if image_key is not None:
+        return [_named(schema, image_key)]
+    possible = picture_columns(schema)
+    if not possible:
+        raise ImageError(
+            Reason.NO_PICTURES, f"no column of picture bytes; there are: {_listed(schema)}"
+        )
+    return possible
+
+
+def _once(schema: pa.Schema, column: str) -> str:
+    if schema.names.count(column) > 1:
         raise ImageError(
             Reason.NO_PICTURES,
-            f"several columns hold bytes: {', '.join(possible)}; --image-key chooses one",
+            f"several columns are called {column!r}; give each a name of its own",
         )
-    wanted = f"{image_key!r} of" if image_key is not None else "of"
-    found = ", ".join(schema.names) or "none"
-    raise ImageError(Reason.NO_PICTURES, f"no column {wanted} picture bytes; there are: {found}")
+    return column
 
 
-def picture_columns(schema: pa.Schema, *, image_key: str | None) -> list[str]:
-    """Every column that may hold pictures; with an `image_key` that one at most."""
-    possible = [field.name for field in schema if _is_picture(field.type)]
-    return [name for name in possible if image_key in (None, name)]
+def _named(schema: pa.Schema, image_key: str) -> str:
+    """The column that the user names, if its values can be bytes."""
+    if image_key not in schema.names:
+        found = _listed(schema)
+        raise ImageError(
+            Reason.NO_PICTURES, f"no column {image_key!r} of picture bytes; there are: {found}"
+        )
+    type_ = schema.field(schema.names.index(_once(schema, image_key))).type
+    if not (_is_picture(type_) or (can_be_read(type_) and _is_text(_plain(type_)))):
+        raise ImageError(
+            Reason.NO_PICTURES,
+            f"no column {image_key!r} of picture bytes: it is {type_}; there are: "
+            f"{_listed(schema)}",
+        )
+    return image_key
+
+
+def _listed(schema: pa.Schema) -> str:
+    return ", ".join(f"{field.name} ({field.type})" for field in schema) or "none"
+
+
+def picture_columns(schema: pa.Schema) -> list[str]:
+    """Every column that may hold pictures by its type, each name once."""
+    return list(dict.fromkeys(field.name for field in schema if _is_picture(field.type)))
 
 
 def parquet_content(
@@ -129,9 +219,9 @@ def parquet_content(
             columns = columns_of(parquet)
             if VERSION_KEY in (columns.metadata or {}):
                 return "results"
-            possible = picture_columns(columns, image_key=image_key)
             if image_key is not None:
-                return "pictures" if possible else "others"
+                return "pictures" if image_key in columns.names else "others"
+            possible = picture_columns(columns)
             pictures = any(looks_like_pictures(parquet, column) for column in possible)
             return "pictures" if pictures else "others"
     except OSError as error:
@@ -145,43 +235,67 @@ def looks_like_pictures(parquet: pq.ParquetFile, column: str) -> bool:
     that Hugging Face's `datasets` has written, struct<bytes, path>, holds what it says.
     """
     named = [field for field in columns_of(parquet) if field.name == column]  # names may repeat
-    if any(pa.types.is_struct(field.type) for field in named) or _MEANT.search(column):
+    if any(pa.types.is_struct(_plain(field.type)) for field in named) or (
+        _MEANT.search(column) and not any(_is_list(_plain(field.type)) for field in named)
+    ):
         return True
+    return _begins_so(parquet, column, otherwise=True)
+
+
+def _begins_so(parquet: pq.ParquetFile, column: str, *, otherwise: bool = False) -> bool:
+    """Whether one of the first values is a picture, or the path of one.
+
+    Args:
+        parquet: of which.
+        column: of it.
+        otherwise: the answer where there is no value, or none can be read: then the failure comes
+            with the reading.
+    """
+    seen = rows = 0
     try:
-        batch = next(parquet.iter_batches(batch_size=_LOOKED_AT, columns=[column]), None)
-        values = [] if batch is None else batch.column(0).to_pylist()
-    except PARQUET_ERRORS:  # the failure comes with the reading
-        return True
-    contents = [value for value in values if value]
-    return not contents or any(map(is_known, contents))
+        for batch in _batches(parquet, 0, [column]) if parquet.num_row_groups else ():
+            for value in batch.column(0):
+                content = _bytes_of(value)
+                head = bytes(content[:_HEAD_BYTES]) if content else b""
+                if is_known(head) or is_picture_name(_path_of(value) or ""):
+                    return True
+                seen += bool(content)
+                rows += 1
+                if rows == _LOOKED_AT:
+                    return otherwise and not seen
+    except PARQUET_ERRORS:
+        return otherwise
+    return otherwise and not seen
 
 
-def parquet_entries(file: IO[bytes], how: Reading) -> Iterator[Entry]:
+def parquet_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Note]:
     """An Entry a row, named by its number from 0; the columns that hold no bytes are its meta.
 
     Args:
         file: that can seek.
-        how: see there; `image_key` as in `image_column`.
+        how: see there; `image_key` as in `choose_column`.
 
     Raises:
         ImageError: the file is damaged (row groups that are not are read all the same), holds no
             pictures, or storage failed.
     """
     parquet = open_parquet(file)
-    column = image_column(columns_of(parquet), image_key=how.image_key)
-    if how.image_key is None and not looks_like_pictures(parquet, column):
-        raise ImageError(
-            Reason.NO_PICTURES,
-            f"the bytes in the column {column!r} are no pictures; --image-key {column} reads them "
-            "all the same",
-        )
+    column, by_content = choose_column(parquet, image_key=how.image_key)
+    if by_content:
+        yield Note("", f"pictures in the column {column!r}, told by their first bytes")
+    others = [
+        field.name
+        for field in columns_of(parquet)
+        if field.name != column and can_be_read(field.type) and not _holds_bytes(field.type)
+    ]
     first = 0
     broken: ImageError | None = None
+    # By group, so that a damaged one does not cost those behind it.
     for group in range(parquet.num_row_groups):
         number = first
         try:
-            for batch in _batches(parquet, group, column):
-                for row in _rows(batch, column, max_bytes=how.max_bytes):
+            for batch in _batches(parquet, group, [column, *others]):
+                for row in _rows(batch, column, how):
                     yield row._replace(name=str(number))
                     number += 1
         except PARQUET_ERRORS as error:
@@ -191,63 +305,154 @@ def parquet_entries(file: IO[bytes], how: Reading) -> Iterator[Entry]:
         raise broken
 
 
-def _batches(parquet: pq.ParquetFile, group: int, column: str) -> Iterator[pa.RecordBatch]:
-    others = [field.name for field in parquet.schema_arrow if not _holds_bytes(field.type)]
+def _batches(
+    parquet: pq.ParquetFile, group: int, columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
     size = parquet.metadata.row_group(group)
     average = size.total_byte_size // max(size.num_rows, 1) + 1
     batches: Iterator[pa.RecordBatch] = parquet.iter_batches(
         batch_size=min(max(_BATCH_BYTES // average, 1), _BATCH_ROWS),
         row_groups=[group],
-        columns=[column, *others],
+        columns=list(columns),
         use_threads=False,
     )
     return batches
 
 
-def _rows(batch: pa.RecordBatch, column: str, *, max_bytes: int) -> Iterator[Entry]:
-    pictures = batch.column(column)
+def _rows(batch: pa.RecordBatch, column: str, how: Reading) -> Iterator[Entry]:
     others = rows_of(batch.drop_columns([column]))
-    if pa.types.is_struct(pictures.type):
-        for other, path in zip(others, _paths(pictures), strict=True):
-            other.update({f"{column}.path": path} if path is not None else {})
-        pictures = pc.struct_field(pictures, "bytes")
-    for picture, other in zip(pictures, others, strict=True):
+    for picture, other in zip(batch.column(column), others, strict=True):
+        path = _path_of(picture)
+        if path is not None:
+            other[f"{column}.path"] = path
         meta = {name: value for name, value in other.items() if _fits(value)}
-        size = len(picture.as_buffer()) if picture.is_valid else None
-        yield Entry("", _content(picture, size, max_bytes=max_bytes), size, meta)
+        content = _bytes_of(picture)
+        if content is None and path:
+            found = _file(path, how)
+            yield Entry("", found, len(found) if isinstance(found, bytes) else None, meta)
+        else:
+            size = None if content is None else len(content)
+            yield Entry("", _content(content, max_bytes=how.max_bytes), size, meta)
 
 
-def _content(picture: pa.Scalar, size: int | None, *, max_bytes: int) -> bytes | ImageError:
-    if size is None:
+def _content(picture: pa.Buffer | bytes | None, *, max_bytes: int) -> bytes | ImageError:
+    if picture is None:
         return ImageError(Reason.EMPTY, "the row holds no picture: its bytes are null")
-    if size > max_bytes:
-        return too_large(size, limit=max_bytes)
-    content: bytes = picture.as_py()
-    return content
+    if len(picture) > max_bytes:
+        return too_large(len(picture), limit=max_bytes)
+    return bytes(picture)
 
 
-def _paths(pictures: pa.StructArray) -> list[str | None]:
-    """Where Hugging Face had the pictures from."""
-    if pictures.type.get_field_index("path") < 0:
-        return [None] * len(pictures)
-    paths: list[str | None] = pc.struct_field(pictures, "path").to_pylist()
-    return paths
+def _file(path: str, how: Reading) -> bytes | ImageError:
+    """The picture that a row only names, as Hugging Face's `datasets` writes local files."""
+    try:
+        return read_bytes(resolved(path, beside=how.uri), max_bytes=how.max_bytes).data
+    except ImageError as error:
+        message = f"the row holds no bytes, only a path, {shown(path)}: {error}"
+        return ImageError(error.reason, message)
+
+
+# ---- values and types ---------------------------------------------------------------------------
+
+
+def _inner(value: pa.Scalar) -> pa.Scalar:
+    """The value itself, out of dictionaries and types of other people's."""
+    while value.is_valid and isinstance(value, (pa.ExtensionScalar, pa.DictionaryScalar)):
+        value = value.value
+    return value
+
+
+def _bytes_of(value: pa.Scalar) -> pa.Buffer | bytes | None:
+    """The bytes of a picture, None where they are null."""
+    value = _inner(value)
+    if isinstance(value, pa.StructScalar) and value.is_valid:
+        value = _inner(value["bytes"])
+    if not value.is_valid:
+        return None
+    if not isinstance(value, pa.ListScalar):
+        return value.as_buffer()
+    numbers = value.values
+    return numbers.drop_null().to_numpy(zero_copy_only=False).tobytes()
+
+
+def _path_of(value: pa.Scalar) -> str | None:
+    """Where Hugging Face had the picture from."""
+    value = _inner(value)
+    if not isinstance(value, pa.StructScalar) or value.type.get_field_index("path") < 0:
+        return None
+    path = _inner(value["path"]) if value.is_valid else None
+    if path is None or not path.is_valid or not _is_text(path.type):
+        return None
+    text: bytes = path.as_buffer().to_pybytes()
+    return text.decode("utf-8", "surrogateescape")
+
+
+def _plain(type_: pa.DataType) -> pa.DataType:
+    """What a type stands for: what an extension stores, what a dictionary holds."""
+    while isinstance(type_, (pa.BaseExtensionType, pa.DictionaryType)):
+        dictionary = isinstance(type_, pa.DictionaryType)
+        type_ = type_.value_type if dictionary else type_.storage_type
+    return type_
+
+
+def holds_names(type_: pa.DataType) -> bool:
+    """Whether values of a type can be names of files: texts, or bytes."""
+    plain = _plain(type_)
+    return can_be_read(type_) and (_is_text(plain) or _is_bytes(plain))
+
+
+def can_be_read(type_: pa.DataType) -> bool:
+    """False for an extension type over a dictionary: Arrow 25 ends the process over batches of it.
+
+    Only types that are registered are meant: other extension types come as what they store.
+    """
+    if isinstance(type_, pa.BaseExtensionType):
+        return not isinstance(type_.storage_type, pa.DictionaryType)
+    if isinstance(type_, pa.DictionaryType):
+        return True
+    return all(can_be_read(type_.field(at).type) for at in range(type_.num_fields))
 
 
 def _is_picture(type_: pa.DataType) -> bool:
+    if not can_be_read(type_):
+        return False
+    type_ = _plain(type_)
     if pa.types.is_struct(type_):
-        return type_.get_field_index("bytes") >= 0 and _is_bytes(type_.field("bytes").type)
-    return _is_bytes(type_)
+        at = type_.get_field_index("bytes")
+        return at >= 0 and (_is_bytes(type_.field(at).type) or _is_list(type_.field(at).type))
+    return _is_bytes(type_) or _is_list(type_)
 
 
 def _is_bytes(type_: pa.DataType) -> bool:
-    kinds = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
+    kinds = (
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+        pa.types.is_binary_view,
+        pa.types.is_fixed_size_binary,
+    )
+    return any(is_kind(_plain(type_)) for is_kind in kinds)
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
     return any(is_kind(type_) for is_kind in kinds)
 
 
+def _is_list(type_: pa.DataType) -> bool:
+    """Whether it is a list of bytes as numbers; Spark and NumPy have pictures as such."""
+    type_ = _plain(type_)
+    kinds = (
+        *(pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list),
+        *(pa.types.is_list_view, pa.types.is_large_list_view),
+    )
+    is_list = any(is_kind(type_) for is_kind in kinds)
+    return is_list and (pa.types.is_uint8(type_.value_type) or pa.types.is_int8(type_.value_type))
+
+
 def _holds_bytes(type_: pa.DataType) -> bool:
+    type_ = _plain(type_)
     inner = (type_.field(at).type for at in range(type_.num_fields))
-    return _is_bytes(type_) or pa.types.is_fixed_size_binary(type_) or any(map(_holds_bytes, inner))
+    return _is_bytes(type_) or any(map(_holds_bytes, inner))
 
 
 def _fits(value: Any) -> bool:

@@ -1,36 +1,24 @@
-"""Pictures of a tar archive, one after the other, with the siblings that stand beside them."""
+"""Pictures of a tar archive, one after the other."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import posixpath
+import functools
 import tarfile
 from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
 from transforms.failures import ImageError, Reason
-from transforms.inputs.archives.base import (
-    MAX_META,
-    ArchiveStream,
-    Entry,
-    Reading,
-    damaged,
-    too_large,
-)
-from transforms.inputs.skips import HIDDEN, Skipped
-
-SIBLINGS = frozenset([".cls", ".json", ".txt"])
-"""Extensions of files that describe the picture of the same name."""
-
-_HELD_BYTES = 64 * 1024 * 1024
-"""Of pictures that wait for their siblings."""
+from transforms.inputs.archives.base import Entry, Reading, damaged
+from transforms.inputs.archives.compression import ArchiveStream, codec_of, head_of
+from transforms.inputs.archives.samples import File, sample_entries
+from transforms.inputs.skips import Note, Skipped
 
 _READ_BYTES = 64 * 1024
+# Of long names and pax records, which `tarfile` takes into memory whole.
 _MAX_HEADER = 1024 * 1024
+# What `tarfile` raises for hostile headers, besides its own errors: for numbers and texts, and for
+# headers that announce headers that announce headers.
 _DAMAGE = (tarfile.TarError, ValueError, OverflowError, LookupError, RecursionError)
-"""What `tarfile` raises for hostile headers, besides its own errors: for numbers and texts, and for
-headers that announce headers that announce headers."""
 
 _EXTENDED = (
     tarfile.XHDTYPE,
@@ -41,42 +29,34 @@ _EXTENDED = (
 )
 
 
-def tar_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped]:
-    """The pictures of an archive, and what else a user may have meant, told by their names.
-
-    As in WebDataset, files that follow each other and have the same path up to the first dot of
-    their name are one sample: its `.cls`, `.json` and `.txt` become the meta of its pictures.
+def tar_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped | Note]:
+    """The pictures of an archive, with their siblings, as in `sample_entries`.
 
     Args:
-        file: the archive, at its start.
-        how: see there; a tar archive has no `image_key`.
-
-    Yields:
-        An Entry a picture, a Skipped for each other file.
+        file: the archive, at its start; compressed or not, whatever its name.
+        how: see there.
 
     Raises:
         ImageError: the archive is damaged, or storage failed; after all that came before.
     """
-    archive = _Archive(ArchiveStream(file, zipped=how.zipped))
-    sample = _Sample()
-    names: set[str] = set()
+    archive = _Archive(ArchiveStream(file, codec=codec_of(head_of(file))))
+    yield from sample_entries(_files(archive), how)
+
+
+def _files(archive: _Archive) -> Iterator[File]:
     try:
         for member in archive.members():
-            if _key(member.name) != sample.key:
-                yield from sample.finish()
-                sample = _Sample(_key(member.name))
-            kind = how.kind_of(member.name)
-            if not isinstance(kind, str):
-                entry = _entry(archive, member, names, refused=kind, max_bytes=how.max_bytes)
-                yield from sample.add_picture(entry)
-            elif kind != HIDDEN and _describes(member):
-                sample.add_sibling(Skipped(member.name, kind), archive.content(member))
-            else:
-                yield Skipped(member.name, kind)
+            content = functools.partial(archive.content, member)
+            yield File(member.name, member.size, member.offset, _problem(member), content)
     except (ImageError, *_DAMAGE) as error:
-        yield from sample.finish()
         raise archive.explained(error) from error
-    yield from sample.finish()
+
+
+def _problem(member: tarfile.TarInfo) -> ImageError | None:
+    if member.isreg():
+        return None
+    link = f"a link to {member.linkname}; links are not followed" if member.linkname else ""
+    return ImageError(Reason.NOT_A_FILE, link or "not a regular file")
 
 
 class _Header(tarfile.TarInfo):
@@ -147,10 +127,17 @@ class _Archive:
         self._position = self._tar.offset
 
     def content(self, member: tarfile.TarInfo) -> bytes:
-        """The bytes of the member that was handed out last."""
+        """The bytes of the member that was handed out last.
+
+        Raises:
+            ImageError: they end too early, or storage failed.
+        """
         self._position = member.offset_data
         file = cast("IO[bytes]", self._tar.extractfile(member))
-        return file.read()
+        try:
+            return file.read()
+        except (ImageError, *_DAMAGE) as error:
+            raise self.explained(error) from error
 
     def _require_the_end(self) -> None:
         file = cast("IO[bytes]", self._tar.fileobj)
@@ -163,89 +150,3 @@ class _Archive:
         if isinstance(error, ImageError) and error.reason is not Reason.DAMAGED_ARCHIVE:
             return error
         return damaged(f"the archive breaks at byte {self._position}: {error}")
-
-
-@dataclasses.dataclass
-class _Sample:
-    """Members with one key that follow each other; its pictures wait for their siblings."""
-
-    key: str | None = None
-    pictures: list[Entry] = dataclasses.field(default_factory=list)
-    siblings: list[Skipped] = dataclasses.field(default_factory=list)
-    meta: dict[str, Any] = dataclasses.field(default_factory=dict)
-    held: int = 0
-    has_picture: bool = False
-
-    def add_picture(self, entry: Entry) -> Iterator[Entry]:
-        """Keeps a picture until the sample is complete; hands out what would be too much."""
-        self.has_picture = True
-        self.pictures.append(entry)
-        self.held += len(entry.content) if isinstance(entry.content, bytes) else 0
-        if self.held > _HELD_BYTES:
-            yield from self._release()
-
-    def add_sibling(self, member: Skipped, content: bytes) -> None:
-        """Keeps what a sibling says."""
-        self.siblings.append(member)
-        self.meta[posixpath.basename(member.path).partition(".")[2]] = _value(member.path, content)
-
-    def finish(self) -> Iterator[Entry | Skipped]:
-        """Hands out the rest: the pictures, or the siblings of none."""
-        yield from self._release()
-        if not self.has_picture:
-            yield from self.siblings
-
-    def _release(self) -> Iterator[Entry]:
-        for entry in self.pictures:
-            yield entry._replace(meta=self.meta)
-        self.pictures, self.held = [], 0
-
-
-def _entry(
-    archive: _Archive,
-    member: tarfile.TarInfo,
-    names: set[str],
-    *,
-    refused: ImageError | None,
-    max_bytes: int,
-) -> Entry:
-    if member.name in names:
-        error = ImageError(Reason.NAME_TAKEN, "an earlier member has this name; rename one of them")
-        return Entry(f"{member.name}@{member.offset}", error, member.size, {})
-    names.add(member.name)
-    if not member.isreg():
-        link = f"a link to {member.linkname}; links are not followed" if member.linkname else ""
-        error = ImageError(Reason.NOT_A_FILE, link or "not a regular file")
-        return Entry(member.name, error, None, {})
-    if refused is not None:
-        return Entry(member.name, refused, member.size, {})
-    if member.size > max_bytes:
-        return Entry(member.name, too_large(member.size, limit=max_bytes), member.size, {})
-    return Entry(member.name, archive.content(member), member.size, {})
-
-
-def _key(name: str) -> str:
-    """What the members of a sample share: the path up to the first dot of its last part."""
-    folder, base = posixpath.split(name)
-    return posixpath.join(folder, base.partition(".")[0])
-
-
-def _extension(name: str) -> str:
-    return posixpath.splitext(name)[1].lower()
-
-
-def _describes(member: tarfile.TarInfo) -> bool:
-    return _extension(member.name) in SIBLINGS and member.isreg() and member.size <= MAX_META
-
-
-def _value(name: str, content: bytes) -> Any:
-    """A class as a number, JSON as what it stands for, anything else as the text that it is."""
-    text = content.decode("utf-8", "replace")
-    try:
-        if _extension(name) == ".cls":
-            return int(text)
-        if _extension(name) == ".json":
-            return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    return text

@@ -8,54 +8,90 @@ from typing import IO, Any
 from google.protobuf.message import DecodeError
 
 from transforms.failures import ImageError, Reason
-from transforms.inputs.archives.base import MAX_META, ArchiveStream, Entry, Reading, damaged
-from transforms.inputs.skips import RESULTS, Skipped
+from transforms.inputs.archives.base import MAX_META, Entry, Reading, damaged
+from transforms.inputs.archives.compression import ArchiveStream, codec_of, head_of
+from transforms.inputs.skips import RESULTS, Note, Skipped
 from transforms.rows.formats import FEATURE_KEYS
 from transforms.rows.tfrecord import (
     DamagedRecordError,
     LargeRecordError,
     example_class,
+    is_framed,
     scan_records,
 )
+from transforms.sniff import is_known
 
 IMAGE_FEATURE = "image/encoded"
 """The key of TF-Slim, the Object Detection API and most who came after them."""
 
 
+# Features that only our own rows have together.
 _ROW = frozenset(FEATURE_KEYS[column] for column in ("uri", "class_id", "embedding"))
 
 
-def tfrecord_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped]:
+def tfrecord_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped | Note]:
     """An Entry a record, named by its number from 0; the other features are its meta.
 
     A record of a labelling run's own output is Skipped: in a bucket it may lie among the pictures.
 
     Args:
         file: at its start.
-        how: see there; without `image_key` the picture is in `IMAGE_FEATURE`.
+        how: see there; without `image_key` the picture is in `IMAGE_FEATURE`, else in the only
+            feature that begins as pictures do, which a Note then names.
 
     Raises:
-        ImageError: the framing of the file is damaged, or storage failed; after all that came
-            before.
+        ImageError: the framing of the file is damaged, or storage failed, or several features hold
+            pictures; after all that came before.
     """
+    key = how.image_key
     try:
-        stream = ArchiveStream(file, zipped=how.zipped)
+        head = head_of(file)
+        # The length of a record may look like the mark of a codec; its checksum does not.
+        stream = ArchiveStream(file, codec=None if is_framed(head) else codec_of(head))
         for number, record in enumerate(scan_records(stream, max_bytes=how.max_bytes)):
-            yield _entry(str(number), record, key=how.image_key or IMAGE_FEATURE)
+            features = _features(record)
+            if key is None and not isinstance(features, ImageError):
+                key = _feature_of_pictures(features)
+                if key not in (None, IMAGE_FEATURE):
+                    yield Note("", f"pictures in the feature {key!r}, told by their first bytes")
+            yield _entry(str(number), features, key=key or IMAGE_FEATURE)
     except DamagedRecordError as error:
         raise damaged(str(error)) from error
 
 
-def _entry(name: str, record: bytes | DamagedRecordError, *, key: str) -> Entry | Skipped:
+def _features(record: bytes | DamagedRecordError) -> Mapping[str, Any] | ImageError:
     if isinstance(record, DamagedRecordError):
         large = isinstance(record, LargeRecordError)
         reason = Reason.TOO_LARGE_BYTES if large else Reason.DAMAGED_ARCHIVE
-        return Entry(name, ImageError(reason, str(record)), None, {})
+        return ImageError(reason, str(record))
     try:
-        features = example_class().FromString(record).features.feature
+        features: Mapping[str, Any] = example_class().FromString(record).features.feature
     except DecodeError:
-        error = ImageError(Reason.CORRUPT, "the record is no tf.train.Example")
-        return Entry(name, error, None, {})
+        return ImageError(Reason.CORRUPT, "the record is no tf.train.Example")
+    return features
+
+
+def _feature_of_pictures(features: Mapping[str, Any]) -> str | None:
+    """The key of the picture in a record, None where nothing looks like one.
+
+    Raises:
+        ImageError: several features do.
+    """
+    if IMAGE_FEATURE in features or _ROW.issubset(features):
+        return IMAGE_FEATURE if IMAGE_FEATURE in features else None
+    found = [key for key in sorted(features) if any(map(is_known, features[key].bytes_list.value))]
+    if len(found) > 1:
+        names = ", ".join(found)
+        raise ImageError(
+            Reason.NO_PICTURES,
+            f"several features hold pictures: {names}; --image-key chooses one",
+        )
+    return found[0] if found else None
+
+
+def _entry(name: str, features: Mapping[str, Any] | ImageError, *, key: str) -> Entry | Skipped:
+    if isinstance(features, ImageError):
+        return Entry(name, features, None, {})
     if key not in features and _ROW.issubset(features):
         return Skipped(name, RESULTS)
     meta = {other: _value(features[other]) for other in sorted(features) if other != key}

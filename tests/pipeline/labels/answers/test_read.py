@@ -31,7 +31,7 @@ def test_a_list_of_objects_is_a_table(tmp_path: Path) -> None:
         ("t.json", "{", "not readable as JSON"),
         ("t.json", '{"a": 1}', "expected an export of Label Studio, FiftyOne or COCO"),
         ("t.json", "[1]", "expected an export of Label Studio, FiftyOne or COCO"),
-        ("t.txt", "", "expected a .csv, .jsonl or .parquet file"),
+        ("t.txt", "", "expected a .csv, .tsv, .jsonl or .parquet file"),
     ],
 )
 def test_others_are_refused(tmp_path: Path, name: str, content: str, expected: str) -> None:

@@ -34,15 +34,15 @@ print(resolve(sys.argv[1], cache_dir=Path(sys.argv[2]), base_url=sys.argv[3]).sh
 """
 
 KILL_AT_RENAME = """
-import os, pathlib, signal, sys
-real, left = pathlib.Path.replace, int(sys.argv[4])
-def replace(self, target):
+import os, signal, sys
+real, left = os.replace, int(sys.argv[4])
+def replace(source, target):
     global left
     left -= 1
     if left < 0:
         os.kill(os.getpid(), signal.SIGKILL)
-    return real(self, target)
-pathlib.Path.replace = replace
+    return real(source, target)
+os.replace = replace
 """
 
 
@@ -116,8 +116,8 @@ def test_killed_while_downloading(tmp_path: Path, server: Server) -> None:
 @pytest.mark.parametrize(
     ("renames", "left"),
     [
-        (0, [f".{NAME}.json.tmp", f".{NAME}.lock"]),
-        (1, [f".{NAME}.lock", f".{NAME}.tflite.tmp", f"{NAME}.json"]),
+        (0, [f".{NAME}.lock", f"{NAME}.json.new"]),
+        (1, [f".{NAME}.lock", f"{NAME}.json", f"{NAME}.tflite.new"]),
     ],
 )
 def test_killed_while_writing(
@@ -148,7 +148,7 @@ def test_disk_full(tmp_path: Path, server: Server, limit: int) -> None:
     }
     assert said == "transforms.errors.UserError: " + expected[limit]
     assert cached(NAME, cache_dir=tmp_path) is None
-    assert not [name for name in files(tmp_path) if name.endswith((".tmp", ".tflite"))]
+    assert not [name for name in files(tmp_path) if name.endswith((".new", ".tflite"))]
 
 
 @pytest.mark.parametrize("damage", [b"", TFLITE[:-1], TFLITE[:-1] + b"x"])

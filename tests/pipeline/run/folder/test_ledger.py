@@ -52,6 +52,7 @@ def _finish(folder: Path, *, limit: float = 1.0, **changed: Any) -> dict[str, An
         "predictions": _pieces(folder, "predictions"),
         "failures": _pieces(folder, "failures"),
         "skipped": {"text": Count(3, "/p/a.csv"), "hidden": Count(2, "/p/.DS_Store")},
+        "notes": {"column 'path' as the uri": Count(1, "/p/a.csv")},
         "discarded": [],
         **BALANCED,
         **changed,
@@ -95,6 +96,7 @@ def test_a_balanced_ledger_ends_in_success(tmp_path: Path) -> None:
         "failures_by_reason": {"truncated": 2},
         "duplicates": 1,
         "skipped": 5,
+        "read_as": {"column 'path' as the uri": {"count": 1, "example": "/p/a.csv"}},
         "skipped_by_kind": {
             "text": {"count": 3, "example": "/p/a.csv"},
             "hidden": {"count": 2, "example": "/p/.DS_Store"},

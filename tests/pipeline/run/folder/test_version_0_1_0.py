@@ -17,7 +17,7 @@ from pipeline.run.folder.finished import open_run
 from pipeline.run.folder.manifest import as_json, read_manifest
 from tests.helpers.version_0_1_0 import KEPT, RUNS, move_here
 
-NEW = {"form": 1, "row_values": 1, "kernel": "", "skipped_by_kind": {}}
+NEW = {"form": 1, "row_values": 1, "kernel": "", "skipped_by_kind": {}, "read_as": {}}
 """Keys that the manifest has gained since."""
 
 NEW_OPTIONS = {"kernel": "auto", "memory": None}

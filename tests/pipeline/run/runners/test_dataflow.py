@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shlex
@@ -10,10 +11,12 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from deploy.dataflow.flex_template import flags
 from pipeline.cli import main
-from pipeline.run.runners.dataflow import image_tag, require_same_versions
+from pipeline.run.options import LabelOptions
+from pipeline.run.runners.dataflow import image_tag, machine_note, require_same_versions
 from tests.helpers.root import ROOT
 from transforms.errors import UsageError
 
@@ -85,6 +88,77 @@ def test_a_mismatch_is_refused_before_anything_is_read(capsys: pytest.CaptureFix
     assert "Python 3.9 there" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("--project=My_Project", "Invalid Project ID (My_Project)"),
+        ("--project=12345", "not project number"),
+        ("--job_name=Bad_Name", "Invalid job_name (Bad_Name)"),
+        ("--temp_location=gs://Bad_Bucket/t", "Invalid GCS bucket (gs://Bad_Bucket/t)"),
+        ("--temp_location=gs://bucket", "Did you mean: 'gs://bucket/"),
+        ("--temp_location=/tmp", "Invalid GCS path (/tmp)"),
+        ("--staging_location=/tmp", "Invalid GCS path (/tmp)"),
+        ("--max_num_workers=0", "Invalid value (0) for option: max_num_workers"),
+        ("--num_workers=5 --max_num_workers=2", "num_workers (5) cannot exceed"),
+        ("--worker_zone=a --worker_region=b", "mutually exclusive"),
+        ("--dataflow_endpoint=ftp://x", "Invalid url (ftp://x)"),
+        ("--labels=classes.txt", "--labels classes.txt: expected key=value"),
+        ("--labels=Team=vision", "A key begins with a lower-case letter"),
+        ("--labels={", "--labels {: expected key=value"),
+        ("--labels={'a':1}", "expected key=value, or a dict"),
+        ("--autoscaling_algorithm=FAST", "invalid choice: 'FAST'"),
+        ("--num_workers=many", "invalid int value: 'many'"),
+    ],
+)
+def test_what_beam_or_the_service_would_refuse_is_one_line_before_any_access(
+    wrong: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # No storage is there: an access would end in another error, or never.
+    words = "label --runner=DataflowRunner --input=gs://no-such/in --output=gs://no-such/out"
+    right = {"--project": "test-project", "--region": "r", "--temp_location": "gs://no-such/t"}
+    given = wrong.split()
+    names = {flag.partition("=")[0] for flag in given}
+    cloud = [f"{name}={value}" for name, value in right.items() if name not in names]
+    image = f"--sdk_container_image=worker:{image_tag()}"
+    assert main([*words.split(), *cloud, *given, image]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert said in error
+
+
+def test_an_image_named_otherwise_is_taken_if_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = "label --runner=DataflowRunner --input=gs://no-such/in --output=gs://no-such/out"
+    cloud = "--project=test-project --region=r --temp_location=gs://no-such/t --job_name=Bad"
+    image = f"--sdk_container_image=p/worker@sha256:{'0' * 64}"
+    assert main([*words.split(), *cloud.split(), image]) == 2
+    assert "add --allow-image" in capsys.readouterr().err
+    assert main([*words.split(), *cloud.split(), image, "--allow-image"]) == 2
+    assert "Invalid job_name (Bad)" in capsys.readouterr().err
+
+
+def test_a_machine_with_arm_processors_needs_such_an_image() -> None:
+    arm = PipelineOptions(["--worker_machine_type=t2a-standard-4"])
+    assert "must hold linux/arm64" in str(machine_note(arm))
+    assert machine_note(PipelineOptions(["--worker_machine_type=e2-standard-2"])) is None
+    assert machine_note(PipelineOptions([])) is None
+
+
+_NOT_IN_THE_TEMPLATE = {
+    "runner": "it is for Dataflow",
+    "beam_args": "all other parameters are Beam's",
+    "allow_image": "the launcher runs in the image",
+}
+
+
+def test_every_option_of_label_is_a_template_parameter_or_excused() -> None:
+    parameters = {parameter["name"] for parameter in _metadata()["parameters"]}
+    options = {field.name for field in dataclasses.fields(LabelOptions)}
+    assert options - parameters == {"inputs", *_NOT_IN_THE_TEMPLATE}
+    assert parameters - options == {"input"}  # one of them
+
+
 def _metadata() -> dict[str, Any]:
     metadata: dict[str, Any] = json.loads((DEPLOY / "metadata.json").read_text("utf-8"))
     return metadata
@@ -119,6 +193,16 @@ def test_every_template_parameter_is_a_flag(capsys: pytest.CaptureFixture[str]) 
         ("preprocess", ["stretch-nearest"], ["center"]),
         ("top_k", ["1", "999", "1001"], ["0", "1002", "5.0"]),
         ("max_failure_rate", ["0", "1", "0.01", ".5"], ["2", "1.5", "-0.1"]),
+        ("views", ["1", "2", "4"], ["3"]),
+        ("temperature", ["1", "0.8", "1.25", ".5"], ["0", "-1", "0.0"]),
+        ("label_map", ["gs://my-bucket/own.csv"], ["own.csv"]),
+        ("label_threshold", ["0.4"], ["1.4"]),
+        ("image_key", ["jpg"], [""]),
+        ("max_pixels", ["1000"], ["0"]),
+        ("max_bytes", ["1000"], ["1e6"]),
+        ("memory", ["4000000000"], ["4G"]),
+        ("kernel", ["native"], ["fast"]),
+        ("reuse_by", ["sha256"], ["name"]),
         ("resume", ["true"], ["yes"]),
         ("retry_failures", ["true"], ["1"]),
         ("overwrite", ["false"], [""]),

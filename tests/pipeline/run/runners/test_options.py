@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.run.runners.options import RunnerOptions, beam_options, processes
+from pipeline.run.runners.options import RunnerOptions, beam_options, inert, processes
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,20 @@ from pipeline.run.runners.options import RunnerOptions, beam_options, processes
 def test_processes(runner: str, flags: tuple[str, ...], expected: int | None) -> None:
     options = RunnerOptions(runner=runner, beam_args=flags)
     assert processes(options, beam_options(options)) == expected
+
+
+@pytest.mark.parametrize(
+    ("runner", "flags", "named"),
+    [
+        ("DirectRunner", ("--num_workers=4", "--region=r"), ["--num_workers", "--region"]),
+        ("DirectRunner", ("--flink_version=1.19",), ["--flink_version"]),
+        ("DirectRunner", ("--template_location=gs://b/t",), ["--template_location"]),
+        ("DirectRunner", ("--direct_num_workers=2", "--project=p"), []),
+        ("DataflowRunner", ("--direct_num_workers=2",), ["--direct_num_workers"]),
+        ("DataflowRunner", ("--num_workers=4", "--region=r"), []),
+    ],
+)
+def test_flags_that_another_runner_reads_are_named(
+    runner: str, flags: tuple[str, ...], named: list[str]
+) -> None:
+    assert inert(RunnerOptions(runner=runner, beam_args=flags)) == named

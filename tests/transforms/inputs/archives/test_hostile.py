@@ -31,7 +31,7 @@ def _outcomes(path: Path) -> list[tuple[str, str]]:
             outcomes.append((found.ref.uri.partition("#")[2], "picture"))
         elif isinstance(found, Failure):
             outcomes.append((found.uri.partition("#")[2], found.reason))
-        else:
+        elif isinstance(found, Skipped):
             outcomes.append((found.path, found.kind))
     return outcomes
 
@@ -84,7 +84,7 @@ def test_a_tar_names_what_it_holds_besides_pictures(tmp_path: Path) -> None:
         "b.heic",
         "b.jls",
         "c.nef",
-        "d.zip",
+        "d.7z",
         "e.tar",
         "._a.jpg",
         "__MACOSX/a.jpg",
@@ -97,7 +97,7 @@ def test_a_tar_names_what_it_holds_besides_pictures(tmp_path: Path) -> None:
         ("b.heic", "picture"),  # its content tells
         ("b.jls", "picture"),
         ("c.nef", "unsupported_format"),
-        ("d.zip", "unsupported_format"),
+        ("d.7z", "unsupported_format"),
         ("e.tar", "unsupported_format"),
         ("._a.jpg", "hidden"),
         ("__MACOSX/a.jpg", "hidden"),

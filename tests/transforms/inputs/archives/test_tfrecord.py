@@ -13,6 +13,7 @@ from tests.helpers.archives import (
     C,
     members_of,
     metas_of,
+    notes_of,
     only_failure,
     write_tfrecord,
 )
@@ -78,3 +79,33 @@ def test_a_damaged_tfrecord_goes_on_where_it_can(tmp_path: Path) -> None:
         assert members_of(path) == good + ([("", "damaged_shard")] if cut != third else [])
     path.write_bytes(whole[: second + 5])
     assert only_failure(path).message == f"the file ends within the record at byte {second}"
+
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def test_the_only_feature_with_pictures_is_taken_and_named(tmp_path: Path) -> None:
+    """As tensorflow-datasets writes them: `image`, `label`, `file_name`."""
+    path = tmp_path / "x.tfrecord"
+    rows = [{"image": b"", "label": 1}, {"image": PNG, "label": 2, "file_name": b"a.png"}]
+    write_tfrecord(path, [*rows, {"image": A, "label": 3}, {"label": 4, "thumb": PNG}])
+    assert members_of(path) == [("0", "no_pictures"), ("1", PNG), ("2", A), ("3", "no_pictures")]
+    assert notes_of(path) == ["pictures in the feature 'image', told by their first bytes"]
+    assert metas_of(path)[0] == {"file_name": "a.png", "label": 2}
+    assert notes_of(path, image_key="image") == []
+
+
+def test_two_features_with_pictures_are_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "x.tfrecord"
+    write_tfrecord(path, [{"image": PNG, "mask": PNG, "t": b"x"}] * 3)
+    assert only_failure(path).message == (
+        "several features hold pictures: image, mask; --image-key chooses one"
+    )
+    assert members_of(path, image_key="mask") == [("0", PNG), ("1", PNG), ("2", PNG)]
+
+
+def test_the_usual_feature_wins(tmp_path: Path) -> None:
+    path = tmp_path / "x.tfrecord"
+    write_tfrecord(path, [{"image/encoded": A, "thumb": PNG}])
+    assert members_of(path) == [("0", A)]
+    assert notes_of(path) == []

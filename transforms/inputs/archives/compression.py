@@ -1,0 +1,154 @@
+"""Compressed archives as streams: which codec, by the first bytes, and what is in them."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import zlib
+from collections.abc import Callable
+from typing import IO, Any, cast
+
+from transforms.failures import ImageError, Reason
+from transforms.inputs.archives.base import damaged
+
+_READ_BYTES = 64 * 1024
+# Of a decoder of xz, which the file itself asks for; `xz -9` asks for 65 MB.
+_XZ_MEMORY = 256 * 1024 * 1024
+
+_TAR_MARK_AT = 257
+_MARKS = {
+    "gzip": (b"\x1f\x8b\x08",),
+    "bzip2": tuple(b"BZh%d1AY&SY" % size for size in range(1, 10)),
+    "xz": (b"\xfd7zXZ\0",),
+    "zstd": (b"\x28\xb5\x2f\xfd", *(b"%c\x2a\x4d\x18" % kind for kind in range(0x50, 0x60))),
+}
+
+HEAD_BYTES = 512
+"""Of a file, to tell what it is."""
+
+
+def head_of(file: IO[bytes]) -> bytes:
+    """The first bytes of a file, which is at its start again afterwards.
+
+    Raises:
+        ImageError: storage failed.
+    """
+    try:
+        head = file.read(HEAD_BYTES)
+        file.seek(0)
+    except OSError as error:
+        raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
+    return head
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether a file begins as tar archives do, by its first `HEAD_BYTES`."""
+    return head.startswith(b"ustar", _TAR_MARK_AT)
+
+
+def codec_of(head: bytes) -> str | None:
+    """What a file is compressed with, by its first `HEAD_BYTES`; None for none that is known."""
+    if is_tar(head):  # the name of its first member may be anything
+        return None
+    return next((codec for codec, marks in _MARKS.items() if head.startswith(marks)), None)
+
+
+class ArchiveStream:
+    """A file that is read once from its start, unpacked on the way if need be.
+
+    Whatever can be read before a break is handed out before the break is reported.
+
+    Args:
+        file: at its start; stays the caller's.
+        codec: as `codec_of` says.
+    """
+
+    def __init__(self, file: IO[bytes], *, codec: str | None) -> None:
+        self._read_some = _READERS[codec](file) if codec else file.read
+        self._is_packed = codec is not None
+        self._broken: ImageError | None = None
+        self.position = 0
+
+    def read(self, size: int) -> bytes:
+        """The next `size` bytes, fewer at the end or before a break.
+
+        Raises:
+            ImageError: storage failed, or the compressed data are damaged.
+        """
+        parts: list[bytes] = []
+        missing = size
+        while missing and (part := self._part(missing)):
+            parts.append(part)
+            missing -= len(part)
+        if missing and not parts and self._broken is not None:
+            raise self._broken
+        self.position += size - missing
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _part(self, size: int) -> bytes:
+        """Some bytes; none at the end and where the file is broken."""
+        if self._broken is None:
+            try:
+                return self._read_some(size)
+            except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
+                self._broken = damaged(f"the compressed data are damaged: {error}")
+            except OSError as error:
+                self._broken = self._explained(error)
+        return b""
+
+    def _explained(self, error: OSError) -> ImageError:
+        if self._is_packed and error.errno is None:  # of bz2 and of Arrow, not of a storage
+            return damaged(f"the compressed data are damaged: {error}")
+        return ImageError(Reason.from_os_error(error), error.strerror or str(error))
+
+
+class _Streams:
+    """Compressed streams, one after the other, as the tools for bzip2 and xz join them."""
+
+    def __init__(self, file: IO[bytes], new: Callable[[], Any]) -> None:
+        self._file = file
+        self._new = new
+        self._decoder = new()
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes, none at the end."""
+        while True:
+            packed = b""
+            if self._decoder.eof:
+                packed = self._next_stream()
+                if not packed:
+                    return b""
+                self._decoder = self._new()
+            elif self._decoder.needs_input:
+                packed = self._file.read(_READ_BYTES)
+                if not packed:
+                    raise EOFError("they end before the mark that ends them")
+            if data := cast("bytes", self._decoder.decompress(packed, size)):
+                return data
+
+    def _next_stream(self) -> bytes:
+        """The beginning of what follows a stream; zeros may stand between two."""
+        rest = self._decoder.unused_data.lstrip(b"\0")
+        while not rest and (packed := self._file.read(_READ_BYTES)):
+            rest = packed.lstrip(b"\0")
+        return cast("bytes", rest)
+
+
+def _xz() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
+
+
+def _zstd(file: IO[bytes]) -> Callable[[int], bytes]:
+    import pyarrow as pa
+
+    stream = pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
+    return cast("Callable[[int], bytes]", stream.read)
+
+
+_READERS: dict[str, Callable[[IO[bytes]], Callable[[int], bytes]]] = {
+    "gzip": lambda file: gzip.GzipFile(fileobj=file).read1,
+    "bzip2": lambda file: _Streams(file, bz2.BZ2Decompressor).read,
+    "xz": lambda file: _Streams(file, _xz).read,
+    "zstd": _zstd,
+}

@@ -1,0 +1,134 @@
+"""Pictures of a zip archive, read in the order in which they lie in the file."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import IO, cast
+
+from transforms.failures import ImageError, Reason
+from transforms.inputs.archives.base import Entry, Reading, damaged
+from transforms.inputs.archives.samples import File, sample_entries
+from transforms.inputs.skips import Note, Skipped
+
+MARKS = (b"PK\x03\x04", b"PK\x05\x06")
+"""How a zip archive begins, and one without a member."""
+
+# Bytes of the list of all members, about 800,000 of them; `zipfile` holds it in memory.
+_MAX_DIRECTORY = 64 * 1024 * 1024
+
+_LOCAL_HEADER = 30
+_ENCRYPTED = 0x1
+_UTF8 = 0x800
+# What `zipfile` raises for damaged or hostile archives, besides errors of the storage.
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, struct.error),
+    *(NotImplementedError, ValueError, OverflowError, LookupError),
+)
+
+_METHODS = {9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz", 98: "PPMd"}
+# Methods whose memory is bounded whatever a file says, and that every packer knows.
+_READ = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+def zip_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped | Note]:
+    """The pictures of an archive, with their siblings, as in `sample_entries`.
+
+    A member of whom only its own bytes are damaged costs itself. What claims to hold more than
+    `how.max_bytes` is not unpacked at all, and what unpacks to more than it claims is damaged.
+
+    Args:
+        file: that can seek.
+        how: see there.
+
+    Raises:
+        ImageError: its directory is damaged or too large, or storage failed.
+    """
+    try:
+        archive = zipfile.ZipFile(cast("IO[bytes]", _Bounded(file)))
+    except _DAMAGE as error:
+        raise damaged(f"not a readable zip archive: {error}") from error
+    except OSError as error:
+        raise _failed(error) from error
+    with archive:
+        yield from sample_entries(_files(archive), how)
+
+
+class _Bounded:
+    """A file of which no more is read at a time than a directory may have."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek = file.seek
+        self.tell = file.tell
+        self.seekable = file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _MAX_DIRECTORY:
+            message = f"a zip archive with a directory of {size} bytes, the limit is "
+            raise ImageError(Reason.UNSUPPORTED_FORMAT, f"{message}{_MAX_DIRECTORY}; split it")
+        return self._file.read(size)
+
+
+def _files(archive: zipfile.ZipFile) -> Iterator[File]:
+    infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
+    for info, after in itertools.zip_longest(infos, infos[1:]):
+        if not info.is_dir():
+            yield File(
+                _name(info),
+                info.file_size,
+                info.header_offset,
+                _problem(info, after),
+                functools.partial(_content, archive, info),
+            )
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """The member's name; many packers write UTF-8 without saying so."""
+    if info.flag_bits & _UTF8:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
+
+
+def _problem(info: zipfile.ZipInfo, after: zipfile.ZipInfo | None) -> ImageError | None:
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return ImageError(Reason.NOT_A_FILE, "a link; links are not followed")
+    if info.flag_bits & _ENCRYPTED:
+        return ImageError(
+            Reason.UNSUPPORTED_FORMAT, "encrypted; unpack the archive with its password first"
+        )
+    if info.compress_type not in _READ:
+        method = _METHODS.get(info.compress_type, f"method {info.compress_type}")
+        return ImageError(
+            Reason.UNSUPPORTED_FORMAT,
+            f"compressed by {method}, which is not read; pack it with deflate",
+        )
+    end = info.header_offset + _LOCAL_HEADER + info.compress_size
+    if after is not None and end > after.header_offset:
+        return damaged("the bytes of this member are those of another one, too")
+    return None
+
+
+def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | ImageError:
+    try:
+        with archive.open(info) as member:
+            content = member.read()
+    except _DAMAGE as error:
+        return damaged(f"the member cannot be unpacked: {error}")
+    except OSError as error:
+        raise _failed(error) from error
+    if len(content) != info.file_size:
+        return damaged(f"the member has {len(content)} bytes, and not {info.file_size}")
+    return content
+
+
+def _failed(error: OSError) -> ImageError:
+    return ImageError(Reason.from_os_error(error), error.strerror or str(error))
