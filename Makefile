@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(PIP) install $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow proof test-cluster pictures docs lint audit bench native fuzz-kernel wheel format clean
+.PHONY: help demo test test-slow proof test-cluster pictures docs lint audit bench native fuzz-kernel fuzz-formats wheel format clean
 # A target that failed half way must not look finished.
 .DELETE_ON_ERROR:
 
@@ -61,6 +61,9 @@ bench: $(VENV)/.bench ## Measure speed and memory against other tools, about an 
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 # To a new file: one that a running process has mapped must not change under it.
+fuzz-formats: $(VENV)/.dev ## Decode 400,000 damaged HEIF, AVIF, JPEG XL and JPEG 2000 files (ARGS="--seed 2 --count 1000")
+	@$(BIN)/python -m tests.helpers.format_fuzz --count 400000 $(ARGS)
+
 native: $(VENV)/.created ## Build the compiled kernel into .venv (needs Rust: docs/kernel.md)
 	@cd native && cargo build --release --locked --quiet
 	@target=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')/quantlabel_native.abi3.so; \

@@ -68,6 +68,11 @@ RUNTIME = [
     "numpy>=2,<2.5",
     # JSON lines straight from arrays, float32 in its shortest form.
     "orjson>=3.10,<4",
+    # HEIF, which phones write: a decoder only; pillow-heif brings an encoder under the GPL. The
+    # libraries in its wheels (LGPL) are files of their own, and a wheel has 1 to 2.5 MB. There are
+    # wheels for all Pythons and systems that we name.
+    "pi-heif>=1.4,<2",
+    # Its wheels read AVIF and JPEG 2000 too.
     "pillow>=12.1.1,<13",
     "pyarrow>=19,<26",
     # The user's cache folder for models, where the operating system wants it.
@@ -95,6 +100,9 @@ EXTRAS = {
     ],
     # s3:// paths: all that the extra `aws` of Beam brings.
     "aws": ["boto3>=1.40,<2"],
+    # JPEG XL. Not in the runtime: it is under the GPL, which would reach whoever passes our image
+    # on. Of those under freer licences none has wheels for Linux on ARM and Python 3.14.
+    "jxl": ["pillow-jxl-plugin>=1.3.5,<2"],
     # Near-duplicates and what to label next: an index of vectors, and components of a graph. Heads:
     # logistic regression and its cross-validation.
     "analysis": ["faiss-cpu>=1.10,<2", "scikit-learn>=1.5,<2", "scipy>=1.13,<2"],

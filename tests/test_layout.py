@@ -39,6 +39,8 @@ COVERED: Mapping[str, str] = {
     "pipeline/run/relabel.py": "tests/pipeline/verify/test_verify.py",
     "pipeline/run/sample.py": "tests/pipeline/run/test_plan.py",
     "pipeline/verify/sample.py": "tests/pipeline/verify/test_verify.py",
+    "transforms/images/guarded/child.py": "tests/transforms/images/guarded/test_guard.py",
+    "transforms/images/guarded/wire.py": "tests/transforms/images/guarded/test_guard.py",
     "transforms/storage/beam_files.py": "tests/transforms/storage/test_s3.py",
     # Declarations.
     "transforms/network/scoring.py": "tests/transforms/network/test_ranking.py",

@@ -30,6 +30,7 @@ RUNTIME = {
     "markupsafe",
     "numpy",
     "orjson",
+    "pi-heif",
     "pillow",
     "platformdirs",
     "protobuf",
@@ -38,6 +39,9 @@ RUNTIME = {
     "simplejpeg",
     "threadpoolctl",
 }
+OPTIONAL = ("analysis", "aws", "demo", "gcp", "jxl", "tensorflow", "yaml")
+"""Extras that users ask for."""
+
 GCP = {"google.api_core", "google.auth", "google.cloud", "requests", "urllib3"}
 """Modules that come with the extra `gcp`."""
 
@@ -46,6 +50,9 @@ AWS = {"boto3", "botocore"}
 
 ANALYSIS = {"faiss-cpu", "scikit-learn", "scipy"}
 """Packages of the extra `analysis`."""
+
+JXL = {"pillow-jxl-plugin"}
+"""Packages of the extra `jxl`."""
 
 KERNEL = {"quantlabel_native"}
 """The compiled kernel, which is in some wheels of ours; without it everything works."""
@@ -64,6 +71,8 @@ DISTRIBUTION_OF = {
     "faiss": "faiss-cpu",
     "google.protobuf": "protobuf",
     "google_crc32c": "google-crc32c",
+    "pi_heif": "pi-heif",
+    "pillow_jxl": "pillow-jxl-plugin",
     "sklearn": "scikit-learn",
 }
 """Names of imports that differ from the name of their distribution."""
@@ -133,9 +142,10 @@ def test_runtime_is_lean(metadata: Distribution) -> None:
 
 def test_extras_bring_what_the_runtime_leaves_out(metadata: Distribution) -> None:
     extras = metadata.metadata.get_all("Provides-Extra") or []
-    assert set(extras) == {"analysis", "aws", "bench", "demo", "dev", "gcp", "tensorflow", "yaml"}
+    assert set(extras) == {*OPTIONAL, "bench", "dev"}
     assert {each.name for each in _requirements(metadata, extra="tensorflow")} == {"tensorflow"}
     assert {each.name for each in _requirements(metadata, extra="analysis")} == ANALYSIS
+    assert {each.name for each in _requirements(metadata, extra="jxl")} == JXL
     assert {each.name for each in _requirements(metadata, extra="aws")} == {"boto3"}
     yaml = {each.name for each in _requirements(metadata, extra="yaml")}
     assert yaml == {"docstring-parser", "jsonschema"}
@@ -151,7 +161,7 @@ def test_extras_bring_what_the_runtime_leaves_out(metadata: Distribution) -> Non
 def test_every_import_is_a_requirement() -> None:
     sources = set(_sources())
     known = _imports(sources - FLOAT)
-    assert known - RUNTIME - set(PACKAGES) <= GCP | AWS | ANALYSIS | KERNEL
+    assert known - RUNTIME - set(PACKAGES) <= GCP | AWS | ANALYSIS | JXL | KERNEL
     assert _imports(FLOAT & sources) <= RUNTIME | set(PACKAGES) | {"tensorflow"}
 
 
@@ -191,7 +201,7 @@ def test_the_image_of_dataflow_holds_versions_within_the_bounds(metadata: Distri
 
 def _bounds(requirement: Requirement) -> tuple[str, str, tuple[str, ...]]:
     """Name, versions, and the Pythons on which any extra brings it."""
-    extras = ("analysis", "aws", "demo", "dev", "gcp", "tensorflow", "yaml")
+    extras = (*OPTIONAL, "dev")
     pythons = [
         python for python in PYTHONS if any(_wanted(requirement, extra, python) for extra in extras)
     ]

@@ -26,8 +26,16 @@ READ_IN = "2.77"
 _FILE_SYSTEMS = ("apache_beam.io.gcp.gcsfilesystem", "apache_beam.io.aws.s3filesystem")
 
 # What `import apache_beam` takes along where it is installed, and does without where it is not:
-# clients of BigQuery, Pub/Sub, MongoDB, Cloud Storage and S3, and pandas.
-_CLOUD_SERVICES = ("apache_beam.io.gcp.bigquery", "pymongo", "pandas", *_FILE_SYSTEMS)
+# clients of BigQuery, Pub/Sub, Dataflow, MongoDB, Cloud Storage and S3, and pandas.
+_CLOUD_SERVICES = (
+    "apache_beam.io.gcp.bigquery",
+    "apitools",
+    "bson",
+    "google.cloud.dataflow",
+    "pymongo",
+    "pandas",
+    *_FILE_SYSTEMS,
+)
 
 
 @contextlib.contextmanager
@@ -69,6 +77,15 @@ def load_file_systems() -> None:
     for name in _FILE_SYSTEMS:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    from apache_beam.runners.dataflow import dataflow_runner
+    from apache_beam.utils import retry
+
+    with contextlib.suppress(ImportError):
+        # Names that these modules leave empty where they find no such package.
+        retry.HttpError = importlib.import_module("apitools.base.py.exceptions").HttpError
+        errors = importlib.import_module("google.api_core.exceptions")
+        retry.GoogleAPICallError = errors.GoogleAPICallError
+        dataflow_runner.dataflow_api = importlib.import_module("google.cloud.dataflow")
 
 
 def require_version(name: str) -> None:

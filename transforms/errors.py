@@ -56,3 +56,8 @@ def one_line(text: str) -> str:
     printable = "".join(c if c.isprintable() else " " for c in text[: 4 * MAX_MESSAGE])
     line = without_passwords(" ".join(printable.split()))
     return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 3] + "..."
+
+
+def clause(words: object) -> str:
+    """What others say, without the full stop at its end, for a sentence of ours to go on."""
+    return str(words).rstrip(" .")

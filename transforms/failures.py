@@ -42,6 +42,8 @@ class Reason(StrEnum):
     TOO_COMPLEX = "too_complex"
     TRUNCATED = "truncated"
     CORRUPT = "corrupt"
+    TOO_SLOW = "too_slow"
+    DECODER_CRASHED = "decoder_crashed"
 
     INFERENCE_ERROR = "inference_error"
 

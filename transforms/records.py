@@ -49,7 +49,7 @@ class Image(NamedTuple):
         sha256: lower-case hex digest of the encoded bytes.
         width: columns of the whole picture, after its EXIF orientation was applied.
         height: rows of the whole picture, after its EXIF orientation was applied.
-        format: name of the encoding: JPEG, PNG, WEBP, GIF, TIFF or BMP.
+        format: name of the encoding, as `transforms.sniff.format_of` says.
         pixels: uint8[size, size, 3]; for four views uint8[2, size, size, 3], two crops.
     """
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from transforms.failures import ImageError, Reason
+
+# PBM, PGM and PPM, as bits, grey and colour, plain or not; comments may stand before the width.
+_PPM = re.compile(rb"P[1-6]\s+(#[^\n]*\n\s*)*[0-9]")
+_MOST_COMMENT = 1_000
 
 # Of the header that follows: OS/2 (12, 16, 64), Windows 3 (40), with masks (52, 56), 4 and 5.
 _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
 
 
 def format_of(data: bytes) -> str:
-    """JPEG, PNG, WEBP, GIF, TIFF or BMP.
+    """JPEG, PNG, WEBP, GIF, TIFF, BMP, PPM, HEIF, AVIF, JXL or JPEG2000.
 
     Raises:
         ImageError: unsupported_format, for what is known and not read; unknown_format.
@@ -31,9 +36,13 @@ def format_of(data: bytes) -> str:
     # Two letters alone would take many a text for a picture.
     if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES:
         return "BMP"
+    if _PPM.match(data, 0, _MOST_COMMENT):
+        return "PPM"
+    if (kind := _guarded(data)) is not None:
+        return kind
     if (name := _unread(data)) is not None:
         raise ImageError(Reason.UNSUPPORTED_FORMAT, f"{name}: this type is not read")
-    raise ImageError(Reason.UNKNOWN_FORMAT, "not a JPEG, PNG, WebP, GIF, TIFF or BMP file")
+    raise ImageError(Reason.UNKNOWN_FORMAT, "not a picture of a format that is known")
 
 
 def is_known(data: bytes) -> bool:
@@ -46,20 +55,34 @@ def is_known(data: bytes) -> bool:
 
 
 # Of the ISO base media file format; those of films are left to `unknown_format`.
-_BRANDS = {
-    **dict.fromkeys(
-        (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"
-    ),
-    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
-    b"crx ": "camera raw (CR3)",
-}
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2")
+_AVIF_BRANDS = (b"avif", b"avis")
+
+# The bare codestream, and the container.
+_JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
+_JPEG_2000 = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n")
+
+
+def _guarded(data: bytes) -> str | None:
+    if data[4:8] == b"ftyp":
+        # The brand of the file, and those that it is compatible with behind four bytes of version.
+        brands = data[8:12], *_each_four(data[16 : min(int.from_bytes(data[:4], "big"), 256)])
+        if brands[0] in (*_HEIF_BRANDS, *_AVIF_BRANDS):
+            general = brands[0] in (b"mif1", b"msf1", b"mif2")
+            found = brands if general else brands[:1]
+            return "AVIF" if any(brand in _AVIF_BRANDS for brand in found) else "HEIF"
+    if data.startswith(_JXL):
+        return "JXL"
+    return "JPEG2000" if data.startswith(_JPEG_2000) else None
+
+
+def _each_four(data: bytes) -> list[bytes]:
+    return [data[at : at + 4] for at in range(0, len(data), 4)]
+
 
 # Where a type has its mark, and what it is called.
 _UNREAD: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
-    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
-    (0, b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
-    (0, b"\xff\x0a", "JPEG XL"),
+    (4, b"ftypcrx ", "camera raw (CR3)"),
     (0, b"II\xbc", "JPEG XR"),
     (0, b"8BPS", "Photoshop"),
     (0, b"FUJIFILMCCD-RAW", "camera raw (RAF)"),
@@ -69,6 +92,9 @@ _UNREAD: tuple[tuple[int, bytes, str], ...] = (
     (0, b"IIU\0", "camera raw (RW2)"),
     (6, b"HEAPCCDR", "camera raw (CRW)"),
     (0, b"FOVb", "camera raw (X3F)"),
+    (0, b"P7\n", "PAM"),
+    (0, b"PF\n", "PFM"),
+    (0, b"Pf\n", "PFM"),
     (0, b"qoif", "QOI"),
     (0, b"DDS ", "DirectDraw"),
     (0, b"\x76\x2f\x31\x01", "OpenEXR"),
@@ -95,8 +121,6 @@ _UNREAD: tuple[tuple[int, bytes, str], ...] = (
 
 
 def _unread(data: bytes) -> str | None:
-    if data[4:8] == b"ftyp" and data[8:12] in _BRANDS:
-        return _BRANDS[data[8:12]]
     return next((name for at, mark, name in _UNREAD if data.startswith(mark, at)), None)
 
 

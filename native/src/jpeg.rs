@@ -82,6 +82,7 @@ impl Work for Load<'_> {
 /// Memory that a thread keeps from picture to picture: fresh memory has to be mapped page by page.
 #[derive(Default)]
 struct Memory {
+    scan: Vec<u8>,
     planes: [Vec<u8>; 3],
     pixels: Vec<Pixel>,
 }
@@ -96,7 +97,7 @@ thread_local! {
 impl Memory {
     fn size(&self) -> usize {
         let planes: usize = self.planes.iter().map(Vec::capacity).sum();
-        planes + size_of::<Pixel>() * self.pixels.capacity()
+        self.scan.capacity() + planes + size_of::<Pixel>() * self.pixels.capacity()
     }
 }
 

@@ -3,10 +3,10 @@
 use crate::jpeg_bits::Bits;
 use crate::jpeg_header::{Code, NATURAL_ORDER, NotTaken, Taken};
 
-/// Index bits of the tables of values.
-const VALUE_BITS: u32 = 11;
-/// Index bits of the table that skips, and of the one that both are made from.
-const SKIP_BITS: u32 = 12;
+/// Index bits of the table of AC coefficients. More would take more of the nearest cache.
+const VALUE_BITS: u32 = 10;
+/// Index bits of the table of DC coefficients.
+const DC_BITS: u32 = 11;
 /// Index bits of the table of codes without their extra bits.
 const CODE_BITS: u32 = 9;
 
@@ -19,9 +19,6 @@ const MOST_AC_BITS: u32 = 10;
 
 /// A block in natural order; behind it is room for what is written and not meant.
 pub type Block = [i16; 128];
-
-/// The coefficient of the stream that is none: writing it does no harm.
-const NOWHERE: usize = 64;
 
 /// `NATURAL_ORDER`, and beyond the block for what lies beyond it.
 const PLACES: [u8; 128] = {
@@ -120,8 +117,8 @@ fn value_behind(bits: u32, size: u32, extra: u32) -> i32 {
 /// Differences of DC coefficients.
 pub struct DcTable {
     canonical: Canonical,
-    /// Size in the low byte, difference above; 0: not known.
-    known: [i32; 1 << VALUE_BITS],
+    /// Size in the low 4 bits, difference above; 0: not known.
+    known: [i16; 1 << DC_BITS],
 }
 
 impl DcTable {
@@ -131,14 +128,14 @@ impl DcTable {
             return Err(NotTaken);
         }
         let canonical = Canonical::new(code)?;
-        let mut known = [0; 1 << VALUE_BITS];
+        let mut known = [0; 1 << DC_BITS];
         canonical.each(|code, size, symbol| {
             let extra = u32::from(symbol);
-            if extra <= MOST_DC_BITS && size + extra <= VALUE_BITS {
+            if extra <= MOST_DC_BITS && size + extra <= DC_BITS {
                 for bits in 0..1 << extra {
                     let whole = size + extra;
                     if let Some(entries) = run(&mut known, code << extra | bits, whole) {
-                        entries.fill(extended(bits, extra) << 8 | whole as i32);
+                        entries.fill((extended(bits, extra) << 4) as i16 | whole as i16);
                     }
                 }
             }
@@ -149,10 +146,10 @@ impl DcTable {
     /// The next difference; `SYMBOL_BITS` bits must be there.
     #[inline(always)]
     pub fn next(&self, bits: &mut Bits) -> Taken<i32> {
-        let entry = self.known[bits.peek(VALUE_BITS)];
+        let entry = self.known[bits.peek(DC_BITS)];
         if entry != 0 {
-            bits.consume(entry as u32 & 0xFF);
-            return Ok(entry >> 8);
+            bits.consume(entry as u32 & 15);
+            return Ok(i32::from(entry >> 4));
         }
         let (size, value) = self.next_slowly(bits.peek(32) as u32)?;
         bits.consume(size);
@@ -172,98 +169,78 @@ impl DcTable {
 }
 
 /// What some bits say of AC coefficients: up to two of them, and whether the block ends.
-///
-/// From the low end: 4 bits of size, 1 that says that the block ends, 5 for the step to the first
-/// coefficient, 5 for that to the second one, 10 of the first value, 7 of the second one. Where
-/// there is no second coefficient, it is the first one again.
-#[derive(Clone, Copy, Default)]
-struct Entry(u32);
+#[derive(Clone, Copy)]
+struct Entry {
+    /// How many bits; and `ENDS`, which a shift by a size does not see.
+    size: u8,
+    /// How many coefficients on the last one is, and one more if the block ends: an end that stands
+    /// behind the last coefficient is none.
+    reach: u8,
+    /// How many on the first and the second one are; where there is no second one, it is the first.
+    first: u8,
+    second: u8,
+    /// Their values; the first one counts where both are the same.
+    one: i16,
+    other: i16,
+}
+
+const ENDS: u8 = 64;
+
+/// Beyond any block.
+const FAR: u8 = 64;
 
 impl Entry {
-    const ENDS: u32 = 1 << 4;
+    /// Reaches beyond the block, so that a longer way is taken.
+    const UNKNOWN: Entry = Entry { size: 0, reach: FAR, first: FAR, second: FAR, one: 0, other: 0 };
 
-    /// Size, steps and value of a symbol; None if the value is too large.
-    fn of(size: u32, step: u32, value: i32) -> Option<Self> {
-        let first = (-512..512).contains(&value).then_some((value as u32 & 0x3FF) << 15)?;
-        // Too large for a second one: then it is not joined, but must still be written twice.
-        Some(Entry(size | step << 5 | first))
+    /// One symbol.
+    fn of(symbol: Single) -> Self {
+        let Single { size, step, value } = symbol;
+        match (size, step) {
+            (0, _) => Entry::UNKNOWN,
+            (_, 0) => Entry { size: size | ENDS, reach: 1, ..Entry::UNKNOWN },
+            _ => Entry { size, reach: step, first: step, second: step, one: value, other: 0 },
+        }
     }
 
-    fn end(size: u32) -> Self {
-        Entry(size | Self::ENDS)
-    }
-
-    #[inline(always)]
-    fn is_known(self) -> bool {
-        self.0 != 0
-    }
-
-    #[inline(always)]
-    fn size(self) -> u32 {
-        self.0 & 15
-    }
-
-    #[inline(always)]
-    fn ends(self) -> bool {
-        self.0 & Self::ENDS != 0
-    }
-
-    #[inline(always)]
-    fn steps(self) -> (usize, usize) {
-        ((self.0 >> 5 & 31) as usize, (self.0 >> 10 & 31) as usize)
-    }
-
-    #[inline(always)]
-    fn values(self) -> (i16, i16) {
-        ((self.0 << 7) as i32 >> 22, self.0 as i32 >> 25).into_i16()
-    }
-
-    /// This coefficient and what follows it, if both fit.
-    fn followed_by(self, next: Entry, most: u32) -> Self {
-        let size = self.size() + next.size();
-        let (_, second) = self.steps();
-        if !next.is_known() || self.ends() || size > most || (second != 0 && !next.ends()) {
+    /// This and what follows it, if both fit.
+    fn followed_by(self, next: Single, most: u32) -> Self {
+        let size = self.size.wrapping_add(next.size);
+        if next.size == 0 || self.size & ENDS != 0 || u32::from(size) > most {
             return self;
         }
-        if next.ends() {
-            return Entry((self.0 & !15) | size | Self::ENDS);
+        if next.step == 0 {
+            return Entry { size: size | ENDS, reach: self.reach + 1, ..self };
         }
-        let (value, _) = next.values();
-        if !(-64..64).contains(&value) {
+        if self.second != self.first {
             return self;
         }
-        let value = (value as u32 & 0x7F) << 25;
-        Entry((self.0 & !15) | size | (next.steps().0 as u32) << 10 | value)
+        let second = self.first + next.step;
+        Entry { size, reach: second, second, other: next.value, ..self }
     }
 }
 
-trait IntoI16 {
-    fn into_i16(self) -> (i16, i16);
+/// One symbol.
+#[derive(Clone, Copy, Default)]
+struct Single {
+    /// How many bits of code and value; 0: not known.
+    size: u8,
+    /// How many coefficients on it is; 0: the block ends.
+    step: u8,
+    value: i16,
 }
 
-impl IntoI16 for (i32, i32) {
-    #[inline(always)]
-    fn into_i16(self) -> (i16, i16) {
-        (self.0 as i16, self.1 as i16)
-    }
-}
+/// What is passed where the symbol is too long for the table: reaches beyond the block, too.
+const UNKNOWN: u16 = (FAR as u16) << 7;
 
-/// Runs of zeros and AC coefficients.
-pub struct AcTable {
+/// Runs of zeros and AC coefficients; with `SKIPS` entries, a power of 2 from 1,024 to 8,192, for what
+/// is passed. More of them pass more at a time, and take longer to prepare.
+pub struct AcTable<const SKIPS: usize> {
     canonical: Canonical,
     known: [Entry; 1 << VALUE_BITS],
-    /// Several symbols without values. From the low end: 4 bits of size, 1 that says that the
-    /// block ends, and from bit 8 the steps before that.
-    skips: [u16; 1 << SKIP_BITS],
-}
-
-/// One symbol in full.
-struct Symbol {
-    /// Bits of code and value.
-    size: u32,
-    /// How many coefficients on it is; 0: the block ends.
-    step: usize,
-    value: i16,
+    /// Several symbols without values. From the low end: 6 bits of size, `ENDS`, and from bit 7 how
+    /// many coefficients on the last one is, and one more if the block ends.
+    skips: [u16; SKIPS],
 }
 
 /// Step and number of extra bits; None if no encoder of 8 bits writes such a symbol.
@@ -277,107 +254,113 @@ fn meaning(symbol: u8) -> Option<(u32, u32)> {
     }
 }
 
-impl AcTable {
+impl<const SKIPS: usize> AcTable<SKIPS> {
+    const SKIP_BITS: u32 = SKIPS.ilog2();
+
     pub fn new(code: &Code) -> Taken<Box<Self>> {
         let canonical = Canonical::new(code)?;
-        let single = single_symbols(&canonical);
-        let following = |index: usize, size: u32| single[index << size & (single.len() - 1)];
+        let single: [Single; SKIPS] = single_symbols(&canonical);
+        let following = |index: usize, size: u8| single[index << (size & 15) & (single.len() - 1)];
         let mut table =
-            Box::new(AcTable { canonical, known: [Entry(0); _], skips: [0; 1 << SKIP_BITS] });
+            Box::new(AcTable { canonical, known: [Entry::UNKNOWN; _], skips: [0; SKIPS] });
         for (index, entry) in table.known.iter_mut().enumerate() {
-            let index = index << (SKIP_BITS - VALUE_BITS);
+            let index = index << (Self::SKIP_BITS - VALUE_BITS);
             let first = single[index];
-            if first.is_known() && first.size() <= VALUE_BITS {
-                let two = first.followed_by(following(index, first.size()), VALUE_BITS);
-                *entry = two.followed_by(following(index, two.size()), VALUE_BITS);
+            if first.size != 0 && u32::from(first.size) <= VALUE_BITS {
+                let two = Entry::of(first).followed_by(following(index, first.size), VALUE_BITS);
+                *entry = two.followed_by(following(index, two.size), VALUE_BITS);
             }
         }
         for (index, entry) in table.skips.iter_mut().enumerate() {
-            let (mut size, mut steps) = (0, 0);
+            let (mut size, mut steps, mut ends) = (0, 0, 0);
             loop {
                 let next = following(index, size);
-                if !next.is_known() || size + next.size() > SKIP_BITS {
+                if next.size == 0 || u32::from(size + next.size) > Self::SKIP_BITS {
                     break;
                 }
-                size += next.size();
-                if next.ends() {
-                    size |= Entry::ENDS;
+                size += next.size;
+                steps += u16::from(next.step);
+                if next.step == 0 {
+                    steps += 1;
+                    ends = ENDS;
                     break;
                 }
-                steps += next.steps().0 as u32;
             }
-            *entry = (steps << 8 | size) as u16;
+            *entry = if size == 0 { UNKNOWN } else { steps << 7 | u16::from(size | ends) };
         }
         Ok(table)
     }
 
     #[inline(never)]
-    fn next_slowly(&self, bits: u32) -> Taken<Symbol> {
+    fn next_slowly(&self, bits: u32) -> Taken<Single> {
         let (size, symbol) = self.canonical.find(bits).ok_or(NotTaken)?;
         let (step, extra) = meaning(symbol).ok_or(NotTaken)?;
         let value = value_behind(bits, size, extra) as i16;
-        Ok(Symbol { size: size + extra, step: step as usize, value })
+        Ok(Single { size: (size + extra) as u8, step: step as u8, value })
     }
 
     /// Reads the AC coefficients of a block; whether there are any.
     #[inline(always)]
-    pub fn read_block(&self, bits: &mut Bits, block: &mut Block) -> Taken<bool> {
+    pub fn read_block(&self, kept: &mut Bits, block: &mut Block) -> Taken<bool> {
+        let mut bits = *kept; // a copy stays in registers
         let mut last = 0; // the coefficient that the bits so far end with
         while last < 63 {
-            bits.ensure(SYMBOL_BITS);
-            let entry = self.known[bits.peek(VALUE_BITS)];
-            let (first, second) = entry.steps();
-            let (at, reached) = (last + first, last + first + second);
-            // An end that stands behind the last coefficient is none.
-            if entry.is_known() && reached < 64 - usize::from(entry.ends()) {
-                bits.consume(entry.size());
-                let (one, other) = entry.values();
-                put(block, if first == 0 { NOWHERE } else { at }, one);
-                put(block, if second == 0 { NOWHERE } else { reached }, other);
-                last = reached;
-                if entry.ends() {
-                    break;
+            bits.ensure(VALUE_BITS);
+            let entry = &self.known[bits.peek(VALUE_BITS)];
+            let reached = last + usize::from(entry.reach);
+            if reached < 64 {
+                bits.consume(u32::from(entry.size & !ENDS));
+                put(block, last + usize::from(entry.second), entry.other);
+                put(block, last + usize::from(entry.first), entry.one);
+                if entry.size & ENDS != 0 {
+                    *kept = bits;
+                    return Ok(reached > 1);
                 }
+                last = reached;
                 continue;
             }
+            bits.ensure(SYMBOL_BITS);
             let symbol = self.next_slowly(bits.peek(32) as u32)?;
-            bits.consume(symbol.size);
+            bits.consume(u32::from(symbol.size));
             if symbol.step == 0 {
                 break;
             }
-            last += symbol.step;
+            last += usize::from(symbol.step);
             if last > 63 {
                 return Err(NotTaken);
             }
             put(block, last, symbol.value);
         }
+        *kept = bits;
         Ok(last > 0)
     }
 
     /// Passes the AC coefficients of a block.
     #[inline(always)]
-    pub fn skip_block(&self, bits: &mut Bits) -> Taken<()> {
+    pub fn skip_block(&self, kept: &mut Bits) -> Taken<()> {
+        let mut bits = *kept; // a copy stays in registers
         let mut last = 0;
         while last < 63 {
-            bits.ensure(SYMBOL_BITS);
-            let entry = u32::from(self.skips[bits.peek(SKIP_BITS)]);
-            let reached = last + (entry >> 8) as usize;
-            let ends = entry & Entry::ENDS != 0;
-            if entry != 0 && reached < 64 - usize::from(ends) {
-                bits.consume(entry & 15);
-                if ends {
+            bits.ensure(Self::SKIP_BITS);
+            let entry = self.skips[bits.peek(Self::SKIP_BITS)];
+            let reached = last + usize::from(entry >> 7);
+            if reached < 64 {
+                bits.consume(u32::from(entry) & 63);
+                if entry & u16::from(ENDS) != 0 {
                     break;
                 }
                 last = reached;
                 continue;
             }
+            bits.ensure(SYMBOL_BITS);
             let symbol = self.next_slowly(bits.peek(32) as u32)?;
-            bits.consume(symbol.size);
+            bits.consume(u32::from(symbol.size));
             if symbol.step == 0 {
                 break;
             }
-            last += symbol.step;
+            last += usize::from(symbol.step);
         }
+        *kept = bits;
         if last > 63 { Err(NotTaken) } else { Ok(()) }
     }
 }
@@ -389,27 +372,113 @@ fn put(block: &mut Block, k: usize, value: i16) {
 }
 
 /// One symbol for each index.
-fn single_symbols(canonical: &Canonical) -> [Entry; 1 << SKIP_BITS] {
-    let mut single = [Entry(0); 1 << SKIP_BITS];
+fn single_symbols<const N: usize>(canonical: &Canonical) -> [Single; N] {
+    let mut single = [Single::default(); N];
     canonical.each(|code, size, symbol| {
         let Some((step, extra)) = meaning(symbol) else {
             return;
         };
         let whole = size + extra;
-        if whole > SKIP_BITS {
+        if whole > N.ilog2() {
             return;
         }
         for bits in 0..1 << extra {
-            let entry = match step {
-                0 => Some(Entry::end(whole)),
-                _ => Entry::of(whole, step, extended(bits, extra)),
-            };
-            if let (Some(entry), Some(entries)) =
-                (entry, run(&mut single, code << extra | bits, whole))
-            {
-                entries.fill(entry);
+            let value = extended(bits, extra) as i16;
+            if let Some(entries) = run(&mut single, code << extra | bits, whole) {
+                entries.fill(Single { size: whole as u8, step: step as u8, value });
             }
         }
     });
     single
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Symbol by symbol, without any of the tables.
+    fn read_slowly<const N: usize>(
+        table: &AcTable<N>,
+        bits: &mut Bits,
+        block: &mut Block,
+    ) -> Taken<bool> {
+        let mut last = 0;
+        while last < 63 {
+            bits.ensure(SYMBOL_BITS);
+            let symbol = table.next_slowly(bits.peek(32) as u32)?;
+            bits.consume(u32::from(symbol.size));
+            if symbol.step == 0 {
+                break;
+            }
+            last += usize::from(symbol.step);
+            if last > 63 {
+                return Err(NotTaken);
+            }
+            put(block, last, symbol.value);
+        }
+        Ok(last > 0)
+    }
+
+    #[test]
+    fn tables_of_all_sizes_say_what_the_symbols_say_one_by_one() {
+        let mut state = 5u64;
+        let mut random = |below: u64| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) % below
+        };
+        let mut taken = 0;
+        for _ in 0..300 {
+            // A code with random sizes: an end, long runs, and small values before large ones.
+            let mut counts = [0; 16];
+            let (mut room, mut used) = (1u32, 0);
+            for count in counts.iter_mut() {
+                room *= 2;
+                *count = random(u64::from(room.min(20))) as u8;
+                room -= u32::from(*count);
+                used += usize::from(*count);
+            }
+            let mut symbols = vec![0, 0xF0];
+            symbols.extend((1..=9).flat_map(|extra| (0..15).map(move |run| run << 4 | extra)));
+            symbols.truncate(used);
+            for i in 0..symbols.len() {
+                let other = (i + random(9) as usize).min(symbols.len() - 1);
+                symbols.swap(i, other);
+            }
+            counts.iter_mut().rev().fold(used - symbols.len(), |over, count| {
+                let less = over.min(usize::from(*count));
+                *count -= less as u8;
+                over - less
+            });
+            let code = Code { counts, symbols };
+            let (Ok(small), Ok(large)) = (AcTable::<2048>::new(&code), AcTable::<8192>::new(&code))
+            else {
+                continue;
+            };
+            let data: Vec<u8> = (0..4000).map(|_| random(255) as u8).collect();
+            let mut bits = Bits::new(&data, 0);
+            while bits.is_sound() {
+                let (mut one, mut other, mut expected) = ([0; 128], [0; 128], [0; 128]);
+                let [mut a, mut b, mut c, mut d] = [bits; 4];
+                let any = read_slowly(&small, &mut bits, &mut expected);
+                assert_eq!(any, small.read_block(&mut a, &mut one));
+                assert_eq!(any, large.read_block(&mut b, &mut other));
+                assert_eq!(any.map(|_| ()), small.skip_block(&mut c));
+                assert_eq!(any.map(|_| ()), large.skip_block(&mut d));
+                if any.is_err() {
+                    break;
+                }
+                assert_eq!(
+                    [expected[..64].to_vec(), expected[..64].to_vec()],
+                    [one[..64].to_vec(), other[..64].to_vec()]
+                );
+                for mut each in [a, b, c, d] {
+                    each.ensure(32);
+                    bits.ensure(32);
+                    assert_eq!(each.peek(32), bits.peek(32));
+                }
+                taken += 1;
+            }
+        }
+        assert!(taken > 10_000, "{taken}");
+    }
 }

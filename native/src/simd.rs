@@ -4,15 +4,37 @@
 //! Apart from that, `unsafe` stands only before conversions between arrays and registers of the
 //! same size, for which every bit pattern is a value.
 
-use crate::jpeg_header::{NotTaken, Taken};
-use crate::jpeg_huffman::Block;
+use crate::jpeg_bits::Bits;
+use crate::jpeg_header::Taken;
+use crate::jpeg_huffman::{AcTable, Block};
 use crate::jpeg_idct::{self, Samples};
+use crate::jpeg_scan::{self, Place};
 use crate::taps;
 
 /// How the inner steps are done. Every way has the same results.
 pub trait Steps: Copy {
-    /// As `jpeg_idct::transform`.
-    fn transform(self, coefficients: &Block, steps: &[i32; 64]) -> Taken<Samples>;
+    /// As `jpeg_idct::transform`, into memory that is there.
+    fn transform(self, coefficients: &Block, steps: &[i32; 64], to: &mut Samples) -> Taken<()>;
+
+    /// As `AcTable::read_block`.
+    fn read_block<const N: usize>(
+        self,
+        table: &AcTable<N>,
+        bits: &mut Bits,
+        block: &mut Block,
+    ) -> Taken<bool>;
+
+    /// As `AcTable::skip_block`.
+    fn skip_block<const N: usize>(self, table: &AcTable<N>, bits: &mut Bits) -> Taken<()>;
+
+    /// As `jpeg_scan::skip_units`.
+    fn skip_units<const N: usize>(
+        self,
+        places: &[Place<N>],
+        count: usize,
+        bits: &mut Bits,
+        before: &mut [i32; 3],
+    ) -> Taken<()>;
 
     /// As `jpeg_colour::convert`, for 16 pixels.
     fn convert(self, first: &mut [u8; 16], second: &mut [u8; 16], third: &mut [u8; 16]);
@@ -34,8 +56,35 @@ pub struct Plain;
 
 impl Steps for Plain {
     #[inline(always)]
-    fn transform(self, coefficients: &Block, steps: &[i32; 64]) -> Taken<Samples> {
-        jpeg_idct::transform(coefficients, steps)
+    fn transform(self, coefficients: &Block, steps: &[i32; 64], to: &mut Samples) -> Taken<()> {
+        *to = jpeg_idct::transform(coefficients, steps)?;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn read_block<const N: usize>(
+        self,
+        table: &AcTable<N>,
+        bits: &mut Bits,
+        block: &mut Block,
+    ) -> Taken<bool> {
+        table.read_block(bits, block)
+    }
+
+    #[inline(always)]
+    fn skip_block<const N: usize>(self, table: &AcTable<N>, bits: &mut Bits) -> Taken<()> {
+        table.skip_block(bits)
+    }
+
+    #[inline(always)]
+    fn skip_units<const N: usize>(
+        self,
+        places: &[Place<N>],
+        count: usize,
+        bits: &mut Bits,
+        before: &mut [i32; 3],
+    ) -> Taken<()> {
+        jpeg_scan::skip_units(places, count, bits, before)
     }
 
     #[inline(always)]
@@ -58,7 +107,7 @@ pub use x86::Avx2;
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Block, NotTaken, Samples, Steps, Taken, Work, jpeg_idct};
+    use super::{AcTable, Bits, Block, Place, Samples, Steps, Taken, Work, jpeg_idct, jpeg_scan};
     use core::arch::x86_64::*;
 
     /// x86-64-v3, as far as it is used.
@@ -84,12 +133,41 @@ mod x86 {
 
     impl Steps for Avx2 {
         #[inline(always)]
-        fn transform(self, coefficients: &Block, steps: &[i32; 64]) -> Taken<Samples> {
+        fn transform(self, coefficients: &Block, steps: &[i32; 64], to: &mut Samples) -> Taken<()> {
             // SAFETY: `self` is the proof.
-            match unsafe { transform(coefficients, steps) } {
-                Some(samples) => Ok(samples),
-                None => large(coefficients, steps),
+            if !unsafe { transform(coefficients, steps, to) } {
+                *to = large(coefficients, steps)?;
             }
+            Ok(())
+        }
+
+        #[inline(always)]
+        fn read_block<const N: usize>(
+            self,
+            table: &AcTable<N>,
+            bits: &mut Bits,
+            block: &mut Block,
+        ) -> Taken<bool> {
+            // SAFETY: `self` is the proof.
+            unsafe { read_block(table, bits, block) }
+        }
+
+        #[inline(always)]
+        fn skip_block<const N: usize>(self, table: &AcTable<N>, bits: &mut Bits) -> Taken<()> {
+            // SAFETY: `self` is the proof.
+            unsafe { skip_block(table, bits) }
+        }
+
+        #[inline(always)]
+        fn skip_units<const N: usize>(
+            self,
+            places: &[Place<N>],
+            count: usize,
+            bits: &mut Bits,
+            before: &mut [i32; 3],
+        ) -> Taken<()> {
+            // SAFETY: `self` is the proof.
+            unsafe { skip_units(places, count, bits, before) }
         }
 
         #[inline(always)]
@@ -110,9 +188,39 @@ mod x86 {
         work.run(avx2)
     }
 
+    /// Not inlined: all that its loop needs stays in registers.
+    #[inline(never)]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+    fn read_block<const N: usize>(
+        table: &AcTable<N>,
+        bits: &mut Bits,
+        block: &mut Block,
+    ) -> Taken<bool> {
+        table.read_block(bits, block)
+    }
+
+    /// Likewise.
+    #[inline(never)]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+    fn skip_block<const N: usize>(table: &AcTable<N>, bits: &mut Bits) -> Taken<()> {
+        table.skip_block(bits)
+    }
+
+    /// Likewise.
+    #[inline(never)]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+    fn skip_units<const N: usize>(
+        places: &[Place<N>],
+        count: usize,
+        bits: &mut Bits,
+        before: &mut [i32; 3],
+    ) -> Taken<()> {
+        jpeg_scan::skip_units(places, count, bits, before)
+    }
+
     #[cold]
     #[inline(never)]
-    fn large(coefficients: &Block, steps: &[i32; 64]) -> Result<Samples, NotTaken> {
+    fn large(coefficients: &Block, steps: &[i32; 64]) -> Taken<Samples> {
         jpeg_idct::transform(coefficients, steps)
     }
 
@@ -136,9 +244,9 @@ mod x86 {
         unsafe { core::mem::transmute(register) }
     }
 
-    fn to_rows(register: __m256i) -> [[u8; 8]; 4] {
+    fn to_samples(registers: [__m256i; 2]) -> Samples {
         // SAFETY: same size, every bit pattern is a value.
-        unsafe { core::mem::transmute(register) }
+        unsafe { core::mem::transmute(registers) }
     }
 
     fn of_f32(values: &[f32; 8]) -> __m256 {
@@ -156,11 +264,11 @@ mod x86 {
         unsafe { core::mem::transmute(register) }
     }
 
-    /// None if the coefficients are too large to be sure that nothing overflows: then the plain
+    /// False if the coefficients are too large to be sure that nothing overflows: then the plain
     /// code decides.
     #[inline]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
-    fn transform(coefficients: &Block, steps: &[i32; 64]) -> Option<Samples> {
+    fn transform(coefficients: &Block, steps: &[i32; 64], to: &mut Samples) -> bool {
         let mut values = [_mm256_setzero_si256(); 8];
         let mut sums = _mm256_setzero_si256();
         let rows = coefficients.as_chunks::<8>().0.iter().zip(steps.as_chunks::<8>().0);
@@ -173,12 +281,12 @@ mod x86 {
         let one = _mm_add_epi32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two));
         let sum = _mm_cvtsi128_si32(one);
         if sum > (jpeg_idct::MEDIUM - 4 * 64) >> 2 {
-            return None;
+            return false;
         }
         let columns = transposed(one_dimension::<11>(values));
         let samples = one_dimension::<18>(columns);
         if sum > jpeg_idct::SMALL >> 2 && !are_within_range(&samples) {
-            return None;
+            return false;
         }
         let [a, b, c, d, e, f, g, h] = samples;
         // Registers are columns here: to bytes, four rows in each half, then row by row.
@@ -191,9 +299,14 @@ mod x86 {
         let centre = _mm256_set1_epi8(-128);
         let left = _mm256_xor_si256(_mm256_shuffle_epi8(left, order), centre);
         let right = _mm256_xor_si256(_mm256_shuffle_epi8(right, order), centre);
-        let [r0, r1, r4, r5] = to_rows(_mm256_unpacklo_epi32(left, right));
-        let [r2, r3, r6, r7] = to_rows(_mm256_unpackhi_epi32(left, right));
-        Some([r0, r1, r2, r3, r4, r5, r6, r7])
+        // Rows 0, 1, 4, 5 and then 2, 3, 6, 7.
+        let low = _mm256_unpacklo_epi32(left, right);
+        let high = _mm256_unpackhi_epi32(left, right);
+        *to = to_samples([
+            _mm256_permute2x128_si256::<0x20>(low, high),
+            _mm256_permute2x128_si256::<0x31>(low, high),
+        ]);
+        true
     }
 
     /// Whether all implementations clamp these samples alike.
@@ -397,9 +510,11 @@ mod tests {
                 block[random(64) as usize] = (random(2 * largest) as i64 - largest as i64) as i16;
             }
             let steps: [i32; 64] = std::array::from_fn(|_| 1 + (random(255) >> random(9)) as i32);
-            let plain = Plain.transform(&block, &steps);
-            assert_eq!(plain, avx2.transform(&block, &steps));
-            taken += usize::from(plain.is_ok());
+            let (mut plain, mut fast) = ([[0; 8]; 8], [[0; 8]; 8]);
+            let taken_plainly = Plain.transform(&block, &steps, &mut plain);
+            assert_eq!(taken_plainly, avx2.transform(&block, &steps, &mut fast));
+            assert_eq!(plain, fast);
+            taken += usize::from(taken_plainly.is_ok());
         }
         assert!(taken > 50_000, "{taken}");
     }

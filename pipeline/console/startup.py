@@ -34,3 +34,13 @@ def share_memory_with_arrow() -> None:
     chosen an allocator in the environment keeps it.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+
+
+def one_thread_for_products() -> None:
+    """Keeps numpy, once it is imported, from starting a thread for each core.
+
+    Labelling multiplies no matrices with numpy, and each of the threads spins for a while before it
+    sleeps: 0.1 s of processor time on two cores. Whoever has chosen a number in the environment
+    keeps it.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -9,8 +9,8 @@ from typing import TextIO, cast
 
 from rich.console import Console
 
+# Columns: wider than any row.
 _UNWRAPPED = 100_000
-"""Columns: wider than any row."""
 
 
 def output() -> Console:

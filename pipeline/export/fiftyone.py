@@ -9,12 +9,11 @@ from typing import Any
 import orjson
 
 from pipeline.export.source import Counts, Source
-from transforms.inputs.archives.base import IMAGE_EXTENSIONS
 from transforms.storage import files
 from transforms.storage.addresses import is_utf8, name_of
 
-# What Python's mimetypes calls a picture; FiftyOne asks that and nothing else.
-_SHOWN = tuple(IMAGE_EXTENSIONS - {".dib", ".mpo"})
+# What the mimetypes of every Python call a picture; FiftyOne asks that and nothing else.
+_SHOWN = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 def write_fiftyone(source: Source, folder: str) -> Counts:

@@ -114,11 +114,15 @@ def without_splits(name: str) -> str:
     return _SPLIT.sub("+", name)
 
 
+# Extensions that are not the format's name.
+_SUFFIXES = {"HEIF": ".heic", "JPEG2000": ".jp2"}
+
+
 def _file_name(uri: str, format: str) -> str:
     """The picture's own name, with an extension that every reader takes for a picture's."""
     path = PurePosixPath(uri)
     known = path.suffix.lower() in IMAGE_EXTENSIONS
-    suffix = path.suffix if known else f".{format.lower()}"
+    suffix = path.suffix if known else _SUFFIXES.get(format, f".{format.lower()}")
     stem = path.stem if known else path.name
     # By bytes, which file systems count; a character cut in two is left out.
     short = stem.encode("utf-8", "surrogateescape")[:_MAX_NAME].decode(errors="ignore")

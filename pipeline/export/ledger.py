@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -9,14 +10,17 @@ import pyarrow.parquet as pq
 
 from pipeline.export.source import Counts, Source
 from pipeline.run.folder.finished import FinishedRun
+from transforms.inputs.archives.kinds import archive_kind
+from transforms.inputs.archives.members import read_members
 from transforms.inputs.archives.parquet import VERSION_KEY
 from transforms.inputs.listing import list_input
 from transforms.inputs.skips import Skipped
+from transforms.records import ImageRef
 from transforms.rows.kinds import RowKind
 from transforms.rows.reader import ROWS_PER_TABLE, read_failures, read_predictions
 from transforms.rows.shards import Shard
 from transforms.storage import files
-from transforms.storage.addresses import text
+from transforms.storage.addresses import name_of, text
 
 FILE = "ledger.parquet"
 
@@ -37,8 +41,8 @@ _SCHEMA = pa.schema(
 def write_ledger(source: Source, folder: str) -> Counts:
     """Writes `ledger.parquet`: predictions, failures, then what was skipped.
 
-    What was skipped has no row in the run, so the inputs are listed again for its names. Files that
-    were skipped inside archives are left out.
+    What was skipped has no row in the run, so the inputs are listed again for its names, and
+    archives are read again if members of them were skipped.
 
     Raises:
         UserError: something was skipped, and the inputs cannot be listed any more.
@@ -89,14 +93,30 @@ def _table(table: pa.Table, outcome: str, reason: pa.Array, name: str) -> pa.Tab
 def _skipped(run: FinishedRun) -> Iterator[pa.Table]:
     if not run.manifest.skipped:
         return
-    rows: list[dict[str, str]] = []
-    for given in run.manifest.options.inputs:
-        # Here skipped names are many and pictures pass by: memory holds one table of them.
-        for item in list_input(given):
+    rows = (
+        {"uri": text(item.path), "outcome": "skipped", "reason": item.kind}
+        for item in _skipped_again(run)
+    )
+    while some := list(itertools.islice(rows, ROWS_PER_TABLE)):
+        yield pa.Table.from_pylist(some, schema=_SCHEMA)
+
+
+def _skipped_again(run: FinishedRun) -> Iterator[Skipped]:
+    """What is skipped in folders, then, if the run has skipped more, in archives."""
+    options = run.manifest.options
+    archives: dict[str, ImageRef] = {}
+    found = 0
+    for given in options.inputs:
+        for item in list_input(name_of(given), image_key=options.image_key):
             if isinstance(item, Skipped):
-                rows.append({"uri": text(item.path), "outcome": "skipped", "reason": item.kind})
-            if len(rows) == ROWS_PER_TABLE:
-                yield pa.Table.from_pylist(rows, schema=_SCHEMA)
-                rows.clear()
-    if rows:
-        yield pa.Table.from_pylist(rows, schema=_SCHEMA)
+                found += 1
+                yield item
+            elif isinstance(item, ImageRef) and archive_kind(item.uri) is not None:
+                archives[item.uri] = item
+    if found >= run.manifest.skipped:
+        return
+    for archive in archives.values():
+        members = read_members(archive, image_key=options.image_key, max_bytes=options.max_bytes)
+        for member in members:
+            if isinstance(member, Skipped):
+                yield member._replace(path=f"{archive.uri}#{member.path}")

@@ -7,9 +7,20 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from pipeline.console.parser import add_command
-from pipeline.console.startup import imports_uncollected, share_memory_with_arrow
-from pipeline.run.flags import add_data, add_limits, add_network, label_options
-from pipeline.run.options import REUSE_BY, LabelOptions, PlanOptions
+from pipeline.console.startup import (
+    imports_uncollected,
+    one_thread_for_products,
+    share_memory_with_arrow,
+)
+from pipeline.run.options import (
+    REUSE_BY,
+    LabelOptions,
+    PlanOptions,
+    add_data,
+    add_limits,
+    add_network,
+    label_options,
+)
 from transforms.beam_internals import without_cloud_services
 
 if TYPE_CHECKING:
@@ -152,6 +163,7 @@ def _is_true(word: str) -> bool:
 def _label(arguments: argparse.Namespace) -> None:
     # Before anything imports Arrow, which looks once.
     share_memory_with_arrow()
+    one_thread_for_products()
     options = label_options(arguments)
     # Only where nothing else in this process can miss what is left out.
     is_lean = arguments.owns_process and options.is_here

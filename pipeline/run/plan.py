@@ -18,8 +18,9 @@ from pipeline.console.units import byte_size
 from pipeline.models.load import load_network
 from pipeline.run.options import LabelOptions, PlanOptions
 from pipeline.run.sample import Sampled, take_sample
+from transforms.ahead import Ahead
 from transforms.images.loader import Loader
-from transforms.images.loader_pool import Ahead, LoaderPool
+from transforms.images.loader_pool import LoaderPool
 from transforms.images.machine import cores
 from transforms.inputs.archives.members import Member
 from transforms.network.classify_images import model_handler
@@ -166,7 +167,7 @@ def _try(sample: Sequence[Sampled], network: Network, options: LabelOptions) -> 
     results: list[Prediction | Failure] = [item for item in sample if isinstance(item, Failure)]
     ahead = _started(sample, loader)
     while ahead:
-        batch = [ahead.pop() for _ in range(min(len(ahead), BATCH_SIZE))]
+        batch = [image for _ in range(min(len(ahead), BATCH_SIZE)) for image in ahead.pop()]
         results += [result for result in batch if isinstance(result, Failure)]
         images = [result for result in batch if isinstance(result, Image)]
         results += handler.run_inference(images, model) if images else []
@@ -180,14 +181,14 @@ def _try(sample: Sequence[Sampled], network: Network, options: LabelOptions) -> 
     )
 
 
-def _started(sample: Sequence[Sampled], loader: Loader) -> Ahead:
+def _started(sample: Sequence[Sampled], loader: Loader) -> Ahead[Image | Failure]:
     """All of the pictures, on their way."""
-    pool, ahead = LoaderPool(), Ahead()
+    pool, ahead = LoaderPool(), Ahead[Image | Failure]()
     for item in sample:
         if isinstance(item, Member):
             ahead.append(pool.submit_member(loader, item))
         elif not isinstance(item, Failure):
-            ahead.append(pool.submit(loader, item))
+            ahead.append(pool.submit(loader, [item]))
     return ahead
 
 

@@ -6,8 +6,13 @@ import argparse
 from typing import Any
 
 from pipeline.console.parser import add_command, add_json, show
-from pipeline.run.flags import add_data, add_limits, add_network, label_options
-from pipeline.run.options import PlanOptions
+from pipeline.run.options import (
+    PlanOptions,
+    add_data,
+    add_limits,
+    add_network,
+    label_options,
+)
 
 
 def add(commands: Any) -> None:

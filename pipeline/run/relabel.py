@@ -48,12 +48,14 @@ class Relabeller:
         )
         for member in found:
             if isinstance(member, Member):
-                yield self._label(member.ref, member.data)
+                yield self._label(member.ref, member.data, orientation=member.orientation)
             else:  # a reference is an object that only looks like a member
                 yield member if isinstance(member, Failure) else self(member.uri)
 
-    def _label(self, ref: ImageRef, data: bytes) -> Prediction | Failure:
-        image: Image | Failure = self._loader.decode(ref, data, scratch=self._scratch)
+    def _label(self, ref: ImageRef, data: bytes, *, orientation: int = 1) -> Prediction | Failure:
+        image: Image | Failure = self._loader.decode(
+            ref, data, scratch=self._scratch, orientation=orientation
+        )
         if isinstance(image, Failure):
             return image
         # One at a time: a row must not depend on its company.

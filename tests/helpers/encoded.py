@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from tests.helpers.root import ROOT
 from transforms.failures import ImageError
 from transforms.images.decode import decode
 
@@ -30,6 +31,16 @@ def encoded(pixels: npt.NDArray[Any] | Image.Image, encoding: str, **options: An
     file = io.BytesIO()
     image.save(file, encoding, **options)
     return file.getvalue()
+
+
+def sample(name: str) -> bytes:
+    """A file of tests/data/pictures, see scripts/make_test_pictures.py."""
+    return (ROOT / "tests" / "data" / "pictures" / name).read_bytes()
+
+
+def difference(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
+    """How far the samples of two pictures are apart, on average."""
+    return float(np.abs(one.astype(np.float64) - other).mean())
 
 
 def orientation_exif(value: int) -> Image.Exif:

@@ -79,6 +79,9 @@ def _others() -> Iterator[bytes]:
     yield encoded(image.convert("L"), "GIF", interlace=0, comment=b"words", **frames)
     for mode in ("1", "L", "P", "RGB", "RGBA"):
         yield encoded(image.convert(mode), "BMP")
+    for mode in ("1", "L", "RGB"):
+        yield encoded(image.convert(mode), "PPM")
+    yield b"P3 4 4 200\n" + b"1 2 200 " * 16
     yield bmp_rle(8, 4, b"\3\1\0\3abc\0\0\2\0\2\1\1" + b"\2\5\0\0" * 3 + b"\0\1")
 
 

@@ -21,11 +21,12 @@ import numpy as np
 
 from pipeline.report import thumbnails
 from tests.helpers.encoded import encoded
+from transforms.ahead import Ahead
 from transforms.images import loader_pool
 from transforms.images.loader import Loader
 from transforms.images.preprocess import load
 from transforms.images.settings import METHODS, Preprocessing
-from transforms.records import Failure, ImageRef
+from transforms.records import Failure, Image, ImageRef
 
 _MAX_PIXELS = 100_000_000
 _MAX_BYTES = 256 * 1024 * 1024
@@ -53,10 +54,11 @@ def _warm_up() -> None:
 
 def _load(paths: Sequence[Path], budget: int) -> int:
     loader = Loader(Preprocessing(max_pixels=_MAX_PIXELS, max_bytes=_MAX_BYTES))
-    pool, ahead = loader_pool.LoaderPool(memory=budget), loader_pool.Ahead()
+    pool = loader_pool.LoaderPool(memory=budget)
+    ahead: Ahead[Image | Failure] = Ahead()
     for path in paths:
-        ahead.append(pool.submit(loader, ImageRef(str(path))))
-    return sum(not isinstance(ahead.pop(), Failure) for _ in paths)
+        ahead.append(pool.submit(loader, [ImageRef(str(path))]))
+    return sum(not isinstance(ahead.pop()[0], Failure) for _ in paths)
 
 
 def _thumbnails(paths: Sequence[Path]) -> int:

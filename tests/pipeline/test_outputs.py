@@ -90,7 +90,7 @@ def test_a_disk_that_is_full_costs_one_line_and_nothing_that_was_there(
     assert _content(run) == before
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [name for name in COMMANDS if "imagefolder" not in name])
 def test_a_folder_that_is_read_only_costs_one_line(
     run: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,7 +206,7 @@ def test_in_a_bucket_the_marker_goes_first_and_comes_last(cloud: Cloud, run: Pat
     for _ in range(2):
         cloud.requests.clear()
         assert main(["export", folder, "--to", "csv"]) == 0
-    marker = "labels%2Fexport%2Fcsv.json"
+    marker = "labels%2F__export%2Fcsv.json"
     changes = [each for each in cloud.requests if not each.startswith("GET")]
     first = next(
         at

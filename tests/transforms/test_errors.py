@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from transforms.errors import MissingExtraError, UsageError, UserError, without_passwords
+from transforms.errors import MissingExtraError, UsageError, UserError, clause, without_passwords
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,7 @@ def test_no_message_tells_a_password(text: str, expected: str) -> None:
 def test_exit_statuses_are_those_of_the_documentation() -> None:
     statuses = [kind.exit_status for kind in (UserError, UsageError, MissingExtraError)]
     assert statuses == [1, 2, 1]
+
+
+def test_a_sentence_of_others_ends_once() -> None:
+    assert [clause(said) for said in ("a b.", "a b.. ", "a b", ValueError("a b."))] == ["a b"] * 4

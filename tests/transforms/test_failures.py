@@ -35,6 +35,8 @@ def test_the_codes_are_those_of_the_output_format() -> None:
         "too_complex",
         "truncated",
         "corrupt",
+        "too_slow",
+        "decoder_crashed",
         "inference_error",
     }
 
@@ -100,3 +102,10 @@ def test_no_message_has_a_password() -> None:
     expected = "no access to ftp://user:***@host/a, s3+x://***@b/c, gs://b/d (me@home)"
     assert str(UserError(said)) == str(UserError(expected)) == expected
     assert read_failure("/a", Reason.IO_ERROR, said).message == expected
+
+
+def test_every_column_has_a_value_where_everything_is_known() -> None:
+    """So that a new column, which is nullable, is not forgotten by whoever computes it."""
+    ref = ImageRef("/a.jpg", '{"n": 1}', 9, "17")
+    row = failure(ref, Stage.DECODE, ImageError(Reason.CORRUPT, "broken"))
+    assert [name for name, value in row._asdict().items() if value is None] == []

@@ -9,11 +9,8 @@ from transforms.sniff import format_of, is_known
 @pytest.mark.parametrize(
     ("content", "name"),
     [
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
-        (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
         (b"\0\0\0\x18ftypcrx \0\0\0\1", "camera raw (CR3)"),
-        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
-        (b"\xff\x0a\xfa\x1f", "JPEG XL"),
+        (b"P7\nWIDTH 3\n", "PAM"),
         (b"8BPS\0\1", "Photoshop"),
         (b"II*\0\x10\0\0\0CR\x02\0", "camera raw (CR2)"),
         (b"PK\x03\x04", "zip"),
@@ -30,12 +27,42 @@ def test_what_is_known_and_not_read_has_its_name(content: bytes, name: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIF"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIF"),
+        (b"\0\0\0\x14ftypmsf1\0\0\0\0hevc", "HEIF"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
+        (b"\0\0\0\x18ftypavis\0\0\0\0msf1avis", "AVIF"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "AVIF"),
+        # The brands end with their box.
+        (b"\0\0\0\x14ftypmif1\0\0\0\0mif1avif", "HEIF"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG2000"),
+        (b"\xff\x4f\xff\x51\0\x2f", "JPEG2000"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "JXL"),
+        (b"\xff\x0a\xfa\x1f", "JXL"),
+        (b"P6\n# by hand\n# twice\n3 2\n255\n", "PPM"),
+        (b"P1 3 2 101010", "PPM"),
+    ],
+)
+def test_containers_and_bare_codestreams(content: bytes, kind: str) -> None:
+    assert format_of(content) == kind
+
+
+def test_a_film_is_no_picture() -> None:
+    assert not is_known(b"\0\0\0\x14ftypqt  \0\0\0\0qt  ")
+    assert not is_known(b"\0\0\0\x18ftypisom\0\0\2\0isomavc1")
+
+
+@pytest.mark.parametrize(
     ("content", "known"),
     [
         (b"\xff\xd8\xff", True),
         (b"PK\x03\x04", True),
         (b"\x01\x01\0\0\0", False),
         (bytes(32), False),
+        (b"P6 is what they call it", False),
+        (b"P5\n#" + bytes(5_000) + b"\n3 2", False),
     ],
 )
 def test_pictures_and_archives_are_known(content: bytes, known: bool) -> None:

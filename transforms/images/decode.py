@@ -8,6 +8,8 @@ there on. Everything else goes through Pillow's reader of the format that the fi
 through no other. The readers are called directly rather than by `Image.open`, whose size check is a
 setting of the whole process.
 
+HEIF, AVIF, JPEG XL and JPEG 2000 are decoded in helper processes: `transforms.images.guarded`.
+
 A decoder in a thread cannot be stopped, so what it would take for ever for is refused before it
 begins, or taken out: see `transforms.images.limits` and `transforms.images.formats.jpeg_header`.
 """
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 from transforms import sniff
 from transforms.failures import ImageError, Reason
+from transforms.images.formats.guarded import GUARDED, decode_guarded
 from transforms.images.formats.jpeg import decode_jpeg
 from transforms.images.formats.pillow import decode_by_pillow
 from transforms.images.pixels import Decoded, Scratch
@@ -37,7 +40,7 @@ def decode(
     profiles are not applied.
 
     Args:
-        data: the content of a JPEG, PNG, WebP, GIF, TIFF or BMP file.
+        data: the content of a picture file, see `transforms.sniff.format_of`.
         max_pixels: a picture with more is refused before memory is spent on it.
         min_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its shorter side
             keeps this many pixels, which is good enough to look at, not to label. None: always at
@@ -47,9 +50,10 @@ def decode(
             resampled, before they are taken; may block. Called again, it replaces what it had.
 
     Raises:
-        ImageError: empty, unknown_format, unsupported, too_many_pixels, too_complex, truncated or
-            corrupt. A JPEG must reach its end marker: without it a progressive one cannot be told
-            from one that lost its last scans. Bytes after the end marker are ignored.
+        ImageError: empty, unknown_format, unsupported_format, unsupported, too_many_pixels,
+            too_complex, truncated, corrupt, too_slow or decoder_crashed. A JPEG must reach its end
+            marker: without it a progressive one cannot be told from one that lost its last scans.
+            Bytes after the end marker are ignored.
     """
     if not data:
         raise ImageError(Reason.EMPTY, "the file is empty")
@@ -58,4 +62,6 @@ def decode(
         return decode_jpeg(
             data, max_pixels=max_pixels, min_side=min_side, scratch=scratch, reserve=reserve
         )
+    if kind in GUARDED:
+        return decode_guarded(kind, data, max_pixels=max_pixels, scratch=scratch, reserve=reserve)
     return decode_by_pillow(kind, data, max_pixels=max_pixels, reserve=reserve)

@@ -29,6 +29,11 @@ MAX_RUN_LENGTH = 16 * 1024 * 1024
 """Bytes and pixels of a BMP with run lengths: Pillow decodes it in Python, 5 MB a second."""
 
 
+MAX_INTERPRETED = 2_000_000
+"""Pixels of a PPM that Pillow decodes in Python, 5 microseconds each: plain text, and samples whose
+largest value is neither 255 nor, of grey, 65535."""
+
+
 def check_pixels(width: int, height: int, *, max_pixels: int) -> None:
     """Refuses a picture before memory is spent on it.
 

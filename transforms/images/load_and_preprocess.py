@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, Unpack
 import apache_beam as beam
 from apache_beam.utils.shared import Shared
 
+from transforms.ahead import Ahead, InFlight
 from transforms.bundles import in_window
 from transforms.images.loader import Loader
-from transforms.images.loader_pool import Ahead, InFlight, LoaderPool
+from transforms.images.loader_pool import LoaderPool
 from transforms.images.settings import Preprocessing, PreprocessingChanges
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import (
@@ -25,10 +26,17 @@ from transforms.inputs.archives.members import (
 from transforms.inputs.skips import Count, Note, Skipped, Tally
 from transforms.kernel import Kernel, check_kernel
 from transforms.records import Failure, Image, ImageRef
+from transforms.storage import files
 from transforms.storage.addresses import text
 
 # Encoded members of archives in flight, at most; one more if it is larger than that.
 _WAITING_BYTES = 128 * 1024 * 1024
+
+# Pictures that a thread loads before the next one may: threads take turns at Python's lock, and
+# handing a picture over costs more of it than reading one.
+_TOGETHER = 8
+# Or as many as take so much together, so that no thread is left with all the large ones.
+_TOGETHER_BYTES = 1024 * 1024
 
 # Members of an archive that are counted at a time: a large one shows progress while it is read.
 _ROWS_A_TALLY = 256
@@ -129,12 +137,14 @@ class _Load(beam.DoFn):  # type: ignore[misc]
         self._pool: LoaderPool = self._shared.acquire(
             functools.partial(LoaderPool, memory=self._memory, processes=self._processes)
         )
-        self._ahead = Ahead()
+        self._ahead: Ahead[Image | Failure] = Ahead()
 
     def start_bundle(self) -> None:
         self._ahead.clear()
         self._named: list[ImageRef] = []
         self._archive = ""
+        self._waiting: list[ImageRef] = []
+        self._waiting_bytes = 0
 
     def process(self, ref: ImageRef) -> Iterator[Any]:
         archive = named_archive(ref)
@@ -146,8 +156,18 @@ class _Load(beam.DoFn):  # type: ignore[misc]
             self._named.append(ref)
         elif archive_kind(ref.uri) is not None:
             yield from self._load_archive(ref)
+        elif not files.is_local(ref.uri):
+            yield from self._add(self._pool.submit(self._loader, [ref]))
         else:
-            yield from self._add(self._pool.submit(self._loader, ref))
+            self._waiting.append(ref)
+            self._waiting_bytes += ref.size or 0
+            if len(self._waiting) == _TOGETHER or self._waiting_bytes >= _TOGETHER_BYTES:
+                yield from self._load_waiting()
+
+    def _load_waiting(self) -> Iterator[Any]:
+        """Local pictures that are to be loaded together."""
+        refs, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        yield from self._add(self._pool.submit(self._loader, refs))
 
     def _load_named(self) -> Iterator[Any]:
         """Members that were listed by their names: references that follow each other."""
@@ -160,7 +180,7 @@ class _Load(beam.DoFn):  # type: ignore[misc]
             elif isinstance(found, Member):
                 yield from self._add(self._pool.submit_member(self._loader, found))
             else:
-                yield from self._add(self._pool.submit(self._loader, found))
+                yield from self._add(self._pool.submit(self._loader, [found]))
 
     def _load_archive(self, archive: ImageRef) -> Iterator[Any]:
         members = read_members(
@@ -190,21 +210,25 @@ class _Load(beam.DoFn):  # type: ignore[misc]
         yield from _tallies(rows=rows, skipped=skipped)
         yield beam.pvalue.TaggedOutput(_TALLY, ("unread", -1))
 
-    def _add(self, picture: InFlight) -> Iterator[Any]:
-        """Puts a picture in flight; hands out the oldest ones if there are too many."""
-        self._ahead.append(picture)
-        while len(self._ahead) > self._pool.ahead or (
+    def _add(self, pictures: InFlight[Image | Failure]) -> Iterator[Any]:
+        """Puts pictures in flight; hands out the oldest ones if there are too many."""
+        self._ahead.append(pictures)
+        while self._ahead.count > self._pool.ahead or (
             self._ahead.bytes > _WAITING_BYTES and len(self._ahead) > 1
         ):
-            result = self._ahead.pop()
+            yield from self._pop()
+
+    def _pop(self) -> Iterator[Any]:
+        for result in self._ahead.pop():
             yield _tagged(result) if isinstance(result, Failure) else result
 
     def finish_bundle(self) -> Iterator[Any]:
         if self._named:
             yield from map(in_window, self._load_named())
+        if self._waiting:
+            yield from map(in_window, self._load_waiting())
         while self._ahead:
-            result = self._ahead.pop()
-            yield in_window(_tagged(result) if isinstance(result, Failure) else result)
+            yield from map(in_window, self._pop())
 
     def teardown(self) -> None:
         self._ahead.clear()  # if a bundle has failed

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 
 from transforms.failures import ImageError, Stage, failure
+from transforms.images.orientation import with_orientation
 from transforms.images.pixels import Scratch
 from transforms.images.preprocess import load
 from transforms.images.settings import Preprocessing
 from transforms.inputs.file_types import named_by, require_read
+from transforms.inputs.meta import meta_json
 from transforms.inputs.picture_files import read_bytes
 from transforms.kernel import Kernel
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage.content import Reserve
+
+ORIENTATION = "orientation"
+"""In `meta`: the EXIF orientation by which a picture was turned that does not say one itself."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,11 +60,20 @@ class Loader:
         *,
         scratch: Scratch,
         reserve: Reserve = lambda _: None,
+        orientation: int = 1,
     ) -> Image | Failure:
-        """Decodes and resamples what `read` has read; the arguments are those of `load`."""
+        """Decodes and resamples what `read` has read; the arguments are those of `load`.
+
+        With another `orientation` than 1, a picture that says none itself is turned by it, and its
+        `meta` says so.
+        """
+        turned = with_orientation(data, orientation) if orientation > 1 else None
+        if turned is not None:
+            meta = meta_json({**json.loads(ref.meta or "{}"), ORIENTATION: orientation})
+            ref = ref._replace(meta=meta)
         try:
             pixels, width, height, encoding = load(
-                data, self.how, scratch=scratch, reserve=reserve, kernel=self.kernel
+                turned or data, self.how, scratch=scratch, reserve=reserve, kernel=self.kernel
             )
         except ImageError as error:
             return failure(ref, Stage.DECODE, named_by(ref.uri, error))

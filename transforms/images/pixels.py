@@ -20,7 +20,7 @@ class Decoded(NamedTuple):
             asked for less.
         width: columns of the whole picture, upright.
         height: rows of the whole picture, upright.
-        format: JPEG, PNG, WEBP, GIF, TIFF or BMP.
+        format: as `transforms.sniff.format_of` says.
     """
 
     pixels: RGB

@@ -37,7 +37,7 @@ class Loaded(NamedTuple):
             the two crops.
         width: columns of the whole picture, upright.
         height: rows of the whole picture, upright.
-        format: JPEG, PNG, WEBP, GIF, TIFF or BMP.
+        format: as `transforms.sniff.format_of` says.
     """
 
     pixels: Pixels
@@ -61,7 +61,7 @@ def load(
     progressive JPEG up to 9. At a reduced size the first class of some pictures becomes another.
 
     Args:
-        data: the content of a JPEG, PNG, WebP, GIF, TIFF or BMP file.
+        data: the content of a picture file, see `transforms.sniff.format_of`.
         how: method, size and so on. With four views the picture is decoded once.
         scratch: memory that a thread keeps from picture to picture; the result never lies in it.
         reserve: as in `transforms.images.decode.decode`.

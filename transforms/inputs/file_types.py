@@ -28,11 +28,8 @@ _KINDS = {
 }
 
 _PICTURES = {
-    "HEIC": "heic heics heif heifs hif",
-    "AVIF": "avif avifs",
-    "JPEG 2000": "j2c j2k jp2 jpc jpf jpm jpx",
+    "JPEG 2000 with several pages": "jpm",
     "JPEG-LS": "jls",
-    "JPEG XL": "jxl",
     "JPEG XR": "hdp jxr wdp",
     "Photoshop": "psb psd",
     "SVG": "svg svgz",
@@ -43,7 +40,7 @@ _PICTURES = {
     "DirectDraw": "dds",
     "Targa": "tga",
     "PCX": "pcx",
-    "Netpbm": "pam pbm pfm pgm pnm ppm",
+    "Netpbm": "pam pfm",
     "QOI": "qoi",
     "GIMP": "xcf",
     "Krita": "kra",

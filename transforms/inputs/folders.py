@@ -219,7 +219,18 @@ def _rows(folder: str) -> frozenset[str]:
 
 def _marked(folder: str) -> frozenset[str]:
     """Names that the marker of a derived folder lists."""
-    found = _json(folder, MARKER)
+    return _entries_of(_json(folder, MARKER))
+
+
+def marked_entries(content: bytes) -> frozenset[str]:
+    """Names that a marker lists; none if it is none of ours."""
+    try:
+        return _entries_of(json.loads(content))
+    except (ValueError, RecursionError):
+        return frozenset()
+
+
+def _entries_of(found: Any) -> frozenset[str]:
     if not isinstance(found, dict) or "quantlabel" not in found:
         return frozenset()
     entries = found.get("entries")

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from transforms.errors import UserError
+from transforms.errors import UserError, clause
 from transforms.failures import ImageError
 from transforms.inputs import remote
 from transforms.inputs.archives.kinds import ARCHIVE_KINDS, PARQUET, archive_kind
@@ -160,18 +160,22 @@ def _list_file(part: Part) -> Iterator[Listed]:
 
 
 def _list_remote_folder(part: Part) -> Iterator[Listed]:
-    for ref in remote.refs(part):
+    for ref, ours in remote.refs_with_results(part):
         if ref.uri.endswith("/"):  # what consoles make to show an empty folder
             continue
         below = ref.uri.removeprefix(part.path)
-        known = RESULTS if is_result(f"/{below}") else None
+        known = RESULTS if ours or is_result(f"/{below}") else None
         kind = known or _kind_in_folder(ref.uri, below, image_key=part.image_key)
         yield ref if kind is None else Skipped(ref.uri, kind)
 
 
 def _list_remote_glob(part: Part) -> Iterator[Listed]:
-    for ref in remote.refs(part):
-        kind = RESULTS if is_result(ref.uri) else _kind_in_glob(ref.uri, image_key=part.image_key)
+    for ref, ours in remote.refs_with_results(part):
+        kind = (
+            RESULTS
+            if ours or is_result(ref.uri)
+            else _kind_in_glob(ref.uri, image_key=part.image_key)
+        )
         yield ref if kind is None else Skipped(ref.uri, kind)
 
 
@@ -230,7 +234,7 @@ def _is_input_list(path: str, *, image_key: str | None) -> bool:
         if image_key is None and _names_pictures(path):
             return True
         raise UserError(
-            f"{path}: {error}. Expected Parquet with pictures in a column of bytes or of "
+            f"{path}: {clause(error)}. Expected Parquet with pictures in a column of bytes or of "
             "struct<bytes, path>, or an input list with a column 'uri'."
         ) from error
     return False

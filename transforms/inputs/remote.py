@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import collections
 import glob
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
+from transforms.inputs.folders import marked_entries
 from transforms.records import ImageRef
+from transforms.rows.names import MARKER
 from transforms.storage import files
 
 _MOST_PARTS = 256
 # Of a listing that only looks for places to split at: 20,000 sub-folders, some seconds.
 _MOST_PAGES = 20
+
+# Objects that wait for the place of a marker: about as many as come with a page.
+_WAITING = 1000
+_FOLDERS_KNOWN = 100_000
+_BEHIND_ALL = "\U0010ffff"
 
 
 class Part(NamedTuple):
@@ -58,7 +66,101 @@ def parts(source: str, *, split: bool) -> list[Part]:
 
 def refs(part: Part) -> Iterator[ImageRef]:
     """Lists every file of a folder or glob, whatever its extension."""
-    return _gcs_refs(part) if files.is_gcs(part.path) else _beam_refs(part)
+    listed = _gcs_listed(part) if files.is_gcs(part.path) else _beam_listed(part)
+    return (ref for ref, is_wanted in listed if is_wanted)
+
+
+def refs_with_results(part: Part) -> Iterator[tuple[ImageRef, bool]]:
+    """As `refs`, each with whether a marker says that a command of ours wrote it."""
+    first = f"{_bucket(part.path)}{part.start}" if part.start else ""
+    last = f"{_bucket(part.path)}{part.end}" if part.end else None
+    is_whole = part.kind == "remote folder" or files.is_gcs(part.path)
+    markers = _Markers(_literal(part.path), first, last, is_whole=is_whole)
+    return markers.told(_gcs_listed(part) if files.is_gcs(part.path) else _beam_listed(part))
+
+
+def _bucket(uri: str) -> str:
+    scheme, _, path = uri.partition("://")
+    return f"{scheme}://{path.partition('/')[0]}/"
+
+
+class _Markers:
+    """What the markers of folders say of the objects in them, while these are listed by name.
+
+    A marker comes behind whatever sorts before it, so objects wait until its place has passed. It
+    is asked for only where too many would wait, and where its place is outside of the listing.
+
+    Args:
+        prefix: of all that is listed.
+        first: the address where the listing starts.
+        last: where it ends, None for at its end.
+        is_whole: whether all that begins with `prefix` is listed, wanted or not.
+    """
+
+    def __init__(self, prefix: str, first: str, last: str | None, *, is_whole: bool) -> None:
+        self._prefix = prefix
+        self._is_whole = is_whole
+        self._root = prefix.rpartition("/")[0] + "/"
+        self._first = max(first, prefix)
+        self._last = last
+        self._known: dict[str, frozenset[str]] = {}
+        self._passed = ""
+
+    def told(self, listed: Iterable[tuple[ImageRef, bool]]) -> Iterator[tuple[ImageRef, bool]]:
+        """Each reference that is wanted, in order, with whether it is ours."""
+        waiting: collections.deque[ImageRef] = collections.deque()
+        told = 0
+        for ref, is_wanted in listed:
+            folder, _, name = ref.uri.rpartition("/")
+            if name == MARKER:
+                self._ask(f"{folder}/")
+            self._passed = ref.uri
+            if is_wanted:
+                waiting.append(ref)
+            # The first ones do not wait: whoever asks for a picture gets it from the first page.
+            while waiting and (len(waiting) > min(_WAITING, told) or self._is_open(waiting[0])):
+                yield waiting[0], self._is_ours(waiting.popleft())
+                told += 1
+        self._passed = self._last or _BEHIND_ALL
+        for ref in waiting:
+            yield ref, self._is_ours(ref)
+
+    def _is_open(self, ref: ImageRef) -> bool:
+        """Whether all its markers are known without asking for one."""
+        return all(
+            folder in self._known or self._was_passed(folder) for folder, _ in self._places(ref)
+        )
+
+    def _was_passed(self, folder: str) -> bool:
+        marker = f"{folder}{MARKER}"
+        is_listed = self._is_whole and marker.startswith(self._prefix)
+        return is_listed and self._first <= marker < self._passed
+
+    def _is_ours(self, ref: ImageRef) -> bool:
+        return any(name in self._entries(folder) for folder, name in self._places(ref))
+
+    def _entries(self, folder: str) -> frozenset[str]:
+        if folder not in self._known and not self._was_passed(folder):
+            self._ask(folder)
+        return self._known.get(folder, frozenset())
+
+    def _ask(self, folder: str) -> None:
+        if len(self._known) > _FOLDERS_KNOWN:
+            self._known.clear()
+        try:
+            content = files.read_bytes(f"{folder}{MARKER}")
+        except OSError:  # there is none, or its folder is another's
+            content = b""
+        self._known[folder] = marked_entries(content)
+
+    def _places(self, ref: ImageRef) -> Iterator[tuple[str, str]]:
+        """Each folder above an object, from the root, with the name in it that leads there."""
+        folder = self._root
+        *parts, name = ref.uri.removeprefix(folder).split("/")
+        for part in parts:
+            yield folder, part
+            folder = f"{folder}{part}/"
+        yield folder, name
 
 
 def _literal(path: str) -> str:
@@ -89,7 +191,8 @@ def _spans(prefix: str) -> list[tuple[str | None, str | None]]:
     return list(itertools.pairwise(edges))
 
 
-def _gcs_refs(part: Part) -> Iterator[ImageRef]:
+def _gcs_listed(part: Part) -> Iterator[tuple[ImageRef, bool]]:
+    """What is listed, with whether the part asks for it."""
     from transforms.storage import gcs
     from transforms.storage.gcs_client import parse
 
@@ -102,8 +205,8 @@ def _gcs_refs(part: Part) -> Iterator[ImageRef]:
     for page in gcs.pages(prefix, delimiter=delimiter, start=part.start, end=part.end):
         for item in page.objects:
             uri = f"gs://{bucket}/{item.name}"
-            if wanted is None or wanted.fullmatch(uri):
-                yield ImageRef(uri, size=item.size, version=item.version)
+            is_wanted = wanted is None or wanted.fullmatch(uri) is not None
+            yield ImageRef(uri, size=item.size, version=item.version), is_wanted
 
 
 def _expression(pattern: str) -> str:
@@ -120,9 +223,9 @@ def _literal_or_set(piece: str) -> str:
     return f"[^/{inner[1:]}]" if inner.startswith("!") else f"[{inner}]"
 
 
-def _beam_refs(part: Part) -> Iterator[ImageRef]:
+def _beam_listed(part: Part) -> Iterator[tuple[ImageRef, bool]]:
     from transforms.storage import beam_files
 
     pattern = part.path if part.kind == "remote glob" else f"{part.path}**"
-    for path, size in beam_files.match(pattern):
-        yield ImageRef(path, size=size)
+    for path, size in sorted(beam_files.match(pattern)):
+        yield ImageRef(path, size=size), True

@@ -20,7 +20,7 @@ from typing import IO, Any, NamedTuple, cast
 
 import pyarrow.parquet as pq
 
-from transforms.errors import UserError
+from transforms.errors import UserError, clause
 from transforms.failures import ImageError
 from transforms.inputs.archives.parquet import PARQUET_ERRORS, can_be_read, columns_of, open_parquet
 from transforms.inputs.values import rows_of
@@ -39,6 +39,7 @@ _MAX_LINE = 16 * 1024 * 1024
 _MAX_DIGITS = 4000
 
 _BATCH_ROWS = 1024
+# Characters of a list in JSON that are read at a time, and more for a value that is longer.
 _JSON_READ = 64 * 1024
 
 
@@ -204,6 +205,7 @@ def _each_line(path: str, read: Callable[[str, str], TableRow | None]) -> Iterat
 
 def _text_rows(path: str, _rules: Rules) -> Iterator[TableRow]:
     def read(where: str, line: str) -> TableRow | None:
+        # Nothing else is taken off: a name may end in a blank.
         uri = line.rstrip("\n")
         return TableRow(where, {"uri": uri}) if uri else None
 
@@ -433,7 +435,7 @@ def _parquet_rows(path: str, rules: Rules) -> Iterator[TableRow]:
                 yield from _group_rows(file, group, first, readable)
                 first += rows
     except ImageError as error:
-        raise UserError(f"{path}: {error}. Expected a table in Parquet.") from error
+        raise UserError(f"{path}: {clause(error)}. Expected a table in Parquet.") from error
 
 
 def _group_rows(

@@ -82,6 +82,7 @@ def _column(name: str) -> UriOf:
 
 def _inventories(columns: Sequence[str], *, url_encoded: bool) -> list[UriOf]:
     by_name = {name.lower(): name for name in columns}
+    # Inventories name bucket and object apart, in columns of either case.
     if "bucket" not in by_name:
         return []
     return [
@@ -109,6 +110,7 @@ def _inventory(bucket: str, name: str, scheme: str, *, encoded: bool) -> UriOf:
 
 def is_current(row: Mapping[str, Any]) -> bool:
     """False for what an inventory lists of versions that were replaced or deleted."""
+    # The two services spell these columns differently: IsLatest, is_latest.
     said = {
         re.sub("[^a-z]", "", name.lower()): str(value).lower()
         for name, value in row.items()

@@ -1,19 +1,28 @@
-"""ClassifyImages: pixels to predictions with one pass of the network, through RunInference."""
+"""ClassifyImages: pixels to predictions with one pass of the network, several passes at a time."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Unpack
 
 import apache_beam as beam
-from apache_beam.ml.inference.base import RunInference
+from apache_beam.utils.shared import Shared
 
+from transforms.ahead import Ahead, InFlight
+from transforms.bundles import in_window
+from transforms.images.machine import cores
 from transforms.kernel import Kernel, UnsuitableError, refused
 from transforms.network.litert import LiteRtModelHandler
-from transforms.network.ranking import RankingHandler
+from transforms.network.ranking import BATCH_SIZE, RankingHandler, Runnable
 from transforms.network.scoring import Scoring, ScoringChanges
 from transforms.records import Failure, Image, Network, Prediction
+
+# Passes of the network that run side by side. What Python does for each picture, one after the
+# other, keeps up with no more.
+_MOST_PASSES = 8
 
 _FAILURES = "failures"
 
@@ -55,22 +64,67 @@ class ClassifyImages(beam.PTransform):  # type: ignore[misc]
         self.how = dataclasses.replace(how, **changed)
 
     def expand(self, images: beam.PCollection[Image]) -> ClassifyResult:
-        """Builds the graph: RunInference, then the failures apart from the predictions."""
-        handler = model_handler(self.model, self.how, kernel=self.kernel)
-        split = (
-            images
-            | "RunInference" >> RunInference(handler)
-            | "Split" >> beam.ParDo(_Split()).with_outputs(_FAILURES, main="predictions")
+        """Builds the graph: one ParDo with two outputs."""
+        if not images.windowing.is_default():
+            raise ValueError("ClassifyImages expects its input in the global window")
+        classify = _Classify(model_handler(self.model, self.how, kernel=self.kernel))
+        split = images | "Classify" >> beam.ParDo(classify).with_outputs(
+            _FAILURES, main="predictions"
         )
         return ClassifyResult(split.predictions, split[_FAILURES])
 
 
-class _Split(beam.DoFn):  # type: ignore[misc]
-    def process(self, result: Prediction | Failure) -> Iterator[Any]:
-        if isinstance(result, Failure):
-            yield beam.pvalue.TaggedOutput(_FAILURES, result)
-        else:
-            yield result
+class _Classify(beam.DoFn):  # type: ignore[misc]
+    """Hands batches to threads, so that pictures are loaded while the network runs.
+
+    Beam's RunInference waits for one batch after the other, in the thread that feeds it.
+    """
+
+    def __init__(self, handler: RankingHandler) -> None:
+        self._handler = handler
+        self._shared = Shared()
+
+    def setup(self) -> None:
+        self._model: Runnable = self._shared.acquire(self._handler.load_model)
+        self._passes = min(cores(), _MOST_PASSES)
+        self._ahead: Ahead[Prediction | Failure] = Ahead()
+
+    def start_bundle(self) -> None:
+        self._ahead.clear()
+        self._batch: list[Image] = []
+
+    def process(self, image: Image) -> Iterator[Any]:
+        self._batch.append(image)
+        if len(self._batch) == BATCH_SIZE:
+            self._run()
+            while len(self._ahead) > self._passes:
+                yield from map(_tagged, self._ahead.pop())
+
+    def _run(self) -> None:
+        batch, self._batch = self._batch, []
+        work = functools.partial(self._handler.run_inference, batch, self._model)
+        self._ahead.append(InFlight(_threads(), work))
+
+    def finish_bundle(self) -> Iterator[Any]:
+        if self._batch:
+            self._run()
+        while self._ahead:
+            yield from map(in_window, map(_tagged, self._ahead.pop()))
+
+    def teardown(self) -> None:
+        self._ahead.clear()  # if a bundle has failed
+
+
+def _tagged(result: Prediction | Failure) -> Any:
+    if isinstance(result, Failure):
+        return beam.pvalue.TaggedOutput(_FAILURES, result)
+    return result
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """For all networks of this process; each thread keeps its own interpreter of a network."""
+    return ThreadPoolExecutor(min(cores(), _MOST_PASSES), "infer")
 
 
 def model_handler(

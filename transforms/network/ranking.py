@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from apache_beam.ml.inference.base import ModelHandler
 
 from transforms.failures import ImageError, Reason, Stage, failure
-from transforms.images.machine import cores
 from transforms.network.classes import class_names
 from transforms.network.scoring import Scoring
 from transforms.records import Failure, Image, Network, Prediction
@@ -21,22 +17,7 @@ BATCH_SIZE = 64
 """Pictures a pass. Throughput grows up to 64 and is flat beyond, one thread, 128x128."""
 
 
-MOST_PASSES = 8
-"""Passes of the network that run side by side. What is left to one thread, the ranking in Python,
-keeps up with no more."""
-
 _NOT_MAPPED = (None, None)
-
-
-def passes_at_once() -> int:
-    """How many passes a batch is cut into on this machine."""
-    return min(cores(), MOST_PASSES)
-
-
-@functools.cache
-def _threads() -> ThreadPoolExecutor:
-    """For all networks of this process; each thread keeps its own interpreter of a network."""
-    return ThreadPoolExecutor(MOST_PASSES, "infer")
 
 
 class Runnable(Protocol):
@@ -48,8 +29,8 @@ class Runnable(Protocol):
         """Logits float32[n, classes] and features float32[n, size] of pixels uint8[s, s, 3]."""
 
 
-class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # type: ignore[misc]
-    """Runs a network under Beam's RunInference, one a worker process, and ranks its classes.
+class RankingHandler:
+    """Runs a network, one a worker process, and ranks its classes.
 
     Args:
         model: the network.
@@ -57,35 +38,18 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
     """
 
     def __init__(self, model: Network, how: Scoring = Scoring()) -> None:
-        # Equal bounds keep Beam from searching for a batch size by timing small ones.
-        size = BATCH_SIZE * passes_at_once()
-        super().__init__(min_batch_size=size, max_batch_size=size)
         self._model = model
         self._how = how
 
-    def run_inference(
-        self,
-        batch: Sequence[Image],
-        model: Runnable,
-        inference_args: dict[str, Any] | None = None,  # noqa: ARG002  # Beam passes it
-    ) -> list[Prediction | Failure]:
-        """One result an image, in order.
+    def load_model(self) -> Runnable:
+        """Called once a worker process."""
+        raise NotImplementedError
 
-        RunInference waits for its batches one after the other in the thread that feeds it, while a
-        network keeps one core busy. So a batch is cut into passes that run side by side; this
-        thread takes the first of them.
+    def run_inference(self, batch: Sequence[Image], model: Runnable) -> list[Prediction | Failure]:
+        """One result an image, in order, of at most `BATCH_SIZE` images.
+
+        Several threads may call it at once. Images that fail together are tried one by one.
         """
-        first, *others = (
-            batch[start : start + BATCH_SIZE] for start in range(0, len(batch), BATCH_SIZE)
-        )
-        running = [_threads().submit(self._pass, part, model) for part in others]
-        results = self._pass(first, model)
-        for each in running:
-            results += each.result()
-        return results
-
-    def _pass(self, batch: Sequence[Image], model: Runnable) -> list[Prediction | Failure]:
-        """One result an image, in order. A pass that fails is tried again image by image."""
         try:
             return list(self._predict(batch, model))
         # RuntimeError is what LiteRT raises, ValueError is for pixels of another shape.
@@ -93,7 +57,7 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
             if len(batch) == 1:
                 cause = ImageError(Reason.INFERENCE_ERROR, str(error))
                 return [failure(batch[0].ref, Stage.INFER, cause)]
-            return [result for image in batch for result in self._pass([image], model)]
+            return [result for image in batch for result in self.run_inference([image], model)]
 
     def _predict(self, batch: Sequence[Image], model: Runnable) -> Iterator[Prediction]:
         logits, features = self._look(batch, model)
@@ -143,14 +107,6 @@ class RankingHandler(ModelHandler[Image, "Prediction | Failure", Runnable]):  # 
         ]
         logits, features = zip(*looks, strict=True)
         return mean_logits(logits), np.mean(features, axis=0)
-
-    def get_num_bytes(self, batch: Sequence[Image]) -> int:
-        """Bytes of pixels in the batch; the inherited method would pickle them to find out."""
-        return sum(image.pixels.nbytes for image in batch)
-
-    def get_metrics_namespace(self) -> str:
-        """Where Beam files the counters of RunInference."""
-        return "quantlabel/infer"
 
 
 def softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:

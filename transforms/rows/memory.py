@@ -5,8 +5,6 @@ from __future__ import annotations
 import ctypes
 import sys
 
-import pyarrow as pa
-
 KEPT_BYTES = 8 * 1024 * 1024
 """Of what a thread has freed, at most, after `return_large_blocks`."""
 
@@ -36,6 +34,8 @@ def give_back() -> None:
     between them stay behind, so that a run of many row groups would end with a third more memory
     than a run of one. Takes a few milliseconds. Does nothing for a C library other than glibc.
     """
+    import pyarrow as pa  # here, because decoders have no use for it
+
     pa.default_memory_pool().release_unused()
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

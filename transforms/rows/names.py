@@ -33,14 +33,14 @@ EXPORT_FOLDER = f"{ASIDE}export"
 EXPORTS = frozenset(
     ["label-studio", "fiftyone", "huggingface", "coco-classification", "csv", "imagefolder"]
 )
-"""Folders in the export folder of a run, one a format."""
+"""Folders in the export folder of a run that version 0.1.0 wrote: those of today have a marker."""
 
 MARKER = "_QUANTLABEL.json"
 """In every folder that a command derives from a run: what in it is ours and never input."""
-EVALUATION_FILE = f"{ASIDE}evaluation/evaluation.json"
+EVALUATION_FILE = f"{ASIDE}__evaluation/evaluation.json"
 
-GROUPS_FILE = f"{ASIDE}duplicates/groups.parquet"
-DUPLICATES_FILE = f"{ASIDE}duplicates/summary.json"
+GROUPS_FILE = f"{ASIDE}__duplicates/groups.parquet"
+DUPLICATES_FILE = f"{ASIDE}__duplicates/summary.json"
 
-REPORT_FILE = f"{ASIDE}report/index.html"
+REPORT_FILE = f"{ASIDE}__report/index.html"
 REVIEW_FOLDER = f"{ASIDE}review"

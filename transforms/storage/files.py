@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Protocol, cast
 
-from transforms.errors import MissingExtraError, UserError
+from transforms.errors import MissingExtraError, UserError, clause
 from transforms.storage import local
 from transforms.storage.content import Content, Reserve
 
@@ -112,7 +112,7 @@ def explained(path: str, *, what: str) -> Iterator[None]:
         cure = "Check that it is there and that you may use it."
         if is_gcs(path):
             cure = next(cure for kind, cure in _CURES.items() if isinstance(error, kind))
-        raise UserError(f"{what}: {error.strerror or error}. {cure}") from error
+        raise UserError(f"{what}: {clause(error.strerror or error)}. {cure}") from error
 
 
 # The first that fits; every error is an OSError.

@@ -28,7 +28,7 @@ from google.cloud import storage
 from google.cloud.storage.exceptions import InvalidResponse
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from transforms.errors import UserError, one_line
+from transforms.errors import UserError, clause, one_line
 
 CONNECT_S = 5.0
 STALL_S = 20.0
@@ -168,7 +168,7 @@ def _quick_request(url: str, *, headers: Mapping[str, str] | None = None, **opti
 
 def _no_credentials(reason: str) -> UserError:
     return UserError(
-        f"gs:// needs Google credentials: {reason}. Log in with "
+        f"gs:// needs Google credentials: {clause(reason)}. Log in with "
         "'gcloud auth application-default login', or let GOOGLE_APPLICATION_CREDENTIALS name a "
         "key file."
     )

@@ -18,10 +18,12 @@ def stream(span: Span, size: int, *, chunk: int) -> IO[bytes]:
         size: bytes of the file.
         chunk: bytes to read at a time, and to hold.
     """
-    return _Stream(_Spans(span, size, chunk), chunk)
+    return Buffered(_Spans(span, size, chunk), chunk)
 
 
-class _Stream(io.BufferedReader):
+class Buffered(io.BufferedReader):
+    """A buffer that is filled as a whole, whoever reads from it."""
+
     def read1(self, size: int = -1) -> bytes:
         """What the buffer holds, at most `size` bytes. Text is read like this, 8 KB at a time."""
         self.peek(1)  # fills an empty buffer; the inherited method would request 8 KB for itself

@@ -13,6 +13,7 @@ import zlib
 from typing import IO, Any, cast
 
 from transforms.storage.content import require_at_most
+from transforms.storage.streams import Buffered
 
 MOST_UNPACKED = 64 * 1024**3
 """Bytes that a file for random access may unpack to, on this machine's disk."""
@@ -41,18 +42,11 @@ def unzipped_stream(file: IO[bytes], path: str) -> IO[bytes]:
     It is unpacked while it is read. Whoever asks for its end, as readers of Parquet and zip do,
     will jump about in it: then all of it is unpacked to a temporary file first.
     """
-    return _Stream(_Reader(file, path), _CHUNK)
+    return Buffered(_Reader(file, path), _CHUNK)
 
 
 def _no_gzip(path: str) -> OSError:
     return OSError(errno.EIO, "stored as gzip, but it is not", path)
-
-
-class _Stream(io.BufferedReader):
-    def read1(self, size: int = -1) -> bytes:
-        """What the buffer holds, at most `size` bytes, as readers of text ask for it."""
-        self.peek(1)
-        return super().read1(size)
 
 
 class _Reader(io.RawIOBase):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+from transforms.ahead import Ahead
 from transforms.errors import UserError
 from transforms.images.loader import Loader
-from transforms.images.loader_pool import Ahead, LoaderPool
+from transforms.images.loader_pool import LoaderPool
 from transforms.images.settings import Preprocessing
 from transforms.inputs import listing
 from transforms.network.ranking import BATCH_SIZE
-from transforms.records import Image, ImageRef, Pixels
+from transforms.records import Failure, Image, ImageRef, Pixels
 
 
 def pictures(source: str, *, size: int) -> Iterator[Pixels]:
@@ -28,13 +29,13 @@ def pictures(source: str, *, size: int) -> Iterator[Pixels]:
     refs = (item for item in listing.list_input(source) if isinstance(item, ImageRef))
     pool = LoaderPool()
     listed = decoded = 0
-    ahead = Ahead()
+    ahead: Ahead[Image | Failure] = Ahead()
     # A batch at a time: the pool would take in a listing of any length.
     while batch := list(itertools.islice(refs, BATCH_SIZE)):
         for ref in batch:
-            ahead.append(pool.submit(loader, ref))
+            ahead.append(pool.submit(loader, [ref]))
         while ahead:
-            loaded = ahead.pop()
+            (loaded,) = ahead.pop()
             listed += 1
             if isinstance(loaded, Image):
                 decoded += 1

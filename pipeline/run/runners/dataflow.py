@@ -46,8 +46,8 @@ quantlabel {command} --runner=DataflowRunner \\
       --sdk_container_image=REGION-docker.pkg.dev/PROJECT/quantlabel/worker:{tag} \\
       --worker_machine_type=e2-standard-2 --max_num_workers=50"""
 
+# Families of machines with ARM processors, of Google's list of machine types in 2026.
 _ARM = ("t2a", "c4a", "n4a")
-"""Families of machines with ARM processors, of Google's list of machine types in 2026."""
 
 _PYTHON = re.compile(r"(?:py|python)(\d+\.\d+)(?!\d)")
 _BEAM = re.compile(r"beam(\d+\.\d+)(?!\d)")

@@ -12,6 +12,7 @@ from transforms.storage.addresses import text
 
 LOCAL_RUNNERS = ("direct", "fnapi")
 
+# Beam counts them among Dataflow's, but every runner reads gs:// with them.
 _FOR_STORAGE = (
     "project",
     "gcp_oauth_scopes",
@@ -22,7 +23,6 @@ _FOR_STORAGE = (
     "enable_gcsio_blob_generation",
     "gcs_custom_audit_entries",
 )
-"""Beam counts them among Dataflow's, but every runner reads gs:// with them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from tests.helpers.archives import write_tar, write_zip
 from tests.helpers.exports import exported
 from tests.helpers.finished_runs import write_run
 from tests.helpers.root import ROOT
@@ -78,3 +79,23 @@ def test_the_ledger_names_every_listed_thing_and_joins_with_an_inventory(tmp_pat
 def test_a_run_that_skipped_nothing_needs_its_inputs_no_more(tmp_path: Path) -> None:
     write_run(tmp_path / "run", [prediction(1)], options={"inputs": ["/no/such/folder"]})
     assert exported(tmp_path / "run", "ledger")["rows"] == 1
+
+
+def test_files_that_were_skipped_inside_archives_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "input"
+    folder.mkdir()
+    write_tar(folder / "x.tar", [("a.jpg", b"x"), ("notes.md", b"x"), ("._a.jpg", b"x")])
+    write_zip(folder / "y.zip", {"b.mp4": b"x"})
+    (folder / "c.odd").touch()
+    run = tmp_path / "labels"
+    write_run(run, [prediction(1)], skipped=4, options={"inputs": [str(folder)]})
+    summary = exported(run, "ledger")
+    assert (summary["rows"], summary["left_out"]) == (5, 0)
+    ledger = f"{run}/__export/ledger/ledger.parquet"
+    query = f"SELECT uri, reason FROM '{ledger}' WHERE outcome = 'skipped' ORDER BY uri"
+    assert duckdb.connect().execute(query).fetchall() == [
+        (f"{folder}/c.odd", "other"),
+        (f"{folder}/x.tar#._a.jpg", "hidden"),
+        (f"{folder}/x.tar#notes.md", "text"),
+        (f"{folder}/y.zip#b.mp4", "video"),
+    ]

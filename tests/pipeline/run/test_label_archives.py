@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from deploy.emulator import Cloud
 from pipeline.cli import main
@@ -492,3 +494,31 @@ def test_an_image_key_that_the_first_records_lack_stops_the_run(
     write_tfrecord(tmp_path / "a.tfrecord", [*records[:2], {"png": _contents(photos)[0]}])
     assert main([*map(str, words), "--quiet", "--max-failure-rate", "1"]) == 0
     assert len(_failures(tmp_path / "out")) == 2
+
+
+def test_pictures_of_img2dataset_are_turned_by_what_stands_beside_them(
+    photos: Path, stand_in_file: Path, tmp_path: Path
+) -> None:
+    """It drops the EXIF data of what it encodes anew, and keeps them in the JSON."""
+    with Image.open(photos / "000000.jpg") as image:
+        picture = image.convert("RGB").resize((60, 40))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    own, plain = io.BytesIO(), io.BytesIO()
+    picture.save(own, "JPEG", quality=90, exif=exif)
+    picture.save(plain, "JPEG", quality=90)
+    said = json.dumps({"exif": json.dumps({"Image Orientation": "Rotated 90 CW"})}).encode()
+    members = [("a.jpg", plain.getvalue()), ("a.json", said), ("b.jpg", own.getvalue())]
+    write_tar(tmp_path / "x.tar", [*members, ("b.json", said), ("c.jpg", plain.getvalue())])
+    _label(tmp_path / "out", stand_in_file, "--input", tmp_path / "x.tar")
+    rows = {uri[-5]: row for uri, row in _rows(tmp_path / "out").items()}
+    assert {name: (row["width"], row["height"]) for name, row in rows.items()} == {
+        "a": (40, 60),
+        "b": (40, 60),
+        "c": (60, 40),
+    }
+    assert rows["a"]["embedding"] == rows["b"]["embedding"] != rows["c"]["embedding"]
+    assert rows["a"]["sha256"] == rows["c"]["sha256"]  # of the file, as it is
+    assert json.loads(rows["a"]["meta"])["orientation"] == 6
+    assert "orientation" not in json.loads(rows["b"]["meta"])
+    assert main(["verify", str(tmp_path / "out"), "--sample", "3"]) == 0

@@ -17,6 +17,9 @@ from pipeline.cli import main
 from tests.helpers.archives import write_tar
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
+"""The beginning of one."""
+
+PSD = b"8BPS\0\1\0\0"
 
 
 def _label(out: Path, model: Path, *inputs: object) -> dict[str, Any]:
@@ -55,7 +58,7 @@ def test_a_folder_of_trouble(
     for name, content in {
         "really.heic": picture,
         "a.heic": HEIC,
-        "b.jpg": HEIC,
+        "b.jpg": PSD,
         "c.jp2": b"?",
         "d.nef": picture,
         "e.7z": b"?",
@@ -79,9 +82,9 @@ def test_a_folder_of_trouble(
         "pipe.jpg": "not_a_file",
         "socket.jpg": "not_a_file",
         "pipe.parquet": "not_a_file",
-        "a.heic": "unsupported_format",
+        "a.heic": "truncated",
         "b.jpg": "unsupported_format",
-        "c.jp2": "unsupported_format",
+        "c.jp2": "unknown_format",
         "d.nef": "unsupported_format",
         "e.7z": "unsupported_format",
         "f.tar.lz4": "unsupported_format",

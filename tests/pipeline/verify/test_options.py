@@ -49,6 +49,7 @@ NO_MATTER: dict[str, list[str]] = {
     "memory": ["--memory", "500000000"],
     "runner": ["--runner", "DirectRunner"],
     "beam_args": ["--direct_num_workers=1"],
+    "allow_image": ["--allow-image"],
 }
 
 MODEL = ["--model", "network.tflite"]

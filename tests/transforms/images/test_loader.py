@@ -40,10 +40,10 @@ def test_a_picture_has_its_size_version_and_hash(tmp_path: Path) -> None:
 def test_what_is_wrong_is_told_with_its_stage(tmp_path: Path) -> None:
     (tmp_path / "large.jpg").write_bytes(bytes(50_001))
     (tmp_path / "words.jpg").write_bytes(b"these are words\n" * 50)
-    (tmp_path / "words.heic").write_bytes(b"these are words\n" * 50)
+    (tmp_path / "words.psd").write_bytes(b"these are words\n" * 50)
     (tmp_path / "a.rar").touch()
     assert _failed(tmp_path / "gone.jpg") == ("read", "not_found")
     assert _failed(tmp_path / "large.jpg") == ("read", "too_large_bytes")
     assert _failed(tmp_path / "a.rar") == ("read", "unsupported_format")
     assert _failed(tmp_path / "words.jpg") == ("decode", "unknown_format")
-    assert _failed(tmp_path / "words.heic") == ("decode", "unsupported_format")
+    assert _failed(tmp_path / "words.psd") == ("decode", "unsupported_format")

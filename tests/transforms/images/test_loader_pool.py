@@ -1,109 +1,49 @@
 from __future__ import annotations
 
-import functools
-import threading
-from concurrent.futures import ThreadPoolExecutor
+import io
+from pathlib import Path
 
 import numpy as np
-import pytest
+from PIL import Image as PillowImage
 
-from transforms.images.loader_pool import Ahead, InFlight
+from transforms.images.loader import Loader
+from transforms.images.loader_pool import LoaderPool
+from transforms.images.settings import Preprocessing
+from transforms.inputs.archives.members import Member
 from transforms.records import Failure, Image, ImageRef
 
-WAIT_SECONDS = 20
+_LOADER = Loader(Preprocessing(size=32))
 
 
-def _image(name: str) -> Image:
-    return Image(ImageRef(name), "", 1, 1, "JPEG", np.zeros((1, 1, 3), np.uint8))
+def _png(grey: int) -> bytes:
+    file = io.BytesIO()
+    PillowImage.fromarray(np.full((40, 50, 3), grey, np.uint8)).save(file, "PNG")
+    return file.getvalue()
 
 
-class _Works:
-    """Pictures that note which thread loads them; those that are `held` wait to be let go."""
-
-    def __init__(self, *, held: str = "") -> None:
-        self.loaded_by: list[tuple[str, str]] = []
-        self.go_on = threading.Event()
-        self._held = held
-
-    def load(self, name: str) -> Image | Failure:
-        self.loaded_by.append((name, threading.current_thread().name))
-        if name in self._held:
-            assert self.go_on.wait(WAIT_SECONDS)
-        elif name == "b":
-            self.go_on.set()
-        return _image(name)
-
-
-def _in_flight(works: _Works, names: str, *, threads: int, idle: bool = False) -> Ahead:
-    pool, ahead = ThreadPoolExecutor(threads, "pool"), Ahead()
-    for name in names:
-        ahead.append(InFlight(pool, functools.partial(works.load, name), idle=idle))
-    return ahead
+def test_pictures_that_are_loaded_together_stay_in_order_and_fail_apart(tmp_path: Path) -> None:
+    refs = [ImageRef(str(tmp_path / f"{number}.png")) for number in range(5)]
+    for number in (0, 1, 3, 4):
+        (tmp_path / f"{number}.png").write_bytes(
+            _png(10 * number) if number != 3 else b"no picture"
+        )
+    work = LoaderPool().submit(_LOADER, refs)
+    assert work.count == 5
+    results = work.results()
+    assert [type(result) for result in results] == [Image, Image, Failure, Failure, Image]
+    found = [int(result.pixels[0, 0, 0]) for result in results if isinstance(result, Image)]
+    assert found == [0, 10, 40]
+    failed = [result for result in results if isinstance(result, Failure)]
+    assert [(each.uri, each.stage) for each in failed] == [
+        (refs[2].uri, "read"),
+        (refs[3].uri, "decode"),
+    ]
 
 
-def _popped(ahead: Ahead) -> str:
-    names = ""
-    while ahead:
-        result = ahead.pop()
-        assert isinstance(result, Image)
-        names += result.ref.uri
-    return names
-
-
-def test_whoever_waits_for_the_oldest_loads_the_newest_ones() -> None:
-    # The only thread of the pool holds `a` until somebody else has loaded `b`, the last one left.
-    works = _Works(held="a")
-    ahead = _in_flight(works, "abcde", threads=1)
-    while not works.loaded_by:
-        pass
-    assert _popped(ahead) == "abcde"
-    here = threading.current_thread().name
-    assert works.loaded_by == [("a", "pool_0"), *((name, here) for name in "edcb")]
-
-
-def test_each_picture_is_loaded_once_and_comes_in_order() -> None:
-    names = "".join(chr(ord("a") + number % 26) for number in range(500))
-    works = _Works()
-    assert _popped(_in_flight(works, names, threads=3)) == names
-    assert sorted(name for name, _ in works.loaded_by) == sorted(names)
-
-
-def test_what_waits_for_a_network_stays_with_the_pool() -> None:
-    works = _Works()
-    assert _popped(_in_flight(works, "abcdefgh", threads=2, idle=True)) == "abcdefgh"
-    assert {thread.split("_")[0] for _, thread in works.loaded_by} == {"pool"}
-
-
-def test_the_bytes_in_flight_are_counted() -> None:
-    works, pool, ahead = _Works(held="a"), ThreadPoolExecutor(1, "pool"), Ahead()
-    for name in "abc":
-        ahead.append(InFlight(pool, functools.partial(works.load, name), size=10))
-    while not works.loaded_by:
-        pass
-    assert (len(ahead), ahead.bytes) == (3, 30)
-    works.go_on.set()
-    ahead.pop()
-    assert (len(ahead), ahead.bytes) == (2, 20)
-
-
-def test_what_is_forgotten_is_never_loaded() -> None:
-    works, pool, ahead = _Works(held="a"), ThreadPoolExecutor(1, "pool"), Ahead()
-    for name in "abc":
-        ahead.append(InFlight(pool, functools.partial(works.load, name), size=10))
-    while not works.loaded_by:
-        pass
-    ahead.clear()
-    works.go_on.set()
-    pool.shutdown()
-    assert (len(ahead), ahead.bytes) == (0, 0)
-    assert works.loaded_by == [("a", "pool_0")]
-
-
-def test_an_error_reaches_whoever_asks() -> None:
-    def fails() -> Image | Failure:
-        raise PermissionError("no credentials")
-
-    ahead = Ahead()
-    ahead.append(InFlight(ThreadPoolExecutor(1), fails))
-    with pytest.raises(PermissionError, match="no credentials"):
-        ahead.pop()
+def test_a_member_of_an_archive_holds_its_bytes_meanwhile() -> None:
+    data = _png(7)
+    work = LoaderPool().submit_member(_LOADER, Member(ImageRef("/a.tar#7.png"), data))
+    assert (work.count, work.size) == (1, len(data))
+    (result,) = work.results()
+    assert isinstance(result, Image)
+    assert result.ref.uri == "/a.tar#7.png"

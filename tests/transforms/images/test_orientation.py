@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from transforms.images.orientation import exif_orientation, upright
+from transforms.images.decode import decode
+from transforms.images.orientation import exif_orientation, upright, with_orientation
 
 
 def _exif(value: int, *, order: str = "<", kind: int = 3, tag: int = 0x0112) -> bytes:
@@ -56,3 +59,35 @@ def test_upright_copies_nothing() -> None:
     pixels = np.zeros((2, 3, 3), np.uint8)
     for orientation in range(1, 9):
         assert np.shares_memory(upright(pixels, orientation), pixels)
+
+
+def _picture() -> Image.Image:
+    return Image.fromarray(np.arange(40 * 24 * 3, dtype=np.uint8).reshape(24, 40, 3))
+
+
+@pytest.mark.parametrize("encoding", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_what_is_said_beside_a_picture_turns_it_as_its_own_exif_data_would(
+    encoding: str, orientation: int
+) -> None:
+    own, plain = io.BytesIO(), io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    _picture().save(own, encoding, exif=exif)
+    _picture().save(plain, encoding)
+    turned = with_orientation(plain.getvalue(), orientation)
+    assert turned is not None
+    assert (decode(turned).pixels == decode(own.getvalue()).pixels).all()
+    with Image.open(io.BytesIO(turned)) as image:  # an independent reader
+        assert image.getexif()[0x0112] == orientation
+        image.load()
+    assert with_orientation(own.getvalue(), 6) is None  # it says one itself, if only 1
+
+
+@pytest.mark.parametrize("encoding", ["WEBP", "GIF", "TIFF", "BMP"])
+def test_other_formats_stay_as_they_are(encoding: str) -> None:
+    file = io.BytesIO()
+    _picture().save(file, encoding)
+    assert with_orientation(file.getvalue(), 6) is None
+    assert with_orientation(b"\xff\xd8\xff" + bytes(20), 6) is None
+    assert with_orientation(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(9), 6) is None

@@ -55,5 +55,5 @@ def test_an_archive_within_an_archive_is_not_read() -> None:
 
 def test_unknown_content_is_called_what_its_name_says() -> None:
     error = ImageError(Reason.UNKNOWN_FORMAT, "no picture")
-    assert str(named_by("/a.heic", error)) == "HEIC by its name: no picture"
+    assert str(named_by("/a.psd", error)) == "Photoshop by its name: no picture"
     assert named_by("/a.jpg", error) is error

@@ -5,9 +5,12 @@ The large runs are among the slow tests.
 
 from __future__ import annotations
 
+import bz2
 import contextlib
+import gzip
 import io
 import json
+import lzma
 import os
 import shutil
 import socket
@@ -18,13 +21,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.archives import write_tfrecord
+from tests.helpers.archives import write_tfrecord, write_zip
 from transforms.errors import UserError
 from transforms.inputs.archives.members import read_members, uri_of
 from transforms.inputs.input_lists import list_rows
@@ -104,8 +108,11 @@ def test_a_list_of_anything(count: int, tmp_path: Path) -> None:
             for item in list_rows(str(tmp_path / name)):
                 _require_outcome(item)
 
-    names = st.sampled_from(["l.csv", "l.txt", "l.jsonl"])
-    _check(count, st.tuples(names, _LINES | _JSON_LINES | st.binary(max_size=60)), holds)
+    names = st.sampled_from(["l.csv", "l.txt", "l.jsonl", "l.tsv", "l.json", "l.csv.gz"])
+    zipped = (_LINES | _JSON_LINES).map(gzip.compress)
+    cut = st.tuples(zipped, st.integers(0, 40)).map(lambda pair: pair[0][: len(pair[0]) - pair[1]])
+    contents = _LINES | _JSON_LINES | _JSON.map(json.dumps).map(str.encode) | cut
+    _check(count, st.tuples(names, contents | st.binary(max_size=60)), holds)
 
 
 @few_and_many
@@ -170,6 +177,56 @@ def test_columns_of_anything_beside_a_picture(count: int, tmp_path: Path) -> Non
     _check(count, st.one_of(*map(_arrow, _TYPES)), holds)
 
 
+_BYTES = st.sampled_from([PNG, b"", b"x", b"\xff\xd8\xff", None])
+_BYTES_TYPES = [
+    *(pa.binary(), pa.large_binary(), pa.binary_view(), pa.string(), pa.large_string()),
+    *(pa.dictionary(pa.int32(), pa.binary()), pa.list_(pa.uint8()), pa.list_(pa.int8())),
+]
+
+
+def _bytes_column(type_: pa.DataType, values: list[bytes | None]) -> pa.Array:
+    if pa.types.is_dictionary(type_):
+        return pa.array(values, pa.binary()).dictionary_encode()
+    if pa.types.is_list(type_):
+        kind = np.uint8 if pa.types.is_uint8(type_.value_type) else np.int8
+        numbers = [None if v is None else np.frombuffer(v, kind).tolist() for v in values]
+        return pa.array(numbers, type_)
+    return pa.array(values, pa.binary()).cast(type_, safe=False)
+
+
+@few_and_many
+def test_columns_that_may_be_pictures_or_uris(count: int, tmp_path: Path) -> None:
+    """One row each, or one line: whatever their names and types are."""
+    names = st.sampled_from(["uri", "path", "image", "bucket", "key", "name", "jpg", "x"])
+    wraps = st.booleans()
+    column = st.tuples(
+        names, st.sampled_from(_BYTES_TYPES), wraps, st.lists(_BYTES, min_size=3, max_size=3)
+    )
+    keys = st.sampled_from([None, None, "image", "x"])
+
+    def holds(example: tuple[list[Any], str | None]) -> None:
+        columns, key = example
+        arrays = {}
+        for name, type_, wrap, values in columns:
+            array = _bytes_column(type_, values)
+            if wrap:
+                array = pa.StructArray.from_arrays([array, array], ["bytes", "path"])
+            arrays[name] = array
+        path = str(tmp_path / "x.parquet")
+        pq.write_table(pa.table(arrays), path)
+        with _one_line(f"{tmp_path}/x.parquet: "):
+            listed = list(list_input(path, image_key=key))
+            for item in listed:
+                _require_outcome(item)
+            rows = [item for item in listed if not isinstance(item, Note)]
+            assert len(rows) == (1 if ImageRef(path) in rows else 3)
+        found = list(read_members(ImageRef(path), image_key=key, max_bytes=99))
+        members = [each for each in found if not isinstance(each, Skipped | Note)]
+        assert len(members) == (1 if uri_of(members[0]) == path else 3)
+
+    _check(count, st.tuples(st.lists(column, min_size=1, max_size=3), keys), holds)
+
+
 # ---- archives -----------------------------------------------------------------------------------
 
 
@@ -192,8 +249,14 @@ def wholes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     pq.write_table(
         pa.table({"jpg": [PNG] * 4, "t": ["x"] * 4}), folder / "x.parquet", row_group_size=2
     )
+    write_zip(folder / "x.zip", {"a.jpg": PNG * 40, "a.json": b"{}", "b/": b"", "d\u20ac.png": PNG})
+    tar = _tar(tarfile.GNU_FORMAT)
     return {
-        "gnu.tar": _tar(tarfile.GNU_FORMAT),
+        "gnu.tar": tar,
+        "x.tar.gz": gzip.compress(tar, mtime=0),
+        "x.tar.bz2": bz2.compress(tar),
+        "x.tar.xz": lzma.compress(tar),
+        "x.tar.zst": pa.compress(tar, "zstd", asbytes=True),
         "pax.tar": _tar(tarfile.PAX_FORMAT),
         **{path.name: path.read_bytes() for path in folder.iterdir()},
     }

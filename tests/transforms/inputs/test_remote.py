@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -238,3 +239,33 @@ def test_braces_name_several_objects(cloud: Cloud) -> None:
     assert [
         item.uri for item in list_input("gs://bkt/u/{a,b}.jpg") if isinstance(item, ImageRef)
     ] == ["gs://bkt/u/{a,b}.jpg"]
+
+
+def _marker(*entries: str) -> bytes:
+    return json.dumps({"quantlabel": "0.2.0", "entries": entries}).encode()
+
+
+@pytest.mark.parametrize("waiting", [0, 2, 1000])
+def test_what_a_marker_lists_is_no_input(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, waiting: int
+) -> None:
+    """Whether it comes before the pictures by name or behind them, and wherever it was moved."""
+    monkeypatch.setattr(remote, "_WAITING", waiting)
+    ours = ["moved/Ape/1.jpg", "moved/Ape/2.jpg", "moved/zoo/3.jpg", "x/9.jpg", "x/a.jpg"]
+    theirs = ["Ape/1.jpg", "a.jpg", "moved/4.jpg", "moved/own/5.jpg", "x/b.jpg", "y/9.jpg"]
+    for name in (*ours, *theirs):
+        cloud.put(f"in/{name}", b"x")
+    cloud.put("in/moved/_QUANTLABEL.json", _marker("Ape", "zoo"))
+    cloud.put("in/x/_QUANTLABEL.json", _marker("9.jpg", "a.jpg"))
+    cloud.put("in/y/_QUANTLABEL.json", b'{"entries": ["9.jpg"]}')  # somebody else's
+    for split in (False, True):
+        found = list(list_together(parts("gs://bkt/in", split=split)))
+        assert sorted(item.uri for item in found if isinstance(item, ImageRef)) == [
+            f"gs://bkt/in/{name}" for name in sorted(theirs)
+        ]
+        skipped = {item.path for item in found if isinstance(item, Skipped)}
+        assert skipped >= {f"gs://bkt/in/{name}" for name in ours}
+    assert [
+        item.uri for item in list_input("gs://bkt/in/moved/**/*.jpg") if isinstance(item, ImageRef)
+    ] == ["gs://bkt/in/moved/4.jpg", "gs://bkt/in/moved/own/5.jpg"]
+    assert [item.uri for item in list_input("gs://bkt/in/x/9*") if isinstance(item, ImageRef)] == []

@@ -2,54 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from tests.helpers.inference import coarse_pixels, image_of
-from transforms.network import ranking
+from transforms.network.label_map import LabelMap
 from transforms.network.litert import LiteRtModel, LiteRtModelHandler
 from transforms.network.ranking import mean_logits, softmax, top_classes
 from transforms.network.scoring import Scoring
 from transforms.records import Failure, Network, Prediction
-
-
-def test_bytes_of_a_batch_are_its_pixels(model: Network) -> None:
-    batch = [image_of(number, pixels) for number, pixels in enumerate(coarse_pixels(3))]
-    assert LiteRtModelHandler(model).get_num_bytes(batch) == 3 * 128 * 128 * 3
-
-
-def test_batches_are_full(model: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "cores", lambda: 1)
-    kwargs = LiteRtModelHandler(model).batch_elements_kwargs()
-    assert (kwargs["min_batch_size"], kwargs["max_batch_size"]) == (64, 64)
-    monkeypatch.setattr(ranking, "cores", lambda: 3)
-    kwargs = LiteRtModelHandler(model).batch_elements_kwargs()
-    assert (kwargs["min_batch_size"], kwargs["max_batch_size"]) == (192, 192)
-    monkeypatch.setattr(ranking, "cores", lambda: 64)
-    assert LiteRtModelHandler(model).batch_elements_kwargs()["max_batch_size"] == 512
-
-
-def test_passes_of_a_batch_run_side_by_side_and_stay_in_order(model: Network) -> None:
-    together = threading.Barrier(3, timeout=20)  # fails if one pass waits for another
-    lone = LiteRtModel(model.content)
-
-    class Meeting:
-        def run(self, pixels: Sequence[npt.NDArray[np.uint8]]) -> Any:
-            together.wait()
-            return lone.run(pixels)
-
-    pixels = coarse_pixels(150)
-    batch = [image_of(number, each) for number, each in enumerate(pixels)]
-    rows = LiteRtModelHandler(model).run_inference(batch, Meeting())
-    assert [row.uri for row in rows] == [f"/{number}.jpg" for number in range(150)]
-    expected = [lone.run(pixels[start : start + 64])[1] for start in (0, 64, 128)]
-    found = [row.embedding for row in rows if isinstance(row, Prediction)]
-    np.testing.assert_array_equal(np.stack(found), np.concatenate(expected))
 
 
 def test_prediction_fields_agree_with_the_logits(model: Network) -> None:
@@ -68,6 +29,15 @@ def test_prediction_fields_agree_with_the_logits(model: Network) -> None:
     assert (row.uri, row.sha256, row.meta) == ("/7.jpg", "ab" * 32, '{"n": 1}')
     assert (row.size, row.version) == (9, "17")
     assert (row.width, row.height, row.format) == (500, 375, "JPEG")
+
+
+def test_every_column_has_a_value_where_everything_is_known(model: Network) -> None:
+    """So that a new column, which is nullable, is not forgotten by whoever computes it."""
+    own = LabelMap(("anything",), (0,) * 1001)
+    handler = LiteRtModelHandler(model, Scoring(label_map=own))
+    images = [image_of(0, coarse_pixels(1)[0])]
+    (row,) = handler.run_inference(images, handler.load_model())
+    assert [name for name, value in row._asdict().items() if value is None] == []
 
 
 def test_one_bad_image_does_not_take_its_batch_along(model: Network) -> None:

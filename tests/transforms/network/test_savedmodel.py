@@ -117,6 +117,7 @@ def test_without_tensorflow_there_is_one_line_that_says_how_to_get_it(
     (saved_model / "saved_model.pb").touch()
     script = f"""
 import sys
+import apache_beam
 import transforms.network.savedmodel
 sys.version_info = {python}
 sys.modules["tensorflow"] = None  # what an import that fails leaves

@@ -1,4 +1,4 @@
-"""All formats but JPEG to pixels, each by Pillow's reader of it."""
+"""PNG, WebP, GIF, TIFF, BMP and PPM to pixels, each by Pillow's reader of it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from PIL import (
     ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
+    PpmImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
 )
@@ -65,7 +66,7 @@ def decode_by_pillow(kind: str, data: bytes, *, max_pixels: int, reserve: Reserv
         reserve(_cost(image, len(data)))
     pixels = _tiff(image, data) if kind == "TIFF" else rgb(load(kind, image))
     # After loading: in a PNG it may stand behind the pixels.
-    pixels = upright(pixels, _orientation(image))
+    pixels = upright(pixels, orientation(image))
     return Decoded(pixels, pixels.shape[1], pixels.shape[0], kind)
 
 
@@ -83,6 +84,7 @@ _READERS: dict[str, type[ImageFile.ImageFile]] = {
     "GIF": GifImagePlugin.GifImageFile,
     "TIFF": _Tiff,
     "BMP": BmpImagePlugin.BmpImageFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
 }
 
 
@@ -112,6 +114,12 @@ def _check_work(image: ImageFile.ImageFile, size: int, *, max_pixels: int) -> No
     """Refuses what would cost more than so many pixels do."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         _check_tiff(image, size, max_pixels=max_pixels)
+    elif image.tile and image.tile[0].codec_name in ("ppm", "ppm_plain"):
+        limit = limits.MAX_INTERPRETED
+        check_pixels(*image.size, max_pixels=min(max_pixels, limit))
+        if size > 20 * limit:
+            text = f"a PPM of {size} bytes as text, the limit is {20 * limit}"
+            raise ImageError(Reason.TOO_COMPLEX, text)
     elif image.tile and image.tile[0].codec_name == "bmp_rle":
         # A run-length code may ask for 255 rows more than there are.
         limit = limits.MAX_RUN_LENGTH
@@ -173,21 +181,21 @@ def _integers(image: TiffImagePlugin.TiffImageFile, tag: int) -> list[int]:
     """The values of a tag; those of another type, which only a damaged file has, are left out."""
     try:
         found = image.tag_v2.get(tag, ())
-    except _PILLOW_ERRORS as error:  # values are parsed when they are first asked for
-        raise _verdict("TIFF", error, ended=False) from error
+    except PILLOW_ERRORS as error:  # values are parsed when they are first asked for
+        raise verdict("TIFF", error, ended=False) from error
     values = found if isinstance(found, tuple) else (found,)
     return [value for value in values if isinstance(value, int)]
 
 
 # What its readers raise on data that are not as they expect.
-_PILLOW_ERRORS = (
+PILLOW_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
     EOFError,
     LookupError,
-    NotImplementedError,
     OSError,
+    RuntimeError,
     SyntaxError,
     TypeError,
     ValueError,
@@ -212,17 +220,17 @@ def open_picture(kind: str, data: bytes) -> ImageFile.ImageFile:
         return _READERS[kind](stream)
     except Image.DecompressionBombError as error:
         raise ImageError(Reason.TOO_MANY_PIXELS, str(error)) from error
-    except _PILLOW_ERRORS as error:
+    except PILLOW_ERRORS as error:
         # The WebP reader always takes the whole file; its header says how long that should be.
         ended = (
             8 + int.from_bytes(data[4:8], "little") > len(data)
             if kind == "WEBP"
             else stream.tell() >= len(data)
         )
-        raise _verdict(kind, error, ended=ended) from error
+        raise verdict(kind, error, ended=ended) from error
 
 
-def _orientation(image: ImageFile.ImageFile) -> int:
+def orientation(image: ImageFile.ImageFile) -> int:
     """EXIF orientation, 1 to 8."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         found = _integers(image, ExifTags.Base.Orientation)
@@ -236,16 +244,21 @@ def load(kind: str, image: ImageFile.ImageFile) -> ImageFile.ImageFile:
         image.load()
     except Image.DecompressionBombError as error:
         raise ImageError(Reason.TOO_MANY_PIXELS, str(error)) from error
-    except _PILLOW_ERRORS as error:
-        raise _verdict(kind, error, ended=False) from error
+    except PILLOW_ERRORS as error:
+        raise verdict(kind, error, ended=False) from error
     return image
 
 
-def _verdict(kind: str, error: BaseException, *, ended: bool) -> ImageError:
+# Parts of them that mean: more should have come.
+_TOO_EARLY = ("truncated", "reached eof", "not enough image data")
+
+
+def verdict(kind: str, error: BaseException, *, ended: bool) -> ImageError:
+    """What to say of an error of a reader; `ended`: it was at the end of the file."""
     text = str(error).lower()
     if any(part in text for part in _UNSUPPORTED):
         return ImageError(Reason.UNSUPPORTED, f"a kind of {kind} that is not supported ({error})")
-    if ended or "truncated" in text:
+    if ended or any(part in text for part in _TOO_EARLY):
         return ImageError(Reason.TRUNCATED, f"{kind} data end too early ({error})")
     return ImageError(Reason.CORRUPT, f"{kind} data are corrupt ({error})")
 
@@ -253,6 +266,8 @@ def _verdict(kind: str, error: BaseException, *, ended: bool) -> ImageError:
 def rgb(image: Image.Image) -> RGB:
     """Any of Pillow's modes to uint8[h, w, 3]."""
     if image.mode.startswith("I;16"):
+        return _rgb_from_16_bits(image)
+    if isinstance(image, PpmImagePlugin.PpmImageFile) and image.mode == "I":
         return _rgb_from_16_bits(image)
     if image.mode in ("I", "F"):
         raise ImageError(
@@ -265,8 +280,8 @@ def rgb(image: Image.Image) -> RGB:
             white.paste(colour, mask=colour)
             return np.asarray(white)
         return np.asarray(image.convert("RGB"))
-    except _PILLOW_ERRORS as error:
-        raise _verdict(str(image.format), error, ended=False) from error
+    except PILLOW_ERRORS as error:
+        raise verdict(str(image.format), error, ended=False) from error
 
 
 def _rgb_from_16_bits(image: Image.Image) -> RGB:

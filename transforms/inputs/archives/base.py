@@ -67,6 +67,9 @@ IMAGE_EXTENSIONS = frozenset(
     [
         *[".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"],
         *[".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".dib"],
+        *[".pbm", ".pgm", ".pnm", ".ppm"],
+        *[".heic", ".heif", ".hif", ".heics", ".heifs", ".avif", ".avifs", ".jxl"],
+        *[".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"],
     ]
 )
 """What a folder is searched for. Globs and input lists take every file that they name."""

@@ -16,6 +16,7 @@ _READ_BYTES = 64 * 1024
 # Of a decoder of xz, which the file itself asks for; `xz -9` asks for 65 MB.
 _XZ_MEMORY = 256 * 1024 * 1024
 
+# The field `magic` of a header of tar, POSIX.1-1988.
 _TAR_MARK_AT = 257
 _MARKS = {
     "gzip": (b"\x1f\x8b\x08",),

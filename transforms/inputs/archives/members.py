@@ -10,6 +10,7 @@ from typing import IO, NamedTuple, TypeAlias
 from transforms.errors import MissingExtraError
 from transforms.failures import ImageError, Reason, Stage, failure
 from transforms.inputs.archives.base import Entry, Reading
+from transforms.inputs.archives.exif_text import stored_orientation
 from transforms.inputs.archives.kinds import archive_kind, archive_of, entries_of
 from transforms.inputs.file_types import member_kind
 from transforms.inputs.meta import meta_json
@@ -24,10 +25,12 @@ class Member(NamedTuple):
     Attributes:
         ref: uri `archive#member`, its own size, the archive's version.
         data: the encoded picture.
+        orientation: EXIF orientation 1..8 that is said beside the picture.
     """
 
     ref: ImageRef
     data: bytes
+    orientation: int = 1
 
 
 Found: TypeAlias = "Member | Skipped | Failure | Note"
@@ -171,4 +174,4 @@ def _found(archive: ImageRef, entry: Entry) -> Member | Failure:
     )
     if isinstance(entry.content, ImageError):
         return failure(ref, Stage.READ, entry.content)
-    return Member(ref, entry.content)
+    return Member(ref, entry.content, stored_orientation(entry.meta))

@@ -18,6 +18,7 @@ SIBLINGS = frozenset([".cls", ".json", ".txt"])
 # Of pictures that wait for their siblings.
 _HELD_BYTES = 64 * 1024 * 1024
 
+# In a message: enough to choose from.
 _KEYS_NAMED = 5
 
 
@@ -177,6 +178,7 @@ class _Sample:
 
 
 def _entry(file: File, names: set[str], *, refused: ImageError | None, max_bytes: int) -> Entry:
+    # Rows are told apart by uri, so a name counts once.
     if file.name in names:
         error = ImageError(Reason.NAME_TAKEN, "an earlier member has this name; rename one of them")
         return Entry(f"{file.name}@{file.at}", error, file.size, {})

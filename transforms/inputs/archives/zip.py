@@ -22,6 +22,7 @@ MARKS = (b"PK\x03\x04", b"PK\x05\x06")
 # Bytes of the list of all members, about 800,000 of them; `zipfile` holds it in memory.
 _MAX_DIRECTORY = 64 * 1024 * 1024
 
+# APPNOTE.TXT of PKWARE, 4.3.7: bytes before a member's name. Flags: 4.4.4.
 _LOCAL_HEADER = 30
 _ENCRYPTED = 0x1
 _UTF8 = 0x800
@@ -76,7 +77,9 @@ class _Bounded:
 
 
 def _files(archive: zipfile.ZipFile) -> Iterator[File]:
+    # As they lie in the file, so that remote ones are read from front to back.
     infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
+    # Each with the one behind it, which tells whether the two share bytes.
     for info, after in itertools.zip_longest(infos, infos[1:]):
         if not info.is_dir():
             yield File(
@@ -93,6 +96,7 @@ def _name(info: zipfile.ZipInfo) -> str:
     if info.flag_bits & _UTF8:
         return info.filename
     try:
+        # `zipfile` reads names as cp437 where the flag is missing; this gives the bytes back.
         return info.filename.encode("cp437").decode("utf-8")
     except UnicodeError:
         return info.filename

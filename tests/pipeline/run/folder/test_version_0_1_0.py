@@ -20,7 +20,7 @@ from tests.helpers.version_0_1_0 import KEPT, RUNS, move_here
 NEW = {"form": 1, "row_values": 1, "kernel": "", "skipped_by_kind": {}, "read_as": {}}
 """Keys that the manifest has gained since."""
 
-NEW_OPTIONS = {"kernel": "auto", "memory": None}
+NEW_OPTIONS = {"allow_image": False, "kernel": "auto", "memory": None}
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_resume_keeps_every_row(
     assert (manifest.version, manifest.reused, manifest.inputs) == (version, 8, 8)
     assert manifest.row_values == 2
     assert [shard.name for shard in manifest.files if shard.name.startswith("failures-")] == []
-    assert not list(run.glob("failures-*"))
+    assert not list(run.glob("__failures/failures-*"))
     assert len(list(run.glob("__failures/failures-*.jsonl"))) == 1
     assert _verified(run, capsys)["labelled again"] == "7 pictures, every column compared"
 

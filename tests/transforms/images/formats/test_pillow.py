@@ -221,3 +221,41 @@ def test_a_tiff_strip_behind_the_end_is_truncated(capfd: pytest.CaptureFixture[s
 def test_a_tiff_that_is_not_compressed_may_be_wrong_about_its_length() -> None:
     data = grey_tiff(6, 1, bits=8, content=bytes(range(6)), tags={279: 1000})
     assert decode(data).pixels[..., 0].tolist() == [[0, 1, 2, 3, 4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"P6 2 1 255\n" + bytes(range(6)), [[0, 1, 2], [3, 4, 5]]),
+        (b"P5\n# grey\n2 1\n255\n\7\xff", [[7] * 3, [255] * 3]),
+        (b"P4 2 1\n\x40", [[255] * 3, [0] * 3]),
+        (b"P5 2 1 65535\n\x12\xff\xff\x00", [[0x12] * 3, [0xFF] * 3]),
+        (b"P5 2 1 4095\n\x00\x00\x0f\xff", [[0] * 3, [255] * 3]),
+        (b"P3 2 1 255\n0 1 2 3 4 5", [[0, 1, 2], [3, 4, 5]]),
+        (b"P2 2 1 100\n50 100", [[128] * 3, [255] * 3]),
+        (b"P1 2 1\n01", [[255] * 3, [0] * 3]),
+    ],
+)
+def test_ppm_and_its_kin(data: bytes, expected: list[list[int]]) -> None:
+    picture = decode(data)
+    assert (picture.width, picture.height, picture.format) == (2, 1, "PPM")
+    assert picture.pixels.tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"P6 2 1 255\n" + bytes(5), "truncated"),
+        (b"P5 2 1 65535\n" + bytes(3), "truncated"),
+        (b"P3 2 1 255\n1 2 3", "truncated"),
+        (b"P6 2 1", "truncated"),
+        (b"P3 2 1 255\n1 2 3 4 5 x", "corrupt"),
+        (b"P6 2 1 0\n" + bytes(6), "corrupt"),
+        (b"P6 20000 20000 255\n", "too_many_pixels"),
+        (b"P3 2000 2000 255\n", "too_many_pixels"),
+        (b"P6 2000 2000 65535\n", "too_many_pixels"),
+        (b"P3 1 1 255\n1 1 1" + b" " * 40_000_000, "too_complex"),
+    ],
+)
+def test_a_ppm_that_is_damaged_or_asks_for_too_much(data: bytes, expected: str) -> None:
+    assert refusal(data) == expected
