@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(PIP) install $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow proof test-cluster pictures docs lint audit bench native fuzz-kernel fuzz-formats wheel format clean
+.PHONY: help demo test test-slow proof test-cluster pictures docs lint audit bench native fuzz-kernel sanitize-kernel fuzz-formats wheel format clean
 # A target that failed half way must not look finished.
 .DELETE_ON_ERROR:
 
@@ -71,6 +71,12 @@ native: $(VENV)/.created ## Build the compiled kernel into .venv (needs Rust: do
 
 fuzz-kernel: $(VENV)/.dev native ## Hold the kernel against the decoders on a million damaged files (SEED=1)
 	@$(BIN)/python -m tests.helpers.kernel_fuzz --seed $(or $(SEED),1) --count 1000000
+
+sanitize-kernel: $(VENV)/.dev ## Run the kernel under AddressSanitizer on 20,000 damaged files (nightly Rust, SEED=1)
+	@rm -rf build/damaged
+	@$(BIN)/python -m tests.helpers.kernel_fuzz --seed $(or $(SEED),1) --count 20000 --save build/damaged
+	@cd native && RUSTFLAGS='-Zsanitizer=address -Cdebug-assertions' cargo +nightly run --quiet --release --no-default-features \
+	    --target "$$(rustc -vV | sed -n 's/^host: //p')" --example compare ../build/damaged
 
 wheel: $(VENV)/.wheel ## Build a wheel with the compiled kernel into dist/ and try it in a clean environment
 	@rm -rf build

@@ -147,6 +147,9 @@ EXTRAS = {
         # The readers that exports are for.
         "datasets>=4,<6",
         "pycocotools>=2.0.8,<3",
+        # Other readers of TIFF.
+        "opencv-python-headless>=4.10,<6",
+        "tifffile>=2025.1,<2027",
         # Drives Chromium in the tests of pages.
         "selenium>=4.30,<5",
         # The packaging test builds a wheel without fetching a build environment.

@@ -17,7 +17,7 @@ from pipeline.run.options import LabelOptions
 from transforms import beam_internals
 from transforms.errors import UsageError
 from transforms.images.load_and_preprocess import LoadAndPreprocess
-from transforms.images.settings import Method
+from transforms.images.settings import Colour, Method
 from transforms.inputs import read_images
 from transforms.kernel import Kernel
 from transforms.network.classify_images import ClassifyImages
@@ -84,6 +84,7 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
     preprocess: Method = LabelOptions.preprocess
     top_k: int = LabelOptions.top_k
     views: int = LabelOptions.views
+    colour: Colour = LabelOptions.colour
     temperature: float = LabelOptions.temperature
     label_map: str | None = LabelOptions.label_map
     label_threshold: float = LabelOptions.label_threshold

@@ -14,6 +14,11 @@ Pixels = npt.NDArray[np.uint8]
 """uint8[size, size, 3], RGB, what the quantized network is fed."""
 
 
+ColourDone = Literal["none", "srgb", "converted", "ignored", "unreadable"]
+"""What was done about the colours of a picture: it has no profile; one of sRGB; another, by which
+it was converted to sRGB; one that was not looked at, as was asked for; or one that is damaged or of
+another kind of picture, which is taken for none."""
+
 NetworkKind = Literal["tflite", "savedmodel"]
 
 
@@ -51,6 +56,7 @@ class Image(NamedTuple):
         height: rows of the whole picture, after its EXIF orientation was applied.
         format: name of the encoding, as `transforms.sniff.format_of` says.
         pixels: uint8[size, size, 3]; for four views uint8[2, size, size, 3], two crops.
+        colour: what was done about its colours.
     """
 
     ref: ImageRef
@@ -59,6 +65,7 @@ class Image(NamedTuple):
     height: int
     format: str
     pixels: Pixels
+    colour: ColourDone = "none"
 
 
 class Failure(NamedTuple):
@@ -110,6 +117,7 @@ class Prediction(NamedTuple):
         size: as in `ImageRef`.
         version: as in `ImageRef`.
         meta: as in `ImageRef`.
+        colour: as in `Image`; None in rows of versions that did nothing and did not say so.
     """
 
     uri: str
@@ -130,6 +138,7 @@ class Prediction(NamedTuple):
     size: int | None = None
     version: str | None = None
     meta: str | None = None
+    colour: ColourDone | None = None
 
 
 @dataclasses.dataclass(frozen=True)

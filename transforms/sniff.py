@@ -16,7 +16,9 @@ _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
 
 
 def format_of(data: bytes) -> str:
-    """JPEG, PNG, WEBP, GIF, TIFF, BMP, PPM, HEIF, AVIF, JXL or JPEG2000.
+    """JPEG, PNG, WEBP, GIF, TIFF, BMP, PPM, HEIF, AVIF, JXL, JPEG2000 or RAW.
+
+    Some raw files are a TIFF by their first bytes: `transforms.images.formats.raw` tells them.
 
     Raises:
         ImageError: unsupported_format, for what is known and not read; unknown_format.
@@ -29,9 +31,9 @@ def format_of(data: bytes) -> str:
         return "WEBP"
     if data.startswith((b"GIF87a", b"GIF89a")):
         return "GIF"
-    if data.startswith(b"CR\x02\0", 8):  # TIFF on the outside, with a thumbnail for the picture
-        raise ImageError(Reason.UNSUPPORTED_FORMAT, "camera raw (CR2): this type is not read")
-    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+    if any(data.startswith(mark, at) for at, mark in _RAW):
+        return "RAW"
+    if data.startswith(TIFF_MARKS):
         return "TIFF"
     # Two letters alone would take many a text for a picture.
     if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES:
@@ -43,6 +45,20 @@ def format_of(data: bytes) -> str:
     if (name := _unread(data)) is not None:
         raise ImageError(Reason.UNSUPPORTED_FORMAT, f"{name}: this type is not read")
     raise ImageError(Reason.UNKNOWN_FORMAT, "not a picture of a format that is known")
+
+
+TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+_RAW = (
+    (8, b"CR\x02\0"),
+    (4, b"ftypcrx "),
+    (0, b"FUJIFILMCCD-RAW"),
+    (0, b"IIRO"),
+    (0, b"IIRS"),
+    (0, b"MMOR"),
+    (0, b"IIU\0"),
+)
+"""Marks of Canon (CR2, CR3), Fuji, Olympus and Panasonic, and where they are."""
 
 
 def is_known(data: bytes) -> bool:
@@ -82,14 +98,8 @@ def _each_four(data: bytes) -> list[bytes]:
 
 # Where a type has its mark, and what it is called.
 _UNREAD: tuple[tuple[int, bytes, str], ...] = (
-    (4, b"ftypcrx ", "camera raw (CR3)"),
     (0, b"II\xbc", "JPEG XR"),
     (0, b"8BPS", "Photoshop"),
-    (0, b"FUJIFILMCCD-RAW", "camera raw (RAF)"),
-    (0, b"IIRO", "camera raw (ORF)"),
-    (0, b"IIRS", "camera raw (ORF)"),
-    (0, b"MMOR", "camera raw (ORF)"),
-    (0, b"IIU\0", "camera raw (RW2)"),
     (6, b"HEAPCCDR", "camera raw (CRW)"),
     (0, b"FOVb", "camera raw (X3F)"),
     (0, b"P7\n", "PAM"),

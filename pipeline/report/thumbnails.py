@@ -9,10 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+import numpy as np
 from PIL import Image
 
 from transforms.errors import UserError
 from transforms.failures import ImageError
+from transforms.images.colour.conversion import conversion
+from transforms.images.colour.embedded import embedded
 from transforms.images.decode import decode
 from transforms.images.machine import cores, default_budget
 from transforms.images.memory import Budget
@@ -134,6 +137,8 @@ def _of_bytes(
         return Thumbnail(missing=error.message)
     image = Image.fromarray(pixels)
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    shown, _ = conversion(embedded(data), "managed").convert(np.asarray(image))
+    image = Image.fromarray(shown)
     file = io.BytesIO()
     image.save(file, "JPEG", quality=_QUALITY, optimize=True)
     return Thumbnail(jpeg=base64.b64encode(file.getvalue()).decode("ascii"))

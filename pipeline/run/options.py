@@ -12,7 +12,14 @@ from pipeline.console.checks import require
 from pipeline.models.names import DEFAULT
 from pipeline.run.runners.options import RunnerOptions
 from transforms.errors import UsageError
-from transforms.images.settings import METHODS, VIEWS, Method, Preprocessing
+from transforms.images.settings import (
+    COLOURS,
+    METHODS,
+    VIEWS,
+    Colour,
+    Method,
+    Preprocessing,
+)
 from transforms.kernel import KERNELS, Kernel
 from transforms.network.scoring import Scoring
 from transforms.rows.names import FORMAT_NAMES
@@ -32,6 +39,7 @@ CHANGE_ROWS = (
     "preprocess",
     "top_k",
     "views",
+    "colour",
     "temperature",
     "label_map",
     "label_threshold",
@@ -75,6 +83,7 @@ class LabelOptions(RunnerOptions):
         preprocess: one of `transforms.images.settings.METHODS`.
         top_k: classes a prediction names, 1..1001.
         views: how often the network looks at a picture, see `transforms.images.settings.VIEWS`.
+        colour: what becomes of colour profiles, one of `transforms.images.settings.COLOURS`.
         temperature: that the logits are divided by, above 0.
         label_map: table of the user's own labels, see `pipeline.labels.label_map`, or None.
         label_threshold: own labels with a smaller score are not given, 0..1.
@@ -105,6 +114,7 @@ class LabelOptions(RunnerOptions):
     preprocess: Method = Preprocessing.method
     top_k: int = Scoring.top_k
     views: int = Scoring.views
+    colour: Colour = Preprocessing.colour
     temperature: float = Scoring.temperature
     label_map: str | None = None
     label_threshold: float = 0.0
@@ -145,6 +155,7 @@ class LabelOptions(RunnerOptions):
         require(self.kernel in KERNELS, "--kernel", f"one of {', '.join(KERNELS)}", self.kernel)
         require(1 <= self.top_k <= CLASSES, "--top-k", f"a number from 1 to {CLASSES}", self.top_k)
         require(self.views in VIEWS, "--views", "1, 2 or 4", self.views)
+        require(self.colour in COLOURS, "--colour", "managed or ignore", self.colour)
         crops = self.views < 4 or not self.preprocess.startswith("stretch")
         require(crops, "--views 4", "a --preprocess that crops, eval or slim", self.preprocess)
         require(
@@ -182,6 +193,7 @@ class LabelOptions(RunnerOptions):
             method=self.preprocess,
             size=size,
             views=self.views,
+            colour=self.colour,
             max_pixels=self.max_pixels,
             max_bytes=self.max_bytes,
         )
@@ -302,6 +314,13 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         help="looks at each picture: 1; 2, at its mirror image too; or 4, at both in two crops; "
         "more of them cost inference, not decoding, and label better (default: "
         f"{LabelOptions.views})",
+    )
+    network.add_argument(
+        "--colour",
+        choices=COLOURS,
+        help="what becomes of colour profiles that are not sRGB: managed, the picture is converted "
+        "by them, as browsers do; ignore, nothing, as in the network's own evaluation (default: "
+        f"{LabelOptions.colour})",
     )
     network.add_argument(
         "--temperature",

@@ -68,13 +68,19 @@ class EarlierRows(beam.PTransform):  # type: ignore[misc]
             | "Check" >> beam.ParDo(CheckFiles()).with_outputs(DISCARDED, main="files")
         )
         skipped = {"refs": refs, "stored": checked.files} | "Skip" >> SkipFinished(
-            retry_failures=self._options.retry_failures
+            retry_failures=self._options.retry_failures,
+            managed=self._options.colour == "managed",
+            image_key=self._options.image_key,
+            max_bytes=self._options.max_bytes,
         )
         found = [skipped]
         if self._options.reuse_by == "sha256":
             again = {"refs": skipped.refs, "stored": checked.files}
             # Second, among those that have no row by their name: this one reads every picture.
-            found.append(again | "Reuse" >> ReuseByContent(self._options.max_bytes))
+            by_content = ReuseByContent(
+                self._options.max_bytes, managed=self._options.colour == "managed"
+            )
+            found.append(again | "Reuse" >> by_content)
         wanted = [each.kept for each in found] | "Wanted" >> beam.Flatten()
         carried = {"files": checked.files, "wanted": wanted} | "Carry" >> CarryRows(self._attempt)
         return Earlier(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
@@ -62,3 +65,35 @@ def complaints(window: webdriver.Chrome) -> list[Any]:
     """Errors and warnings of the page and of its Content-Security-Policy since the last call."""
     found: list[Any] = window.get_log("browser")  # type: ignore[no-untyped-call]
     return found
+
+
+_FIRST_FRAME = """
+const [type, base64, done] = arguments;
+(async () => {
+  const data = Uint8Array.from(atob(base64), letter => letter.charCodeAt(0));
+  const decoder = new ImageDecoder({data, type});
+  const frame = (await decoder.decode({frameIndex: 0})).image;
+  const [width, height] = [frame.displayWidth, frame.displayHeight];
+  const canvas = new OffscreenCanvas(width, height).getContext("2d", {colorSpace: "srgb"});
+  canvas.fillStyle = "white";
+  canvas.fillRect(0, 0, width, height);
+  canvas.drawImage(frame, 0, 0);
+  const pixels = canvas.getImageData(0, 0, width, height).data;
+  done([width, height, btoa(Array.from(pixels, byte => String.fromCharCode(byte)).join(""))]);
+})().catch(error => done(String(error)));
+"""
+
+
+def first_frame(window: webdriver.Chrome, data: bytes, type_: str) -> npt.NDArray[np.uint8]:
+    """uint8[h, w, 3], what the browser shows of a picture on white, in sRGB.
+
+    Args:
+        window: at a page from a file, because only such pages may use the decoder.
+        data: the file.
+        type_: its media type.
+    """
+    answer = window.execute_async_script(_FIRST_FRAME, type_, base64.b64encode(data).decode())
+    assert isinstance(answer, list), answer
+    width, height, content = answer
+    rgba = np.frombuffer(base64.b64decode(content), np.uint8).reshape(height, width, 4)
+    return rgba[..., :3]

@@ -9,10 +9,9 @@ from transforms.sniff import format_of, is_known
 @pytest.mark.parametrize(
     ("content", "name"),
     [
-        (b"\0\0\0\x18ftypcrx \0\0\0\1", "camera raw (CR3)"),
         (b"P7\nWIDTH 3\n", "PAM"),
         (b"8BPS\0\1", "Photoshop"),
-        (b"II*\0\x10\0\0\0CR\x02\0", "camera raw (CR2)"),
+        (b"FOVb\0", "camera raw (X3F)"),
         (b"PK\x03\x04", "zip"),
         (b"Rar!\x1a\x07\x01\0", "RAR"),
         (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
@@ -41,6 +40,10 @@ def test_what_is_known_and_not_read_has_its_name(content: bytes, name: str) -> N
         (b"\xff\x4f\xff\x51\0\x2f", "JPEG2000"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", "JXL"),
         (b"\xff\x0a\xfa\x1f", "JXL"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1", "RAW"),
+        (b"II*\0\x10\0\0\0CR\x02\0", "RAW"),
+        (b"FUJIFILMCCD-RAW 0201", "RAW"),
+        (b"IIU\0\x08\0\0\0", "RAW"),
         (b"P6\n# by hand\n# twice\n3 2\n255\n", "PPM"),
         (b"P1 3 2 101010", "PPM"),
     ],

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from transforms import sniff
 from transforms.failures import ImageError, Reason
+from transforms.images.formats import raw
 from transforms.images.formats.guarded import GUARDED, decode_guarded
 from transforms.images.formats.jpeg import decode_jpeg
 from transforms.images.formats.pillow import decode_by_pillow
@@ -33,11 +34,12 @@ def decode(
     min_side: int | None = None,
     scratch: Scratch | None = None,
     reserve: Reserve = lambda _: None,
+    as_cmyk: bool = False,
 ) -> Decoded:
     """Decodes the first picture of a file, upright and over white where it is transparent.
 
-    Samples of 16 bits keep their high byte. CMYK is converted without a colour profile, and colour
-    profiles are not applied.
+    Samples of 16 bits keep their high byte. CMYK is converted by a formula unless it is asked for,
+    and colour profiles are not applied: see `transforms.images.colour`.
 
     Args:
         data: the content of a picture file, see `transforms.sniff.format_of`.
@@ -46,6 +48,7 @@ def decode(
             keeps this many pixels, which is good enough to look at, not to label. None: always at
             full size.
         scratch: memory to decode a JPEG into; the result is then good until it is used again.
+        as_cmyk: a JPEG or TIFF in CMYK comes as it is, uint8[h, w, 4], 255 for full ink.
         reserve: called with the bytes that the picture takes at its peak, until it is cropped and
             resampled, before they are taken; may block. Called again, it replaces what it had.
 
@@ -58,10 +61,17 @@ def decode(
     if not data:
         raise ImageError(Reason.EMPTY, "the file is empty")
     kind = sniff.format_of(data)
-    if kind == "JPEG":
-        return decode_jpeg(
-            data, max_pixels=max_pixels, min_side=min_side, scratch=scratch, reserve=reserve
+    jpeg = raw.jpeg_of(data) if kind in ("RAW", "TIFF") else None
+    if kind == "JPEG" or jpeg is not None:
+        decoded = decode_jpeg(
+            data if jpeg is None else jpeg,
+            max_pixels=max_pixels,
+            min_side=min_side,
+            scratch=scratch,
+            reserve=reserve,
+            as_cmyk=as_cmyk,
         )
+        return decoded if jpeg is None else decoded._replace(format="RAW")
     if kind in GUARDED:
         return decode_guarded(kind, data, max_pixels=max_pixels, scratch=scratch, reserve=reserve)
-    return decode_by_pillow(kind, data, max_pixels=max_pixels, reserve=reserve)
+    return decode_by_pillow(kind, data, max_pixels=max_pixels, reserve=reserve, as_cmyk=as_cmyk)

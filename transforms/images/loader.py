@@ -72,10 +72,18 @@ class Loader:
             meta = meta_json({**json.loads(ref.meta or "{}"), ORIENTATION: orientation})
             ref = ref._replace(meta=meta)
         try:
-            pixels, width, height, encoding = load(
+            loaded = load(
                 turned or data, self.how, scratch=scratch, reserve=reserve, kernel=self.kernel
             )
         except ImageError as error:
             return failure(ref, Stage.DECODE, named_by(ref.uri, error))
-        # Here, in the threads that decode: hashing lets other threads run.
-        return Image(ref, hashlib.sha256(data).hexdigest(), width, height, encoding, pixels)
+        return Image(
+            ref,
+            # Here, in the threads that decode: hashing lets other threads run.
+            sha256=hashlib.sha256(data).hexdigest(),
+            width=loaded.width,
+            height=loaded.height,
+            format=loaded.format,
+            pixels=loaded.pixels,
+            colour=loaded.colour,
+        )

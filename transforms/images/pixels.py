@@ -15,7 +15,8 @@ class Decoded(NamedTuple):
     """A picture as an array.
 
     Attributes:
-        pixels: uint8[h, w, 3], RGB, upright. A strided view if the picture was turned or mirrored.
+        pixels: uint8[h, w, 3], RGB, or uint8[h, w, 4], CMYK if that was asked for; upright. A
+            strided view if the picture was turned or mirrored.
             h and w are height and width, divided by 2, 4 or 8 and rounded up where the caller has
             asked for less.
         width: columns of the whole picture, upright.

@@ -17,11 +17,14 @@ from PIL import Image
 
 from transforms.errors import UsageError
 from transforms.images import native
+from transforms.images.colour.conversion import Conversion, conversion
+from transforms.images.colour.embedded import embedded
 from transforms.images.decode import decode
+from transforms.images.formats import raw
 from transforms.images.pixels import RGB, Scratch
 from transforms.images.settings import METHODS, Method, Preprocessing, PreprocessingChanges
 from transforms.kernel import Kernel
-from transforms.records import Pixels
+from transforms.records import ColourDone, Pixels
 from transforms.storage.content import Reserve
 
 # Of a side: 0.875, with which the published accuracy was measured, and 0.75.
@@ -38,12 +41,14 @@ class Loaded(NamedTuple):
         width: columns of the whole picture, upright.
         height: rows of the whole picture, upright.
         format: as `transforms.sniff.format_of` says.
+        colour: what was done about its colours.
     """
 
     pixels: Pixels
     width: int
     height: int
     format: str
+    colour: ColourDone
 
 
 def load(
@@ -62,7 +67,9 @@ def load(
 
     Args:
         data: the content of a picture file, see `transforms.sniff.format_of`.
-        how: method, size and so on. With four views the picture is decoded once.
+        how: method, size and so on. With four views the picture is decoded once. Colours are
+            converted after resampling, which is hundreds of times cheaper and gives almost the
+            same: docs/colour.md.
         scratch: memory that a thread keeps from picture to picture; the result never lies in it.
         reserve: as in `transforms.images.decode.decode`.
         kernel: which code does it, if it is installed; `transforms.kernel.check_kernel` tells.
@@ -72,17 +79,42 @@ def load(
         ImageError: the picture cannot be decoded, see `transforms.images.decode.decode`.
     """
     how = dataclasses.replace(how, **changed)
+    jpeg = raw.jpeg_of(data)
+    if jpeg is not None:
+        inner = load(jpeg, how, scratch=scratch, reserve=reserve, kernel=kernel)
+        return inner._replace(format="RAW")
+    wanted = conversion(embedded(data), how.colour)
     taken = None if kernel == "python" else native.load_jpeg(data, how)
     if taken is not None:
-        return Loaded(*taken, "JPEG")
-    picture = decode(data, max_pixels=how.max_pixels, scratch=scratch, reserve=reserve)
-    pixels = preprocess(picture.pixels, size=how.size, method=how.method)
-    if how.views == 4:
-        closer = preprocess(
-            picture.pixels, size=how.size, method=how.method, eighths=_CLOSER_EIGHTHS
-        )
-        pixels = np.stack([pixels, closer])
-    return Loaded(pixels, picture.width, picture.height, picture.format)
+        pixels, done = wanted.convert(taken.pixels)
+        return Loaded(pixels, taken.width, taken.height, "JPEG", done)
+    picture = decode(
+        data,
+        max_pixels=how.max_pixels,
+        scratch=scratch,
+        reserve=reserve,
+        as_cmyk=wanted.by is not None,
+    )
+    if picture.pixels.shape[-1] == 4 and not wanted.of_cmyk:
+        wanted = Conversion("unreadable")  # the profile is that of another picture
+        picture = decode(data, max_pixels=how.max_pixels, scratch=scratch, reserve=reserve)
+    pixels = _preprocessed(picture.pixels, how)
+    pixels, done = wanted.convert(pixels)
+    return Loaded(pixels, picture.width, picture.height, picture.format, done)
+
+
+def _preprocessed(pixels: RGB, how: Preprocessing) -> Pixels:
+    """All views; uint8[..., 3], or 4 of CMYK."""
+    if pixels.shape[-1] == 4:
+        # Every channel is resampled by itself.
+        parts = (_preprocessed(pixels[..., some], how) for some in (slice(3), slice(1, 4)))
+        first, last = parts
+        return np.concatenate([first, last[..., 2:]], axis=-1)
+    whole = preprocess(pixels, size=how.size, method=how.method)
+    if how.views != 4:
+        return whole
+    closer = preprocess(pixels, size=how.size, method=how.method, eighths=_CLOSER_EIGHTHS)
+    return np.stack([whole, closer])
 
 
 def preprocess(

@@ -24,6 +24,12 @@ usual crop and in one of 0.75 instead of 0.875. Mirrored is the input of the net
 nothing. On the 200 labelled photographs these two crops did better than 1 and 0.875 or 1 and 0.75.
 """
 
+Colour = Literal["managed", "ignore"]
+"""What becomes of a colour profile: the picture is converted to sRGB by it, unless it is sRGB; or
+nothing, as in the network's own evaluation."""
+
+COLOURS: tuple[Colour, ...] = get_args(Colour)
+
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 256 * 1024 * 1024
 
@@ -38,6 +44,7 @@ class Preprocessing:
         views: how often the network will look at it, one of `VIEWS`. Four need a method that crops.
         max_pixels: pictures with more are failures, told from the header.
         max_bytes: files with more are failures, told before they are read.
+        colour: what becomes of colour profiles, one of `COLOURS`.
     """
 
     method: Method = "eval"
@@ -45,12 +52,11 @@ class Preprocessing:
     views: int = 1
     max_pixels: int = MAX_PIXELS
     max_bytes: int = MAX_BYTES
+    colour: Colour = "managed"
 
     def as_dict(self) -> dict[str, Any]:
-        """What decides the pixels of a picture that is not refused, for the manifest."""
-        limits = ("max_pixels", "max_bytes")
-        fields = dataclasses.asdict(self).items()
-        return {name: value for name, value in fields if name not in limits}
+        """What the manifest has in this part; the rest is among its options."""
+        return {"method": self.method, "size": self.size, "views": self.views}
 
 
 class PreprocessingChanges(TypedDict, total=False):
@@ -59,5 +65,6 @@ class PreprocessingChanges(TypedDict, total=False):
     method: Method
     size: int
     views: int
+    colour: Colour
     max_pixels: int
     max_bytes: int

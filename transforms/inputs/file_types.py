@@ -55,11 +55,10 @@ _PICTURES = {
     # Of pictures that are read, under another name.
     "JPEG": "insp jps pjp pjpeg",
     "PNG": "apng",
+    # With the camera's own JPEG in it, as a rule.
+    "camera raw": "3fr arw cr2 cr3 dng erf fff gpr iiq mef nef nrw orf pef raf rw2 rwl sr2 srw",
 }
-_RAW = (
-    "3fr arw cap cr2 cr3 crw dcr dcs dng eip erf fff gpr iiq k25 kdc mef mos mrw nef nrw orf pef"
-    " ptx raf raw rw2 rwl rwz sr2 srf srw x3f"
-)
+_RAW = "cap crw dcr dcs eip k25 kdc mos mrw ptx raw rwz srf x3f"
 _ARCHIVES = {
     "RAR": "rar cbr",
     "7-Zip": "7z cb7",
@@ -80,8 +79,7 @@ def _by_extension(names: Mapping[str, str]) -> dict[str, str]:
 # JPEGs any name.
 _UNREAD_PICTURES = _by_extension(_PICTURES)
 
-# These need not be read to know: an archive may be as large as a disk, and what a camera writes is
-# TIFF on the outside, with a thumbnail that would pass for the picture.
+# These need not be read to know: an archive may be as large as a disk.
 _UNREAD = {**_by_extension({"camera raw": _RAW}), **_by_extension(_ARCHIVES)}
 
 _COMPRESSED = (".bz2", ".gz", ".lz4", ".xz", ".zst")

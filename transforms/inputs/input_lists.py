@@ -119,7 +119,7 @@ class _Reader:
         way = self._first or self._way(tuple(content))
         self._rows += 1
         if isinstance(way, NoUriError):
-            if self._rows == 1 and len(content) > 1:
+            if self._rows == 1 and content:
                 raise UserError(f"{self._path}: {way}")
             yield _bad(self._path, row, _NO_URI)
             return

@@ -254,7 +254,9 @@ def _json_rows(path: str, rules: Rules) -> Iterator[TableRow]:
     """The objects of one list, as `gcloud storage ls --json` writes it; else those of lines."""
     with _open_text(path, newline=None) as stream:
         try:
-            if not stream.read(_JSON_READ).lstrip().startswith("["):
+            start = stream.read(_JSON_READ).lstrip()
+            if not start.startswith("["):
+                _require_lines(path, start.partition("\n")[0])
                 yield from _jsonl_rows(path, rules)
                 return
             stream.seek(0)
@@ -262,6 +264,17 @@ def _json_rows(path: str, rules: Rules) -> Iterator[TableRow]:
         except _BROKEN as error:
             problem = f"the compressed table breaks: {error}"
             yield TableRow("the rest", None, problem)
+
+
+def _require_lines(path: str, first: str) -> None:
+    """Refuses JSON that is one thing over several lines, such as a manifest."""
+    try:
+        _JSON.decode(first)
+    except (ValueError, RecursionError) as error:
+        if len(first) < _JSON_READ:
+            raise UserError(
+                f"{path}: neither a list of objects nor an object a line. Write one of the two."
+            ) from error
 
 
 def _list_rows(stream: IO[str]) -> Iterator[TableRow]:

@@ -91,6 +91,7 @@ class RankingHandler:
                 size=image.ref.size,
                 version=image.ref.version,
                 meta=image.ref.meta,
+                colour=image.colour,
             )
 
     def _look(

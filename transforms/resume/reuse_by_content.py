@@ -17,13 +17,14 @@ from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.buckets import bucket_of
 from transforms.records import ImageRef
 from transforms.resume.check_files import Stored
+from transforms.resume.row_values import BEGINNING, depends_on_profile, has_marks
 from transforms.resume.skip_finished import KEPT, OUTCOMES, TALLY, KeepRows, Skipped
 from transforms.rows.kinds import RowKind
 from transforms.storage import files
 from transforms.storage.addresses import text
 
 _UNREAD = "unread"
-_CHUNK = 1024 * 1024
+_CHUNK = BEGINNING
 # Pictures that are read at a time, and those on their way, so that no thread waits for the oldest.
 _THREADS = 16
 _AHEAD = 128
@@ -41,16 +42,18 @@ class ReuseByContent(beam.PTransform):  # type: ignore[misc]
 
     Attributes:
         max_bytes: pictures with more are passed on.
+        managed: as in `transforms.resume.skip_finished.SkipFinished`.
     """
 
     max_bytes: int
+    managed: bool = True
 
     def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> Skipped:
         """Builds the graph: digests of both sides, packed, joined by bucket."""
         hashed = inputs["refs"] | "Hash" >> beam.ParDo(_Hash(self.max_bytes)).with_outputs(
             _UNREAD, main="hashed"
         )
-        stored = inputs["stored"] | "Read digests" >> beam.ParDo(_ReadDigests())
+        stored = inputs["stored"] | "Read digests" >> beam.ParDo(_ReadDigests(self.managed))
         matched = (
             {"stored": stored, "hashed": hashed.hashed}
             | "Join" >> beam.CoGroupByKey()
@@ -61,7 +64,7 @@ class ReuseByContent(beam.PTransform):  # type: ignore[misc]
 
 
 class _Hash(beam.DoFn):  # type: ignore[misc]
-    """References to (bucket, pack of [sha256, *ImageRef])."""
+    """References to (bucket, pack of [sha256, whether it has marks, *ImageRef])."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -74,7 +77,9 @@ class _Hash(beam.DoFn):  # type: ignore[misc]
 
     def start_bundle(self) -> None:
         self._packs = Packs()
-        self._pending: collections.deque[Future[tuple[ImageRef, str | None]]] = collections.deque()
+        self._pending: collections.deque[Future[tuple[ImageRef, str | None, bool]]] = (
+            collections.deque()
+        )
 
     def process(self, ref: ImageRef) -> Iterator[Any]:
         self._pending.append(self._threads.submit(hashed, ref, max_bytes=self._max_bytes))
@@ -82,11 +87,11 @@ class _Hash(beam.DoFn):  # type: ignore[misc]
             yield from self._oldest()
 
     def _oldest(self) -> Iterator[Any]:
-        ref, sha256 = self._pending.popleft().result()
+        ref, sha256, marked = self._pending.popleft().result()
         if sha256 is None:
             yield beam.pvalue.TaggedOutput(_UNREAD, ref)
         else:
-            yield from self._packs.add(bucket_of(sha256), [sha256, *ref.listed])
+            yield from self._packs.add(bucket_of(sha256), [sha256, marked, *ref.listed])
 
     def finish_bundle(self) -> Iterator[Any]:
         while self._pending:
@@ -95,30 +100,34 @@ class _Hash(beam.DoFn):  # type: ignore[misc]
         yield from map(in_window, self._packs.flush())
 
 
-def hashed(ref: ImageRef, *, max_bytes: int) -> tuple[ImageRef, str | None]:
-    """The reference with size and version as they were read, and the sha256.
+def hashed(ref: ImageRef, *, max_bytes: int) -> tuple[ImageRef, str | None, bool]:
+    """The reference with size and version as they were read, the sha256, and `has_marks` of it.
 
     The reference comes back as it was, with None, if it is an archive, cannot be read or is larger
     than `max_bytes`: whoever labels it will say so.
     """
     if archive_kind(ref.uri) is not None:
-        return ref, None
-    sha256, size = hashlib.sha256(), 0
+        return ref, None, False
+    sha256, size, marked = hashlib.sha256(), 0, False
     try:
         file, version = files.open_versioned(ref.uri)
         with file:
             while size <= max_bytes and (chunk := file.read(_CHUNK)):
+                marked |= size == 0 and has_marks(chunk)
                 sha256.update(chunk)
                 size += len(chunk)
     except (OSError, ValueError):  # ValueError: a NUL character in the name
-        return ref, None
+        return ref, None, False
     if size > max_bytes or version is None:
-        return ref, None
-    return ref._replace(size=size, version=version), sha256.hexdigest()
+        return ref, None, False
+    return ref._replace(size=size, version=version), sha256.hexdigest(), marked
 
 
 class _ReadDigests(beam.DoFn):  # type: ignore[misc]
-    """Files of predictions to (bucket, pack of [sha256, class id, path, row])."""
+    """Files of predictions to (bucket, pack of [sha256, class id, path, row, by profile])."""
+
+    def __init__(self, managed: bool) -> None:
+        self._managed = managed
 
     def start_bundle(self) -> None:
         self._packs = Packs()
@@ -128,7 +137,8 @@ class _ReadDigests(beam.DoFn):  # type: ignore[misc]
             return
         for at, row in stored.current_rows(columns=["sha256", "class_id"]):
             sha256 = row["sha256"]
-            place = [sha256, row["class_id"], stored.piece.path, at]
+            by_profile = self._managed and "format" in row and depends_on_profile(row, stored.made)
+            place = [sha256, row["class_id"], stored.piece.path, at, by_profile]
             yield from self._packs.add(bucket_of(sha256), place)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
@@ -142,15 +152,16 @@ class _Match(KeepRows):
         for sha256, *row in unpack(packs["stored"]):
             # One of equal content is as good as another; the same one in every run.
             rows[sha256] = min(row, rows.get(sha256, row), key=_place)
-        for sha256, *fields in unpack(packs["hashed"]):
+        for sha256, marked, *fields in unpack(packs["hashed"]):
             ref = ImageRef(*fields)
-            if sha256 in rows:
-                class_id, path, row = rows[sha256]
+            if sha256 in rows and not (marked and rows[sha256][3]):
+                class_id, path, row, _ = rows[sha256]
                 changes = [text(ref.uri), ref.size, ref.version, ref.meta]
                 yield from self.keep(RowKind.PREDICTION.outcome(class_id), path, row, changes)
             else:
                 yield ref
 
 
-def _place(row: list[Any]) -> tuple[str, int]:
-    return row[1], row[2]
+def _place(row: list[Any]) -> tuple[bool, str, int]:
+    """A row that is right whatever the profile is comes first."""
+    return row[3], row[1], row[2]

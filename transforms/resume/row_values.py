@@ -16,6 +16,18 @@ DECIDING = ("format", "width", "height")
 # Row values since which every picture is decoded at its full size.
 _FULL_SIZE = 2
 
+_REREAD = ("TIFF", "GIF")
+"""Formats of which 0.1.0 read some pictures otherwise: 16 bits in planes, white as 0 or a preview
+for the picture; a first frame on the colour of a palette. Which ones their rows do not say."""
+
+_WITH_PROFILES = ("JPEG", "PNG", "WEBP")
+
+_MARKS = (b"ICC_PROFILE\0", b"iCCP", b"cICP", b"gAMA", b"ICCP", b"acTL", b"ANMF")
+"""What stands in a JPEG, PNG or WebP that has a profile, or several frames."""
+
+BEGINNING = 1024 * 1024
+"""Bytes of a file in which a mark would be."""
+
 # Version 0.1.0 halved a JPEG of which so many pixels remained for each pixel of the network's input
 # (`transforms/preprocess.py` there).
 _KEPT = 12
@@ -47,7 +59,28 @@ def is_outdated(row: Mapping[str, Any], made: Made) -> bool:
         row: has at least the columns `DECIDING`.
         made: how.
     """
-    return made.row_values < _FULL_SIZE and _was_reduced(row, made)
+    return made.row_values < _FULL_SIZE and (row["format"] in _REREAD or _was_reduced(row, made))
+
+
+def depends_on_profile(row: Mapping[str, Any], made: Made) -> bool:
+    """Whether a prediction is that of today only if `has_marks` says no of its picture.
+
+    Version 0.1.0 did nothing about colour profiles, and did not say which pictures had one.
+
+    Args:
+        row: has at least the columns `DECIDING`.
+        made: how.
+    """
+    return made.row_values < _FULL_SIZE and row["format"] in _WITH_PROFILES
+
+
+def has_marks(beginning: bytes) -> bool:
+    """Whether a file may have a colour profile, or several frames; rarely one that has none.
+
+    Args:
+        beginning: its first `BEGINNING` bytes.
+    """
+    return any(mark in beginning for mark in _MARKS)
 
 
 def _was_reduced(row: Mapping[str, Any], made: Made) -> bool:

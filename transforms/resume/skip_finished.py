@@ -10,6 +10,7 @@ import collections
 import dataclasses
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -20,12 +21,14 @@ from apache_beam.utils.windowed_value import WindowedValue
 from transforms.bundles import Packs, in_window, unpack
 from transforms.errors import UserError
 from transforms.inputs.archives.kinds import archive_kind, archive_of
+from transforms.inputs.archives.members import Member, read_named
 from transforms.inputs.buckets import unit_of
 from transforms.records import ImageRef
 from transforms.resume.check_files import Stored
+from transforms.resume.row_values import BEGINNING, depends_on_profile, has_marks
 from transforms.rows.kinds import Outcome, RowKind
 from transforms.storage import files
-from transforms.storage.addresses import text
+from transforms.storage.addresses import name_of, text
 
 KEPT = "kept"
 TALLY = "tally"
@@ -73,6 +76,7 @@ class StoredRow(NamedTuple):
         retryable: whether it is a failure that may not happen again.
         path: of the file.
         row: in the file, from 0.
+        by_profile: whether the row is right only if its picture has no colour profile.
     """
 
     size: int | None
@@ -82,6 +86,7 @@ class StoredRow(NamedTuple):
     retryable: bool
     path: str
     row: int
+    by_profile: bool = False
 
     @property
     def kind(self) -> RowKind:
@@ -108,9 +113,16 @@ class SkipFinished(beam.PTransform):  # type: ignore[misc]
 
     Attributes:
         retry_failures: retryable failures count as no row.
+        managed: rows of releases that did nothing about colour profiles are kept only for pictures
+            that have none; their files are looked at.
+        image_key: which part of archives is the picture.
+        max_bytes: larger members of archives are not looked at.
     """
 
     retry_failures: bool = False
+    managed: bool = True
+    image_key: str | None = None
+    max_bytes: int = sys.maxsize
 
     def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> Skipped:
         """Builds the graph: keys of rows and references, packed, joined by bucket."""
@@ -119,10 +131,7 @@ class SkipFinished(beam.PTransform):  # type: ignore[misc]
         matched = (
             {"stored": stored, "listed": listed}
             | "Join" >> beam.CoGroupByKey()
-            | "Match"
-            >> beam.ParDo(_Match(self.retry_failures)).with_outputs(
-                KEPT, OUTCOMES, TALLY, main="refs"
-            )
+            | "Match" >> beam.ParDo(_Match(self)).with_outputs(KEPT, OUTCOMES, TALLY, main="refs")
         )
         return Skipped(matched.refs, matched[KEPT], matched[OUTCOMES], matched[TALLY])
 
@@ -168,6 +177,7 @@ def stored_rows(stored: Stored) -> Iterator[tuple[str, StoredRow]]:
                 row.get("retryable", False),
                 stored.piece.path,
                 at,
+                "format" in row and depends_on_profile(row, stored.made),
             ),
         )
 
@@ -200,8 +210,8 @@ class KeepRows(beam.DoFn):  # type: ignore[misc]
 class _Match(KeepRows):
     """(bucket, packs of both sides) to references that need a row, and the rows that stay."""
 
-    def __init__(self, retry_failures: bool) -> None:
-        self._retry_failures = retry_failures
+    def __init__(self, how: SkipFinished) -> None:
+        self._how = how
 
     def setup(self) -> None:
         self._threads = ThreadPoolExecutor(_LOOKS_AT_ONCE, "look")
@@ -216,6 +226,8 @@ class _Match(KeepRows):
         refs = sorted(ImageRef(*fields) for fields in unpack(packs["listed"]))
         known = [ref for ref in refs if text(ref.uri) in stored or text(ref.uri) in members]
         looks = dict(zip((ref.uri for ref in known), self._looks(known), strict=True))
+        if self._how.managed:
+            self._without_marks(stored)
         for ref in refs:
             uri = text(ref.uri)
             if ref.uri not in looks:
@@ -234,11 +246,29 @@ class _Match(KeepRows):
         members: dict[str, set[str]] = collections.defaultdict(set)
         for uri, *rest in unpack(packs):
             row = StoredRow(*rest)
-            if not (self._retry_failures and row.retryable):
+            if not (self._how.retry_failures and row.retryable):
                 stored[uri].append(row)
                 if archive := archive_of(uri):
                     members[archive].add(uri)
         return stored, members
+
+    def _without_marks(self, stored: dict[str, list[StoredRow]]) -> None:
+        """Leaves out rows that depend on the picture's profile where it may have one."""
+        asked = [uri for uri, rows in stored.items() if any(row.by_profile for row in rows)]
+        archives: dict[str, list[str]] = collections.defaultdict(list)
+        for uri in asked:
+            if archive := archive_of(uri):
+                archives[archive].append(uri)
+        marked = {
+            uri
+            for archive, uris in archives.items()
+            for uri in _marked_members(archive, uris, self._how)
+        }
+        single = [uri for uri in asked if archive_of(uri) is None]
+        found = self._threads.map(_is_marked, single)
+        marked.update(uri for uri, is_marked in zip(single, found, strict=True) if is_marked)
+        for uri in marked:
+            stored[uri] = [row for row in stored[uri] if not row.by_profile]
 
     def _picture(self, ref: ImageRef, look: Look, stored: list[StoredRow]) -> Iterator[Any]:
         """Keeps the row of a picture, or passes it on."""
@@ -318,6 +348,26 @@ def _look_at_object(uri: str) -> Look:
     except (ImportError, OSError, UserError):  # reading it will tell why
         return _UNKNOWN
     return _ABSENT if found is None else found
+
+
+def _is_marked(uri: str) -> bool:
+    """Whether a picture may have a profile, or cannot be read, which labelling will tell."""
+    try:
+        file, _ = files.open_versioned(name_of(uri))
+        with file:
+            return has_marks(file.read(BEGINNING))
+    except (OSError, ValueError):
+        return True
+
+
+def _marked_members(archive: str, uris: Sequence[str], how: SkipFinished) -> Iterator[str]:
+    """Which members of an archive may have a profile, and those that are not read."""
+    left = set(uris)
+    refs = [ImageRef(uri) for uri in uris]
+    for found in read_named(archive, refs, image_key=how.image_key, max_bytes=how.max_bytes):
+        if isinstance(found, Member) and not has_marks(found.data[:BEGINNING]):
+            left.discard(text(found.ref.uri))
+    yield from left
 
 
 def _says(listed: str | None, stored: str | None) -> bool:

@@ -85,6 +85,7 @@ PREDICTION_COLUMNS = (
     Column(name="mapped_label", type=pa.string(), nullable=True),
     Column(name="mapped_score", type=pa.float32(), nullable=True),
     *_PICTURE,
+    Column(name="colour", type=pa.string(), nullable=True, since=2),
 )
 
 FAILURE_COLUMNS = (

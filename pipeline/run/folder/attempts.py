@@ -222,6 +222,8 @@ def differences(there: Identity, here: Identity) -> list[str]:
     """
     values = zip(_decisive(there).items(), _decisive(here).values(), strict=True)
     found = [(name, old, new) for (name, old), new in values if old != new]
+    if there.row_values != here.row_values:
+        found = [each for each in found if each[0] != "--colour"]
     if there.row_values > here.row_values:
         found.insert(0, ("row values", there.row_values, here.row_values))
     return [f"{name} {old} there, {new} now" for name, old, new in found]

@@ -59,8 +59,8 @@ class Identity:
         version: of quantlabel.
         started: ISO 8601, UTC.
         model: that labels.
-        preprocess: how the pictures are loaded. The limits are not in this part of the JSON but
-            among the options.
+        preprocess: how the pictures are loaded. Limits and colour are not in this part of the JSON
+            but among the options.
         label_map: or None.
         options: as `LabelOptions.for_manifest` has them.
         kernel: what decoded and ran the network, for people; empty if a service chose.
@@ -79,9 +79,10 @@ class Identity:
     def __post_init__(self) -> None:
         """Checks what types do not say."""
         _require_time("started", self.started)
-        limits = {name: getattr(self.options, name) for name in ("max_pixels", "max_bytes")}
-        # The JSON has the limits among the options only; here they belong to both.
-        object.__setattr__(self, "preprocess", dataclasses.replace(self.preprocess, **limits))
+        names = ("colour", "max_pixels", "max_bytes")
+        options = {name: getattr(self.options, name) for name in names}
+        # The JSON has these among the options only; here they belong to both.
+        object.__setattr__(self, "preprocess", dataclasses.replace(self.preprocess, **options))
 
     @property
     def scoring(self) -> Scoring:
@@ -209,11 +210,23 @@ def from_json(kind: type[_T], content: bytes, path: str, *, cure: str = _CURE) -
     try:
         value = typed_json.loads(content)
         _require_known_form(value, path)
-        return typed_json.build(kind, value)
+        return typed_json.build(kind, _with_colour(value))
     except ValueError as error:
         raise UserError(
             f"{path}: damaged, or not written by this program ({error}). {cure}"
         ) from error
+
+
+def _with_colour(value: Any) -> Any:
+    """What runs have done that do not speak of colour profiles: nothing."""
+    if not isinstance(value, dict):
+        return value
+    if "manifest" in value:
+        return {**value, "manifest": _with_colour(value["manifest"])}
+    options = value.get("options")
+    if not isinstance(options, dict):
+        return value
+    return {**value, "options": {"colour": "ignore", **options}}
 
 
 def _require_known_form(value: Any, path: str) -> None:

@@ -20,6 +20,7 @@ from pipeline.run.folder.manifest import Manifest, read_manifest
 from tests.helpers.archives import write_archive
 from tests.helpers.forged import forge
 from tests.helpers.pictures import make_pictures
+from tests.helpers.profiles import PROFILES
 
 
 class Run:
@@ -187,3 +188,42 @@ def test_verify_compares_nothing_with_rows_of_a_later_release(
         "made by a newer quantlabel (row values 3, this one makes 2). Update it: "
         "pip install --upgrade quantlabel"
     )
+
+
+def _coloured(folder: Path) -> None:
+    """Two pictures in Display P3, which 0.1.0 took for sRGB."""
+    pixels = np.asarray(Image.open(folder / "000000.jpg"))
+    for name in ("p3.jpg", "p3.png"):
+        Image.fromarray(pixels).save(folder / name, icc_profile=PROFILES["Display P3"])
+
+
+@pytest.mark.parametrize("how", ["--resume", "--reuse-by=sha256", "archive"])
+def test_only_pictures_with_a_profile_are_labelled_anew(run: Run, how: str) -> None:
+    (run.photos / "large.jpg").unlink()
+    _coloured(run.photos)
+    if how == "archive":
+        members = {path.name: path.read_bytes() for path in run.photos.iterdir()}
+        shutil.rmtree(run.photos)
+        run.photos.mkdir()
+        write_archive(run.photos / "all.tar", members)
+    assert run.label() == 0
+    true = run.rows()
+    forge(run.out, _of_0_1_0, row_values=1)
+    if how == "--reuse-by=sha256":
+        for path in run.photos.iterdir():
+            path.rename(path.with_stem(f"{path.stem} renamed"))
+    assert run.label("--resume" if how == "archive" else how, "--colour", "ignore") == 0
+    assert _anew(run) == []
+    forge(run.out, _of_0_1_0, row_values=1)
+    assert run.label("--resume" if how == "archive" else how) == 0
+    anew = [name.rpartition("#")[2].replace(" renamed", "") for name in _anew(run)]
+    assert anew == ["p3.jpg", "p3.png"]
+    assert {row["colour"] for row in run.rows().values()} == {"none", "converted"}
+    assert [row["score"] for row in run.rows().values()] == [row["score"] for row in true.values()]
+
+
+def test_rows_of_the_other_option_are_refused(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    (run.photos / "large.jpg").unlink()
+    assert run.label("--colour", "ignore") == 0
+    assert run.label("--resume") == 1
+    assert "made otherwise (--colour ignore there, managed now)" in capsys.readouterr().err

@@ -20,12 +20,14 @@ from pipeline.models.tflite.stand_in import stand_in
 from pipeline.run.folder.finished import open_run
 from pipeline.run.options import CHANGE_ROWS, KEEP_ROWS
 from tests.helpers.pictures import make_pictures
+from tests.helpers.profiles import PROFILES
 
 VALUES: dict[str, list[str]] = {
     "model": ["--model", "other.tflite"],
     "preprocess": ["--preprocess", "slim"],
     "top_k": ["--top-k", "3"],
     "views": ["--views", "2"],
+    "colour": ["--colour", "ignore"],
     "temperature": ["--temperature", "0.5"],
     "label_map": ["--label-map", "map.csv"],
     "label_threshold": ["--label-map", "map.csv", "--label-threshold", "0.99"],
@@ -70,7 +72,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small.rename(folder / "photos/small.jpg")
     with Image.open(folder / "photos/small.jpg") as picture:
         large = picture.resize((384, 256), Image.Resampling.NEAREST)
-        large.save(folder / "photos/large.png", compress_level=0)
+        icc = PROFILES["Display P3"]
+        large.save(folder / "photos/large.png", compress_level=0, icc_profile=icc)
     columns = {"image": [one.read_bytes()], "other": [other.read_bytes()]}
     pq.write_table(pa.table(columns), folder / "photos/pictures.parquet")
     (folder / "network.tflite").write_bytes(stand_in())

@@ -174,7 +174,7 @@ def test_the_result_of_load_outlives_scratch_memory(method: Method) -> None:
 def test_load_gives_pixels_and_what_is_known_of_the_picture() -> None:
     picture = load(encoded(waves(60, 90), "PNG"), size=32, method="slim")
     np.testing.assert_array_equal(picture.pixels, preprocess(waves(60, 90), size=32, method="slim"))
-    assert picture[1:] == (90, 60, "PNG")
+    assert picture[1:] == (90, 60, "PNG", "none")
 
 
 def test_load_refuses_what_cannot_be_decoded() -> None:
@@ -195,7 +195,8 @@ def test_the_reference_pixels_are_reproduced(shared: Path) -> None:
     golden = np.load(shared / "golden" / "eval_tool.npz")
     for name, expected in zip(golden["files"], golden["images"], strict=True):
         data = (shared / "images" / "ilsvrc" / str(name)).read_bytes()
-        np.testing.assert_array_equal(load(data).pixels, expected, err_msg=str(name))
+        pixels = load(data, colour="ignore").pixels  # fifteen have another profile than sRGB
+        np.testing.assert_array_equal(pixels, expected, err_msg=str(name))
 
 
 def test_coral_published_check(shared: Path) -> None:

@@ -34,7 +34,7 @@ def test_a_name_says_why_a_file_is_no_input(path: str, expected: str | None) -> 
     ("uri", "name"),
     [
         ("/a.7z", "7-Zip"),
-        ("/a.CR2", "camera raw"),
+        ("/a.X3F", "camera raw"),
         ("/a.tar.lz4", "tar, compressed by lz4"),
         ("/a.jpg.gz", "a picture, compressed as .gz"),
     ],

@@ -194,6 +194,7 @@ def test_a_column_uri_is_taken_without_a_word(tmp_path: Path) -> None:
         ("l.csv", b"bucket,name,key\na,b,c\n", "'bucket' with 'name', 'bucket' with 'key'."),
         ("l.jsonl", b'{"path": "a", "url": "b"}\n', "several that may stand for it: 'path', 'url'"),
         ("l.jsonl", b'{"a": 1, "b": 2}\n', "no column 'uri' (found: a, b)"),
+        ("l.json", b'{"a": 1}\n', "no column 'uri' (found: a)"),
         ("l.csv", b"cats/1.jpg,cat\n", "The first line looks like a row: write a line with the"),
         ("l.csv", b'"photos","a b.jpg\n', "the first line cannot be read"),
         ("l.csv", b"bucket,a.jpg\n", "no column 'uri'"),

@@ -89,6 +89,8 @@ def test_a_compressed_table_that_is_cut_says_so(tmp_path: Path, name: str, cut: 
         ("t.csv", b"sep=;\nuri;title\n", "the first line, 'sep=;', tells spreadsheets"),
         ("t.csv", b"sep=,\nuri,title\n", "Delete this line"),
         ("t.tsv", b"uri,title\n", "separated by commas. Separate them by tabs, or call the file"),
+        ("t.json", b'{\n  "n": 1\n}\n', "neither a list of objects nor an object a line"),
+        ("t.json", b"", "neither a list of objects nor an object a line"),
         ("t.csv", b"uri,n,n\n", "more than one column is called 'n'"),
         ("t.csv", b'uri,"n\na\n', "the first line cannot be read"),
     ],

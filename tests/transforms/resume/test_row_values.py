@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image
 
-from transforms.resume.row_values import Made, is_outdated
+from tests.helpers.encoded import encoded, waves
+from tests.helpers.profiles import PROFILES
+from transforms.resume.row_values import Made, depends_on_profile, has_marks, is_outdated
 
 
 @pytest.mark.parametrize(
@@ -26,3 +29,31 @@ def test_jpegs_that_version_0_1_0_reduced_are_outdated(method: str, size: int, l
             assert is_outdated(row, made) is expected, row
             assert not is_outdated({**row, "format": "PNG"}, made)
             assert not is_outdated(row, made._replace(row_values=2))
+
+
+def test_formats_that_0_1_0_read_otherwise() -> None:
+    made = Made(1, "eval", 128)
+    small = {"width": 10, "height": 10}
+    found = [
+        name
+        for name in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
+        if is_outdated({"format": name, **small}, made)
+    ]
+    assert found == ["GIF", "TIFF"]
+    depends = [
+        name
+        for name in ("JPEG", "PNG", "WEBP", "BMP")
+        if depends_on_profile({"format": name, **small}, made)
+    ]
+    assert depends == ["JPEG", "PNG", "WEBP"]
+    assert not depends_on_profile({"format": "JPEG", **small}, made._replace(row_values=2))
+
+
+@pytest.mark.parametrize("encoding", ["JPEG", "PNG", "WEBP"])
+def test_files_with_a_profile_or_several_frames_have_marks(encoding: str) -> None:
+    plain = waves(30, 30)
+    assert not has_marks(encoded(plain, encoding))
+    assert has_marks(encoded(plain, encoding, icc_profile=PROFILES["Display P3"]))
+    if encoding != "JPEG":
+        frames = [Image.fromarray(plain[::-1])]
+        assert has_marks(encoded(plain, encoding, save_all=True, append_images=frames))

@@ -91,7 +91,12 @@ def decode_guarded(
     pixels = guard.call(library.pixels, data, limits=limits)
     if pixels.ndim == 1:
         jpeg = decode_jpeg(
-            pixels.tobytes(), max_pixels=max_pixels, min_side=None, scratch=scratch, reserve=reserve
+            pixels.tobytes(),
+            max_pixels=max_pixels,
+            min_side=None,
+            scratch=scratch,
+            reserve=reserve,
+            as_cmyk=False,
         )
         return jpeg._replace(format=kind)
     check_pixels(pixels.shape[1], pixels.shape[0], max_pixels=max_pixels)

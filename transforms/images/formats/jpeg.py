@@ -8,7 +8,7 @@ from PIL import Image
 
 from transforms.failures import ImageError, Reason
 from transforms.images.formats import jpeg_header
-from transforms.images.formats.pillow import load, open_picture, rgb
+from transforms.images.formats.pillow import cmyk_or_rgb, load, open_picture
 from transforms.images.limits import check_pixels
 from transforms.images.memory import picture_bytes
 from transforms.images.orientation import exif_orientation, upright
@@ -32,6 +32,7 @@ def decode_jpeg(
     min_side: int | None,
     scratch: Scratch | None,
     reserve: Reserve,
+    as_cmyk: bool,
 ) -> Decoded:
     """Decodes a JPEG, upright, at full size or a fraction of it.
 
@@ -50,6 +51,7 @@ def decode_jpeg(
         width=-(-width // reduction),
         scratch=scratch,
         reserve=reserve,
+        as_cmyk=as_cmyk,
     )
     if orientation > 4:
         width, height = height, width
@@ -80,8 +82,9 @@ def _jpeg_pixels(
     width: int,
     scratch: Scratch | None,
     reserve: Reserve,
+    as_cmyk: bool,
 ) -> RGB:
-    """uint8[height, width, 3], or of full size if only Pillow can decode the file."""
+    """uint8[height, width, 3], or 4 of CMYK, or of full size if only Pillow can decode the file."""
     cmyk = header.components == 4
     channels = 4 if cmyk else 3
     sides = header.width, header.height
@@ -98,8 +101,12 @@ def _jpeg_pixels(
     except (ValueError, KeyError) as error:
         _raise_if_damaged(error)
         reserve(picture_bytes(*sides, a_pixel=_PILLOW_BYTES_A_PIXEL, copied=len(data)))
-        return rgb(load("JPEG", open_picture("JPEG", jpeg_header.without_metadata(data, header))))
-    return _rgb_from_cmyk(pixels, inverted=header.adobe) if cmyk else pixels
+        image = load("JPEG", open_picture("JPEG", jpeg_header.without_metadata(data, header)))
+        return cmyk_or_rgb(image, as_cmyk=as_cmyk)
+    if not cmyk:
+        return pixels
+    inks = 255 - pixels if header.adobe else pixels  # Adobe's programs store them inverted
+    return inks if as_cmyk else np.asarray(Image.fromarray(inks, "CMYK").convert("RGB"))
 
 
 # Parts of libjpeg's messages (jerror.h) after which some pixels are made up.
@@ -119,10 +126,3 @@ def _raise_if_damaged(error: Exception) -> None:
     for part, reason in _JPEG_DAMAGE:
         if part in text:
             raise ImageError(reason, f"JPEG data are {reason.value} ({error})") from error
-
-
-def _rgb_from_cmyk(cmyk: RGB, *, inverted: bool) -> RGB:
-    """Adobe's programs store CMYK in JPEG inverted, and mark it so."""
-    if inverted:
-        cmyk = 255 - cmyk
-    return np.asarray(Image.fromarray(cmyk, "CMYK").convert("RGB"))

@@ -24,7 +24,8 @@ from PIL import (
 from transforms import sniff
 from transforms.failures import ImageError, Reason
 from transforms.images import limits
-from transforms.images.formats import tiff_strips
+from transforms.images.formats import animation, tiff_directory, tiff_strips
+from transforms.images.formats.animation import Frame
 from transforms.images.limits import check_pixels
 from transforms.images.memory import picture_bytes
 from transforms.images.orientation import exif_orientation, upright
@@ -47,7 +48,9 @@ _ONE_BAND_BYTES_A_PIXEL = 15
 _EARLY_BYTES_A_PIXEL = {"PNG": _BYTES_A_PIXEL, "WEBP": 26}
 
 
-def decode_by_pillow(kind: str, data: bytes, *, max_pixels: int, reserve: Reserve) -> Decoded:
+def decode_by_pillow(
+    kind: str, data: bytes, *, max_pixels: int, reserve: Reserve, as_cmyk: bool = False
+) -> Decoded:
     """Decodes the first picture of a file of a known format, upright and over white.
 
     The arguments are those of `transforms.images.decode.decode`.
@@ -59,21 +62,53 @@ def decode_by_pillow(kind: str, data: bytes, *, max_pixels: int, reserve: Reserv
         size = sniff.SIZES[kind](data)
         check_pixels(*size, max_pixels=max_pixels)
         reserve(picture_bytes(*size, a_pixel=_EARLY_BYTES_A_PIXEL[kind], copied=len(data)))
-    image = open_picture(kind, _prepared(kind, data))
+    prepared, frame = _prepared(kind, data)
+    image = open_picture(kind, prepared)
     check_pixels(*image.size, max_pixels=max_pixels)
     _check_work(image, len(data), max_pixels=max_pixels)
     if kind not in sniff.SIZES:
         reserve(_cost(image, len(data)))
-    pixels = _tiff(image, data) if kind == "TIFF" else rgb(load(kind, image))
+    pixels = _tiff(image, data, as_cmyk=as_cmyk) if kind == "TIFF" else rgb(load(kind, image))
+    if frame is not None:
+        pixels = frame.on_white(pixels)
     # After loading: in a PNG it may stand behind the pixels.
     pixels = upright(pixels, orientation(image))
     return Decoded(pixels, pixels.shape[1], pixels.shape[0], kind)
 
 
+_ADOBE_DEFLATE = 8
+_YCBCR = 6
+
+
 class _Tiff(TiffImagePlugin.TiffImageFile):
-    """Without what Pillow does at the end: read all metadata, further directories too."""
+    """Pillow's reader of TIFF, mended.
+
+    Attributes:
+        inverted: whether 0 is white in samples that Pillow takes as they are.
+    """
+
+    inverted = False
+
+    def _setup(self) -> None:
+        """Knows what Pillow does not, and leaves to libtiff what Pillow reads as noise.
+
+        That is, without compression: 16 bits in planes, of which Pillow takes the first byte each,
+        and YCbCr, which it takes for pixels of four bytes.
+        """
+        bits = _integers(self, TiffImagePlugin.BITSPERSAMPLE)
+        photometric = _integers(self, TiffImagePlugin.PHOTOMETRIC_INTERPRETATION)
+        if bits in ([12], [16]) and photometric in ([], [0]):
+            self.inverted = True
+            self.tag_v2[TiffImagePlugin.PHOTOMETRIC_INTERPRETATION] = 1
+        planar = _integers(self, TiffImagePlugin.PLANAR_CONFIGURATION) == [2]
+        plain = _integers(self, TiffImagePlugin.COMPRESSION) in ([], [1])
+        if plain and (planar or photometric == [_YCBCR]):
+            # Whatever is compressed libtiff reads, and goes by the file.
+            self.tag_v2[TiffImagePlugin.COMPRESSION] = _ADOBE_DEFLATE
+        super()._setup()
 
     def load_end(self) -> None:
+        """Without what Pillow does there: read all metadata, further directories too."""
         self._size = self.im.size  # as stored; Pillow swaps it where the picture lies on its side
 
 
@@ -88,17 +123,19 @@ _READERS: dict[str, type[ImageFile.ImageFile]] = {
 }
 
 
-def _prepared(kind: str, data: bytes) -> bytes:
-    """What Pillow's reader gets to see."""
+def _prepared(kind: str, data: bytes) -> tuple[bytes, Frame | None]:
+    """What Pillow's reader gets to see, and where the first frame is if that is only a part."""
     if kind == "PNG":
-        return limits.png(data)
+        return animation.of_png(data, limits.png_chunks(data)) or (limits.png(data), None)
     if kind == "GIF":
-        return limits.gif(data)
+        prepared, start = limits.gif(data)
+        return prepared, animation.of_gif(data, start)
     if kind == "WEBP":
         limits.check_webp(data)
+        return animation.with_alpha(data), None
     if kind == "TIFF":
-        limits.check_tiff(data)
-    return data
+        return tiff_directory.check(data), None
+    return data, None
 
 
 def _cost(image: ImageFile.ImageFile, size: int) -> int:
@@ -161,16 +198,16 @@ def _whole_tiles(image: TiffImagePlugin.TiffImageFile) -> tuple[int, int]:
     return width, height
 
 
-def _tiff(image: ImageFile.ImageFile, data: bytes) -> RGB:
+def _tiff(image: ImageFile.ImageFile, data: bytes, *, as_cmyk: bool) -> RGB:
     """The pixels, or an error, where libtiff would hand out memory that it has not written to."""
     assert isinstance(image, TiffImagePlugin.TiffImageFile)
     compression = _integers(image, TiffImagePlugin.COMPRESSION)
     if compression not in ([tiff_strips.GROUP_4], [tiff_strips.JPEG]):
-        return rgb(load("TIFF", image))
+        return cmyk_or_rgb(load("TIFF", image), as_cmyk=as_cmyk)
     directory = {tag: found for tag in image.tag_v2 if (found := _integers(image, tag))}
     if compression == [tiff_strips.JPEG]:
         tiff_strips.check_jpegs(data, directory)
-        return rgb(load("TIFF", image))
+        return cmyk_or_rgb(load("TIFF", image), as_cmyk=as_cmyk)
     taller, above = tiff_strips.with_white_above(data, directory)
     whole = load("TIFF", open_picture("TIFF", taller))
     # Cut before it is converted: one strip alone makes it twice as tall.
@@ -206,6 +243,8 @@ PILLOW_ERRORS = (
 # Parts of Pillow's messages that mean: a kind of picture that it does not know.
 _UNSUPPORTED = (
     "cannot handle",
+    "not available",  # a decoder that this build of Pillow lacks
+    "not installed",
     "not supported",
     "unknown pixel mode",
     "unknown raw mode",
@@ -263,6 +302,11 @@ def verdict(kind: str, error: BaseException, *, ended: bool) -> ImageError:
     return ImageError(Reason.CORRUPT, f"{kind} data are corrupt ({error})")
 
 
+def cmyk_or_rgb(image: Image.Image, *, as_cmyk: bool) -> RGB:
+    """uint8[h, w, 3], or 4 of a picture in CMYK if that is asked for."""
+    return np.asarray(image) if as_cmyk and image.mode == "CMYK" else rgb(image)
+
+
 def rgb(image: Image.Image) -> RGB:
     """Any of Pillow's modes to uint8[h, w, 3]."""
     if image.mode.startswith("I;16"):
@@ -296,4 +340,6 @@ def _rgb_from_16_bits(image: Image.Image) -> RGB:
         # Pillow leaves 12 bits where they are, at the lower end.
         used = 12 if _integers(image, TiffImagePlugin.BITSPERSAMPLE) == [12] else 16
     grey = (samples >> (used - 8)).astype(np.uint8)
+    if isinstance(image, _Tiff) and image.inverted:
+        grey = 255 - grey
     return np.repeat(grey[:, :, np.newaxis], 3, axis=2)

@@ -191,6 +191,7 @@ def test_preprocessing_and_scoring_are_rebuilt_whole(tmp_path: Path) -> None:
         "top_k": 7,
         "temperature": 1.5,
         "max_pixels": 123,
+        "colour": "ignore",
         "max_bytes": 456,
         "label_map": "map.csv",
         "label_threshold": 0.25,
@@ -200,7 +201,7 @@ def test_preprocessing_and_scoring_are_rebuilt_whole(tmp_path: Path) -> None:
         preprocess={"method": "slim", "size": 160, "views": 2},
         label_map=json.loads(json.dumps(label_map.as_dict())),
     )
-    assert manifest.preprocess == Preprocessing("slim", 160, 2, 123, 456)
+    assert manifest.preprocess == Preprocessing("slim", 160, 2, 123, 456, "ignore")
     assert manifest.scoring == Scoring(7, 2, 1.5, label_map)
     # No field may be forgotten: each of them has another value than by default.
     for made in (manifest.preprocess, manifest.scoring):

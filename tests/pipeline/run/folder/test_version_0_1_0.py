@@ -20,7 +20,7 @@ from tests.helpers.version_0_1_0 import KEPT, RUNS, move_here
 NEW = {"form": 1, "row_values": 1, "kernel": "", "skipped_by_kind": {}, "read_as": {}}
 """Keys that the manifest has gained since."""
 
-NEW_OPTIONS = {"allow_image": False, "kernel": "auto", "memory": None}
+NEW_OPTIONS = {"allow_image": False, "kernel": "auto", "memory": None, "colour": "ignore"}
 
 
 @pytest.fixture(scope="module")

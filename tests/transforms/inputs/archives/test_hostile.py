@@ -83,7 +83,7 @@ def test_a_tar_names_what_it_holds_besides_pictures(tmp_path: Path) -> None:
         "./a.jpg",
         "b.heic",
         "b.jls",
-        "c.nef",
+        "c.x3f",
         "d.7z",
         "e.tar",
         "._a.jpg",
@@ -96,7 +96,7 @@ def test_a_tar_names_what_it_holds_besides_pictures(tmp_path: Path) -> None:
         ("./a.jpg", "picture"),
         ("b.heic", "picture"),  # its content tells
         ("b.jls", "picture"),
-        ("c.nef", "unsupported_format"),
+        ("c.x3f", "unsupported_format"),
         ("d.7z", "unsupported_format"),
         ("e.tar", "unsupported_format"),
         ("._a.jpg", "hidden"),

@@ -131,6 +131,20 @@ def test_members_that_share_their_bytes_are_read_once(tmp_path: Path) -> None:
     assert reasons == {"damaged_shard"}  # neither the one nor, by its name in the file, the other
 
 
+def test_a_member_within_the_bytes_of_another_is_read_once(tmp_path: Path) -> None:
+    """As in archives that unpack to far more than they hold: each member is all that follow."""
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("c.jpg", C)
+        (within,) = archive.infolist()
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("b.jpg", inner.getvalue()[: 30 + len("c.jpg") + len(C)])
+        within.header_offset = 30 + len("b.jpg")
+        archive.filelist.append(within)
+        archive.NameToInfo["c.jpg"] = within
+    assert members_of(tmp_path / "x.zip") == [("b.jpg", "damaged_shard"), ("c.jpg", C)]
+
+
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04" + bytes(40), b"PK\x05\x06"])
 def test_what_is_no_zip_is_one_failure(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.zip").write_bytes(content)
