@@ -37,10 +37,10 @@ EXPORTS = frozenset(
 
 MARKER = "_QUANTLABEL.json"
 """In every folder that a command derives from a run: what in it is ours and never input."""
-EVALUATION_FILE = f"{ASIDE}__evaluation/evaluation.json"
+EVALUATION_FILE = f"{ASIDE}evaluation/evaluation.json"
 
-GROUPS_FILE = f"{ASIDE}__duplicates/groups.parquet"
-DUPLICATES_FILE = f"{ASIDE}__duplicates/summary.json"
+GROUPS_FILE = f"{ASIDE}duplicates/groups.parquet"
+DUPLICATES_FILE = f"{ASIDE}duplicates/summary.json"
 
-REPORT_FILE = f"{ASIDE}__report/index.html"
+REPORT_FILE = f"{ASIDE}report/index.html"
 REVIEW_FOLDER = f"{ASIDE}review"

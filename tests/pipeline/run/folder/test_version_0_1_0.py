@@ -96,7 +96,7 @@ def test_resume_keeps_every_row(
     assert (manifest.version, manifest.reused, manifest.inputs) == (version, 8, 8)
     assert manifest.row_values == 2
     assert [shard.name for shard in manifest.files if shard.name.startswith("failures-")] == []
-    assert not list(run.glob("__failures/failures-*"))
+    assert not list(run.glob("failures-*"))
     assert len(list(run.glob("__failures/failures-*.jsonl"))) == 1
     assert _verified(run, capsys)["labelled again"] == "7 pictures, every column compared"
 
