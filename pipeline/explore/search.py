@@ -35,7 +35,7 @@ def search(options: SearchOptions) -> list[dict[str, Any]]:
         UserError: no run has finished there, its model cannot be had, or the picture is none.
     """
     run = open_run(options.folder, with_vectors=True)
-    wanted = Relabeller(run.manifest).prediction(options.like).embedding
+    wanted = Relabeller(run.manifest, model=options.model).prediction(options.like).embedding
     length = float(np.linalg.norm(wanted))
     direction = wanted / np.float32(length) if length else wanted
     return most_similar(run.predictions(columns=COLUMNS), direction, k=options.k)

@@ -9,18 +9,17 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.labels import tables
+from pipeline.labels.answers.answer import NONE_OF_THESE, says_none
+from pipeline.labels.answers.votes import NONE, UNKNOWN
 from transforms.errors import UserError
 from transforms.network.classes import Classes, Key, ambiguous, some_of
-
-UNKNOWN = -1
-"""In place of a number: nobody has said what the picture shows."""
 
 
 class Vocabulary(Protocol):
     """Turns words into numbers from 0 on."""
 
     def of_row(self, row: tables.Row) -> int:
-        """What a row of a table says.
+        """What a row of a table says; `NONE` if that is none of these.
 
         Raises:
             UserError: nothing, or nothing unique.
@@ -46,7 +45,7 @@ class NetworkClasses:
 
     def of_row(self, row: tables.Row) -> int:
         """The one class that `class_id`, `synset` and `label` can mean, those that are there."""
-        return _class_id(row, self._classes)
+        return NONE if says_none(row.values) else _class_id(row, self._classes)
 
     def of_folder(self, name: str) -> int:
         """The class of that id, synset or name."""
@@ -57,10 +56,15 @@ class NetworkClasses:
 
 
 class OwnLabels:
-    """Whatever a user calls things, numbered in the order in which it comes up."""
+    """Whatever a user calls things, numbered in the order in which it comes up.
 
-    def __init__(self) -> None:
+    Args:
+        none_of_these: whether that is a label like others.
+    """
+
+    def __init__(self, *, none_of_these: bool = False) -> None:
         self._numbers: dict[str, int] = {}
+        self._none_is_one = none_of_these
 
     @property
     def labels(self) -> list[str]:
@@ -69,6 +73,8 @@ class OwnLabels:
 
     def of_row(self, row: tables.Row) -> int:
         """What the column `label` says."""
+        if says_none(row.values):
+            return self.of_folder(NONE_OF_THESE) if self._none_is_one else NONE
         return self.of_folder(tables.own_label(row))
 
     def of_folder(self, name: str) -> int:
@@ -101,6 +107,8 @@ class KnownLabels:
     def of_row(self, row: tables.Row) -> int:
         """What the column `label` says."""
         label = tables.own_label(row)
+        if says_none(row.values):
+            return self._numbers.get(NONE_OF_THESE, NONE)
         if label not in self._numbers:
             there = ", ".join(itertools.islice(self._numbers, _SHOWN))
             more = ", ..." if len(self._numbers) > _SHOWN else ""

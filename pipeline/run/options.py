@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import os
 import re
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -294,12 +295,18 @@ class LabelOptions(RunnerOptions):
         return dataclasses.replace(
             self,
             inputs=tuple(text(without_credentials(absolute(source))) for source in self.inputs),
-            model=text(shown(self.model)),
+            model=text(shown(_absolute_model(self.model))),
             label_map=self.label_map and text(self.label_map),
             classes=self.classes and text(shown(self.classes)),
             embedding_tensor=self.embedding_tensor and text(self.embedding_tensor),
             beam_args=tuple(map(text, without_secrets(self.beam_args))),
         )
+
+
+def _absolute_model(model: str) -> str:
+    """A file or folder of this machine as it reads from any other; names stay as they are."""
+    path = os.path.expanduser(model)
+    return os.path.abspath(path) if "://" not in model and os.path.exists(path) else model
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from pipeline.run.folder.manifest import Manifest
 from transforms.errors import UserError
 from transforms.images.loader import Loader
 from transforms.images.pixels import Scratch
-from transforms.inputs.archives.members import Member, read_named
+from transforms.inputs.archives.members import Member, named_archive, read_named
 from transforms.network.classify_images import model_handler
 from transforms.network.network import Network
 from transforms.records import Failure, Image, ImageRef, Prediction
@@ -68,12 +68,13 @@ class Relabeller:
         return result
 
     def prediction(self, uri: str) -> Prediction:
-        """The same for a picture that must be good.
+        """The same for a picture, or a member of an archive, that must be good.
 
         Raises:
             UserError: it cannot be read, decoded or labelled.
         """
-        result = self(uri)
+        archive = named_archive(ImageRef(uri))
+        result = self(uri) if archive is None else next(self.members(archive, [uri]))
         if isinstance(result, Failure):
             raise UserError(f"{uri}: {result.reason}, {result.message}. Expected a picture.")
         return result

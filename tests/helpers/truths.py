@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.labels.options import TruthOptions
 from pipeline.labels.truth import Truth, load_truth
 from pipeline.labels.vocabularies import NetworkClasses
 from transforms.errors import UserError
@@ -13,7 +14,7 @@ from transforms.network.classes import imagenet
 
 
 def read_truth(source: str) -> Truth:
-    return load_truth(source, NetworkClasses(imagenet()))
+    return load_truth(TruthOptions(truth=source), NetworkClasses(imagenet()))
 
 
 def classes_of(truth: Truth, *uris: str) -> list[int]:

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import importlib.resources
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -117,7 +118,8 @@ class Classes:
 
         Args:
             text: a name (`tiger cat`, `tiger_cat`), all names of a class as a list (`tabby, tabby
-                cat`), a class id (`283`) or a synset (`n02123159`).
+                cat`), a class id (`283`) or a synset (`n02123159`); or, as exports write it where
+                classes share a name, a name and the id (`crane (135)`).
             by: which of these it is; None for the first of them that is one.
 
         Returns:
@@ -131,6 +133,10 @@ class Classes:
             for each in (text, *folded):
                 if found := self._by_key[key].get(each):
                     return found
+        if by in (None, "label") and (numbered := _NUMBERED.fullmatch(text)):
+            name, class_id = numbered.groups()
+            called = self.find(name, by="label")
+            return tuple(each for each in called if str(each.class_id) == class_id)
         return ()
 
     @functools.cached_property
@@ -201,6 +207,8 @@ def some_of(classes: Classes) -> str:
     more = ", ..." if len(classes) > _SHOWN else ""
     return f"it has {', '.join(classes.labels[:_SHOWN])}{more}"
 
+
+_NUMBERED = re.compile(r"(.+) \((\d+)\)")
 
 # Marks keys without upper case; no name holds it.
 _FOLDED = "\0"

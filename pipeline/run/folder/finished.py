@@ -10,7 +10,7 @@ import pyarrow as pa
 from pipeline.run.folder.manifest import Manifest, read_manifest
 from transforms.errors import UserError
 from transforms.rows.kinds import RowKind
-from transforms.rows.names import MANIFEST, SUCCESS
+from transforms.rows.names import ASIDE, MANIFEST, SUCCESS
 from transforms.rows.reader import read_rows
 from transforms.rows.shards import Shard
 from transforms.storage import files
@@ -54,6 +54,16 @@ class FinishedRun(StoredRows):
     """
 
     manifest: Manifest
+
+    def find(self, path: str) -> str:
+        """Where something derived from the run is: here, or where versions before 0.2.0 wrote it.
+
+        Args:
+            path: of a file, relative to the folder of the run, as it is written today.
+        """
+        here = files.join(self.folder, path)
+        before = files.join(self.folder, path.removeprefix(ASIDE))
+        return before if files.exists(before) and not files.exists(here) else here
 
 
 def open_run(folder: str, *, with_vectors: bool = False) -> FinishedRun:

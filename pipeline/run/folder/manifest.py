@@ -20,7 +20,7 @@ from transforms.network.network import NetworkKind
 from transforms.network.scoring import Outputs, Scoring
 from transforms.resume.row_values import Made
 from transforms.rows.kinds import ANY_KIND
-from transforms.rows.names import MANIFEST
+from transforms.rows.names import FAILURES_FOLDER, MANIFEST
 from transforms.rows.shards import Shard
 from transforms.storage import files
 
@@ -32,7 +32,7 @@ _CURE = "Put back the file that was there, or label again with --overwrite."
 
 _T = TypeVar("_T")
 
-_SHARD = re.compile(rf"({ANY_KIND})-[^/]+")
+_SHARD = re.compile(rf"({FAILURES_FOLDER}/)?({ANY_KIND})-[^/]+")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -51,7 +51,7 @@ def _run(out: Path, *words: object) -> dict[str, Any]:
 
 
 def _rows(out: Path) -> tuple[pa.Table, str]:
-    (failures,) = out.glob("failures-*.jsonl")
+    (failures,) = out.glob("__failures/failures-*.jsonl")
     (rows,) = out.glob("predictions-*.parquet")
     return pq.read_table(rows).replace_schema_metadata(None), failures.read_text("utf-8")
 

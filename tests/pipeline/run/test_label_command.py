@@ -42,7 +42,7 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
 def _failures(folder: Path) -> dict[str, tuple[str, str]]:
     rows = [
         json.loads(line)
-        for path in folder.glob("failures-*.jsonl")
+        for path in folder.glob("__failures/failures-*.jsonl")
         for line in path.read_text("utf-8").splitlines()
     ]
     found = {row["uri"]: (row["stage"], row["reason"]) for row in rows}
@@ -215,7 +215,7 @@ def test_manifest_columns_reach_predictions_and_failures(
     out = tmp_path / "out"
     assert _label("--input", manifest, "--output", out, "--model", stand_in_file) == 0
     assert [row["meta"] for row in _rows(out)] == ['{"id": "7"}']
-    (line,) = (out / "failures-00000-of-00001.jsonl").read_text("utf-8").splitlines()
+    (line,) = (out / "__failures/failures-00000-of-00001.jsonl").read_text("utf-8").splitlines()
     assert json.loads(line)["meta"] == '{"id": "8"}'
     assert _manifest(out)["duplicates"] == 1
 

@@ -25,6 +25,12 @@ def test_the_background_has_no_synset() -> None:
     assert class_names()[0] == ClassName(0, "", ("background",))
 
 
+def test_names_that_exports_number_are_found() -> None:
+    assert [each.class_id for each in find_classes("crane (135)")] == [135]
+    assert [each.class_id for each in find_classes("Crane (518)")] == [518]
+    assert find_classes("crane (136)") == ()
+
+
 def test_the_synsets_are_sorted_and_unique() -> None:
     synsets = [name.synset or "" for name in class_names()[1:]]
     assert synsets == sorted(set(synsets))

@@ -114,6 +114,9 @@ def test_resume_keeps_every_row(
     manifest = read_manifest(str(run))
     assert (manifest.version, manifest.reused, manifest.inputs) == (version, 8, 8)
     assert manifest.row_values == 2
+    assert [shard.name for shard in manifest.files if shard.name.startswith("failures-")] == []
+    assert not list(run.glob("failures-*"))
+    assert len(list(run.glob("__failures/failures-*.jsonl"))) == 1
     assert _verified(run, capsys)["labelled again"] == "7 pictures, every column compared"
 
 
@@ -149,4 +152,14 @@ def test_everything_else_reads_them(run: Path, capsys: pytest.CaptureFixture[str
     ):
         assert main(list(map(str, words))) == 0, (words, capsys.readouterr().err)
     said = capsys.readouterr().out
+    for path in sorted(run.glob("__*")):  # as earlier versions called them
+        if path.name in ("__head", "__evaluation", "__duplicates"):
+            path.rename(run / path.name.removeprefix("__"))
+    for words in (
+        ["head", "apply", run],
+        ["evaluate", run, "--truth", "folders", "--labels", "head"],
+        ["report", run],
+    ):
+        assert main(list(map(str, words))) == 0, (words, capsys.readouterr().err)
+    capsys.readouterr()
     assert "dog/1.png" in said.replace("\n", "")
