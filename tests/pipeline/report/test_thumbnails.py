@@ -13,8 +13,8 @@ from PIL import Image
 
 from pipeline.cli import main
 from pipeline.report.thumbnails import thumbnails
-from tests.helpers.encoded import difference, sample, waves
 from tests.helpers.archives import write_tar
+from tests.helpers.encoded import difference, sample, waves
 from tests.helpers.finished_runs import row_of_file, write_run
 from tests.helpers.pictures import make_pictures
 
