@@ -79,7 +79,7 @@ RUNTIME = [
     "platformdirs>=4.2,<5",
     # http(s) addresses: urllib3 connects to the address that was judged, for the name that was
     # asked; requests brings the authorities that vouch for names.
-    "requests>=2.32,<3",
+    "requests>=2.32.4,<3",
     "urllib3>=2.5,<3",
     # The progress bar and the closing tables.
     "rich>=13.9,<16",

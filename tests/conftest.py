@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Generator, Iterable, Iterator
@@ -17,6 +18,10 @@ from pipeline.models.tflite.stand_in import stand_in
 from tests.helpers.pictures import make_pictures
 from tests.helpers.root import ROOT
 from transforms.errors import UserError
+
+# Jobs in the background ignore these, and runs that tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

@@ -35,14 +35,16 @@ RUNTIME = {
     "platformdirs",
     "protobuf",
     "pyarrow",
+    "requests",
     "rich",
     "simplejpeg",
     "threadpoolctl",
+    "urllib3",
 }
 OPTIONAL = ("analysis", "aws", "demo", "gcp", "jxl", "tensorflow", "yaml")
 """Extras that users ask for."""
 
-GCP = {"google.api_core", "google.auth", "google.cloud", "requests", "urllib3"}
+GCP = {"google.api_core", "google.auth", "google.cloud"}
 """Modules that come with the extra `gcp`."""
 
 AWS = {"boto3", "botocore"}
@@ -148,13 +150,11 @@ def test_extras_bring_what_the_runtime_leaves_out(metadata: Distribution) -> Non
     assert {each.name for each in _requirements(metadata, extra="jxl")} == JXL
     assert {each.name for each in _requirements(metadata, extra="aws")} == {"boto3"}
     yaml = {each.name for each in _requirements(metadata, extra="yaml")}
-    assert yaml == {"docstring-parser", "jsonschema"}
+    assert yaml == {"docstring-parser", "jsonschema", "pandas"}
     assert {each.name for each in _requirements(metadata, extra="gcp")} == {
         "apache-beam",
         "google-auth",
         "google-cloud-storage",
-        "requests",
-        "urllib3",
     }
 
 

@@ -71,6 +71,10 @@ class Ahead(Generic[T]):
     def __len__(self) -> int:
         return len(self._works)
 
+    def is_ready(self) -> bool:
+        """Whether the oldest results are there."""
+        return bool(self._works) and self._works[0].is_done()
+
     def append(self, work: InFlight[T]) -> None:
         """Adds work."""
         self._works.append(work)

@@ -24,11 +24,16 @@ _LOADERS = ("transforms.loader", "transforms.images.loader")
 installation from a checkout finds today's modules beside those of an earlier version."""
 
 
-def load(data: bytes, how: Any = None, **changed: Any) -> tuple[Any, int, int, str]:  # noqa: ARG001
+def load(data: bytes, how: Any = None, **changed: Any) -> Any:  # noqa: ARG001
     """Stands for `transforms.images.preprocess.load`."""
     time.sleep(_SECONDS)
     size = changed["size"] if how is None else how.size
-    return np.zeros((size, size, 3), np.uint8), 500, 375, "JPEG"
+    loaded = (np.zeros((size, size, 3), np.uint8), 500, 375, "JPEG")
+    if _loader().__name__ == _LOADERS[0]:  # where the result was a plain tuple
+        return loaded
+    from transforms.images.preprocess import Loaded
+
+    return Loaded(*loaded, colour="none")
 
 
 def _loader() -> Any:

@@ -100,6 +100,10 @@ def test_rows_of_other_steps_can_be_labelled_and_written_by_others(
 
 
 _NOT_IN_YAML = {
+    **dict.fromkeys(
+        ("user_agent", "allow_private_hosts"),
+        "flags of Beam for the whole pipeline, --http_user_agent and --http_allow_private_hosts",
+    ),
     "output": "WritePredictions has it",
     "format": "WritePredictions has it",
     "max_failure_rate": "a pipeline of one's own counts for itself",

@@ -98,7 +98,8 @@ class _Classify(beam.DoFn):  # type: ignore[misc]
         self._batch.append(image)
         if len(self._batch) == BATCH_SIZE:
             self._run()
-            while len(self._ahead) > self._passes:
+            # What is done goes on at once: only rows that have arrived there are saved.
+            while len(self._ahead) > self._passes or self._ahead.is_ready():
                 yield from map(_tagged, self._ahead.pop())
 
     def _run(self) -> None:

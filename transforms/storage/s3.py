@@ -315,6 +315,8 @@ def _translated(path: str) -> Iterator[None]:
         raise FileNotFoundError(errno.ENOENT, "expected s3://BUCKET/OBJECT", path) from error
     except (BotoCoreError, S3UploadFailedError) as error:
         raise status_error(None, path, str(error)) from error
+    except RecursionError as error:  # boto3 follows them by calling itself
+        raise status_error(None, path, "S3 answers with redirects without end") from error
     except _NONSENSE as error:
         words = f"S3 gave an answer that makes no sense: {error}"
         raise status_error(None, path, words) from error

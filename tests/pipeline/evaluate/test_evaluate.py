@@ -62,6 +62,7 @@ def test_reference_model_is_as_good_as_measured(
 ) -> None:
     model = shared / "models/mobilenet_v1_0.25_128_quant.tflite"
     words = ["--input", shared / "images/ilsvrc", "--model", model, "--quiet"]
+    words += ["--colour", "ignore"]  # as it was measured; 15 of them have another profile
     fitted = {}
     for k in (5, 1001):
         out = tmp_path / str(k)

@@ -329,7 +329,7 @@ def test_failures_over_the_limit_fail_the_run(
         ),
         (["--label-threshold", "2"], 2, "--label-threshold: expected a score from 0 to 1"),
         (["--label-threshold", "0.5"], 2, "--label-threshold: it is that of --label-map"),
-        (["--label-map", "/no/such.csv"], 1, "/no/such.csv: cannot be read"),
+        (["--label-map", "/no/such.csv"], 1, "/no/such.csv: No such file or directory"),
         (["--temperature", "0"], 2, "--temperature: expected a number above 0, found 0.0"),
         (["--temperature", "nan"], 2, "--temperature: expected a number above 0, found nan"),
         (["--memory", "0"], 2, "--memory: expected a positive number, found 0"),

@@ -59,7 +59,7 @@ def test_an_interrupted_run_says_how_to_go_on(
 def test_a_run_that_dies_before_its_first_row_leaves_nothing_behind(
     photos: Path, tmp_path: Path, stand_in_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (photos / "list.csv").write_text("path\na.jpg\n", "utf-8")
+    (photos / "list.csv").write_text("title\na.jpg\n", "utf-8")
     words = ["label", "--quiet", "--input", str(photos), "--input", str(photos / "list.csv")]
     assert main([*words, "--output", str(tmp_path / "out"), "--model", str(stand_in_file)]) == 1
     assert "has no column 'uri'" in capsys.readouterr().err

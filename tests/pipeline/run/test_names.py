@@ -49,6 +49,10 @@ def test_two_files_are_two_rows_that_lead_back_to_them(
 
 @pytest.mark.parametrize("to", [*TARGETS])
 def test_every_export_takes_them_or_says_what_it_left_out(run: Path, to: str) -> None:
+    if to in ("label-studio", "fiftyone"):  # which can open none of them
+        assert main(["export", str(run), "--to", to]) == 1
+        assert not (run / f"__export/{to}.json").exists()
+        return
     assert main(["export", str(run), "--to", to]) == 0
     ledger = json.loads((run / f"__export/{to}.json").read_bytes())
     assert ledger["rows"] + ledger["left_out"] == 3
@@ -56,7 +60,3 @@ def test_every_export_takes_them_or_says_what_it_left_out(run: Path, to: str) ->
         links = (run / "__export/imagefolder").glob("*/*")
         names = sorted(os.path.basename(os.fsencode(os.path.realpath(link))) for link in links)
         assert names == sorted(NAMES)
-    if to == "label-studio":
-        (tasks,) = (json.loads(path.read_bytes()) for path in run.glob("__export/*/tasks-*.json"))
-        found = {urllib.parse.unquote_to_bytes(task["data"]["image"])[-9:] for task in tasks}
-        assert found == {(b"/p\xe9/" + name)[-9:] for name in NAMES}

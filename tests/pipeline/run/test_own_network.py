@@ -173,7 +173,7 @@ def test_what_comes_after_runs(folder: Path, capsys: pytest.CaptureFixture[str])
         ["model", "info", "own.tflite", "--classes", "names.txt"],
     ):
         assert main(words) == 0, (words, capsys.readouterr().err)
-    config = (folder / "out/export/label-studio").glob("*.xml")
+    config = (folder / "out/__export/label-studio").glob("*.xml")
     text = next(config).read_text("utf-8")
     for name in ("cat", "sea lion", "7", "crane (3)", "crane (4)"):  # all, whatever rows name
         assert f'<Choice value="{name}"/>' in text

@@ -193,6 +193,8 @@ def test_every_template_parameter_is_a_flag(capsys: pytest.CaptureFixture[str]) 
         ("preprocess", ["stretch-nearest"], ["center"]),
         ("top_k", ["1", "999", "1001"], ["0", "1002", "5.0"]),
         ("max_failure_rate", ["0", "1", "0.01", ".5"], ["2", "1.5", "-0.1"]),
+        ("user_agent", ["museum bot (x@example.com)"], [" x", "a\nb"]),
+        ("allow_private_hosts", ["true"], ["yes"]),
         ("views", ["1", "2", "4"], ["3"]),
         ("temperature", ["1", "0.8", "1.25", ".5"], ["0", "-1", "0.0"]),
         ("label_map", ["gs://my-bucket/own.csv"], ["own.csv"]),

@@ -127,7 +127,8 @@ def test_the_submitted_graph_gives_the_rows_of_a_local_run(
     remote = _fetch(bucket, "labels/", tmp_path / "remote")
     assert len(_rows(remote)) == 10
     assert _rows(remote) == _rows(tmp_path / "local")
-    failed = [path.read_text() for path in (*remote.glob("f*"), *(tmp_path / "local").glob("f*"))]
+    local_failures = (tmp_path / "local").glob("__failures/f*")
+    failed = [path.read_text() for path in (*remote.glob("f*"), *local_failures)]
     assert len(failed) == 2
     assert failed[0] == failed[1]
     assert "_SUCCESS" in {path.name for path in remote.iterdir()}
