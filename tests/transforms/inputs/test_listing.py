@@ -194,11 +194,11 @@ def test_unusable_manifest_is_the_users_error(
 def test_columns_of_pictures_are_no_names(tmp_path: Path, names: tuple[str, str]) -> None:
     path = tmp_path / "two.parquet"
     jpeg = b"\xff\xd8\xff\xe0\x00\x10JFIF"
-    pq.write_table(pa.table(dict.fromkeys(names, [jpeg])), path)
+    pq.write_table(pa.table({name: [jpeg] for name in names}), path)
     expected = f"{path}: several columns hold pictures: {names[0]}, {names[1]}; --image-key"
     with pytest.raises(UserError, match=re.escape(expected)):
-        list_input(str(path))
-    assert list_input(str(path), image_key=names[1]) == [ImageRef(str(path))]
+        list(list_input(str(path)))
+    assert list(list_input(str(path), image_key=names[1])) == [ImageRef(str(path))]
 
 
 def test_column_of_names_beside_one_of_bytes_that_are_no_pictures(tmp_path: Path) -> None:
