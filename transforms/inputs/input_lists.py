@@ -6,12 +6,12 @@ its pictures is an error before anything is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from transforms.errors import UserError
 from transforms.failures import ImageError, Reason, read_failure
-from transforms.inputs.archives.parquet import holds_names, parquet_schema
+from transforms.inputs.archives.parquet import VERSION_KEY, holds_names, parquet_schema
 from transforms.inputs.file_types import skip_kind
 from transforms.inputs.folders import is_result
 from transforms.inputs.meta import meta_json
@@ -27,7 +27,7 @@ from transforms.inputs.uri_columns import (
 )
 from transforms.records import ImageRef
 from transforms.rows.spreadsheet import from_cell
-from transforms.storage.addresses import resolved
+from transforms.storage.addresses import name_of, resolved
 
 _NO_URI = "the row of the input list has no usable uri"
 _CSV = (".csv", ".tsv")
@@ -82,6 +82,7 @@ class _Reader:
         self._ways: dict[tuple[str, ...], UriOf | NoUriError] = {}
         self._first: UriOf | None = None
         self._rows = 0
+        self._name_of: Callable[[str], str] = str
 
     def choose(self, columns: Sequence[str]) -> None:
         """Decides on the column with the uris, for all rows.
@@ -105,6 +106,8 @@ class _Reader:
             schema = parquet_schema(self._path)
         except ImageError as error:
             raise UserError(f"{self._path}: {error}") from error
+        if VERSION_KEY in (schema.metadata or {}):
+            self._name_of = name_of  # rows of ours spell what is not UTF-8
         for field in schema:
             if field.name == URI and not holds_names(field.type):
                 raise UserError(
@@ -131,7 +134,9 @@ class _Reader:
         elif uri is None or not _is_name(uri):
             yield _bad(self._path, row, _NO_URI)
         else:
-            yield ImageRef(resolved(uri, beside=self._path), meta_json(self._meta(content, way)))
+            yield ImageRef(
+                resolved(self._name_of(uri), beside=self._path), meta_json(self._meta(content, way))
+            )
 
     def _way(self, columns: tuple[str, ...]) -> UriOf | NoUriError:
         """Of an object of JSON: each may have other members."""

@@ -241,12 +241,15 @@ def _is_input_list(path: str, *, image_key: str | None) -> bool:
 
 
 def _names_pictures(path: str) -> bool:
-    """Whether Parquet without pictures and without a column `uri` is an input list all the same."""
+    """Whether Parquet without a column `uri` is an input list all the same.
+
+    It is none if it holds pictures: a column `image` of theirs may be taken for one of names, too.
+    """
     try:
         require_uris(path)
+        return parquet_content(path, image_key=None) != "pictures"
     except (UserError, ImageError):
         return False
-    return True
 
 
 def _kind_in_folder(path: str, below: str, *, image_key: str | None) -> str | None:

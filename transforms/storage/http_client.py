@@ -150,6 +150,9 @@ def _permitted(address: Address, allow_private: bool) -> list[str]:
     return permitted[:_MAX_ADDRESSES]
 
 
+_NO_SUCH_HOST = {socket.EAI_NONAME, socket.EAI_NODATA}
+
+
 class _Lookups:
     """Answers of the name service, remembered for a minute."""
 
@@ -160,10 +163,18 @@ class _Lookups:
         until, found = cls._known.get((host, port), (0.0, []))
         if time.monotonic() < until:
             return found
+        unknown = f"no address of {host} is known"
         try:
             answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            raise ConnectionError(errno.EIO, f"no address of {host} is known") from None
+        except UnicodeError:
+            words = "no host can have such a name"
+            raise OSError(errno.EPROTONOSUPPORT, words) from None
+        except OSError as error:
+            # An answer, not a silence. Lists of the web are full of hosts that are gone: a minute
+            # of attempts for each would hold up all other pictures.
+            if isinstance(error, socket.gaierror) and error.errno in _NO_SUCH_HOST:
+                raise QuietError(errno.EIO, unknown) from None
+            raise ConnectionError(errno.EIO, unknown) from None
         found = list(dict.fromkeys(str(answer[4][0]) for answer in answers))
         kept = cls._known if len(cls._known) < _MOST_HOSTS else {}
         cls._known = {**kept, (host, port): (time.monotonic() + _KNOWN_S, found)}

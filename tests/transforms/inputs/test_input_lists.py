@@ -319,3 +319,15 @@ def test_a_listing_of_gcloud_storage(tmp_path: Path) -> None:
     assert _all(tmp_path / "l.json", json.dumps(described).encode())[1:] == [
         ("gs://bkt/c.jpg", {"storage_url": "gs://bkt/c.jpg#17"})
     ]
+
+
+def test_rows_of_a_run_name_the_files_that_they_are_of(tmp_path: Path) -> None:
+    names = [r"caf\xe9.jpg", r"caf\x5cxe9.jpg", "a.jpg"]
+    path = tmp_path / "predictions.parquet"
+    for metadata, expected in [
+        ({"quantlabel.version": "0.2.0"}, ["caf\udce9.jpg", r"caf\xe9.jpg", "a.jpg"]),
+        ({}, names),
+    ]:
+        pq.write_table(pa.table({"uri": names}).replace_schema_metadata(metadata), path)
+        refs = [ref for ref in list_rows(str(path)) if isinstance(ref, ImageRef)]
+        assert [ref.uri for ref in refs] == [str(tmp_path / name) for name in expected]

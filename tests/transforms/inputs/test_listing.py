@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from tests.conftest import unprivileged
 from transforms.errors import UserError
 from transforms.inputs.listing import list_input, nothing_matched
-from transforms.inputs.skips import Listed, Skipped
+from transforms.inputs.skips import Listed, Note, Skipped
 from transforms.records import Failure, ImageRef
 
 
@@ -187,6 +188,26 @@ def test_unusable_manifest_is_the_users_error(
         list(list_input(str(manifest)))
     assert str(manifest) in str(raised.value)
     assert expected in str(raised.value)
+
+
+@pytest.mark.parametrize("names", [("image", "thumb"), ("path", "url"), ("a", "path")])
+def test_columns_of_pictures_are_no_names(tmp_path: Path, names: tuple[str, str]) -> None:
+    path = tmp_path / "two.parquet"
+    jpeg = b"\xff\xd8\xff\xe0\x00\x10JFIF"
+    pq.write_table(pa.table({name: [jpeg] for name in names}), path)
+    expected = f"{path}: several columns hold pictures: {names[0]}, {names[1]}; --image-key"
+    with pytest.raises(UserError, match=re.escape(expected)):
+        list(list_input(str(path)))
+    assert list(list_input(str(path), image_key=names[1])) == [ImageRef(str(path))]
+
+
+def test_column_of_names_beside_one_of_bytes_that_are_no_pictures(tmp_path: Path) -> None:
+    path = tmp_path / "list.parquet"
+    pq.write_table(pa.table({"path": ["a.jpg"], "hash": [b"0123"]}), path)
+    note, ref = list_input(str(path))
+    assert note == Note(str(path), "column 'path' as the uri")
+    assert isinstance(ref, ImageRef)
+    assert ref.uri == str(tmp_path / "a.jpg")
 
 
 @pytest.mark.parametrize("source", ["/no/such/folder", "no-such.jpg"])

@@ -107,6 +107,37 @@ def test_the_address_is_judged_at_every_redirect(
     assert web.headers[-1]["Host"] == f"rebound.example:{port}"
 
 
+@pytest.mark.parametrize(
+    ("error", "lookups"), [(socket.EAI_NONAME, 1), (socket.EAI_NODATA, 1), (socket.EAI_AGAIN, 3)]
+)
+def test_a_host_that_does_not_exist_is_looked_up_once(
+    web: Server, monkeypatch: pytest.MonkeyPatch, error: int, lookups: int
+) -> None:
+    def look_up(host: str, *_: Any, **__: Any) -> Any:
+        asked.append(host)
+        if len(asked) == 3:
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+        raise socket.gaierror(error, "why")
+
+    asked: list[str] = []
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    assert _refusal("http://gone.example/a.jpg") == (
+        Reason.UNAVAILABLE,
+        "no address of gone.example is known",
+    )
+    assert asked == ["gone.example"] * lookups
+    assert web.requested == []
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example"])
+def test_what_no_host_can_be_called_is_no_address(web: Server, host: str) -> None:
+    assert _refusal(f"http://{host}/a.jpg") == (
+        Reason.UNSUPPORTED_URI,
+        "no host can have such a name",
+    )
+    assert web.requested == []
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_followed(web: Server, status: int) -> None:
     web.on("/d/b.jpg", Reply(b"b"))
