@@ -55,12 +55,16 @@ def resolved(uri: str, *, beside: str) -> str:
     """An address as it reads from anywhere, of one that may be relative to a file's folder.
 
     In a bucket `a//b` is another object than `a/b`, so only the parts `.` and `..` are resolved.
+    What comes from a web server names nothing of this machine: a path is one of that server.
 
     Args:
         uri: as a list or an archive spells it.
         beside: the list or archive, absolute.
     """
-    uri = local_path(uri) if uri.startswith(("~/", *_LOCAL)) else uri
+    if beside.startswith(("http://", "https://")) and "://" not in uri:
+        return without_credentials(urllib.parse.urljoin(beside, uri))
+    if not beside.startswith(("http://", "https://")) and uri.startswith(("~/", *_LOCAL)):
+        uri = local_path(uri)
     if "://" in uri:
         return without_credentials(uri)
     if os.path.isabs(uri):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from transforms.storage.addresses import name_of, shown, text, without_credentials
+from transforms.storage.addresses import name_of, resolved, shown, text, without_credentials
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,19 @@ def test_messages_show_a_url_without_its_secrets(url: str, expected: str) -> Non
 def test_two_names_are_two_texts_and_each_leads_back(name: str, expected: str) -> None:
     assert text(name) == expected
     assert name_of(expected) == name
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("a.jpg", "https://h.org/lists/a.jpg"),
+        ("../b.jpg?w=1", "https://h.org/b.jpg?w=1"),
+        ("/etc/passwd", "https://h.org/etc/passwd"),
+        ("//other.org/x.jpg", "https://other.org/x.jpg"),
+        ("~/x.jpg", "https://h.org/lists/~/x.jpg"),
+        ("file:///etc/passwd", "file:///etc/passwd"),  # which no storage reads
+        ("http://other.org/x.jpg", "http://other.org/x.jpg"),
+    ],
+)
+def test_a_list_of_a_web_server_names_nothing_of_this_machine(uri: str, expected: str) -> None:
+    assert resolved(uri, beside="https://h.org/lists/l.csv") == expected
