@@ -39,8 +39,8 @@ def write_label_studio(source: Source, folder: str) -> Counts:
     """Writes `tasks-*.json`, lowest score first or as selected, and `config.xml`.
 
     Local files are named as Label Studio serves them, wherever that is; pictures inside archives
-    that are not copied are left out, and so are those whose name is not UTF-8. A run with a label
-    map is exported with the labels of the map.
+    that are not copied are left out, and so are those whose name is not UTF-8. Labels of
+    one's own take the place of the classes.
     """
     ranks, gone = _ranks(source)
     exported = int((ranks >= 0).sum())
