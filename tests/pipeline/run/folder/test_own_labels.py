@@ -134,6 +134,18 @@ def test_every_export_has_the_labels_that_are_asked_for(with_head: Path) -> None
     assert "mapped_label" not in rows[0]
 
 
+def test_a_head_that_knows_none_of_these_offers_it_once(with_head: Path) -> None:
+    for path in (with_head / "__head").glob("predictions-*.parquet"):
+        table = pq.read_table(path)
+        labels = ["none of these" if it == "ant" else it for it in table["label"].to_pylist()]
+        pq.write_table(table.set_column(1, table.schema.field(1), [labels]), path)
+    path = with_head / "__head/_MANIFEST.json"
+    path.write_text(path.read_text("utf-8").replace('"ant"', '"none of these"'), "utf-8")
+    config = ElementTree.parse(_exported(with_head, "label-studio") / "config.xml")
+    values = [each.get("value") for each in config.iter("Choice")]
+    assert values == ["none of these", "bee", "cat"]
+
+
 def test_exported_labels_of_a_head_are_no_truth(
     with_head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
