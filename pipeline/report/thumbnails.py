@@ -132,12 +132,13 @@ def _of_bytes(
     if hashlib.sha256(data).hexdigest() != sha256:
         return Thumbnail(missing="changed since it was labelled")
     try:
-        pixels = decode(data, max_pixels=max_pixels, min_side=SIDE, reserve=reserve).pixels
+        picture = decode(data, max_pixels=max_pixels, min_side=SIDE, reserve=reserve)
     except ImageError as error:
         return Thumbnail(missing=error.message)
-    image = Image.fromarray(pixels)
+    image = Image.fromarray(picture.pixels)
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    shown, _ = conversion(embedded(data), "managed").convert(np.asarray(image))
+    profile = embedded(data) if picture.profile is None else picture.profile
+    shown, _ = conversion(profile, "managed").convert(np.asarray(image))
     image = Image.fromarray(shown)
     file = io.BytesIO()
     image.save(file, "JPEG", quality=_QUALITY, optimize=True)
