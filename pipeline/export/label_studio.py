@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -125,7 +125,7 @@ class _Tasks:
         data = {IMAGE: address, "uri": row["uri"], "sha256": row["sha256"]}
         data |= self.source.selection.data.get(row["uri"], {})
         if self._choices is None:
-            choices = _with_none(names[class_id] for class_id in row["top_class_ids"])
+            choices = _with_none([names[class_id] for class_id in row["top_class_ids"]])
             data[TASK_CHOICES] = [{"value": name} for name in choices]
         choice, score = self.source.label(row)
         result = [] if choice is None else [_result(choice)]
@@ -139,9 +139,9 @@ class _Tasks:
         return labelling_config(_with_none(self._choices)).encode()
 
 
-def _with_none(choices: Iterable[str]) -> list[str]:
-    """Each once: a head that was taught `none of these` has that label itself."""
-    return list(dict.fromkeys([*choices, NONE_OF_THESE]))
+def _with_none(choices: Sequence[str]) -> list[str]:
+    """With `none of these`, which a head that was taught it has as a label already."""
+    return [*choices, *([] if NONE_OF_THESE in choices else [NONE_OF_THESE])]
 
 
 def _result(choice: str) -> dict[str, Any]:
