@@ -95,6 +95,15 @@ def add_number(
     parser.add_argument(flag, type=type(default), default=default, metavar=metavar, help=help)
 
 
+def add_uris(parser: argparse.ArgumentParser) -> None:
+    """Adds `--uris`, a table of the pictures that are wanted."""
+    parser.add_argument(
+        "--uris",
+        metavar="FILE",
+        help="only these pictures: .csv, .jsonl or .parquet with a column uri or file",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Adds `--json`, see `show`."""
     parser.add_argument("--json", action="store_true", default=False, help="for programs")

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from pipeline.console.parser import add_command, add_json, add_run, show
-from pipeline.labels.options import add_truth
+from pipeline.labels.options import add_labels, add_truth
 
 
 def add(commands: Any) -> None:
@@ -33,11 +33,9 @@ def add(commands: Any) -> None:
         "label; or what Label Studio, CVAT or FiftyOne exports; several count together; or the "
         "word folders, if each picture lies in a folder called like its class",
     )
-    parser.add_argument(
-        "--labels",
-        metavar="KIND",
-        help="network, mapped (of --label-map) or head (of head apply); default: network, or "
-        "mapped where the truth's labels are those of the run's map",
+    add_labels(
+        parser,
+        default="network, or mapped where the truth's labels are those of the run's map",
     )
 
 

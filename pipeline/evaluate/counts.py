@@ -132,11 +132,14 @@ class Evaluation:
         return np.asarray(self._pairs.sum(1) + self._unanswered + self._failed)
 
     def _shifted(self, hits: int, of: int) -> dict[str, Any] | None:
-        """What would be right if the truth counted classes from 0; None where that is unlikely."""
+        """What would be right with class ids one higher or lower; None where that is unlikely."""
         if not self._labels.ranked:
             return None
-        shifted = int(self._pairs[: self._none, : self._none].trace(offset=1))
-        return share(shifted, of) if shifted >= _FEW and shifted > 2 * hits else None
+        pairs = self._pairs[: self._none, : self._none]
+        shifted, by = max((int(pairs.trace(offset=by)), by) for by in (1, -1))
+        if shifted < _FEW or shifted <= 2 * hits:
+            return None
+        return {**share(shifted, of), "by": by, "class_1": self._names[1]["label"]}
 
     def _class_figures(self) -> list[dict[str, Any]]:
         figures = class_figures(self._pairs, missed=self._unanswered + self._failed)

@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline.console.checks import require, require_run
+from pipeline.console.checks import require_run
 from pipeline.console.progress_bar import tracked
 from pipeline.evaluate.counts import Evaluation
-from pipeline.evaluate.given_labels import KINDS, Kind, Labels, labels_of
-from pipeline.labels.options import TruthOptions
+from pipeline.evaluate.given_labels import Labels, labels_of
+from pipeline.labels.options import LabelKind, TruthOptions, require_labels
 from pipeline.labels.truth import FOLDERS, load_truth
 from pipeline.run.folder import ledger
 from pipeline.run.folder.finished import open_run
@@ -36,14 +36,13 @@ class EvaluateOptions(TruthOptions):
     """
 
     folder: str
-    labels: Kind | None = None
+    labels: LabelKind | None = None
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
         require_run(self.folder)
         super().__post_init__()
-        known = self.labels in (None, *KINDS)
-        require(known, "--labels", f"one of {', '.join(KINDS)}", self.labels)
+        require_labels(self.labels)
 
 
 def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,21 +13,12 @@ import pyarrow.compute as pc
 
 from pipeline.labels.answers.answer import says_none
 from pipeline.labels.answers.votes import UNKNOWN
-from pipeline.labels.options import TruthOptions
+from pipeline.labels.options import LabelKind, TruthOptions
 from pipeline.labels.truth import FOLDERS, folder_name, read_truths
 from pipeline.labels.vocabularies import KnownLabels, NetworkClasses, Vocabulary
 from pipeline.run.folder.finished import FinishedRun, StoredRows
-from pipeline.run.folder.manifest import from_json
+from pipeline.run.folder.own_labels import OwnLabels, own_labels
 from transforms.errors import UserError
-from transforms.rows.names import HEAD_FOLDER, MANIFEST, SUCCESS
-from transforms.rows.shards import Shard
-from transforms.storage import files
-
-Kind = Literal["network", "mapped", "head"]
-
-_AGAIN = "Run quantlabel head apply again."
-
-KINDS: tuple[Kind, ...] = ("network", "mapped", "head")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,7 +36,7 @@ class Labels:
         fitted_on: the truth that a head was fitted on, else None.
     """
 
-    kind: Kind
+    kind: LabelKind
     rows: StoredRows
     column: str
     score_column: str
@@ -80,7 +70,7 @@ class Labels:
         return scores
 
 
-def labels_of(run: FinishedRun, kind: Kind | None, *, truth: TruthOptions) -> Labels:
+def labels_of(run: FinishedRun, kind: LabelKind | None, *, truth: TruthOptions) -> Labels:
     """What is compared.
 
     Args:
@@ -91,10 +81,8 @@ def labels_of(run: FinishedRun, kind: Kind | None, *, truth: TruthOptions) -> La
     Raises:
         UserError: the run has no such labels, or the truth fits two kinds alike.
     """
-    kind = kind or _meant(run, truth)
-    if kind == "network":
-        return _of_network(run)
-    return _of_map(run) if kind == "mapped" else _of_head(run)
+    own = own_labels(run, kind or _meant(run, truth))
+    return _of_own(own) if own else _of_network(run)
 
 
 def _of_network(run: FinishedRun) -> Labels:
@@ -113,71 +101,22 @@ def _of_network(run: FinishedRun) -> Labels:
     )
 
 
-def _of_map(run: FinishedRun) -> Labels:
-    labels = _mapped(run)
-    if not labels:
-        raise UserError(
-            f"{run.folder}: --labels mapped needs a run with a label map. Label with --label-map, "
-            "or leave --labels out."
-        )
-    vocabulary = KnownLabels(labels, of="the run's label map")
-    return _own(run, "mapped", ("mapped_label", "mapped_score"), labels, vocabulary)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Labelled:
-    started: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Head:
-    labels: tuple[str, ...]
-    truth: str
-
-
-@dataclasses.dataclass(frozen=True)
-class _HeadManifest:
-    """What counts here of the manifest that `pipeline.heads.graph` writes."""
-
-    run: _Labelled
-    head: _Head
-    files: tuple[Shard, ...]
-
-
-def _of_head(run: FinishedRun) -> Labels:
-    marker = run.find(f"{HEAD_FOLDER}/{SUCCESS}")
-    folder = posixpath.dirname(marker)
-    if not files.exists(marker):
-        raise UserError(
-            f"{folder}: no labels of a head are there. Run quantlabel head apply first."
-        )
-    path = files.join(folder, MANIFEST)
-    manifest = from_json(_HeadManifest, files.read_bytes(path), path, cure=_AGAIN)
-    # The start of a run is its name: no two in a folder share it to the millisecond.
-    if manifest.run.started != run.manifest.started:
-        raise UserError(f"{folder}: these are labels of a run that was here before. {_AGAIN}")
-    labels = manifest.head.labels
-    vocabulary = KnownLabels(labels, of="the head")
-    rows = StoredRows(folder, manifest.files)
-    found = _own(rows, "head", ("label", "score"), labels, vocabulary)
-    return dataclasses.replace(found, fitted_on=manifest.head.truth)
-
-
-def _own(
-    rows: StoredRows,
-    kind: Kind,
-    columns: tuple[str, str],
-    labels: Sequence[str],
-    vocabulary: Vocabulary,
-) -> Labels:
+def _of_own(own: OwnLabels) -> Labels:
+    rows: StoredRows = own.run
+    kind: LabelKind = "mapped"
+    columns, of = own.columns, "the run's label map"
+    # What a head wrote names its pictures itself: no need to read the run beside it.
+    if own.head:
+        rows, kind, columns, of = own.head, "head", ("label", "score"), "the head"
     return Labels(
         kind=kind,
         rows=rows,
         column=columns[0],
         score_column=columns[1],
-        values=pa.array(labels, pa.string()),
-        names=[{"label": label} for label in labels],
-        vocabulary=vocabulary,
+        values=pa.array(own.labels, pa.string()),
+        names=[{"label": label} for label in own.labels],
+        vocabulary=KnownLabels(own.labels, of=of),
+        fitted_on=own.fitted_on,
     )
 
 
@@ -186,7 +125,7 @@ def _mapped(run: FinishedRun) -> list[str]:
     return list(label_map.labels) if label_map else []
 
 
-def _meant(run: FinishedRun, truth: TruthOptions) -> Kind:
+def _meant(run: FinishedRun, truth: TruthOptions) -> LabelKind:
     """The kind of the first label that only the label map has, or only the network.
 
     What neither has says nothing here: it is refused, or left out, where it is read.

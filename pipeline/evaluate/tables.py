@@ -125,8 +125,9 @@ def _shifted(share: Mapping[str, Any] | None) -> str:
     if share is None:
         return ""
     return (
-        f"{share['hits']:,} of {share['of']:,} would be right if the truth counted classes from 0 "
-        "(tench = 0). Here class 0 is the background and the tench 1: add 1 to its class_id"
+        f"{share['hits']:,} of {share['of']:,} would be right with 1 "
+        f"{'added to' if share['by'] > 0 else 'taken from'} each class_id of the truth. Here class "
+        f"1 is {share['class_1']}"
     )
 
 

@@ -6,6 +6,7 @@ import dataclasses
 
 from pipeline.console.checks import require, require_run
 from pipeline.export.targets import TARGETS
+from pipeline.labels.options import LabelKind, require_labels
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,7 @@ class SearchOptions:
         like: path or uri of a picture; it need not be in the run.
         k: results, 1 or more.
         model: where the model is now, if not where the run had it from.
+        labels: as in `pipeline.run.folder.own_labels.own_labels`.
 
     Raises:
         UsageError: a value that cannot work.
@@ -49,6 +51,7 @@ class SearchOptions:
     like: str
     k: int = 20
     model: str | None = None
+    labels: LabelKind | None = None
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
@@ -56,6 +59,7 @@ class SearchOptions:
         require(self.like != "", "--like", "a picture", self.like)
         require(self.k >= 1, "-k", "a number of results from 1 on", self.k)
         require(self.model != "", "--model", "a model", self.model)
+        require_labels(self.labels)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,6 +73,7 @@ class ReviewOptions:
         answered: files with answers of earlier rounds, as `--truth` takes them; what they name is
             passed over.
         copy_pictures: whether members of archives are written out as files.
+        labels: as in `SearchOptions`.
 
     Raises:
         UsageError: a value that cannot work.
@@ -79,6 +84,7 @@ class ReviewOptions:
     to: tuple[str, ...] = ("label-studio",)
     answered: tuple[str, ...] = ()
     copy_pictures: bool = False
+    labels: LabelKind | None = None
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
@@ -87,6 +93,7 @@ class ReviewOptions:
         for to in self.to:
             require(to in TARGETS, "--to", f"one of {', '.join(TARGETS)}", to)
         require("" not in self.answered, "--answered", "a file with answers", "")
+        require_labels(self.labels)
 
     @property
     def round(self) -> int:

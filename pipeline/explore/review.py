@@ -13,7 +13,7 @@ import csv
 import dataclasses
 import io
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,6 @@ RANDOM_SHARE = 0.1
 # Uncertain pictures that are clustered, for each that is wanted.
 _POOL = 10
 
-_NETWORK = ("class_id", "score")
 _SHOWN = 10
 _SEED = 0
 
@@ -64,8 +63,8 @@ def review(options: ReviewOptions) -> list[dict[str, Any]]:
 
     Returns:
         The rows of `FILE`: `uri`, `image` (its address in Label Studio, empty inside an archive),
-        `why` (random or uncertain), `guess` and `score` (those of the label map, if the run has
-        one), `margin` (between the two best), `choices` (the names of the best classes) and
+        `why` (random or uncertain), `guess` and `score` (by the labels that `options` asks
+        for), `margin` (between the two best), `choices` (the names of the best classes) and
         `round`.
 
     Raises:
@@ -73,13 +72,13 @@ def review(options: ReviewOptions) -> list[dict[str, Any]]:
             which says nothing of doubt, or every picture has been answered.
     """
     run = open_run(options.folder, with_vectors=True)
-    if run.manifest.options.top_k < 2:
+    source = open_source(run, labels=options.labels)
+    if run.manifest.options.top_k < 2 and not _has_head(source):
         raise UsageError(
             f"{options.folder}: labelled with --top-k 1, so how close the second class came is not "
             "known. Label again with the default."
         )
-    chosen = choose(run, budget=options.budget, answered=_answered(run, options.answered))
-    source = open_source(run)
+    chosen = choose(source, budget=options.budget, answered=_answered(run, options.answered))
     rows = sorted(_rows(source, chosen, options), key=lambda row: (row["margin"], row["uri"]))
     place = files.join(options.folder, REVIEW_FOLDER)
     copies: dict[str, str] = {}
@@ -117,20 +116,21 @@ def _answered(run: FinishedRun, paths: tuple[str, ...]) -> npt.NDArray[np.bool_]
 
 
 def choose(
-    run: FinishedRun, *, budget: int, answered: npt.NDArray[np.bool_] | None = None
+    source: Source, *, budget: int, answered: npt.NDArray[np.bool_] | None = None
 ) -> dict[int, str]:
     """Positions of pictures among the predictions of the run, and why each was chosen.
 
     Args:
-        run: whose pictures.
+        source: whose pictures, and by which labels.
         budget: how many.
         answered: bool[predictions], what is passed over; None for nothing.
 
     Raises:
         UserError: nothing is left.
     """
-    tables = run.predictions(columns=["top_class_ids", "top_scores"])
-    margins = np.concatenate([_margins(run, table) for table in tables])
+    run = source.run
+    tables = source.predictions(columns=_best_columns(source))
+    margins = np.concatenate([_margins(source, table) for table in tables])
     left = np.arange(len(margins)) if answered is None else np.flatnonzero(~answered)
     if not len(left):
         raise UserError(f"{run.folder}: people have been asked about every picture")
@@ -148,19 +148,31 @@ def choose(
     return chosen
 
 
-def _margins(run: FinishedRun, table: pa.Table) -> npt.NDArray[np.float32]:
+def _has_head(source: Source) -> bool:
+    return source.own is not None and source.own.head is not None
+
+
+def _best_columns(source: Source) -> list[str]:
+    """What tells of the best classes, or of the best labels of a head; their scores last."""
+    if _has_head(source):
+        return ["head_top_labels", "head_top_scores"]
+    return ["top_class_ids", "top_scores"]
+
+
+def _margins(source: Source, table: pa.Table) -> npt.NDArray[np.float32]:
     """Best score less the second best, float32[n]; 0 is complete doubt.
 
     With a label map the best classes of a label count together, as do those that have none: two
     kinds of cat are no doubt to whom both are cats.
     """
-    scores = table["top_scores"].combine_chunks()
+    scores = table[_best_columns(source)[-1]].combine_chunks()
     flat, lengths = scores.flatten().to_numpy(), np.diff(np.asarray(scores.offsets))
-    own = run.manifest.label_map
-    if own is None:
+    own = source.run.manifest.label_map
+    if source.own is None or own is None or source.own.head:
         starts = np.cumsum(lengths) - lengths
         return np.asarray(flat[starts] - flat[starts + 1], np.float32)
-    label = 1 + np.array(own.of_class, np.intp)  # 0: none
+    label = np.zeros(len(source.run.manifest.model.classes), np.intp)  # 0: none
+    label[: len(own.of_class)] = 1 + np.array(own.of_class, np.intp)
     classes = table["top_class_ids"].combine_chunks().flatten().to_numpy()
     sums = np.zeros((len(lengths), 1 + len(own.labels)), np.float32)
     rows = np.repeat(np.arange(len(lengths)), lengths)
@@ -213,7 +225,7 @@ def _diverse(run: FinishedRun, pool: npt.NDArray[np.int64], *, wanted: int) -> l
 def _vectors(run: FinishedRun, positions: npt.NDArray[np.int64]) -> Vectors:
     """The vectors of the pictures at these positions, in their order."""
     found = np.empty((len(positions), run.manifest.model.feature_size), np.float32)
-    for here, table in _at(run, positions, ["embedding"]):
+    for here, table in _at(run.predictions(columns=["embedding"]), positions):
         found[here] = unit_vectors(table)
     return found
 
@@ -221,31 +233,34 @@ def _vectors(run: FinishedRun, positions: npt.NDArray[np.int64]) -> Vectors:
 def _rows(
     source: Source, chosen: dict[int, str], options: ReviewOptions
 ) -> Iterator[dict[str, Any]]:
-    run, names = source.run, source.names
     positions = np.array(list(chosen), np.int64)
-    named = ("mapped_label", "mapped_score") if run.manifest.label_map else _NETWORK
-    columns = ["uri", *named, "top_class_ids", "top_scores"]
-    for here, table in _at(run, positions, columns):
-        for at, margin, row in zip(here, _margins(run, table), table.to_pylist(), strict=True):
+    best = _best_columns(source)
+    tables = source.predictions(columns=["uri", *source.label_columns, *best])
+    for here, table in _at(tables, positions):
+        for at, margin, row in zip(here, _margins(source, table), table.to_pylist(), strict=True):
+            guess, score = source.label(row)
+            choices = row[best[0]]
+            if not _has_head(source):
+                choices = [source.names[class_id] for class_id in choices]
             yield {
                 "uri": row["uri"],
                 "image": "",
                 WHY: chosen[int(positions[at])],
-                GUESS: row[named[0]] if run.manifest.label_map else names[row[named[0]]],
-                "score": round(row[named[1]], 4),
+                GUESS: guess,
+                "score": round(score, 4),
                 MARGIN: round(float(margin), 4),
-                CHOICES: "|".join(names[class_id] for class_id in row["top_class_ids"]),
+                CHOICES: "|".join(choices),
                 "round": options.round,
             }
 
 
 def _at(
-    run: FinishedRun, positions: npt.NDArray[np.int64], columns: list[str]
+    tables: Iterable[pa.Table], positions: npt.NDArray[np.int64]
 ) -> Iterator[tuple[npt.NDArray[np.int64], pa.Table]]:
     """Rows at positions of the run, table by table, each with its places among `positions`."""
     order = np.argsort(positions)
     start = 0
-    for table in run.predictions(columns=columns):
+    for table in tables:
         low, high = np.searchsorted(positions[order], [start, start + table.num_rows])
         if low < high:
             here = order[low:high]

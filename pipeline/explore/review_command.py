@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.console.parser import add_command, add_json, add_number, add_run, show
 from pipeline.explore.options import ReviewOptions
+from pipeline.labels.options import add_labels
 
 
 def add(commands: Any) -> None:
@@ -46,6 +47,7 @@ def add(commands: Any) -> None:
         action="store_true",
         help="write members of archives out as files, for tools that cannot look into archives",
     )
+    add_labels(parser)
 
 
 def _review(arguments: argparse.Namespace) -> None:
@@ -62,6 +64,7 @@ def _review(arguments: argparse.Namespace) -> None:
         to=tuple(arguments.to or ReviewOptions.to),
         answered=tuple(arguments.answered),
         copy_pictures=arguments.copy_pictures,
+        labels=arguments.labels,
     )
     with Console(stderr=True).status("Choosing pictures ..."):
         rows = review(options)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from rich.table import Table
 
 from pipeline.explore.options import SearchOptions
 from pipeline.explore.vectors import unit_vectors
-from pipeline.run.folder.finished import open_run
+from pipeline.labels.options import LabelKind
+from pipeline.run.folder.finished import FinishedRun, open_run
+from pipeline.run.folder.own_labels import own_labels
 from pipeline.run.relabel import Relabeller
 
-COLUMNS = ("uri", "label", "score", "embedding")
+COLUMNS = ["uri", "label", "score", "embedding"]
 
 
 def search(options: SearchOptions) -> list[dict[str, Any]]:
@@ -29,7 +32,7 @@ def search(options: SearchOptions) -> list[dict[str, Any]]:
 
     Returns:
         The most similar first, equal ones by uri: `similarity` (cosine, -1 to 1), `uri`, `label`
-        and `score` of each.
+        (None below the threshold of a label map) and `score` of each.
 
     Raises:
         UserError: no run has finished there, its model cannot be had, or the picture is none.
@@ -38,7 +41,16 @@ def search(options: SearchOptions) -> list[dict[str, Any]]:
     wanted = Relabeller(run.manifest, model=options.model).prediction(options.like).embedding
     length = float(np.linalg.norm(wanted))
     direction = wanted / np.float32(length) if length else wanted
-    return most_similar(run.predictions(columns=COLUMNS), direction, k=options.k)
+    return most_similar(_rows(run, options.labels), direction, k=options.k)
+
+
+def _rows(run: FinishedRun, kind: LabelKind | None) -> Iterator[pa.Table]:
+    """With `COLUMNS`, whatever the labels are of."""
+    own = own_labels(run, kind)
+    if own is None:
+        return run.predictions(columns=COLUMNS)
+    tables = itertools.chain.from_iterable(own.shards(columns=("uri", *own.columns, "embedding")))
+    return (table.rename_columns(COLUMNS) for table in tables)
 
 
 def most_similar(
@@ -88,6 +100,9 @@ def print_found(found: list[dict[str, Any]], *, console: Console) -> None:
     table.add_column("picture", overflow="fold")
     for row in found:
         table.add_row(
-            f"{row['similarity']:.3f}", row["label"], f"{row['score']:.2f}", escape(row["uri"])
+            f"{row['similarity']:.3f}",
+            escape(row["label"] or "-"),
+            f"{row['score']:.2f}",
+            escape(row["uri"]),
         )
     console.print(table)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.console.parser import add_command, add_json, add_number, add_run, show
 from pipeline.explore.options import SearchOptions
+from pipeline.labels.options import add_labels
 
 
 def add(commands: Any) -> None:
@@ -30,6 +31,7 @@ def add(commands: Any) -> None:
         help="where the model is now (default: where the run found it)",
     )
     add_number(parser, "-k", SearchOptions.k, metavar="K", help="results")
+    add_labels(parser)
 
 
 def _search(arguments: argparse.Namespace) -> None:
@@ -37,7 +39,11 @@ def _search(arguments: argparse.Namespace) -> None:
     from pipeline.explore.search import print_found, search
 
     options = SearchOptions(
-        folder=arguments.folder, like=arguments.like, k=arguments.k, model=arguments.model
+        folder=arguments.folder,
+        like=arguments.like,
+        k=arguments.k,
+        model=arguments.model,
+        labels=arguments.labels,
     )
     with only_ours(verbose=arguments.verbose):
         found = search(options)

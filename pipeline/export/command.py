@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_json, add_run, show
+from pipeline.console.parser import add_command, add_json, add_run, add_uris, show
 from pipeline.export.targets import TARGETS
+from pipeline.labels.options import add_labels
 
 
 def add(commands: Any) -> None:
@@ -23,21 +24,13 @@ def add(commands: Any) -> None:
     add_run(parser)
     add_json(parser)
     parser.add_argument("--to", required=True, metavar="FORMAT", help="one of those above")
-    add_selection(parser)
-
-
-def add_selection(parser: argparse.ArgumentParser) -> None:
-    """Adds `--uris` and `--copy-pictures`."""
-    parser.add_argument(
-        "--uris",
-        metavar="FILE",
-        help="only these pictures: .csv, .jsonl or .parquet with a column uri or file",
-    )
+    add_uris(parser)
     parser.add_argument(
         "--copy-pictures",
         action="store_true",
         help="write members of archives out as files, for tools that cannot look into archives",
     )
+    add_labels(parser)
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -51,6 +44,7 @@ def _export(arguments: argparse.Namespace) -> None:
         to=arguments.to,
         uris=arguments.uris,
         copy_pictures=arguments.copy_pictures,
+        labels=arguments.labels,
     )
     with only_ours(verbose=arguments.verbose) as stderr:
         summary = export(options, console=Console(file=stderr))

@@ -16,7 +16,6 @@ from transforms.rows.spreadsheet import harmless
 from transforms.storage import files
 
 _BEFORE = ("uri", "class_id", "synset", "label", "score")
-_OWN = ("mapped_label", "mapped_score")
 _AFTER = ("width", "height", "format", "size", "sha256")
 _BUFFER = 1024 * 1024
 _FAILURE = ("uri", "stage", "reason", "message", "retryable")
@@ -25,7 +24,7 @@ _FAILURE = ("uri", "stage", "reason", "message", "retryable")
 def write_csv(source: Source, folder: str) -> Counts:
     """Writes `predictions.csv` and, if anything failed, `failures.csv`.
 
-    A run with a label map has two more columns; the label is empty where the map gave none.
+    Labels of one's own are two more columns; the label is empty where a label map gave none.
     """
     top_k = source.run.manifest.options.top_k
     more = [f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score")]
@@ -42,7 +41,7 @@ def write_csv(source: Source, folder: str) -> Counts:
 
 
 def _own(source: Source) -> tuple[str, ...]:
-    return _OWN if source.own_labels else ()
+    return source.label_columns if source.own else ()
 
 
 def _lines(source: Source, top_k: int) -> Iterator[list[Any]]:

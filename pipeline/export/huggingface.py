@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -11,8 +10,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.export.source import Counts, Source
-from transforms.rows.kinds import RowKind
-from transforms.rows.reader import read_predictions
 from transforms.storage import files
 from transforms.storage.addresses import is_utf8, name_of
 
@@ -29,7 +26,6 @@ _COLUMNS = (
     "top_scores",
     "embedding",
 )
-_OWN = ("mapped_label", "mapped_score")
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 _VALUES = {
@@ -48,12 +44,12 @@ def write_huggingface(source: Source, folder: str) -> Counts:
 
     `image` holds the path and no bytes, so the pictures stay where they are and are read when they
     are asked for; `push_to_hub` uploads them. It is null for pictures inside archives and for those
-    that are gone, and where the name of the file is not UTF-8. `label` is a ClassLabel; a run with
-    a label map has `mapped_label` beside it, null where the map gave none.
+    that are gone, and where the name of the file is not UTF-8. `label` is a ClassLabel; labels
+    of one's own are beside it as `mapped_label`, null where the map gave none, or `head_label`.
     """
     schema = _schema(source)
     rows = gone = 0
-    shards = _shards(source)
+    shards = source.shards(columns=(*_COLUMNS, *(source.label_columns if source.own else ())))
     for number, tables in enumerate(shards):
         name = f"data/train-{number:05d}-of-{len(shards):05d}.parquet"
         with (
@@ -68,15 +64,6 @@ def write_huggingface(source: Source, folder: str) -> Counts:
     return Counts(rows, gone=gone)
 
 
-def _shards(source: Source) -> list[Iterator[pa.Table]]:
-    """The tables of each shard: those of the run, or one of what was selected."""
-    columns = (*_COLUMNS, *_OWN)
-    if source.selection.is_some:
-        return [source.predictions(columns=columns)]
-    shards = source.run.shards(RowKind.PREDICTION)
-    return [read_predictions(shard, columns=columns) for shard in shards]
-
-
 def _table(table: pa.Table, schema: pa.Schema, source: Source) -> pa.Table:
     images = [_image(source, uri) for uri in table["uri"].to_pylist()]
     columns = {
@@ -85,8 +72,9 @@ def _table(table: pa.Table, schema: pa.Schema, source: Source) -> pa.Table:
         **{name: table[name].cast(schema.field(name).type) for name in _COLUMNS},
     }
     if source.own_labels:
-        columns["mapped_label"] = _positions(table["mapped_label"], source.own_labels)
-        columns["mapped_score"] = table["mapped_score"].cast(pa.float32())
+        label, score = source.label_columns
+        columns[label] = _positions(table[label], source.own_labels)
+        columns[score] = table[score].cast(pa.float32())
     return pa.table(columns, schema=schema)
 
 
@@ -123,9 +111,9 @@ def _schema(source: Source) -> pa.Schema:
         ("embedding", pa.list_(pa.float32(), size)),
     ]
     if source.own_labels:
-        own = {"mapped_label": _class_label(source.own_labels), "mapped_score": _value("float32")}
-        features.update(own)
-        fields += [("mapped_label", pa.int64()), ("mapped_score", pa.float32())]
+        label, score = source.label_columns
+        features |= {label: _class_label(source.own_labels), score: _value("float32")}
+        fields += [(label, pa.int64()), (score, pa.float32())]
     # Where `datasets` looks for features; without them labels would be mere numbers.
     metadata = {
         "huggingface": json.dumps({"info": {"features": features}}),

@@ -39,8 +39,8 @@ def write_label_studio(source: Source, folder: str) -> Counts:
     """Writes `tasks-*.json`, lowest score first or as selected, and `config.xml`.
 
     Local files are named as Label Studio serves them, wherever that is; pictures inside archives
-    that are not copied are left out, and so are those whose name is not UTF-8. A run with a label
-    map is exported with the labels of the map.
+    that are not copied are left out, and so are those whose name is not UTF-8. Labels of
+    one's own take the place of the classes.
     """
     ranks, gone = _ranks(source)
     exported = int((ranks >= 0).sum())
@@ -125,7 +125,7 @@ class _Tasks:
         data = {IMAGE: address, "uri": row["uri"], "sha256": row["sha256"]}
         data |= self.source.selection.data.get(row["uri"], {})
         if self._choices is None:
-            choices = [*(names[class_id] for class_id in row["top_class_ids"]), NONE_OF_THESE]
+            choices = _with_none([names[class_id] for class_id in row["top_class_ids"]])
             data[TASK_CHOICES] = [{"value": name} for name in choices]
         choice, score = self.source.label(row)
         result = [] if choice is None else [_result(choice)]
@@ -136,7 +136,12 @@ class _Tasks:
         """The labelling config: every choice that a task needs and no other."""
         if self._choices is None:
             return labelling_config_by_task().encode()
-        return labelling_config([*self._choices, NONE_OF_THESE]).encode()
+        return labelling_config(_with_none(self._choices)).encode()
+
+
+def _with_none(choices: Sequence[str]) -> list[str]:
+    """With `none of these`, which a head that was taught it has as a label already."""
+    return [*choices, *([] if NONE_OF_THESE in choices else [NONE_OF_THESE])]
 
 
 def _result(choice: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -12,9 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.labels.options import LabelKind
 from pipeline.labels.pictures import Listed
 from pipeline.run.folder.finished import FinishedRun
+from pipeline.run.folder.own_labels import OwnLabels, own_labels
 from transforms.inputs.archives.kinds import archive_of
+from transforms.rows.kinds import RowKind
+from transforms.rows.reader import read_predictions
 from transforms.storage import files
 from transforms.storage.addresses import name_of
 
@@ -65,12 +70,14 @@ class Source:
         names: class id to a name that no other class has, in order of id: the label, with the id
             behind it where two classes share one, as the two cranes do. All classes of a network of
             the user's own; of ImageNet's those that the run names anywhere.
+        own: labels in place of the classes, None for the network's.
         selection: which pictures, and in which order.
         copies: uri to the path of a copy of the picture, of those that were copied.
     """
 
     run: FinishedRun
     names: Mapping[int, str]
+    own: OwnLabels | None = None
     selection: Selection = Selection()
     copies: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -78,10 +85,20 @@ class Source:
         """The rows that are exported, in the order of the run or that of the selection.
 
         Args:
-            columns: as in `FinishedRun.predictions`, `uri` among them.
+            columns: as in `OwnLabels.shards`, `uri` among them.
         """
-        tables = self.run.predictions(columns=columns)
-        return self.selection.of(tables) if self.selection.is_some else tables
+        return itertools.chain.from_iterable(self.shards(columns=columns))
+
+    def shards(self, *, columns: Sequence[str]) -> list[Iterator[pa.Table]]:
+        """The same, apart for each shard of the run; what was selected as one."""
+        if self.own:
+            shards = self.own.shards(columns=columns)
+        else:
+            paths = self.run.shards(RowKind.PREDICTION)
+            shards = [read_predictions(path, columns=columns) for path in paths]
+        if not self.selection.is_some:
+            return shards
+        return [self.selection.of(itertools.chain.from_iterable(shards))]
 
     def picture(self, uri: str) -> str | None:
         """Where other tools find a picture: its copy, or itself; None inside of archives."""
@@ -101,9 +118,8 @@ class Source:
 
     @functools.cached_property
     def own_labels(self) -> list[str] | None:
-        """The user's labels, of a run with `--label-map`."""
-        label_map = self.run.manifest.label_map
-        return list(label_map.labels) if label_map else None
+        """The user's labels, those of `own`."""
+        return list(self.own.labels) if self.own else None
 
     @functools.cached_property
     def choices(self) -> Sequence[str]:
@@ -113,7 +129,7 @@ class Source:
     @property
     def label_columns(self) -> tuple[str, str]:
         """The columns that `label` needs, that of the score last."""
-        return ("mapped_label", "mapped_score") if self.own_labels else ("class_id", "score")
+        return self.own.columns if self.own else ("class_id", "score")
 
     def label(self, row: Mapping[str, Any]) -> tuple[str | None, float]:
         """The one label of a picture and its score; None if it is below the label map's threshold.
@@ -140,11 +156,17 @@ class Counts:
     gone: int = 0
 
 
-def open_source(run: FinishedRun) -> Source:
-    """Collects the classes: all of one's own; of ImageNet's those that rows name, in one pass."""
+def open_source(run: FinishedRun, *, labels: LabelKind | None = None) -> Source:
+    """Collects the classes: all of one's own; of ImageNet's those that rows name, in one pass.
+
+    Args:
+        run: the rows.
+        labels: as in `own_labels`.
+    """
+    own = own_labels(run, labels)
     classes = run.manifest.model.classes
     if not classes.are_imagenet:
-        return Source(run, unique_names(dict(enumerate(classes.labels))))
+        return Source(run, unique_names(dict(enumerate(classes.labels))), own)
     found: set[tuple[int, str]] = set()
     for table in run.predictions(columns=["top_class_ids", "top_labels"]):
         pairs = pa.table(
@@ -156,7 +178,7 @@ def open_source(run: FinishedRun) -> Source:
         # Each pair once a table: a run names a thousand classes millions of times.
         for row in pairs.group_by(["class_id", "label"]).aggregate([]).to_pylist():
             found.add((row["class_id"], row["label"]))
-    return Source(run, unique_names(dict(sorted(found))))
+    return Source(run, unique_names(dict(sorted(found))), own)
 
 
 def unique_names(labels: Mapping[int, str]) -> dict[int, str]:

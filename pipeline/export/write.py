@@ -15,6 +15,7 @@ from pipeline.console.checks import require, require_run
 from pipeline.export.copies import copy_members
 from pipeline.export.source import Counts, Selection, Source, open_source
 from pipeline.export.targets import TARGETS
+from pipeline.labels.options import LabelKind, require_labels
 from pipeline.labels.pictures import Listed
 from pipeline.run.folder.finished import open_run
 from pipeline.run.folder.ledger import now
@@ -34,6 +35,7 @@ class ExportOptions:
         to: one of `TARGETS`.
         uris: a table with `uri` or `file` of the pictures that are wanted; None for all.
         copy_pictures: whether members of archives are written out as files.
+        labels: as in `pipeline.run.folder.own_labels.own_labels`.
 
     Raises:
         UsageError: a value that cannot work.
@@ -43,12 +45,14 @@ class ExportOptions:
     to: str
     uris: str | None = None
     copy_pictures: bool = False
+    labels: LabelKind | None = None
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
         require_run(self.folder)
         require(self.to in TARGETS, "--to", f"one of {', '.join(TARGETS)}", self.to)
         require(self.uris != "", "--uris", "a table of pictures", self.uris)
+        require_labels(self.labels)
 
 
 def export(options: ExportOptions, *, console: Console | None = None) -> dict[str, Any]:
@@ -68,7 +72,7 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
     """
     run = open_run(options.folder)
     selection = Selection(Listed(options.uris) if options.uris else None)
-    source = dataclasses.replace(open_source(run), selection=selection)
+    source = dataclasses.replace(open_source(run, labels=options.labels), selection=selection)
     place = files.join(run.folder, EXPORT_FOLDER)
     doing = f"writing {options.to}"
     with console.status(doing) if console else contextlib.nullcontext():

@@ -1,4 +1,4 @@
-"""Which answers count as the truth. Imports nothing heavy: `--help` prints the defaults."""
+"""Which answers are the truth, which labels are meant. Imports nothing heavy: `--help` needs it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,38 @@ from pipeline.console.checks import require, require_truth
 Disagreement = Literal["leave-out", "majority"]
 DISAGREEMENT: tuple[Disagreement, ...] = ("leave-out", "majority")
 """What becomes of a picture over which people differ; a majority is more than half."""
+
+LabelKind = Literal["network", "mapped", "head"]
+LABEL_KINDS: tuple[LabelKind, ...] = ("network", "mapped", "head")
+"""The labels that a run may have: of its classes, of its label map, and of `head apply`."""
+
+
+def require_labels(value: str | None) -> None:
+    """Checks the value of `--labels`; None is for the default.
+
+    Raises:
+        UsageError: it is none.
+    """
+    known = value in (None, *LABEL_KINDS)
+    require(known, "--labels", f"one of {', '.join(LABEL_KINDS)}", value)
+
+
+def add_labels(
+    parser: argparse.ArgumentParser,
+    *,
+    default: str = "those of a head that was applied, else of the label map, else network",
+) -> None:
+    """Adds `--labels`.
+
+    Args:
+        parser: of the command.
+        default: which are meant without it, for people.
+    """
+    parser.add_argument(
+        "--labels",
+        metavar="KIND",
+        help=f"network, mapped (of --label-map) or head (of head apply); default: {default}",
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

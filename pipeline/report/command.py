@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_number, add_run
+from pipeline.console.parser import add_command, add_number, add_run, add_uris
+from pipeline.labels.options import add_labels
 from pipeline.report.options import ReportOptions
 
 
@@ -24,6 +25,8 @@ def add(commands: Any) -> None:
     add_run(parser)
     most = "thumbnails at most, 8 kB of the page each"
     add_number(parser, "--max-pictures", ReportOptions.max_pictures, metavar="N", help=most)
+    add_uris(parser)
+    add_labels(parser)
 
 
 def _report(arguments: argparse.Namespace) -> None:
@@ -33,7 +36,12 @@ def _report(arguments: argparse.Namespace) -> None:
     from pipeline.console.terminal import only_ours
     from pipeline.report.write import print_report, report
 
-    options = ReportOptions(folder=arguments.folder, max_pictures=arguments.max_pictures)
+    options = ReportOptions(
+        folder=arguments.folder,
+        max_pictures=arguments.max_pictures,
+        labels=arguments.labels,
+        uris=arguments.uris,
+    )
     with only_ours(verbose=arguments.verbose) as stderr:
         written = report(options, console=Console(file=stderr))
     print_report(written, console=output())

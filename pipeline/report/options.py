@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from pipeline.console.checks import require, require_run
+from pipeline.labels.options import LabelKind, require_labels
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -14,6 +15,8 @@ class ReportOptions:
     Attributes:
         folder: of a finished run, local or remote.
         max_pictures: thumbnails at most; each makes the page about 8 kB larger.
+        labels: as in `pipeline.run.folder.own_labels.own_labels`.
+        uris: a table with `uri` or `file` of the pictures that are wanted; None for all.
 
     Raises:
         UsageError: a value that cannot work.
@@ -21,9 +24,13 @@ class ReportOptions:
 
     folder: str
     max_pictures: int = 400
+    labels: LabelKind | None = None
+    uris: str | None = None
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
         require_run(self.folder)
         expected = "0 or a positive number"
         require(self.max_pictures >= 0, "--max-pictures", expected, self.max_pictures)
+        require_labels(self.labels)
+        require(self.uris != "", "--uris", "a table of pictures", self.uris)

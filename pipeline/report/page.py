@@ -21,11 +21,12 @@ from pipeline.report import charts
 from pipeline.report.duplicates import Duplicates
 from pipeline.report.evaluation import EvaluationPart
 from pipeline.report.failures import FailureKind
-from pipeline.report.own_labels import OwnLabels, own_labels
+from pipeline.report.own_labels import no_label
 from pipeline.report.selection import Selection
 from pipeline.report.survey import MEGAPIXEL_BINS, SCORE_BINS, Survey
 from pipeline.report.thumbnails import Thumbnail
 from pipeline.run.folder.manifest import Manifest
+from pipeline.run.folder.own_labels import OwnLabels
 from transforms.inputs.skips import in_words, notes_in_words
 from transforms.storage.addresses import name_of
 
@@ -41,6 +42,7 @@ class Content:
         folder: of the run.
         manifest: of the run.
         survey: counts.
+        own: labels in place of the classes, if any.
         duplicates: groups of the same picture.
         failures: by reason, the most frequent first.
         selection: the pictures.
@@ -51,11 +53,22 @@ class Content:
     folder: str
     manifest: Manifest
     survey: Survey
+    own: OwnLabels | None
     duplicates: Duplicates
     failures: Sequence[FailureKind]
     selection: Selection
     thumbnails: Sequence[Thumbnail]
     evaluation: EvaluationPart | None
+
+    @property
+    def failed(self) -> int:
+        """Pictures without a label, of those that are reported on."""
+        return sum(kind.count for kind in self.failures)
+
+    @property
+    def pictures(self) -> int:
+        """How many are reported on."""
+        return self.survey.rows + self.failed
 
 
 def render(content: Content) -> str:
@@ -67,7 +80,7 @@ def render(content: Content) -> str:
         undefined=jinja2.StrictUndefined,
     )
     script = _resource("page.js")
-    found, own = content.survey, own_labels(content.manifest)
+    found, own = content.survey, content.own
     return environment.get_template("page.html").render(
         title=_title(content),
         folder=content.folder,
@@ -76,6 +89,8 @@ def render(content: Content) -> str:
         survey=found,
         duplicates=content.duplicates,
         selection=content.selection,
+        failed=content.failed,
+        pictures=content.pictures,
         failures=content.failures,
         sections=[each for each in _SECTIONS if content.evaluation or each[0] != "evaluation"],
         tiles=_tiles(content, own),
@@ -123,7 +138,9 @@ def _csp_hash(script: str) -> str:
 
 def _title(content: Content) -> str:
     name = content.folder.rstrip("/").rsplit("/", 1)[-1]
-    return f"{content.manifest.inputs:,} pictures in {name}"
+    inputs = content.manifest.inputs
+    some = f"{content.pictures:,} of " if content.pictures < inputs else ""
+    return f"{some}{inputs:,} pictures in {name}"
 
 
 class _Tile(NamedTuple):
@@ -134,20 +151,20 @@ class _Tile(NamedTuple):
 
 def _given(found: Survey, own: OwnLabels | None) -> int:
     """Labels or classes that at least one picture has."""
-    return len(found.classes) - bool(own and own.none in found.classes)
+    return len(found.classes) - bool(own and no_label(own) in found.classes)
 
 
 def _tiles(content: Content, own: OwnLabels | None) -> list[_Tile]:
-    manifest, found = content.manifest, content.survey
+    found = content.survey
     tiles = [
-        _Tile("pictures", f"{manifest.inputs:,}"),
-        _Tile("labelled", f"{manifest.predictions:,}"),
-        _Tile("failed", f"{manifest.failures:,}", bad=manifest.failures > 0),
+        _Tile("pictures", f"{content.pictures:,}"),
+        _Tile("labelled", f"{found.rows:,}"),
+        _Tile("failed", f"{content.failed:,}", bad=content.failed > 0),
         _Tile("labels of yours" if own else "classes", f"{_given(found, own):,}"),
         _Tile("median score", _median(found)),
     ]
-    if own and own.none in found.classes:
-        tiles.append(_Tile("without a label", f"{found.classes[own.none].count:,}"))
+    if own and no_label(own) in found.classes:
+        tiles.append(_Tile("without a label", f"{found.classes[no_label(own)].count:,}"))
     if content.duplicates.groups:
         extra = content.duplicates.pictures - content.duplicates.groups
         tiles.append(_Tile("could go as duplicates", f"{extra:,}"))
@@ -253,7 +270,7 @@ def _option(value: Any) -> str:
 
 def _data(content: Content) -> dict[str, Any]:
     """What the script on the page draws from."""
-    selection, found, own = content.selection, content.survey, own_labels(content.manifest)
+    selection, found, own = content.selection, content.survey, content.own
     ranked = sorted(found.classes.items(), key=lambda item: (-item[1].count, item[0]))
     groups = zip(content.duplicates.shown, selection.groups, strict=False)  # the rest is not shown
     return {

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 from rich.console import Console
 
 from pipeline.console.progress_bar import tracked
 from pipeline.console.units import byte_size
+from pipeline.labels.pictures import Listed
 from pipeline.report.duplicates import identical, near_identical
 from pipeline.report.evaluation import evaluation_part
 from pipeline.report.failures import by_reason
 from pipeline.report.options import ReportOptions
-from pipeline.report.own_labels import COLUMNS as OWN_COLUMNS
-from pipeline.report.own_labels import own_labels
+from pipeline.report.own_labels import replace
 from pipeline.report.page import Content, render
 from pipeline.report.selection import Selection, select
 from pipeline.report.survey import COLUMNS, survey
 from pipeline.report.thumbnails import Thumbnail, thumbnails
 from pipeline.run.folder.finished import FinishedRun, open_run
+from pipeline.run.folder.own_labels import OwnLabels, own_labels
+from transforms.errors import UserError
 from transforms.rows.marker import mark_files
 from transforms.rows.names import REPORT_FILE
 from transforms.storage import files
@@ -52,14 +56,21 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
         console: where progress goes, or None for none.
 
     Raises:
-        UserError: no run has finished there, or its rows cannot be read.
+        UserError: no run has finished there, or its rows cannot be read, or
+            it labelled none of the pictures that are wanted.
     """
     run = open_run(options.folder)
+    wanted = _Wanted(
+        run, own_labels(run, options.labels), Listed(options.uris) if options.uris else None
+    )
     total = run.manifest.predictions
-    rows = tracked(_rows(run), "reading rows", total=total, size=len, console=console)
+    rows = tracked(wanted.rows(), "reading rows", total=total, size=len, console=console)
     found = survey(rows)
+    if not found.rows:
+        raise UserError(f"{run.folder}: it labelled none of the pictures in {options.uris}")
     # What `quantlabel duplicates` found, if it has run since; equal files tell for free.
-    duplicates = near_identical(run, lambda: _rows(run)) or identical(found, _rows(run))
+    near = near_identical(run, wanted.rows) if wanted.listed is None else None
+    duplicates = near or identical(found, wanted.rows())
     selection = select(found, duplicates, max_pictures=options.max_pictures)
     made = _thumbnails(run, selection)
     small = list(tracked(made, "thumbnails", total=len(selection.rows), console=console))
@@ -68,10 +79,12 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
         manifest=run.manifest,
         survey=found,
         duplicates=duplicates,
-        failures=by_reason(run.failures()),
+        own=wanted.own,
+        failures=by_reason(wanted.of(run.failures())),
         selection=selection,
         thumbnails=small,
-        evaluation=evaluation_part(run),
+        # The figures are those of all pictures.
+        evaluation=evaluation_part(run) if wanted.listed is None else None,
     )
     page = render(content).encode()
     path = files.join(run.folder, REPORT_FILE)
@@ -80,12 +93,29 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
     return Report(path, len(page), len(small), sum(not each.jpeg for each in small))
 
 
-def _rows(run: FinishedRun) -> Iterator[pa.Table]:
-    """By the labels of the label map, if the run has one."""
-    own = own_labels(run.manifest)
-    if own is None:
-        return run.predictions(columns=COLUMNS)
-    return map(own.replace, run.predictions(columns=(*COLUMNS, *OWN_COLUMNS)))
+@dataclasses.dataclass(frozen=True)
+class _Wanted:
+    """Which pictures, and by which labels; None for all, and for the network's."""
+
+    run: FinishedRun
+    own: OwnLabels | None
+    listed: Listed | None
+
+    def rows(self) -> Iterator[pa.Table]:
+        """The predictions with `COLUMNS`."""
+        if self.own is None:
+            return self.of(self.run.predictions(columns=COLUMNS))
+        shards = self.own.shards(columns=(*COLUMNS, *self.own.columns))
+        own = functools.partial(replace, self.own)
+        return map(own, self.of(itertools.chain.from_iterable(shards)))
+
+    def of(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """The rows among those with `uri` that are wanted."""
+        for table in tables:
+            if self.listed is None:
+                yield table
+            else:
+                yield table.filter(pa.array(self.listed.among(table["uri"].to_pylist())))
 
 
 def _thumbnails(run: FinishedRun, selection: Selection) -> Iterator[Thumbnail]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import collections
+
+import pyarrow.compute as pc
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.run.folder.finished import FinishedRun
 from pipeline.run.folder.manifest import Manifest
 from transforms.inputs.skips import in_words, notes_in_words
 
@@ -39,7 +43,7 @@ def _lines(manifest: Manifest, folder: str) -> list[tuple[str, str]]:
         ("skipped", _if_any(manifest.skipped, in_words(manifest.skipped_by_kind))),
         ("read as", notes_in_words(manifest.read_as)),
         ("repeated", _if_any(manifest.duplicates, "listed before")),
-        ("most frequent", _labels(manifest)),
+        ("most frequent", _labels(manifest, folder)),
         # Rows that were kept took no time worth counting.
         ("time", _time(seconds, done=pictures - manifest.reused)),
         ("model", _model(manifest)),
@@ -64,9 +68,21 @@ def _if_any(count: int, what: str) -> str:
     return (f"{count:,} ({what})" if what else f"{count:,}") if count else ""
 
 
-def _labels(manifest: Manifest) -> str:
-    shown = manifest.most_frequent_labels[:_LABELS_SHOWN]
-    return ", ".join(f"{label.label} ({label.count:,})" for label in shown)
+def _labels(manifest: Manifest, folder: str) -> str:
+    if manifest.label_map:
+        shown = _own_labels(FinishedRun(folder, manifest.files, manifest))
+    else:
+        shown = [(each.label, each.count) for each in manifest.most_frequent_labels]
+    return ", ".join(f"{label} ({count:,})" for label, count in shown[:_LABELS_SHOWN])
+
+
+def _own_labels(run: FinishedRun) -> list[tuple[str, int]]:
+    """Those of the label map, counted in the rows: the manifest counts classes of the network."""
+    counts: collections.Counter[str] = collections.Counter()
+    for table in run.predictions(columns=["mapped_label"]):
+        for value in pc.value_counts(table["mapped_label"]).to_pylist():
+            counts[value["values"] or "no label"] += value["counts"]
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _model(manifest: Manifest) -> str:

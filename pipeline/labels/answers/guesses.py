@@ -27,7 +27,15 @@ _OF_REVIEW = frozenset([GUESS, WHY, MARGIN, CHOICES])
 _OF_SEARCH = frozenset(["similarity", "confidence"])
 """`similarity` of search and duplicates; `confidence` is what others call a score."""
 
-_ONLY_OURS = (_OF_ROWS - _OF_PICTURES - {*LABELS, "uri", "meta", "file"}) | _OF_REVIEW | _OF_SEARCH
+_OF_HEAD = frozenset(["head_label", "head_score"])
+"""Columns of `export` with the labels of a head."""
+
+_ONLY_OURS = (
+    (_OF_ROWS - _OF_PICTURES - {*LABELS, "uri", "meta", "file"})
+    | _OF_REVIEW
+    | _OF_SEARCH
+    | _OF_HEAD
+)
 _MORE_GUESSES = re.compile(r"(label|score)_\d+")
 """Columns of `export --to csv`: `label_2`, `score_2` and so on."""
 

@@ -84,7 +84,7 @@ def test_what_people_differ_over_or_skip_is_left_out_and_counted(
     assert "50.0 % over 2 pictures with several answers, Cohen's kappa 0.00" in out
 
 
-def test_a_truth_counted_from_0_is_noticed(
+def test_a_truth_counted_from_another_class_is_noticed(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "t.csv"
@@ -93,7 +93,13 @@ def test_a_truth_counted_from_0_is_noticed(
     assert (result["top1"]["hits"], result["shifted"]["hits"]) == (0, 4)
     assert main(["evaluate", str(run), "--truth", str(path)]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "4 of 5 would be right if the truth counted classes from 0" in out
+    said = "would be right with 1 {} each class_id of the truth. Here class 1 is tench"
+    assert f"4 of 5 {said.format('added to')}" in out
+    path.write_text("file,class_id\na.jpg,2\nb.jpg,2\nc.jpg,3\nd.jpg,2\n", "utf-8")
+    assert evaluated(capsys, run, path)["shifted"]["by"] == -1
+    assert main(["evaluate", str(run), "--truth", str(path)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"4 of 4 {said.format('taken from')}" in out
     path.write_text("file,class_id\na.jpg,1\nb.jpg,1\nc.jpg,2\nd.jpg,1\n", "utf-8")
     assert evaluated(capsys, run, path)["shifted"] is None
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.cli import main
-from pipeline.report.own_labels import OwnLabels, own_labels
+from pipeline.report.own_labels import replace
+from pipeline.run.folder.finished import FinishedRun
+from pipeline.run.folder.own_labels import OwnLabels, own_labels
 from tests.helpers.browser import chromium, complaints, open_page, texts
 from tests.helpers.finished_runs import made_up_manifest, write_run
 from tests.helpers.rows import labelled
@@ -26,16 +28,16 @@ def _rows() -> list[Prediction]:
 
 
 def test_a_label_takes_the_place_of_the_class() -> None:
-    own = own_labels(made_up_manifest(label_map=MAP))
-    assert own == OwnLabels(("fish", "cat", "bird"), 0.5)
-    table = own.replace(prediction_table(_rows()))
+    run = FinishedRun("labels", (), made_up_manifest(label_map=MAP))
+    own = own_labels(run, "mapped")
+    assert own == OwnLabels(run, ("fish", "cat", "bird"), 0.5)
+    table = replace(own, prediction_table(_rows()))
     assert table["class_id"].type == pa.int32()
     assert table["class_id"].to_pylist() == [0, 3, 2, 0, 3]
     none = "no label, below 0.5"
     assert table["label"].to_pylist() == ["fish", none, "bird", "fish", none]
     assert table["score"].to_pylist() == [0.75, 0.25, 0.5, 1.0, 0.375]
     assert table["top_labels"].to_pylist() == [["tench", "hen"]] * 5
-    assert own_labels(made_up_manifest()) is None
 
 
 def test_the_page_speaks_of_the_users_labels(tmp_path: Path) -> None:
