@@ -33,6 +33,7 @@ def test_every_example_is_run_here() -> None:
     assert set(EXAMPLES) == {
         "beam",
         "fiftyone",  # by tests/pipeline/export/test_fiftyone.py, with a Python that has it
+        "fine-tune",  # by tests/docs/test_fine_tune.py
         "huggingface",
         "load-model",
         "reading",
