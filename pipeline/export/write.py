@@ -68,6 +68,9 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
         with console.status(doing) if console else contextlib.nullcontext():
             counts = TARGETS[options.to].load()(source, staging)
         mark(staging, command="export", entries=files.names(staging))
+        # All formats, since others may be there already. Before the old export is gone: a disk
+        # that is full must not end what comes after.
+        mark(place, command="export", entries=[*TARGETS, *(f"{name}.json" for name in TARGETS)])
         if not files.is_local(place):  # where its files appear one by one
             files.delete([ledger])
         files.replace_tree(staging, folder)
@@ -84,8 +87,6 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
         "exported": now(),
         "run": run.manifest.cited(),
     }
-    # All formats, since others may be there already.
-    mark(place, command="export", entries=[*TARGETS, *(f"{name}.json" for name in TARGETS)])
     files.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
     return summary
 
