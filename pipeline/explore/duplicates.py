@@ -48,10 +48,11 @@ def duplicates(options: DuplicatesOptions) -> tuple[dict[str, Any], pa.Table]:
     )
     table = _described(run, groups).replace_schema_metadata({VERSION_KEY: run.manifest.version})
     summary = _summary(options, run, groups, table)
-    with files.create(files.join(options.folder, GROUPS_FILE)) as file:
-        pq.write_table(table, file, compression="zstd")
     text = json.dumps(summary, indent=2, ensure_ascii=False)
-    files.write_bytes(files.join(options.folder, DUPLICATES_FILE), f"{text}\n".encode())
+    paths = (files.join(options.folder, name) for name in (GROUPS_FILE, DUPLICATES_FILE))
+    with files.create_together(*paths) as (rows, beside):
+        pq.write_table(table, rows, compression="zstd")
+        beside.write(f"{text}\n".encode())
     mark_files(options.folder, GROUPS_FILE, DUPLICATES_FILE, command="duplicates")
     return summary, table
 

@@ -68,11 +68,13 @@ def review(options: ReviewOptions) -> list[dict[str, Any]]:
         )
     chosen = choose(run, budget=options.budget)
     rows = sorted(_rows(run, chosen), key=lambda row: (row["margin"], row["uri"]))
-    files.write_bytes(files.join(options.folder, FILE), _csv(rows))
     own = run.manifest.label_map
     names = own.labels if own else sorted({n for row in rows for n in row["choices"].split("|")})
     config = labelling_config([*names, NONE_OF_THESE]).encode()
-    files.write_bytes(files.join(options.folder, CONFIG_FILE), config)
+    paths = (files.join(options.folder, name) for name in (FILE, CONFIG_FILE))
+    with files.create_together(*paths) as (table, beside):
+        table.write(_csv(rows))
+        beside.write(config)
     mark_files(options.folder, FILE, CONFIG_FILE, command="review")
     return rows
 

@@ -98,6 +98,25 @@ def test_a_disk_that_is_full_costs_one_line_and_nothing_that_was_there(
         assert (_content(run), _folders(run)) == (before, folders)
 
 
+def test_files_that_belong_together_are_all_new_or_all_old(
+    public_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = public_folder / "labels"
+    write_run(run, plausible(2), some_failures(1), model=MODEL)
+    assert main(["review", str(run), "--budget", "1"]) == 0
+    before = _content(run)
+    capsys.readouterr()
+    with _full_disk(400):
+        assert main(["review", str(run), "--budget", "2"]) == 1
+    assert capsys.readouterr().err == (
+        f"quantlabel: {run}/review/label_config.xml: File too large\n"
+    )
+    assert _content(run) == before
+    assert main(["review", str(run), "--budget", "2"]) == 0
+    sizes = [(run / "review" / name).stat().st_size for name in ("review.csv", "label_config.xml")]
+    assert sizes[0] < 400 < sizes[1]  # one would have had room
+
+
 @pytest.mark.parametrize(
     ("size", "message"),
     [

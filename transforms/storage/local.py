@@ -126,6 +126,12 @@ class _NewFile(io.BufferedWriter):
         except OSError as error:
             raise self._named(error) from error
 
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            raise self._named(error) from error
+
     def _named(self, error: OSError) -> OSError:
         """A disk that is full does not say which file it has no room for."""
         return OSError(error.errno, error.strerror, self._path)
