@@ -3,7 +3,7 @@
     python -m tests.helpers.proof --count 1000000 --folder /tmp/proof
 
 They are given as an input list of lines, one in Parquet, a folder and a folder of a bucket. Of each
-hundred references some fifteen are small pictures, one or more are of each kind of trouble in
+hundred references sixteen are small pictures, one or more are of each kind of trouble in
 `_CONTENTS` and `_lines`, up to nine are members of an archive, which may be damaged, four are
 objects in `gs://` and `s3://`, four have names that are not UTF-8, and the rest name files that are
 not there. The run is killed at random moments and resumed; then manifest, rows, `verify` and ledger
