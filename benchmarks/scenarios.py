@@ -27,7 +27,7 @@ from benchmarks.contestants import (
     script,
 )
 from benchmarks.results import Agreement, Results, Run
-from pipeline.models.tflite.two_head import load
+from pipeline.models.tflite.load import load
 from transforms.errors import UserError
 from transforms.images.decode import decode
 from transforms.images.preprocess import preprocess

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from pipeline.models.tflite import two_head
+from pipeline.models.tflite import load as tflite_load
 from transforms.images.pixels import Scratch
 from transforms.images.preprocess import load
 from transforms.images.settings import MAX_BYTES
@@ -71,7 +71,7 @@ def _one_pass(folder: Path, *, tflite: bytes, sample: int) -> dict[str, float]:
     listed = clock("list", lambda: list(listing.list_input(str(folder))))
     refs = [item for item in listed if isinstance(item, ImageRef)]
     clock.seconds["list"] *= min(sample, len(refs)) / len(refs)
-    network = two_head.load(tflite, name="benchmark")
+    network = tflite_load.load(tflite, name="benchmark")
     handler = LiteRtModelHandler(network)
     model = handler.load_model()
     model.run([np.zeros((network.input_size, network.input_size, 3), np.uint8)])  # warms it up

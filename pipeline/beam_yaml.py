@@ -12,6 +12,7 @@ import pyarrow as pa
 from apache_beam.typehints import Optional
 
 from pipeline.labels.label_map import load_label_map
+from pipeline.models.hints import InputRange
 from pipeline.models.load import load_network
 from pipeline.run.options import LabelOptions
 from transforms import beam_internals
@@ -21,6 +22,7 @@ from transforms.images.settings import Colour, Method
 from transforms.inputs import read_images
 from transforms.kernel import Kernel
 from transforms.network.classify_images import ClassifyImages
+from transforms.network.scoring import Outputs
 from transforms.records import Failure, ImageRef, Prediction
 from transforms.rows import write_rows
 from transforms.rows.kinds import RowKind
@@ -81,6 +83,10 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
     error_handling: Mapping[str, str] | None = None
     model: str = LabelOptions.model
     sha256: str | None = LabelOptions.sha256
+    classes: str | None = LabelOptions.classes
+    outputs: Outputs | None = LabelOptions.outputs
+    input_range: InputRange | None = LabelOptions.input_range
+    embedding_tensor: str | None = LabelOptions.embedding_tensor
     preprocess: Method = LabelOptions.preprocess
     top_k: int = LabelOptions.top_k
     views: int = LabelOptions.views
@@ -108,7 +114,7 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
     def expand(self, begin: Any) -> dict[str, beam.PCollection[Any]]:
         """Builds the graph, as a run of `quantlabel label` has it."""
         options = self._options()
-        network = load_network(self.model, sha256=self.sha256)
+        network = load_network(self.model, sha256=self.sha256, hints=options.hints)
         if isinstance(begin, beam.PCollection):
             refs, unread = begin | "Refs" >> beam.Map(_ref), []
         else:
@@ -121,7 +127,7 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
             kernel=self.kernel,
         )
         label_map = self.label_map and load_label_map(
-            self.label_map, threshold=self.label_threshold
+            self.label_map, classes=network.classes, threshold=self.label_threshold
         )
         scoring = options.scoring(label_map or None)
         classified = loaded.images | ClassifyImages(network, scoring, kernel=self.kernel)
@@ -185,7 +191,7 @@ def beam_type(column: Column) -> Any:
     known = {pa.string(): str, pa.bool_(): bool}
     value = known.get(column.value_type) or column.value_type.to_pandas_dtype()
     type_ = Sequence[value] if column.is_list else value  # type: ignore[valid-type]
-    return Optional[type_] if column.nullable else type_
+    return type_ if column.is_required else Optional[type_]
 
 
 def _row_type(fields: Sequence[tuple[str, Any]]) -> Any:

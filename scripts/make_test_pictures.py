@@ -3,8 +3,9 @@
     apt-get install libjxl-tools && pip install 'pillow-heif>=1.8'
     python -m scripts.make_test_pictures
 
-All show `waves(96, 128)` of tests/helpers/encoded.py, the grid `waves(100, 120)`, and the large
-one is grey. The encoder of HEIF is under the GPL, which does not reach what it has encoded.
+All show `waves(96, 128)` of tests/helpers/encoded.py, grids `waves(100, 120)`, and the large one is
+grey. Those that are named after a colour space have the same colours in its numbers. The encoder of
+HEIF is under the GPL, which does not reach what it has encoded.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import pillow_heif
 from PIL import Image
 
 from tests.helpers.encoded import encoded, orientation_exif, waves
+from tests.helpers.profiles import PROFILES, in_space
 from tests.helpers.root import ROOT
 from transforms.images.formats.boxes import boxes
 
@@ -54,7 +56,7 @@ def main() -> None:
     two = pillow_heif.from_pillow(Image.fromarray(255 - pixels))
     two.add_from_pillow(Image.fromarray(pixels))
     _write("second-is-primary", _saved(two, primary_index=1))
-    (FOLDER / "grid.heic").write_bytes(_grid(waves(100, 120)))
+    _write("grid", _grid(waves(100, 120)))
     for value in range(1, 9):
         jpeg = encoded(
             pixels, "JPEG", quality=100, subsampling="4:4:4", exif=orientation_exif(value)
@@ -63,6 +65,24 @@ def main() -> None:
     frames = [Image.fromarray(255 - pixels)]
     animated = encoded(pixels, "PNG", save_all=True, append_images=frames)
     (FOLDER / "animated.jxl").write_bytes(_jxl(animated, "png"))
+    _other_spaces(pixels)
+
+
+def _other_spaces(pixels: npt.NDArray[np.uint8]) -> None:
+    """The colours of sRGB in numbers of other spaces, which profiles, codes, or tiles tell."""
+    p3 = PROFILES["Display P3"]
+    image = Image.fromarray(in_space(pixels, p3))
+    _write("display-p3", _encoded(image, chroma=444, icc_profile=p3))
+    codes = struct.pack(">4sHHHB", b"nclx", 12, 13, 6, 0x80)
+    plain = _encoded(image, chroma=444)
+    at = plain.index(b"nclx")
+    _write("display-p3-codes", plain[:at] + codes + plain[at + len(codes) :])
+    tiled = in_space(waves(100, 120), p3)
+    _write("display-p3-tiles", _grid(tiled, [_box(b"colr", b"prof" + p3)]))
+    for name in ("Display P3", "Adobe RGB"):
+        content = encoded(in_space(pixels, PROFILES[name]), "PNG", icc_profile=PROFILES[name])
+        path = FOLDER / f"{name.lower().replace(' ', '-')}.jxl"
+        path.write_bytes(_jxl(content, "png"))
 
 
 def _jxl(content: bytes, extension: str) -> bytes:
@@ -100,7 +120,8 @@ class _Coded(NamedTuple):
     side: int
 
 
-def _grid(pixels: npt.NDArray[np.uint8]) -> bytes:
+def _grid(pixels: npt.NDArray[np.uint8], of_tiles: Sequence[bytes] = ()) -> bytes:
+    """With more properties of each tile."""
     height, width = pixels.shape[:2]
     across, down = -(-width // _TILE), -(-height // _TILE)
     padding = ((0, down * _TILE - height), (0, across * _TILE - width), (0, 0))
@@ -125,8 +146,10 @@ def _grid(pixels: npt.NDArray[np.uint8]) -> bytes:
         _full_box(b"ispe", struct.pack(">II", _TILE, _TILE)),
         _full_box(b"ispe", struct.pack(">II", width, height)),
         _full_box(b"auxC", b"urn:com:apple:photo:2020:aux:hdrgainmap\0"),
+        *of_tiles,
     ]
-    of_item = {number: [1, 2] for number in range(1, grid)} | {gain_map: [1, 2, 4], grid: [3]}
+    each = [1, 2, *range(5, 5 + len(of_tiles))]
+    of_item = dict.fromkeys(range(1, grid), each) | {gain_map: [1, 2, 4], grid: [3]}
     return _file(contents, kinds, references, properties, of_item, primary=grid)
 
 

@@ -52,7 +52,7 @@ def table(data_noun: Path) -> str:
     """
     lines = data_noun.read_text(encoding="latin-1").splitlines()
     nouns = dict(_noun(line) for line in lines if not line.startswith("  "))
-    classes = {name.synset for name in class_names()[1:]}
+    classes = {name.synset for name in class_names()[1:] if name.synset}
     if missing := sorted(classes - nouns.keys()):
         raise ValueError(
             f"{data_noun}: {len(missing)} classes are missing, {missing[0]} first; expected 3.0"

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from transforms.images.settings import Preprocessing
     from transforms.inputs.read_images import ReadImages
     from transforms.network.classify_images import ClassifyImages
+    from transforms.network.network import Network
     from transforms.network.scoring import Scoring
-    from transforms.records import Failure, Image, ImageRef, Network, Prediction
+    from transforms.records import Failure, Image, ImageRef, Prediction
     from transforms.rows.write_rows import WriteFailures, WritePredictions
 
 __all__ = [
@@ -42,7 +43,7 @@ _HOMES = {
     "Image": "records",
     "ImageRef": "records",
     "LoadAndPreprocess": "images.load_and_preprocess",
-    "Network": "records",
+    "Network": "network.network",
     "Prediction": "records",
     "Preprocessing": "images.settings",
     "ReadImages": "inputs.read_images",

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
-"""uint8[size, size, 3], RGB, what the quantized network is fed."""
+"""uint8[size, size, 3], RGB, what a network is fed."""
 
 
 ColourDone = Literal["none", "srgb", "converted", "ignored", "unreadable"]
 """What was done about the colours of a picture: it has no profile; one of sRGB; another, by which
 it was converted to sRGB; one that was not looked at, as was asked for; or one that is damaged or of
 another kind of picture, which is taken for none."""
-
-NetworkKind = Literal["tflite", "savedmodel"]
 
 
 class ImageRef(NamedTuple):
@@ -101,15 +97,17 @@ class Prediction(NamedTuple):
         width: as in `Image`.
         height: as in `Image`.
         format: as in `Image`.
-        class_id: 0..1000, the first of `top_class_ids`.
-        synset: WordNet id of the class; the empty string for the background class 0.
+        class_id: the first of `top_class_ids`; 0..1000 for the published networks.
+        synset: WordNet id of the class; the empty string for the background of ImageNet, None for
+            a class of one's own.
         label: first name of the class.
-        score: softmax of the dequantized logits, 0..1; of several views the mean.
+        score: softmax of the dequantized logits, or what a network that ends in scores gives,
+            0..1; of several views the mean.
         top_class_ids: the k best classes, best first, equal logits in order of class id.
         top_labels: their names.
         top_scores: their scores.
-        embedding: float32[256 x depth multiplier / 0.25], the average-pooled features; of several
-            views the mean.
+        embedding: float32[feature size], the average-pooled features, 256 x depth multiplier /
+            0.25 of them in a published network; of several views the mean.
         mapped_label: the label that a label map gives, or None without a map or below its
             threshold.
         mapped_score: the sum of the scores of that label's classes (of the best label, if none was
@@ -126,7 +124,7 @@ class Prediction(NamedTuple):
     height: int
     format: str
     class_id: int
-    synset: str
+    synset: str | None
     label: str
     score: float
     top_class_ids: list[int]
@@ -139,39 +137,3 @@ class Prediction(NamedTuple):
     version: str | None = None
     meta: str | None = None
     colour: ColourDone | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Network:
-    """A network ready to run, with the identity that goes into everything a run writes.
-
-    Attributes:
-        name: how the user called it, or the file's name.
-        kind: what `content` is: `tflite`, or `savedmodel` for TensorFlow 2.
-        sha256: of the tflite as it was published or given, before it was rewritten; of a SavedModel
-            the hash over all of its files (`pipeline.models.float_module.folder`).
-        content: a flatbuffer with the input uint8[n, size, size, 3] and the outputs [logits,
-            features]; or a zip archive of the SavedModel's folder.
-        input_size: rows and columns of the input, in pixels.
-        feature_size: length of the feature vector.
-        classes: number of classes, 1001.
-        path: a local file with `content`, for workers on this machine. A pickle leaves out what is
-            there: Beam compresses it twice and decompresses it four times before the first picture.
-    """
-
-    name: str
-    kind: NetworkKind
-    sha256: str
-    content: bytes = dataclasses.field(repr=False)
-    input_size: int
-    feature_size: int
-    classes: int
-    path: str | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """All but what `path` holds."""
-        return {**self.__dict__, "content": b""} if self.path else self.__dict__
-
-    def read(self) -> bytes:
-        """The content, wherever it is."""
-        return Path(self.path).read_bytes() if self.path else self.content

@@ -12,12 +12,17 @@ Words = list[str]
 _PICTURES = ["--input", "PICTURES"]
 _LABEL = ["label", *_PICTURES, "--output", "labels"]
 
+
+def _truths(paths: list[str]) -> Words:
+    return [word for path in paths for word in ("--truth", path)]
+
+
 NEXT: dict[str, Callable[[argparse.Namespace], Words]] = {
     "label": lambda given: ["report", given.output],
     "plan": lambda given: ["label", "--input", given.inputs[0], "--output", "labels"],
     "verify": lambda given: ["report", given.folder],
     "report": lambda given: ["review", given.folder],
-    "evaluate": lambda given: ["head", "fit", given.folder, "--truth", given.truth],
+    "evaluate": lambda given: ["head", "fit", given.folder, *_truths(given.truth)],
     "head fit": lambda given: ["head", "apply", given.folder],
     "head apply": lambda given: ["review", given.folder],
     "duplicates": lambda given: ["report", given.folder],

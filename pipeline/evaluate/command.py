@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from pipeline.console.parser import add_command, add_json, add_run, show
+from pipeline.labels.options import add_truth
 
 
 def add(commands: Any) -> None:
@@ -17,20 +18,20 @@ def add(commands: Any) -> None:
         description="Says how far the labels of a finished run can be trusted: accuracy with its\n"
         "confidence interval, precision and recall of each class, what is confused with what,\n"
         "whether scores mean what they say, and what a threshold on the score would leave.\n"
-        "Writes DIR/evaluation/evaluation.json and leaves everything else in DIR as it is.",
+        "Writes DIR/__evaluation/evaluation.json and leaves everything else in DIR as it is.",
         epilog="examples:\n"
         "  quantlabel evaluate labels --truth truth.csv\n"
         "  quantlabel evaluate labels --truth folders\n"
+        "  quantlabel evaluate labels --truth round-1.json --truth round-2.json\n"
         "  quantlabel evaluate labels --truth mine.csv --labels head",
     )
     add_run(parser)
     add_json(parser)
-    parser.add_argument(
-        "--truth",
-        required=True,
-        metavar="FILE",
-        help=".csv, .jsonl or .parquet with a column uri or file and one of class_id, synset and "
-        "label; or the word folders, if each picture lies in a folder called like its class",
+    add_truth(
+        parser,
+        says=".csv, .jsonl or .parquet with a column uri or file and one of class_id, synset and "
+        "label; or what Label Studio, CVAT or FiftyOne exports; several count together; or the "
+        "word folders, if each picture lies in a folder called like its class",
     )
     parser.add_argument(
         "--labels",
@@ -49,7 +50,11 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     from transforms.storage import files
 
     options = EvaluateOptions(
-        folder=arguments.folder, truth=arguments.truth, labels=arguments.labels
+        folder=arguments.folder,
+        truth=arguments.truth,
+        truth_column=arguments.truth_column,
+        disagreement=arguments.disagreement,
+        labels=arguments.labels,
     )
     result = evaluate(options, console=Console(stderr=True))
     path = files.join(arguments.folder, EVALUATION_FILE)

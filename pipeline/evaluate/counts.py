@@ -13,12 +13,16 @@ from pipeline.evaluate.calibration import ScoreCounts, TemperatureFit
 from pipeline.evaluate.confusion import class_figures, confused
 from pipeline.evaluate.given_labels import Labels
 from pipeline.evaluate.shares import share
+from pipeline.labels.answers.answer import NONE_OF_THESE
+from pipeline.labels.answers.votes import DISPUTED, NONE, SKIPPED, UNKNOWN
 from pipeline.labels.truth import Truth
-from pipeline.labels.vocabularies import UNKNOWN
 
 _TOP = 5
 _EXAMPLES = 20
 _MISTAKES = 50
+
+_FEW = 3
+"""Hits of a truth counted from 0 that are no chance, if they are twice those of the truth."""
 
 Ids = npt.NDArray[np.int64]
 
@@ -28,7 +32,8 @@ class Evaluation:
 
     A picture with a truth that could not be labelled is a miss: it counts for top-1, top-5, recall
     and coverage, and has no part in precision and calibration. So is one that got no label, as
-    below the threshold of a label map.
+    below the threshold of a label map, and whatever label it gave to a picture of which people say
+    that it shows none of these.
 
     Args:
         truth: what the pictures show, in the numbers of `labels`.
@@ -37,7 +42,9 @@ class Evaluation:
     """
 
     def __init__(self, truth: Truth, labels: Labels, *, temperature: float = 1.0) -> None:
-        count = len(labels.names)
+        self._none = len(labels.names)
+        self._names = [*labels.names, {"label": NONE_OF_THESE}]
+        count = len(self._names)
         self._truth = truth
         self._labels = labels
         self._pairs = np.zeros((count, count), np.int64)
@@ -45,15 +52,15 @@ class Evaluation:
         self._unanswered = np.zeros(count, np.int64)
         self._failed = np.zeros(count, np.int64)
         self._scores = ScoreCounts()
-        self._ranking = Ranking(count, temperature=temperature) if labels.ranked else None
+        self._ranking = Ranking(self._none, temperature=temperature) if labels.ranked else None
         self._temperature = temperature
-        self._without_truth = 0
+        self._left_out = dict.fromkeys((UNKNOWN, DISPUTED, SKIPPED), 0)
         self._examples: list[str] = []
 
     def add_predictions(self, table: pa.Table) -> None:
         """Counts rows of `Labels.tables`."""
         true = self._classes(table["uri"].to_pylist())
-        known = true != UNKNOWN
+        known = true >= 0
         if not known.any():
             return
         true, table = true[known], table.filter(pa.array(known))
@@ -69,14 +76,16 @@ class Evaluation:
     def add_failures(self, table: pa.Table) -> None:
         """Counts failures with the column `uri`."""
         true = self._classes(table["uri"].to_pylist())
-        self._failed += np.bincount(true[true != UNKNOWN], minlength=len(self._failed))
+        self._failed += np.bincount(true[true >= 0], minlength=len(self._failed))
 
     def _classes(self, uris: Sequence[str]) -> Ids:
         true = self._truth.classes(uris).astype(np.int64)
         without = np.flatnonzero(true == UNKNOWN)
-        self._without_truth += len(without)
+        for code in self._left_out:
+            self._left_out[code] += int((true == code).sum())
         room = max(_EXAMPLES - len(self._examples), 0)
         self._examples += [uris[at] for at in without[:room].tolist()]
+        true[true == NONE] = self._none
         return true
 
     @property
@@ -98,8 +107,11 @@ class Evaluation:
                 "with_truth": rows + failures,
                 "predictions": rows,
                 "failures": failures,
-                "without_truth": self._without_truth,
+                "without_truth": self._left_out[UNKNOWN],
                 "without_truth_examples": self._examples,
+                "disputed": self._left_out[DISPUTED],
+                "skipped": self._left_out[SKIPPED],
+                "none_of_these": int(self._true()[self._none]),
                 "truth_unused": unused.number,
                 "truth_unused_examples": unused.examples,
             },
@@ -108,16 +120,29 @@ class Evaluation:
             "answered": share(answered, rows + failures),
             "precision": share(hits, answered) if answered else None,
             "classes": self._class_figures(),
-            "confused": list(confused(self._pairs, self._labels.names, most=_MISTAKES)),
+            "confused": list(confused(self._pairs, self._names, most=_MISTAKES)),
+            "answers": self._truth.summary(),
+            "shifted": self._shifted(hits, rows + failures),
             "calibration": self._calibration(),
             "coverage": self._scores.coverage(of=rows + failures),
         }
+
+    def _true(self) -> Ids:
+        """Pictures by what they show."""
+        return np.asarray(self._pairs.sum(1) + self._unanswered + self._failed)
+
+    def _shifted(self, hits: int, of: int) -> dict[str, Any] | None:
+        """What would be right if the truth counted classes from 0; None where that is unlikely."""
+        if not self._labels.ranked:
+            return None
+        shifted = int(self._pairs[: self._none, : self._none].trace(offset=1))
+        return share(shifted, of) if shifted >= _FEW and shifted > 2 * hits else None
 
     def _class_figures(self) -> list[dict[str, Any]]:
         figures = class_figures(self._pairs, missed=self._unanswered + self._failed)
         return [
             {
-                **self._labels.names[at],
+                **self._names[at],
                 "truth": of.truth,
                 "predicted": of.predicted,
                 "unanswered": int(self._unanswered[at]),
@@ -151,6 +176,7 @@ class Ranking:
     """
 
     def __init__(self, classes: int, *, temperature: float) -> None:
+        self._classes = classes
         self._temperature = temperature
         self._fit = TemperatureFit(classes=classes)
         self._in_top = 0
@@ -164,7 +190,8 @@ class Ranking:
         # argmax is 0 too where nothing was found, hence the question.
         rank = np.where(found.any(1), found.argmax(1), self._top_k)
         self._in_top += int((rank < _TOP).sum())
-        self._fit.add(scores.astype(np.float64), rank)
+        one = true < self._classes  # none of these is no class whose likelihood could be told
+        self._fit.add(scores[one].astype(np.float64), rank[one])
 
     def top5(self, of: int) -> dict[str, Any] | None:
         """How often the truth is among five; None if rows name fewer."""

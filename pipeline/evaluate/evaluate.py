@@ -8,10 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline.console.checks import require, require_run, require_truth
+from pipeline.console.checks import require, require_run
 from pipeline.console.progress_bar import tracked
 from pipeline.evaluate.counts import Evaluation
 from pipeline.evaluate.given_labels import KINDS, Kind, Labels, labels_of
+from pipeline.labels.options import TruthOptions
 from pipeline.labels.truth import FOLDERS, load_truth
 from pipeline.run.folder import ledger
 from pipeline.run.folder.finished import open_run
@@ -23,12 +24,11 @@ from transforms.storage import files
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EvaluateOptions:
-    """What is compared.
+class EvaluateOptions(TruthOptions):
+    """What is compared; the truth as in `TruthOptions`.
 
     Attributes:
         folder: of a finished run.
-        truth: `folders`, or the path of a table, see `pipeline.labels.truth.TableTruth`.
         labels: which labels of the run; None for those that the truth speaks of.
 
     Raises:
@@ -36,13 +36,12 @@ class EvaluateOptions:
     """
 
     folder: str
-    truth: str
     labels: Kind | None = None
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
         require_run(self.folder)
-        require_truth(self.truth)
+        super().__post_init__()
         known = self.labels in (None, *KINDS)
         require(known, "--labels", f"one of {', '.join(KINDS)}", self.labels)
 
@@ -62,9 +61,9 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
             nothing of the run or leaves open which labels it means.
     """
     run = open_run(options.folder)
-    labels = labels_of(run, options.labels, truth=options.truth)
+    labels = labels_of(run, options.labels, truth=options)
     evaluation = Evaluation(
-        load_truth(options.truth, labels.vocabulary),
+        load_truth(options, labels.vocabulary),
         labels,
         temperature=run.manifest.options.temperature,
     )
@@ -79,13 +78,13 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
     figures = evaluation.result()
     if figures is None:
         raise UserError(
-            f"--truth {options.truth}: says nothing of any picture of the run, the first of which "
-            f"is {evaluation.without_truth[0]}. {_help(options.truth, labels)}"
+            f"--truth {options.named}: says nothing of any picture of the run, the first of which "
+            f"is {evaluation.without_truth[0]}. {_help(options, labels)}"
         )
     result = {
         "version": VERSION,
         "evaluated": ledger.now(),
-        "truth": options.truth,
+        "truth": options.named,
         "fitted_on": labels.fitted_on,
         "run": run.manifest.cited(),
         **figures,
@@ -97,8 +96,8 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
     return result
 
 
-def _help(truth: str, labels: Labels) -> str:
-    if truth != FOLDERS:
+def _help(truth: TruthOptions, labels: Labels) -> str:
+    if FOLDERS not in truth.truths:
         return "Expected its column uri or file to name pictures as the rows of the run do."
     if labels.ranked:
         return "Expected pictures in folders called like their class: 283, n02123159 or tiger_cat."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -11,13 +12,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.labels import tables as tabular
-from pipeline.labels.truth import FOLDERS, folder_name
-from pipeline.labels.vocabularies import UNKNOWN, KnownLabels, NetworkClasses, Vocabulary
+from pipeline.labels.answers.answer import says_none
+from pipeline.labels.answers.votes import UNKNOWN
+from pipeline.labels.options import TruthOptions
+from pipeline.labels.truth import FOLDERS, folder_name, read_truths
+from pipeline.labels.vocabularies import KnownLabels, NetworkClasses, Vocabulary
 from pipeline.run.folder.finished import FinishedRun, StoredRows
 from pipeline.run.folder.manifest import from_json
 from transforms.errors import UserError
-from transforms.network.classes import class_names, find_classes
 from transforms.rows.names import HEAD_FOLDER, MANIFEST, SUCCESS
 from transforms.rows.shards import Shard
 from transforms.storage import files
@@ -78,7 +80,7 @@ class Labels:
         return scores
 
 
-def labels_of(run: FinishedRun, kind: Kind | None, *, truth: str) -> Labels:
+def labels_of(run: FinishedRun, kind: Kind | None, *, truth: TruthOptions) -> Labels:
     """What is compared.
 
     Args:
@@ -96,17 +98,18 @@ def labels_of(run: FinishedRun, kind: Kind | None, *, truth: str) -> Labels:
 
 
 def _of_network(run: FinishedRun) -> Labels:
+    classes = run.manifest.model.classes
     return Labels(
         kind="network",
         rows=run,
         column="class_id",
         score_column="score",
-        values=pa.array(range(len(class_names())), pa.int32()),
+        values=pa.array(range(len(classes)), pa.int32()),
         names=[
             {"class_id": each.class_id, "synset": each.synset, "label": each.label}
-            for each in class_names()
+            for each in classes
         ],
-        vocabulary=NetworkClasses(),
+        vocabulary=NetworkClasses(classes),
     )
 
 
@@ -142,8 +145,9 @@ class _HeadManifest:
 
 
 def _of_head(run: FinishedRun) -> Labels:
-    folder = files.join(run.folder, HEAD_FOLDER)
-    if not files.exists(files.join(folder, SUCCESS)):
+    marker = run.find(f"{HEAD_FOLDER}/{SUCCESS}")
+    folder = posixpath.dirname(marker)
+    if not files.exists(marker):
         raise UserError(
             f"{folder}: no labels of a head are there. Run quantlabel head apply first."
         )
@@ -182,7 +186,7 @@ def _mapped(run: FinishedRun) -> list[str]:
     return list(label_map.labels) if label_map else []
 
 
-def _meant(run: FinishedRun, truth: str) -> Kind:
+def _meant(run: FinishedRun, truth: TruthOptions) -> Kind:
     """The kind of the first label that only the label map has, or only the network.
 
     What neither has says nothing here: it is refused, or left out, where it is read.
@@ -191,8 +195,8 @@ def _meant(run: FinishedRun, truth: str) -> Kind:
     if not mapped:
         return "network"
     both = None
-    for label in _folders(run) if truth == FOLDERS else _labels(truth):
-        own, network = label in mapped, bool(find_classes(label))
+    for label in _folders(run) if FOLDERS in truth.truths else _labels(truth):
+        own, network = label in mapped, bool(run.manifest.model.classes.find(label))
         # A label that only one of the two knows decides; one that both know says nothing.
         if own != network:
             return "mapped" if own else "network"
@@ -201,18 +205,16 @@ def _meant(run: FinishedRun, truth: str) -> Kind:
     if both is None:
         return "network"
     raise UserError(
-        f"--truth {truth}: {both!r} is a label of the run's label map and a class of the network, "
-        "and no other label tells which is meant. Add --labels mapped or --labels network."
+        f"--truth {truth.named}: {both!r} is a label of the run's label map and a class of the "
+        "network, and no other label tells which is meant. Add --labels mapped or --labels network."
     )
 
 
-def _labels(truth: str) -> Iterator[str]:
-    """What each row calls its picture; a class's id or synset before its label."""
-    for row in tabular.rows(truth):
-        for column in ("class_id", "synset", "label"):
-            if column in row.values:
-                yield row.values[column].strip()
-                break
+def _labels(truth: TruthOptions) -> Iterator[str]:
+    """What each answer calls its picture; a class's id or synset before its label."""
+    for answer in read_truths(truth):
+        if answer.said and not says_none(answer.said):
+            yield next(iter(answer.said.values())).strip()
 
 
 def _folders(run: FinishedRun) -> Iterable[str]:

@@ -19,4 +19,5 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
     share, spread = hits / of, z * z / of
     middle = share + spread / 2
     half = z * math.sqrt(share * (1 - share) / of + spread / of / 4)
-    return (middle - half) / (1 + spread), (middle + half) / (1 + spread)
+    low, high = (middle - half) / (1 + spread), (middle + half) / (1 + spread)
+    return max(low, 0.0), min(high, 1.0)  # rounding leaves -1e-17 where nothing is right

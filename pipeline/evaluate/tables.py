@@ -10,6 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 _SHOWN = 10
+_REPEATED = 2
+"""Times that a mistake was made before it is called a confusion."""
+
+_ENOUGH = 5
+"""Pictures of a class from which on its recall is listed: of one it is 0 or 100 %."""
+
 _THRESHOLDS = range(0, 100, 10)
 
 
@@ -27,6 +33,10 @@ def print_evaluation(result: Mapping[str, Any], *, path: str, console: Console) 
     if result["confused"]:
         console.print(_confused(result))
     console.print(_weakest(result))
+    counts = [each["truth"] for each in result["classes"] if each["truth"]]
+    few = sum(count < _ENOUGH for count in counts)
+    if 0 < few < len(counts):
+        console.print(f"{few:,} classes with fewer than {_ENOUGH} pictures are not listed.")
 
 
 def _summary(result: Mapping[str, Any], path: str) -> Table:
@@ -43,6 +53,7 @@ def _lines(result: Mapping[str, Any], path: str) -> list[tuple[str, str]]:
     lines = [
         ("labels", _KINDS[result["labels"]] + _learned(result)),
         ("pictures", f"{rows['with_truth']:,} with truth"),
+        *answer_lines(result["answers"]),
         ("failed", _named(rows["failures"], "could not be labelled, counted as misses", [])),
         (
             "left out",
@@ -53,6 +64,7 @@ def _lines(result: Mapping[str, Any], path: str) -> list[tuple[str, str]]:
             _named(rows["truth_unused"], "of the truth without row", rows["truth_unused_examples"]),
         ),
         *_right(result),
+        ("shifted?", _shifted(result["shifted"])),
         *_calibration(result["calibration"]),
         ("written", path),
     ]
@@ -71,6 +83,51 @@ def _learned(result: Mapping[str, Any]) -> str:
     if result["fitted_on"] != result["truth"]:
         return ""
     return ", which has learned from this truth: see head fit for honest figures"
+
+
+def answer_lines(answers: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Who said what the pictures show, what was left out of that, and how far people agree.
+
+    Args:
+        answers: what `pipeline.labels.truth.Truth.summary` says.
+
+    Returns:
+        Names and texts; empty ones where there is nothing to say, as of a table without names.
+    """
+    if answers is None:
+        return []
+    people, agreement = answers["annotators"], answers["agreement"]
+    parts = [
+        _named(answers["none_of_these"], "none of these", []),
+        _named(answers["skipped"], "skipped, left out", []),
+        _named(answers["superseded"], "replaced by a later one of the same person", []),
+        _named(answers["by_majority"], "decided by majority", []),
+        _named(answers["disputed"], "left out, as people differ", []),
+    ]
+    said = f"{answers['answers']:,}" + (f" of {people:,} people" if people > 1 else "")
+    known = people or any(parts)
+    return [
+        ("answers", "; ".join([said, *filter(None, parts)]) if known else ""),
+        ("agreement", _agreement(agreement) if agreement else ""),
+    ]
+
+
+def _agreement(agreement: Mapping[str, Any]) -> str:
+    kappa = agreement["kappa"]
+    chance = "" if kappa is None else f", {agreement['kappa_of']}'s kappa {kappa:.2f}"
+    return (
+        f"{_percent(agreement['agreed'])} % over {agreement['pictures']:,} pictures with several "
+        f"answers{chance}"
+    )
+
+
+def _shifted(share: Mapping[str, Any] | None) -> str:
+    if share is None:
+        return ""
+    return (
+        f"{share['hits']:,} of {share['of']:,} would be right if the truth counted classes from 0 "
+        "(tench = 0). Here class 0 is the background and the tench 1: add 1 to its class_id"
+    )
 
 
 def _right(result: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -148,22 +205,35 @@ def _thresholds(result: Mapping[str, Any]) -> Table:
     return table
 
 
-def _confused(result: Mapping[str, Any]) -> Table:
+def _confused(result: Mapping[str, Any]) -> Table | str:
+    if result["confused"][0]["rows"] < _REPEATED:
+        return _note(
+            "every mistake was made once, which may be chance: see what repeats when more "
+            "pictures have a truth"
+        )
     table = _table("Most confused", "truth", "predicted", "pictures", right=1)
     for pair in result["confused"][:_SHOWN]:
-        table.add_row(_class(pair["truth"]), _class(pair["predicted"]), f"{pair['rows']:,}")
+        if pair["rows"] >= _REPEATED:
+            table.add_row(_class(pair["truth"]), _class(pair["predicted"]), f"{pair['rows']:,}")
     return table
 
 
-def _weakest(result: Mapping[str, Any]) -> Table:
+def _weakest(result: Mapping[str, Any]) -> Table | str:
+    known = [each for each in result["classes"] if each["truth"]]
+    enough = [each for each in known if each["truth"] >= _ENOUGH]
+    if not enough:
+        return _note(f"no class has {_ENOUGH} pictures with a truth: recall of a class is noise")
     columns = ("class", "pictures", "% recall", "% precision")
     table = _table("Least often recognized", *columns, right=3)
-    known = [each for each in result["classes"] if each["truth"]]
-    known.sort(key=lambda each: (each["recall"], -each["truth"]))
-    for each in known[:_SHOWN]:
+    enough.sort(key=lambda each: (each["recall"], -each["truth"]))
+    for each in enough[:_SHOWN]:
         recall, precision = _percent(each["recall"]), _percent(each["precision"])
         table.add_row(_class(each), f"{each['truth']:,}", recall, precision)
     return table
+
+
+def _note(text: str) -> str:
+    return f"\n{text[0].upper()}{text[1:]}."
 
 
 def _class(name: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
         help="group identical and near-identical pictures of a finished run",
         description="Groups pictures with the same bytes, and pictures whose feature vectors are\n"
         "close: copies at another size or quality, slight crops, mirror images.\n"
-        "Writes DIR/duplicates/groups.parquet and leaves everything else in DIR as it is.\n"
+        "Writes DIR/__duplicates/groups.parquet and leaves everything else in DIR as it is.\n"
         "Needs the extra `analysis`.",
         epilog="examples:\n"
         "  quantlabel duplicates labels\n"

@@ -2,15 +2,16 @@
 
 Identical files are told by their hash. Near-identical pictures are told by the cosine of their
 feature vectors: each picture is linked to its nearest neighbours above a threshold, and what is
-linked, directly or through others, is a group. The neighbours come from an inverted-file index
-(FAISS): memory is one half-precision vector a picture, time grows with the number of pictures and
-not with its square.
+linked, directly or through others, is divided into groups of which every pair is above it. The
+neighbours come from an inverted-file index (FAISS): memory is one half-precision vector a picture
+and the vectors of those that are linked, time grows with the number of pictures and not with its
+square.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,22 +50,30 @@ class Groups(NamedTuple):
         identical: bool[n], another picture has the same bytes.
         similarity: float32[n], cosine to the most similar other picture; 1 for an identical one,
             0 where none reaches the threshold.
+        least: float32[n], the smallest cosine of two pictures of the group; 0 without one.
     """
 
     group: npt.NDArray[np.int32]
     identical: npt.NDArray[np.bool_]
     similarity: npt.NDArray[np.float32]
+    least: npt.NDArray[np.float32]
 
 
 def find_groups(
-    tables: Tables, *, count: int, threshold: float = DuplicatesOptions.threshold
+    tables: Tables,
+    *,
+    count: int,
+    threshold: float = DuplicatesOptions.threshold,
+    apart: npt.NDArray[np.bool_] | None = None,
 ) -> Groups:
-    """Groups the pictures of a run. Reads its vectors two or three times, some thousand at a time.
+    """Groups the pictures of a run. Reads its vectors a few times, some thousand at a time.
 
     Args:
         tables: the predictions.
         count: how many there are.
         threshold: cosine, 0 to 1.
+        apart: bool[n], pictures that are like another only if their bytes are the same; None for
+            none.
 
     Raises:
         UserError: there are other than `count` predictions.
@@ -72,10 +81,89 @@ def find_groups(
     first_of = _first_with_same_bytes(tables, count)
     distinct = np.flatnonzero(first_of == np.arange(count))
     links = _Links(count, threshold)
-    if len(distinct) > 1:
-        _link_similar(tables, distinct, links)
+    compared = distinct if apart is None else distinct[~apart[distinct]]
+    if len(compared) > 1:
+        _link_similar(tables, compared, links)
+    group, least = _divided(tables, links.components(), threshold)
     links.add_identical(first_of)
-    return links.groups()
+    group, least = _with_copies(group, least, first_of)
+    return Groups(_numbered(group), links.identical, links.similarity_in(group), least)
+
+
+def _divided(
+    tables: Tables, component: npt.NDArray[np.int64], threshold: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Groups of which every pair is alike, and the smallest cosine in each.
+
+    Args:
+        tables: the predictions.
+        component: int64[n], a number for what is linked, -1 for what is not.
+        threshold: cosine.
+
+    Returns:
+        int64[n], a number a group, -1 for none; float32[n].
+    """
+    group = np.full(len(component), -1, np.int64)
+    least = np.zeros(len(component), np.float32)
+    linked = np.flatnonzero(component >= 0)
+    if not len(linked):
+        return group, least
+    vectors = np.concatenate([found for _, found in _distinct_vectors(tables, linked)])
+    order = np.argsort(component[linked], kind="stable")
+    edges = np.flatnonzero(np.diff(component[linked][order])) + 1
+    number = 0
+    for members in np.split(order, edges):
+        for close, smallest in _every_pair_close(vectors[members], threshold):
+            group[linked[members[close]]] = number
+            least[linked[members[close]]] = smallest
+            number += 1
+    return group, least
+
+
+def _every_pair_close(
+    vectors: Vectors, threshold: float
+) -> Iterator[tuple[npt.NDArray[np.int64], float]]:
+    """Positions of vectors that are close to each other, pair by pair, and the smallest cosine.
+
+    Greedy: the first that is left, and one after another, nearest first, what is close to all that
+    were taken.
+    """
+    left = np.arange(len(vectors))
+    while len(left) > 1:
+        taken, smallest = [0], 1.0
+        to_all = vectors[left] @ vectors[left[0]]
+        to_all[0] = -np.inf
+        while (best := int(to_all.argmax())) and to_all[best] >= threshold:
+            taken.append(best)
+            smallest = min(smallest, float(to_all[best]))
+            to_all = np.minimum(to_all, vectors[left] @ vectors[left[best]])
+            to_all[taken] = -np.inf
+        if len(taken) > 1:
+            yield left[taken], smallest
+        left = np.delete(left, taken)
+
+
+def _with_copies(
+    group: npt.NDArray[np.int64],
+    least: npt.NDArray[np.float32],
+    first_of: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """The groups with all pictures of the same bytes, which are a group where they had none."""
+    copies = np.flatnonzero(first_of != np.arange(len(first_of)))
+    alone = np.unique(first_of[copies][group[first_of[copies]] < 0])
+    group[alone] = group.max(initial=-1) + 1 + np.arange(len(alone))
+    least[alone] = 1
+    group[copies], least[copies] = group[first_of[copies]], least[first_of[copies]]
+    return group, least
+
+
+def _numbered(group: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """Numbers from 0 in order of the first picture of each group."""
+    numbers = np.full(len(group), -1, np.int32)
+    linked = np.flatnonzero(group >= 0)
+    _, first, inverse = np.unique(group[linked], return_index=True, return_inverse=True)
+    numbers[linked] = np.argsort(np.argsort(first))[inverse]
+    return numbers
 
 
 def _first_with_same_bytes(tables: Tables, count: int) -> npt.NDArray[np.int64]:
@@ -149,7 +237,7 @@ class _Links:
         self._threshold = threshold
         self._pairs: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
         self._similarity = np.zeros(count, np.float32)
-        self._identical = np.zeros(count, np.bool_)
+        self.identical = np.zeros(count, np.bool_)
 
     def add(
         self,
@@ -173,28 +261,28 @@ class _Links:
             np.maximum.at(self._similarity, end, similarities[rows, columns].clip(max=1))
 
     def add_identical(self, first_of: npt.NDArray[np.int64]) -> None:
-        """Links each picture to the first one with the same bytes."""
+        """Notes each picture and the first one with the same bytes."""
         copies = np.flatnonzero(first_of != np.arange(self._count))
-        self._pairs.append((copies, first_of[copies]))
-        for end in self._pairs[-1]:
-            self._identical[end] = True
+        for end in (copies, first_of[copies]):
+            self.identical[end] = True
             self._similarity[end] = 1
 
-    def groups(self) -> Groups:
-        """What the links connect."""
+    def similarity_in(self, group: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Similarities of what is in a group, 0 of the others."""
+        return np.where(group >= 0, self._similarity, np.float32(0))
+
+    def components(self) -> npt.NDArray[np.int64]:
+        """A number for what the links connect, int64[n], -1 for what has none."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
-        ends = [np.concatenate(side) for side in zip(*self._pairs, strict=True)]
+        nothing = np.zeros(0, np.int64)
+        sides = zip(*self._pairs, strict=True) if self._pairs else ([nothing], [nothing])
+        ends = [np.concatenate(side) for side in sides]
         graph = coo_array(
             (np.ones(len(ends[0]), np.bool_), (ends[0], ends[1])), shape=(self._count, self._count)
         )
         # Numbered as scipy finds them; below they get the order of the run.
         _, component = connected_components(graph, directed=False)
         sizes = np.bincount(component, minlength=1)
-        linked = np.flatnonzero(sizes[component] > 1)
-        group = np.full(self._count, -1, np.int32)
-        _, first, inverse = np.unique(component[linked], return_index=True, return_inverse=True)
-        # The rank of the group's first picture: its number.
-        group[linked] = np.argsort(np.argsort(first))[inverse]
-        return Groups(group, self._identical, self._similarity)
+        return np.where(sizes[component] > 1, component, -1).astype(np.int64)

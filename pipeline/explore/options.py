@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from pipeline.console.checks import require, require_run
+from pipeline.export.targets import TARGETS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ class SearchOptions:
         folder: of a finished run.
         like: path or uri of a picture; it need not be in the run.
         k: results, 1 or more.
+        model: where the model is now, if not where the run had it from.
 
     Raises:
         UsageError: a value that cannot work.
@@ -46,21 +48,27 @@ class SearchOptions:
     folder: str
     like: str
     k: int = 20
+    model: str | None = None
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
         require_run(self.folder)
         require(self.like != "", "--like", "a picture", self.like)
         require(self.k >= 1, "-k", "a number of results from 1 on", self.k)
+        require(self.model != "", "--model", "a model", self.model)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReviewOptions:
-    """From which run, and how many.
+    """From which run, how many, and for whom.
 
     Attributes:
         folder: of a finished run.
         budget: pictures that will be labelled, 1 or more.
+        to: targets of `quantlabel export` that the pictures are written for.
+        answered: files with answers of earlier rounds, as `--truth` takes them; what they name is
+            passed over.
+        copy_pictures: whether members of archives are written out as files.
 
     Raises:
         UsageError: a value that cannot work.
@@ -68,8 +76,19 @@ class ReviewOptions:
 
     folder: str
     budget: int = 500
+    to: tuple[str, ...] = ("label-studio",)
+    answered: tuple[str, ...] = ()
+    copy_pictures: bool = False
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
         require_run(self.folder)
         require(self.budget >= 1, "--budget", "a number of pictures from 1", self.budget)
+        for to in self.to:
+            require(to in TARGETS, "--to", f"one of {', '.join(TARGETS)}", to)
+        require("" not in self.answered, "--answered", "a file with answers", "")
+
+    @property
+    def round(self) -> int:
+        """Which round of review this is, from 1."""
+        return 1 + len(self.answered)

@@ -10,7 +10,9 @@ uncertain one.
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
+import posixpath
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,15 +26,22 @@ from rich.table import Table
 from pipeline.explore.near_duplicates import COLUMNS, find_groups
 from pipeline.explore.options import ReviewOptions
 from pipeline.explore.vectors import Vectors, unit_vectors
-from pipeline.export.label_studio_config import NONE_OF_THESE, image_address, labelling_config
+from pipeline.export.label_studio_config import image_address
+from pipeline.export.source import Selection, Source, open_source
+from pipeline.export.write import write
+from pipeline.labels.answers.guesses import CHOICES, GUESS, MARGIN, WHY
+from pipeline.labels.answers.votes import UNKNOWN
+from pipeline.labels.options import TruthOptions
+from pipeline.labels.truth import FileTruth
+from pipeline.labels.vocabularies import OwnLabels
 from pipeline.run.folder.finished import FinishedRun, open_run
-from transforms.errors import UsageError
-from transforms.rows.marker import mark_files
+from transforms.errors import UsageError, UserError
+from transforms.rows.marker import mark
+from transforms.rows.names import REVIEW_FOLDER
 from transforms.rows.spreadsheet import harmless
 from transforms.storage import files
 
-FILE = "review/review.csv"
-CONFIG_FILE = "review/label_config.xml"
+FILE = f"{REVIEW_FOLDER}/review.csv"
 
 RANDOM_SHARE = 0.1
 """Of the budget: 50 pictures of 500 put an accuracy within 14 points, 19 times of 20."""
@@ -40,7 +49,7 @@ RANDOM_SHARE = 0.1
 # Uncertain pictures that are clustered, for each that is wanted.
 _POOL = 10
 
-_NETWORK = ("label", "score")
+_NETWORK = ("class_id", "score")
 _SHOWN = 10
 _SEED = 0
 
@@ -48,48 +57,92 @@ _SEED = 0
 def review(options: ReviewOptions) -> list[dict[str, Any]]:
     """Chooses pictures and writes them into the run's folder, the most doubtful first.
 
+    They are written as `FILE`, and as `quantlabel export` writes a run for each target.
+
     Args:
-        options: which run, and how many.
+        options: which run, how many, and for whom.
 
     Returns:
-        The rows of `FILE`: `uri`, `image` (its address in Label Studio), `why` (random or
-        uncertain), `label` and `score` (those of the label map, if the run has one), `margin`
-        (between the two best) and `choices` (the names of the best classes).
+        The rows of `FILE`: `uri`, `image` (its address in Label Studio, empty inside an archive),
+        `why` (random or uncertain), `guess` and `score` (those of the label map, if the run has
+        one), `margin` (between the two best), `choices` (the names of the best classes) and
+        `round`.
 
     Raises:
-        UserError: no run has finished there, its rows cannot be read, or it names one class a
-            picture, which says nothing of doubt.
+        UserError: no run has finished there, its rows cannot be read, it names one class a picture,
+            which says nothing of doubt, or every picture has been answered.
     """
-    run = open_run(options.folder)
+    run = open_run(options.folder, with_vectors=True)
     if run.manifest.options.top_k < 2:
         raise UsageError(
             f"{options.folder}: labelled with --top-k 1, so how close the second class came is not "
             "known. Label again with the default."
         )
-    chosen = choose(run, budget=options.budget)
-    rows = sorted(_rows(run, chosen), key=lambda row: (row["margin"], row["uri"]))
-    own = run.manifest.label_map
-    names = own.labels if own else sorted({n for row in rows for n in row["choices"].split("|")})
-    config = labelling_config([*names, NONE_OF_THESE]).encode()
-    paths = (files.join(options.folder, name) for name in (FILE, CONFIG_FILE))
-    with files.create_together(*paths) as (table, beside):
-        table.write(_csv(rows))
-        beside.write(config)
-    mark_files(options.folder, FILE, CONFIG_FILE, command="review")
+    chosen = choose(run, budget=options.budget, answered=_answered(run, options.answered))
+    source = open_source(run)
+    rows = sorted(_rows(source, chosen, options), key=lambda row: (row["margin"], row["uri"]))
+    place = files.join(options.folder, REVIEW_FOLDER)
+    copies: dict[str, str] = {}
+    for to in options.to:
+        copies |= _write(source, rows, to, place=place, copy_pictures=options.copy_pictures)
+    for row in rows:
+        picture = copies.get(row["uri"]) or source.picture(row["uri"])
+        row["image"] = image_address(picture) if picture else ""
+    files.write_bytes(files.join(options.folder, FILE), _csv(rows))
+    written = [name for to in options.to for name in (to, f"{to}.json")]
+    mark(place, command="review", entries=[posixpath.basename(FILE), *written])
     return rows
 
 
-def choose(run: FinishedRun, *, budget: int) -> dict[int, str]:
-    """Positions of pictures among the predictions of the run, and why each was chosen."""
+def _write(
+    source: Source, rows: list[dict[str, Any]], to: str, *, place: str, copy_pictures: bool
+) -> dict[str, str]:
+    """The chosen pictures for one target; returns what was copied, as `Source.copies` has it."""
+    selection = Selection(
+        order={row["uri"]: at for at, row in enumerate(rows)},
+        data={row["uri"]: {WHY: row[WHY], "round": row["round"]} for row in rows},
+    )
+    chosen = dataclasses.replace(source, selection=selection)
+    copies: dict[str, str] = write(chosen, to, place=place, copy_pictures=copy_pictures)["copies"]
+    return copies
+
+
+def _answered(run: FinishedRun, paths: tuple[str, ...]) -> npt.NDArray[np.bool_] | None:
+    """Which pictures of the run people have been asked about, bool[predictions]."""
+    if not paths:
+        return None
+    truth = FileTruth(TruthOptions(truth=paths), OwnLabels())
+    tables = run.predictions(columns=["uri"])
+    return np.concatenate([truth.classes(table["uri"].to_pylist()) != UNKNOWN for table in tables])
+
+
+def choose(
+    run: FinishedRun, *, budget: int, answered: npt.NDArray[np.bool_] | None = None
+) -> dict[int, str]:
+    """Positions of pictures among the predictions of the run, and why each was chosen.
+
+    Args:
+        run: whose pictures.
+        budget: how many.
+        answered: bool[predictions], what is passed over; None for nothing.
+
+    Raises:
+        UserError: nothing is left.
+    """
     tables = run.predictions(columns=["top_class_ids", "top_scores"])
     margins = np.concatenate([_margins(run, table) for table in tables])
+    left = np.arange(len(margins)) if answered is None else np.flatnonzero(~answered)
+    if not len(left):
+        raise UserError(f"{run.folder}: people have been asked about every picture")
     random = np.random.RandomState(_SEED)
-    budget = min(budget, len(margins))
+    budget = min(budget, len(left))
     # One at least, or nothing is left to estimate by.
     wanted_random = max(1, round(RANDOM_SHARE * budget))
-    drawn = random.choice(len(margins), wanted_random, replace=False)
+    drawn = left[random.choice(len(left), wanted_random, replace=False)]
     chosen = dict.fromkeys(drawn.tolist(), "random")
-    pool = _pool(run, margins, without=drawn, wanted=(budget - wanted_random) * _POOL)
+    passed = np.setdiff1d(np.arange(len(margins)), left)
+    without = np.concatenate([drawn, passed])
+    pool = _pool(run, margins, without=without, wanted=(budget - wanted_random) * _POOL)
     for position in _diverse(run, pool, wanted=budget - wanted_random):
         chosen[position] = "uncertain"
     return chosen
@@ -165,20 +218,24 @@ def _vectors(run: FinishedRun, positions: npt.NDArray[np.int64]) -> Vectors:
     return found
 
 
-def _rows(run: FinishedRun, chosen: dict[int, str]) -> Iterator[dict[str, Any]]:
+def _rows(
+    source: Source, chosen: dict[int, str], options: ReviewOptions
+) -> Iterator[dict[str, Any]]:
+    run, names = source.run, source.names
     positions = np.array(list(chosen), np.int64)
     named = ("mapped_label", "mapped_score") if run.manifest.label_map else _NETWORK
-    columns = ["uri", *named, "top_class_ids", "top_labels", "top_scores"]
+    columns = ["uri", *named, "top_class_ids", "top_scores"]
     for here, table in _at(run, positions, columns):
         for at, margin, row in zip(here, _margins(run, table), table.to_pylist(), strict=True):
             yield {
                 "uri": row["uri"],
-                "image": image_address(row["uri"]),
-                "why": chosen[int(positions[at])],
-                "label": row[named[0]],
+                "image": "",
+                WHY: chosen[int(positions[at])],
+                GUESS: row[named[0]] if run.manifest.label_map else names[row[named[0]]],
                 "score": round(row[named[1]], 4),
-                "margin": round(float(margin), 4),
-                "choices": "|".join(row["top_labels"]),
+                MARGIN: round(float(margin), 4),
+                CHOICES: "|".join(names[class_id] for class_id in row["top_class_ids"]),
+                "round": options.round,
             }
 
 
@@ -200,8 +257,8 @@ def _csv(rows: list[dict[str, Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    texts = ("label", "choices")
-    for row in rows:  # the label is empty where the label map gave none
+    texts = (GUESS, "choices")
+    for row in rows:  # the guess is empty where the label map gave none
         writer.writerow(row | {name: harmless(row[name] or "") for name in texts})
     return text.getvalue().encode()
 
@@ -227,5 +284,4 @@ def print_review(rows: list[dict[str, Any]], *, folder: str, console: Console) -
         f"{len(rows):,} pictures: {uncertain:,} uncertain, {len(rows) - uncertain:,} at random",
         highlight=False,
     )
-    for name in (FILE, CONFIG_FILE):
-        console.print(escape(files.join(folder, name)), highlight=False)
+    console.print(escape(files.join(folder, REVIEW_FOLDER)), highlight=False)

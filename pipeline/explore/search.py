@@ -34,8 +34,8 @@ def search(options: SearchOptions) -> list[dict[str, Any]]:
     Raises:
         UserError: no run has finished there, its model cannot be had, or the picture is none.
     """
-    run = open_run(options.folder)
-    wanted = Relabeller(run.manifest).prediction(options.like).embedding
+    run = open_run(options.folder, with_vectors=True)
+    wanted = Relabeller(run.manifest, model=options.model).prediction(options.like).embedding
     length = float(np.linalg.norm(wanted))
     direction = wanted / np.float32(length) if length else wanted
     return most_similar(run.predictions(columns=COLUMNS), direction, k=options.k)

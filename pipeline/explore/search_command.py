@@ -24,6 +24,11 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--like", required=True, metavar="PICTURE", help="a picture, of the run or any other"
     )
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="where the model is now (default: where the run found it)",
+    )
     add_number(parser, "-k", SearchOptions.k, metavar="K", help="results")
 
 
@@ -31,7 +36,9 @@ def _search(arguments: argparse.Namespace) -> None:
     from pipeline.console.terminal import only_ours
     from pipeline.explore.search import print_found, search
 
-    options = SearchOptions(folder=arguments.folder, like=arguments.like, k=arguments.k)
+    options = SearchOptions(
+        folder=arguments.folder, like=arguments.like, k=arguments.k, model=arguments.model
+    )
     with only_ours(verbose=arguments.verbose):
         found = search(options)
     show(arguments, found, in_words=lambda console: print_found(found, console=console))

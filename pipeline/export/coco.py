@@ -46,16 +46,17 @@ def _info(source: Source) -> dict[str, str]:
 
 def _images(source: Source) -> Iterator[dict[str, Any]]:
     number = 0
-    for table in source.run.predictions(columns=["uri", "width", "height"]):
+    for table in source.predictions(columns=["uri", "width", "height"]):
         for row in table.to_pylist():
             number += 1
             size = {"width": row["width"], "height": row["height"]}
-            yield {"id": number, "file_name": row["uri"], **size}
+            picture = source.picture(row["uri"]) or row["uri"]
+            yield {"id": number, "file_name": picture, **size}
 
 
 def _annotations(source: Source, categories: dict[str, int]) -> Iterator[dict[str, Any]]:
     image, number = 0, 0
-    for table in source.run.predictions(columns=source.label_columns):
+    for table in source.predictions(columns=["uri", *source.label_columns]):
         for row in table.to_pylist():
             image += 1
             label, score = source.label(row)

@@ -16,13 +16,28 @@ def add(commands: Any) -> None:
         "export",
         _export,
         help="write a finished run as files that other tools open",
-        description="Writes DIR/export/FORMAT/ and leaves everything else in DIR as it is:\n"
+        description="Writes DIR/__export/FORMAT/ and leaves everything else in DIR as it is:\n"
         + "\n".join(f"  {name:<{width}}  {each.summary}" for name, each in TARGETS.items()),
         epilog="example:\n  quantlabel export labels --to label-studio",
     )
     add_run(parser)
     add_json(parser)
     parser.add_argument("--to", required=True, metavar="FORMAT", help="one of those above")
+    add_selection(parser)
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Adds `--uris` and `--copy-pictures`."""
+    parser.add_argument(
+        "--uris",
+        metavar="FILE",
+        help="only these pictures: .csv, .jsonl or .parquet with a column uri or file",
+    )
+    parser.add_argument(
+        "--copy-pictures",
+        action="store_true",
+        help="write members of archives out as files, for tools that cannot look into archives",
+    )
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -31,7 +46,12 @@ def _export(arguments: argparse.Namespace) -> None:
     from pipeline.console.terminal import only_ours
     from pipeline.export.write import ExportOptions, export, print_export
 
-    options = ExportOptions(folder=arguments.folder, to=arguments.to)
+    options = ExportOptions(
+        folder=arguments.folder,
+        to=arguments.to,
+        uris=arguments.uris,
+        copy_pictures=arguments.copy_pictures,
+    )
     with only_ours(verbose=arguments.verbose) as stderr:
         summary = export(options, console=Console(file=stderr))
     show(arguments, summary, in_words=lambda console: print_export(summary, console=console))

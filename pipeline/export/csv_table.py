@@ -31,7 +31,7 @@ def write_csv(source: Source, folder: str) -> Counts:
     more = [f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score")]
     path = files.join(folder, "predictions.csv")
     rows = _write(path, [*_BEFORE, *more, *_own(source), *_AFTER], _lines(source, top_k))
-    if source.run.manifest.failures:
+    if source.run.manifest.failures and not source.selection.is_some:
         failures = (
             [row["uri"], *_cells(row[name] for name in _FAILURE[1:])]
             for table in source.run.failures()
@@ -47,7 +47,7 @@ def _own(source: Source) -> tuple[str, ...]:
 
 def _lines(source: Source, top_k: int) -> Iterator[list[Any]]:
     after = [*_own(source), *_AFTER]
-    for table in source.run.predictions(columns=[*_BEFORE, "top_labels", "top_scores", *after]):
+    for table in source.predictions(columns=[*_BEFORE, "top_labels", "top_scores", *after]):
         for row in table.to_pylist():
             more: list[Any] = []
             for label, score in zip(row["top_labels"][1:], row["top_scores"][1:], strict=True):

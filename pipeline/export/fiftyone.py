@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
-from pipeline.export.source import Counts, Source, is_local_file
+from pipeline.export.source import Counts, Source
 from transforms.storage import files
 from transforms.storage.addresses import is_utf8, name_of
 
@@ -24,7 +25,7 @@ def write_fiftyone(source: Source, folder: str) -> Counts:
     and those whose name is not UTF-8: one of them would end the import of all. A picture without a
     label of the label map has null.
     """
-    rows = 0
+    rows, counts = 0, collections.Counter[str]()
     with (
         files.create(files.join(folder, "data.json")) as data,
         files.create(files.join(folder, "labels.json")) as labels,
@@ -32,20 +33,25 @@ def write_fiftyone(source: Source, folder: str) -> Counts:
         classes = orjson.dumps(source.choices)
         data.write(b"{")
         labels.write(b'{"classes":%b,\n"labels":{' % classes)
-        for rows, (uri, label) in enumerate(_labels(source), start=1):
+        for rows, (uri, label) in enumerate(_labels(source, counts), start=1):
             start = b'%b\n"%09d":' % (b"," if rows > 1 else b"", rows)
             data.write(start + orjson.dumps(uri))
             labels.write(start + orjson.dumps(label))
         data.write(b"}\n")
         labels.write(b"}}\n")
-    return Counts(rows, source.run.manifest.predictions - rows)
+    return Counts(rows, counts["left out"], counts["gone"])
 
 
-def _labels(source: Source) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    for table in source.run.predictions(columns=["uri", *source.label_columns]):
+def _labels(
+    source: Source, counts: collections.Counter[str]
+) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    for table in source.predictions(columns=["uri", *source.label_columns]):
         for row in table.to_pylist():
-            path = name_of(row["uri"])
-            if is_local_file(path) and path.lower().endswith(_SHOWN) and is_utf8(path):
+            path = name_of(source.file(row["uri"]) or "")
+            if not (path.lower().endswith(_SHOWN) and is_utf8(path)):
+                counts["left out"] += 1
+            else:
+                counts["gone"] += source.is_gone(row["uri"])
                 label, confidence = source.label(row)
                 known = {"label": label, "confidence": confidence}
                 yield path, known if label is not None else None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.export.source import Counts, Source, is_member
+from pipeline.export.source import Counts, Source
 from transforms.rows.kinds import RowKind
 from transforms.rows.reader import read_predictions
 from transforms.storage import files
@@ -46,32 +47,38 @@ def write_huggingface(source: Source, folder: str) -> Counts:
     """Writes `data/train-*.parquet`, a shard for each of the run's, and `README.md`.
 
     `image` holds the path and no bytes, so the pictures stay where they are and are read when they
-    are asked for; `push_to_hub` uploads them. It is null for pictures inside archives, and where
-    the name of the file is not UTF-8. `label` is a ClassLabel; a run with a label map has
-    `mapped_label` beside it, null where the map gave none.
+    are asked for; `push_to_hub` uploads them. It is null for pictures inside archives and for those
+    that are gone, and where the name of the file is not UTF-8. `label` is a ClassLabel; a run with
+    a label map has `mapped_label` beside it, null where the map gave none.
     """
     schema = _schema(source)
-    rows = 0
-    shards = source.run.shards(RowKind.PREDICTION)
-    for number, shard in enumerate(shards):
+    rows = gone = 0
+    shards = _shards(source)
+    for number, tables in enumerate(shards):
         name = f"data/train-{number:05d}-of-{len(shards):05d}.parquet"
         with (
             files.create(files.join(folder, name)) as file,
             pq.ParquetWriter(file, schema, compression="zstd") as writer,
         ):
-            for table in read_predictions(shard, columns=(*_COLUMNS, *_OWN)):
+            for table in tables:
                 writer.write_table(_table(table, schema, source))
+                gone += sum(map(source.is_gone, table["uri"].to_pylist()))
                 rows += table.num_rows
     files.write_bytes(files.join(folder, "README.md"), _card(source, rows).encode())
-    return Counts(rows)
+    return Counts(rows, gone=gone)
+
+
+def _shards(source: Source) -> list[Iterator[pa.Table]]:
+    """The tables of each shard: those of the run, or one of what was selected."""
+    columns = (*_COLUMNS, *_OWN)
+    if source.selection.is_some:
+        return [source.predictions(columns=columns)]
+    shards = source.run.shards(RowKind.PREDICTION)
+    return [read_predictions(shard, columns=columns) for shard in shards]
 
 
 def _table(table: pa.Table, schema: pa.Schema, source: Source) -> pa.Table:
-    paths = map(name_of, table["uri"].to_pylist())
-    images = [
-        {"bytes": None, "path": path} if is_utf8(path) and not is_member(path) else None
-        for path in paths
-    ]
+    images = [_image(source, uri) for uri in table["uri"].to_pylist()]
     columns = {
         "image": pa.array(images, _IMAGE),
         "label": _positions(table["class_id"], list(source.names)),
@@ -81,6 +88,12 @@ def _table(table: pa.Table, schema: pa.Schema, source: Source) -> pa.Table:
         columns["mapped_label"] = _positions(table["mapped_label"], source.own_labels)
         columns["mapped_score"] = table["mapped_score"].cast(pa.float32())
     return pa.table(columns, schema=schema)
+
+
+def _image(source: Source, uri: str) -> dict[str, Any] | None:
+    path = name_of(source.picture(uri) or "")
+    shown = path and is_utf8(path) and not source.is_gone(uri)
+    return {"bytes": None, "path": path} if shown else None
 
 
 def _positions(column: pa.ChunkedArray, values: list[Any]) -> pa.ChunkedArray:

@@ -7,17 +7,17 @@ from collections.abc import Iterable
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
+from pipeline.labels.answers.rows import CHOICE
 from transforms.storage.addresses import name_of
 
-CHOICE = "choice"
 IMAGE = "image"
-"""Names in the configuration, which pre-annotations refer to."""
+"""The picture's name in the configuration and in the data of a task."""
+
+_BEFORE_DOLLAR = "\u200b"
+"""Zero width."""
 
 TASK_CHOICES = "choices"
 """Where a task keeps choices of its own, each `{"value": name}`."""
-
-NONE_OF_THESE = "none of these"
-"""A choice of every configuration: what is in a picture need not be among the labels."""
 
 
 def image_address(uri: str) -> str:
@@ -35,10 +35,18 @@ def labelling_config(choices: Iterable[str]) -> str:
     """The XML of a project in which one of the choices is picked for each picture.
 
     Args:
-        choices: what an annotator may choose; Label Studio refuses pre-annotations with others.
+        choices: what an annotator may choose. Label Studio 1.23 imports predictions with others
+            without a word and shows none of them.
     """
-    lines = "\n".join(f"    <Choice value={quoteattr(choice)}/>" for choice in choices)
-    return _config('showInline="true"', f"{lines}\n")
+    lines = "\n".join(f"    {_choice(choice)}" for choice in choices)
+    return _config("", f"{lines}\n")
+
+
+def _choice(choice: str) -> str:
+    """One that begins with a dollar is a variable to Label Studio, unless its value is an alias."""
+    if choice.startswith("$"):
+        return f"<Choice alias={quoteattr(choice)} value={quoteattr(_BEFORE_DOLLAR + choice)}/>"
+    return f"<Choice value={quoteattr(choice)}/>"
 
 
 def labelling_config_by_task() -> str:
@@ -47,11 +55,13 @@ def labelling_config_by_task() -> str:
 
 
 def _config(attribute: str, choices: str) -> str:
+    """With the choices before the picture: below a tall one they would be out of sight."""
+    attributes = f'name="{CHOICE}" toName="{IMAGE}" choice="single" {attribute}'.rstrip()
     return (
         "<View>\n"
-        f'  <Image name="{IMAGE}" value="${IMAGE}"/>\n'
-        f'  <Choices name="{CHOICE}" toName="{IMAGE}" choice="single" {attribute}>\n'
+        f"  <Choices {attributes}>\n"
         f"{choices}"
         "  </Choices>\n"
+        f'  <Image name="{IMAGE}" value="${IMAGE}"/>\n'
         "</View>\n"
     )

@@ -18,6 +18,7 @@ from transforms.inputs.skips import Skipped
 from transforms.records import ImageRef
 from transforms.rows.kinds import RowKind
 from transforms.rows.reader import ROWS_PER_TABLE, read_failures, read_predictions
+from transforms.rows.shards import Shard
 from transforms.storage import files
 from transforms.storage.addresses import name_of, text
 
@@ -53,26 +54,31 @@ def write_ledger(source: Source, folder: str) -> Counts:
         files.create(files.join(folder, FILE)) as file,
         pq.ParquetWriter(file, schema, compression="zstd") as writer,
     ):
-        for table in _outcomes(run):
+        for table in source.selection.of(_outcomes(run)):
             writer.write_table(table)
             rows += table.num_rows
-        for table in _skipped(run):
+        for table in () if source.selection.is_some else _skipped(run):
             writer.write_table(table)
             skipped += table.num_rows
-    return Counts(rows + skipped, left_out=max(0, run.manifest.skipped - skipped))
+    left_out = 0 if source.selection.is_some else max(0, run.manifest.skipped - skipped)
+    return Counts(rows + skipped, left_out=left_out)
 
 
 def _outcomes(run: FinishedRun) -> Iterator[pa.Table]:
-    for path in run.shards(RowKind.PREDICTION):
-        for table in read_predictions(path, columns=_COLUMNS):
-            yield _table(table, "prediction", pa.nulls(table.num_rows, pa.string()), path)
-    for path in run.shards(RowKind.FAILURE):
-        for table in read_failures(path):
-            yield _table(table, "failure", table["reason"], path)
+    for shard in _of(run, RowKind.PREDICTION):
+        for table in read_predictions(files.join(run.folder, shard.name), columns=_COLUMNS):
+            nothing = pa.nulls(table.num_rows, pa.string())
+            yield _table(table, "prediction", nothing, shard.name)
+    for shard in _of(run, RowKind.FAILURE):
+        for table in read_failures(files.join(run.folder, shard.name)):
+            yield _table(table, "failure", table["reason"], shard.name)
 
 
-def _table(table: pa.Table, outcome: str, reason: pa.Array, path: str) -> pa.Table:
-    name = path.rpartition("/")[2]
+def _of(run: FinishedRun, kind: RowKind) -> list[Shard]:
+    return [shard for shard in run.files if shard.kind is kind]
+
+
+def _table(table: pa.Table, outcome: str, reason: pa.Array, name: str) -> pa.Table:
     return pa.table(
         {
             **{column: table[column] for column in _COLUMNS},

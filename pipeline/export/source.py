@@ -4,15 +4,56 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.labels.pictures import Listed
 from pipeline.run.folder.finished import FinishedRun
 from transforms.inputs.archives.kinds import archive_of
 from transforms.storage import files
+from transforms.storage.addresses import name_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Some pictures of a run.
+
+    Attributes:
+        listed: whose rows are wanted, in the order of the run; None for all.
+        order: uri to place of those that are wanted, in that order; None for no order.
+        data: uri to what a task tells of the picture besides.
+    """
+
+    listed: Listed | None = None
+    order: Mapping[str, int] | None = None
+    data: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_some(self) -> bool:
+        """Whether it is less than everything."""
+        return self.listed is not None or self.order is not None
+
+    def of(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """The rows among those with `uri` that are wanted; in an order all in one table."""
+        if self.order is None:
+            for table in tables:
+                yield table.filter(self._wanted(table))
+            return
+        kept = [table.filter(self._wanted(table)) for table in tables]
+        found = pa.concat_tables(kept)
+        places = [self.order[uri] for uri in found["uri"].to_pylist()]
+        yield found.take(pa.array(np.argsort(places), pa.int64()))
+
+    def _wanted(self, table: pa.Table) -> pa.Array:
+        uris = table["uri"].to_pylist()
+        if self.order is not None:
+            return pa.array([uri in self.order for uri in uris], pa.bool_())
+        return pa.array(self.listed.among(uris) if self.listed else [True] * len(uris))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,12 +63,41 @@ class Source:
     Attributes:
         run: the rows.
         names: class id to a name that no other class has, in order of id: the label, with the id
-            behind it where two classes share one, as the two cranes do. All classes that the run
-            names anywhere.
+            behind it where two classes share one, as the two cranes do. All classes of a network of
+            the user's own; of ImageNet's those that the run names anywhere.
+        selection: which pictures, and in which order.
+        copies: uri to the path of a copy of the picture, of those that were copied.
     """
 
     run: FinishedRun
     names: Mapping[int, str]
+    selection: Selection = Selection()
+    copies: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def predictions(self, *, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """The rows that are exported, in the order of the run or that of the selection.
+
+        Args:
+            columns: as in `FinishedRun.predictions`, `uri` among them.
+        """
+        tables = self.run.predictions(columns=columns)
+        return self.selection.of(tables) if self.selection.is_some else tables
+
+    def picture(self, uri: str) -> str | None:
+        """Where other tools find a picture: its copy, or itself; None inside of archives."""
+        if uri in self.copies:
+            return self.copies[uri]
+        return None if is_member(uri) else uri
+
+    def file(self, uri: str) -> str | None:
+        """The file of this machine that holds a picture, None if there is none."""
+        path = self.picture(uri)
+        return path if path is not None and files.is_local(path) else None
+
+    def is_gone(self, uri: str) -> bool:
+        """Whether a picture was a file of this machine and is there no more."""
+        path = None if uri in self.copies else self.file(uri)
+        return path is not None and not os.path.exists(name_of(path))
 
     @functools.cached_property
     def own_labels(self) -> list[str] | None:
@@ -62,14 +132,19 @@ class Counts:
     Attributes:
         rows: exported.
         left_out: not exported, because the other tool could not open the picture.
+        gone: whose files are not on this machine, see `ExportTarget.gone`.
     """
 
     rows: int
     left_out: int = 0
+    gone: int = 0
 
 
 def open_source(run: FinishedRun) -> Source:
-    """Collects the classes, in one pass over two columns."""
+    """Collects the classes: all of one's own; of ImageNet's those that rows name, in one pass."""
+    classes = run.manifest.model.classes
+    if not classes.are_imagenet:
+        return Source(run, unique_names(dict(enumerate(classes.labels))))
     found: set[tuple[int, str]] = set()
     for table in run.predictions(columns=["top_class_ids", "top_labels"]):
         pairs = pa.table(
@@ -103,8 +178,3 @@ def rounded(score: float) -> float:
 def is_member(uri: str) -> bool:
     """Whether the picture is inside an archive, `archive#member`, where other tools cannot look."""
     return archive_of(uri) is not None
-
-
-def is_local_file(uri: str) -> bool:
-    """Whether the picture is a file of its own on this machine."""
-    return files.is_local(uri) and not is_member(uri)

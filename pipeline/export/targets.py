@@ -25,11 +25,13 @@ class ExportTarget:
         summary: what is written, a line of `--help`.
         writer: `module.function` in this room.
         left_out: why it may not take some pictures; None if it takes all.
+        gone: what becomes of pictures whose files are not on this machine.
     """
 
     summary: str
     writer: str
     left_out: str | None = None
+    gone: str = "exported, but their files are not on this machine"
 
     def load(self) -> Callable[[Source, str], Counts]:
         """The function that writes a run's rows to a folder."""
@@ -44,7 +46,7 @@ TARGETS: Mapping[str, ExportTarget] = {
     "label-studio": ExportTarget(
         "tasks with predictions, doubtful ones first, and their config",
         "label_studio.write_label_studio",
-        _INSIDE_ARCHIVES,
+        f"{_INSIDE_ARCHIVES}, or their names are not UTF-8",
     ),
     "fiftyone": ExportTarget(
         "FiftyOneImageClassificationDataset; pictures stay in place",
@@ -54,6 +56,7 @@ TARGETS: Mapping[str, ExportTarget] = {
     "huggingface": ExportTarget(
         "a folder for datasets.load_dataset; pictures stay in place",
         "huggingface.write_huggingface",
+        gone="exported without picture: their files are not on this machine",
     ),
     "coco-classification": ExportTarget(
         "COCO's JSON with a class for each image", "coco.write_coco"
@@ -63,6 +66,7 @@ TARGETS: Mapping[str, ExportTarget] = {
         "a folder a class with links to its pictures",
         "image_folder.write_image_folder",
         f"{_NOT_FILES}, or have no label of the label map",
+        gone="left out: their files are not on this machine",
     ),
     "ledger": ExportTarget(
         "what became of each thing listed, to join with an inventory",

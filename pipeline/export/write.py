@@ -1,9 +1,10 @@
-"""`quantlabel export`: a finished run to `export/FORMAT/` inside its folder."""
+"""`quantlabel export`: a finished run to `__export/FORMAT/` inside its folder."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,11 +12,14 @@ import orjson
 from rich.console import Console
 
 from pipeline.console.checks import require, require_run
-from pipeline.export.source import open_source
+from pipeline.export.copies import copy_members
+from pipeline.export.source import Counts, Selection, Source, open_source
 from pipeline.export.targets import TARGETS
+from pipeline.labels.pictures import Listed
 from pipeline.run.folder.finished import open_run
 from pipeline.run.folder.ledger import now
 from transforms._version import VERSION
+from transforms.errors import UserError
 from transforms.rows.marker import mark
 from transforms.rows.names import EXPORT_FOLDER, UNFINISHED
 from transforms.storage import files
@@ -28,6 +32,8 @@ class ExportOptions:
     Attributes:
         folder: of a finished run, local or remote.
         to: one of `TARGETS`.
+        uris: a table with `uri` or `file` of the pictures that are wanted; None for all.
+        copy_pictures: whether members of archives are written out as files.
 
     Raises:
         UsageError: a value that cannot work.
@@ -35,11 +41,14 @@ class ExportOptions:
 
     folder: str
     to: str
+    uris: str | None = None
+    copy_pictures: bool = False
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
         require_run(self.folder)
         require(self.to in TARGETS, "--to", f"one of {', '.join(TARGETS)}", self.to)
+        require(self.uris != "", "--uris", "a table of pictures", self.uris)
 
 
 def export(options: ExportOptions, *, console: Console | None = None) -> dict[str, Any]:
@@ -50,23 +59,51 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
         console: where a sign of life goes, or None for none.
 
     Returns:
-        What `export/FORMAT.json` says: it is written last, and in a bucket an export without it is
-        not whole.
+        What `__export/FORMAT.json` says: it is written last, and in a bucket an export without it
+        is not whole.
 
     Raises:
         UserError: no run has finished there, its rows cannot be read, or the format cannot be
             written there.
     """
     run = open_run(options.folder)
-    source = open_source(run)
+    selection = Selection(Listed(options.uris) if options.uris else None)
+    source = dataclasses.replace(open_source(run), selection=selection)
     place = files.join(run.folder, EXPORT_FOLDER)
-    folder = files.join(place, options.to)
+    doing = f"writing {options.to}"
+    with console.status(doing) if console else contextlib.nullcontext():
+        summary = write(source, options.to, place=place, copy_pictures=options.copy_pictures)
+    del summary["copies"]
+    return summary
+
+
+def write(source: Source, to: str, *, place: str, copy_pictures: bool = False) -> dict[str, Any]:
+    """Writes what a source has to `place/TO`, in place of what is there.
+
+    Args:
+        source: of the rows.
+        to: one of `TARGETS`.
+        place: a folder in that of the run.
+        copy_pictures: as in `ExportOptions`.
+
+    Returns:
+        See `export`; and `copies`, as in `Source`.
+
+    Raises:
+        UserError: see `export`; or none of the pictures can be exported.
+    """
+    run = source.run
+    folder = files.join(place, to)
     ledger = f"{folder}.json"
-    staging = files.fresh_folder(place, prefix=f"{UNFINISHED}{options.to}-")
+    staging = files.fresh_folder(place, prefix=f"{UNFINISHED}{to}-")
     try:
-        doing = f"writing {options.to}"
-        with console.status(doing) if console else contextlib.nullcontext():
-            counts = TARGETS[options.to].load()(source, staging)
+        if copy_pictures:
+            tables = source.predictions(columns=["uri", "format"])
+            copies = copy_members(run, tables, staging=staging, final=_absolute(folder))
+            source = dataclasses.replace(source, copies=copies)
+        counts = TARGETS[to].load()(source, staging)
+        if not counts.rows:
+            raise UserError(f"{run.folder}: nothing to export to {to}. {_why(counts, to)}")
         mark(staging, command="export", entries=files.names(staging))
         # All formats, since others may be there already. Before the old export is gone: a disk
         # that is full must not end what comes after.
@@ -80,7 +117,7 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
             files.delete_tree(staging)
         raise
     summary = {
-        "format": options.to,
+        "format": to,
         "folder": folder,
         **dataclasses.asdict(counts),
         "version": VERSION,
@@ -88,7 +125,19 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
         "run": run.manifest.cited(),
     }
     files.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
-    return summary
+    return {**summary, "copies": source.copies}
+
+
+def _absolute(folder: str) -> str:
+    return os.path.abspath(folder) if files.is_local(folder) else folder
+
+
+def _why(counts: Counts, to: str) -> str:
+    reasons = [
+        f"{counts.gone:,} {TARGETS[to].gone}" if counts.gone else "",
+        f"{counts.left_out:,} are left out: {TARGETS[to].left_out}" if counts.left_out else "",
+    ]
+    return "; ".join(filter(None, reasons)) or "The run has none of the pictures that are wanted."
 
 
 def print_export(summary: Mapping[str, Any], *, console: Console) -> None:
@@ -98,4 +147,6 @@ def print_export(summary: Mapping[str, Any], *, console: Console) -> None:
         console.print(
             f"{summary['left_out']:,} left out: {TARGETS[summary['format']].left_out}", markup=False
         )
+    if summary["gone"]:
+        console.print(f"{summary['gone']:,} {TARGETS[summary['format']].gone}", markup=False)
     console.print(summary["folder"], markup=False, soft_wrap=True)

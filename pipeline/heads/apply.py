@@ -30,7 +30,7 @@ class ApplyOptions(RunnerOptions):
 
     Attributes:
         folder: of a finished run.
-        head: a file that `quantlabel head fit` wrote; None for `head/head.npz` in the folder.
+        head: a file that `quantlabel head fit` wrote; None for `__head/head.npz` in the folder.
 
     Raises:
         UsageError: one of them is empty.
@@ -46,7 +46,7 @@ class ApplyOptions(RunnerOptions):
 
 
 def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str, Any] | None:
-    """Writes `head/predictions-*.parquet` in the folder of the run, a file for each of its own.
+    """Writes `__head/predictions-*.parquet` in the folder of the run, a file for each of its own.
 
     They appear when all are complete, and then replace those of an earlier head.
 
@@ -66,8 +66,8 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
     if options.is_dataflow:
         paths = [("DIR", options.folder)]
         dataflow.prepare(options, flags, runs_on=runs_on, paths=paths, command=_EXAMPLE)
-    run = open_run(options.folder)
-    path = options.head or files.join(options.folder, FILE)
+    run = open_run(options.folder, with_vectors=True)
+    path = options.head or run.find(FILE)
     head = read_head(path)
     head.require_fits(run)
     folder = files.join(options.folder, HEAD_FOLDER)

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from pipeline.console.parser import add_command, add_group, add_json, add_run, show
+from pipeline.labels.options import add_truth
 from pipeline.run.runners.options import RunnerOptions
 
 
@@ -28,15 +29,19 @@ def _add_fit(actions: Any) -> None:
         "Needs the extra `analysis`.",
         epilog="example:\n  quantlabel head fit labels --truth mine.csv",
     )
-    parser.add_argument(
-        "--truth",
-        required=True,
-        metavar="FILE",
-        help=".csv, .jsonl or .parquet with a column uri or file and a column label; or the word "
-        "folders, if each picture lies in a folder called like its label",
+    add_truth(
+        parser,
+        says=".csv, .jsonl or .parquet with a column uri or file and a column label; or what Label "
+        "Studio, CVAT or FiftyOne exports; several count together; or the word folders, if each "
+        "picture lies in a folder called like its label",
     )
     parser.add_argument(
-        "--output", metavar="FILE", help="where the head goes (default: DIR/head/head.npz)"
+        "--none-of-these",
+        action="store_true",
+        help="learn `none of these` as a label of its own; else such pictures are left out",
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", help="where the head goes (default: DIR/__head/head.npz)"
     )
     add_run(parser)
     add_json(parser)
@@ -49,7 +54,7 @@ def _add_apply(actions: Any) -> None:
         _apply,
         help="label all rows of a finished run with a head",
         takes_beam_flags=True,
-        description="Writes DIR/head/predictions-*.parquet: uri, label, score and the best five.\n"
+        description="Writes DIR/__head/predictions-*.parquet: uri, label, score, the best five.\n"
         "Reads the stored feature vectors and no picture. Flags that are not listed here go to\n"
         "Apache Beam, --name=value each.",
         epilog="examples:\n"
@@ -57,7 +62,7 @@ def _add_apply(actions: Any) -> None:
         "  quantlabel head apply labels --direct_num_workers=2 \\\n"
         "      --direct_running_mode=multi_processing",
     )
-    parser.add_argument("--head", metavar="FILE", help="default: DIR/head/head.npz")
+    parser.add_argument("--head", metavar="FILE", help="default: DIR/__head/head.npz")
     parser.add_argument(
         "--runner",
         metavar="NAME",
@@ -82,7 +87,14 @@ def _fit(arguments: argparse.Namespace) -> None:
     from pipeline.heads.fit import FitOptions, fit
     from pipeline.heads.tables import print_fit
 
-    options = FitOptions(folder=arguments.folder, truth=arguments.truth, output=arguments.output)
+    options = FitOptions(
+        folder=arguments.folder,
+        truth=arguments.truth,
+        truth_column=arguments.truth_column,
+        disagreement=arguments.disagreement,
+        none_of_these=arguments.none_of_these,
+        output=arguments.output,
+    )
     about = fit(options, console=Console(stderr=True))
     show(
         arguments,

@@ -13,14 +13,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
-from pipeline.console.checks import require, require_run, require_truth
+from pipeline.console.checks import require, require_run
 from pipeline.console.progress_bar import tracked
 from pipeline.evaluate.calibration import ScoreCounts
 from pipeline.evaluate.confusion import class_figures, confused
 from pipeline.evaluate.shares import share
 from pipeline.heads.head import FILE, Head, Vectors, embeddings, vectors_of, write_head
+from pipeline.labels.options import TruthOptions
 from pipeline.labels.truth import Truth, load_truth
-from pipeline.labels.vocabularies import UNKNOWN, OwnLabels
+from pipeline.labels.vocabularies import OwnLabels
 from pipeline.run.folder import ledger
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms._version import VERSION
@@ -39,26 +40,26 @@ _INVERSE_PENALTY = 0.1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FitOptions:
-    """What a head learns from.
+class FitOptions(TruthOptions):
+    """What a head learns from; the truth as in `TruthOptions`.
 
     Attributes:
         folder: of a finished run.
-        truth: `folders`, or the path of a table with the columns `uri` or `file`, and `label`.
-        output: where the head goes; None for `head/head.npz` in the folder of the run.
+        output: where the head goes; None for `__head/head.npz` in the folder of the run.
+        none_of_these: whether that answer is a label too; else such pictures are left out.
 
     Raises:
         UsageError: one of them is empty.
     """
 
     folder: str
-    truth: str
     output: str | None = None
+    none_of_these: bool = False
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
         require_run(self.folder)
-        require_truth(self.truth)
+        super().__post_init__()
         require(self.output != "", "--output", "a file", self.output)
 
     @property
@@ -87,13 +88,13 @@ def fit(options: FitOptions, *, console: Console) -> dict[str, Any]:
     Raises:
         UserError: there is no finished run, the truth cannot be read, or says too little.
     """
-    run = open_run(options.folder)
-    own = OwnLabels()
-    truth = load_truth(options.truth, own)
+    run = open_run(options.folder, with_vectors=True)
+    own = OwnLabels(none_of_these=options.none_of_these)
+    truth = load_truth(options, own)
     found = _examples(run, truth, console)
     labels = own.labels
     counts = np.bincount(found.numbers, minlength=len(labels))
-    _require_enough(options.truth, labels, counts)
+    _require_enough(options.named, labels, counts)
     used = np.flatnonzero(counts)
     labels = [labels[at] for at in used.tolist()]
     # Labels of the truth that no picture has fall away, and the numbers close up.
@@ -103,7 +104,8 @@ def fit(options: FitOptions, *, console: Console) -> dict[str, Any]:
         "version": VERSION,
         "fitted": ledger.now(),
         "vectors": vectors_of(run),
-        "truth": options.truth,
+        "truth": options.named,
+        "answers": truth.summary(),
         "rows": {
             "with_truth": len(examples.numbers),
             "truth_unused": unused.number,
@@ -123,7 +125,7 @@ def _examples(run: FinishedRun, truth: Truth, console: Console) -> _Examples:
     vectors, numbers = [], []
     for table in tracked(rows, "rows", total=run.manifest.predictions, size=len, console=console):
         found = truth.classes(table["uri"].to_pylist())
-        known = found != UNKNOWN
+        known = found >= 0
         vectors.append(embeddings(table)[known])
         numbers.append(found[known])
     return _Examples(np.concatenate(vectors), np.concatenate(numbers).astype(np.intp))

@@ -62,10 +62,11 @@ class Head:
                 f"this run have {size}. Fit one on this run."
             )
         made_for, found = self.about["vectors"], vectors_of(run)
-        different = [name for name, value in made_for.items() if found[name] != value]
+        names = dict.fromkeys([*made_for, *found])
+        different = [name for name in names if found.get(name) != made_for.get(name)]
         if different:
-            there = ", ".join(f"{name} {made_for[name]}" for name in different)
-            here = ", ".join(f"{name} {found[name]}" for name in different)
+            there = ", ".join(f"{name} {made_for.get(name)}" for name in different)
+            here = ", ".join(f"{name} {found.get(name)}" for name in different)
             raise UserError(
                 f"{run.folder}: the head was fitted on other vectors ({there}) than those of this "
                 f"run ({here}). Fit one on this run, or label again as the other run was."
@@ -78,7 +79,14 @@ _VECTORS = {"model", "kind", "preprocess"}
 def vectors_of(run: FinishedRun) -> dict[str, Any]:
     """What decides the feature vectors of a run: those of other runs compare if it is the same."""
     model, preprocess = run.manifest.model, run.manifest.preprocess
-    return {"model": model.sha256, "kind": model.kind, "preprocess": preprocess.as_dict()}
+    options = run.manifest.options
+    told = {"embedding_tensor": options.embedding_tensor, "input_range": options.input_range}
+    return {
+        "model": model.sha256,
+        "kind": model.kind,
+        "preprocess": preprocess.as_dict(),
+        **{name: value for name, value in told.items() if value is not None},
+    }
 
 
 def embeddings(table: pa.Table) -> Vectors:
@@ -143,7 +151,7 @@ def _parsed(content: bytes) -> Head:
         and weights.shape[1:] == bias.shape == (len(labels),)
         and np.isfinite(weights).all()
         and np.isfinite(bias).all()
-        and about["vectors"].keys() == _VECTORS
+        and about["vectors"].keys() >= _VECTORS
     )
     if not sound:
         raise ValueError("arrays and labels that do not go together")

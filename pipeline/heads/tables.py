@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.evaluate.tables import answer_lines
+
 _SHOWN = 20
 
 
@@ -24,6 +26,7 @@ def print_fit(about: Mapping[str, Any], *, path: str, console: Console) -> None:
     unused = rows["truth_unused"]
     lines = [
         ("pictures", f"{rows['with_truth']:,} with truth"),
+        *answer_lines(about["answers"]),
         ("unused", f"{unused:,} of the truth without row" if unused else ""),
         (
             "right",

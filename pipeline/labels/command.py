@@ -18,14 +18,25 @@ def add(commands: Any) -> None:
         description="Finds classes whose names hold the words, and classes that WordNet counts\n"
         "among what is called so: `cat` finds tabby, lion and Persian cat. What a label map needs\n"
         "(quantlabel label --label-map) is the id or synset of a class or the synset of a group.",
-        epilog="example:\n  quantlabel labels search cat",
+        epilog="examples:\n  quantlabel labels search cat\n"
+        "  quantlabel labels search cat --model own.tflite",
     )
     search.add_argument("words", nargs="+", metavar="WORD", help="all of them in one name")
+    search.add_argument(
+        "--model", metavar="MODEL", help="search the classes of this network, as of label --model"
+    )
+    search.add_argument(
+        "--classes", metavar="FILE", help="search these classes, as of label --classes"
+    )
     add_json(search)
 
 
 def _search(arguments: argparse.Namespace) -> None:
+    from pipeline.console.terminal import only_ours
     from pipeline.labels.search import print_found, search
+    from pipeline.models.load import known_classes
 
-    found = search(" ".join(arguments.words))
+    with only_ours(verbose=arguments.verbose):
+        classes = known_classes(model=arguments.model, classes=arguments.classes)
+    found = search(" ".join(arguments.words), classes)
     show(arguments, found.as_dict(), in_words=lambda console: print_found(found, console=console))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -12,8 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from transforms.errors import UserError
-from transforms.network.classes import class_names
-from transforms.network.wordnet import Synset, synsets
+from transforms.network.classes import Classes, imagenet
+from transforms.network.wordnet import Synset, synset_members, synsets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,11 +22,13 @@ class Found:
     """What a word stands for.
 
     Attributes:
+        classes: of the network.
         groups: kinds of thing in WordNet that are called so and have classes below them, the widest
             first. None of them is a class itself.
         class_ids: of the classes that are called so or belong to one of the groups, sorted.
     """
 
+    classes: Classes
     groups: list[Synset]
     class_ids: list[int]
 
@@ -38,7 +41,7 @@ class Found:
             ],
             "classes": [
                 {
-                    **class_names()[class_id]._asdict(),
+                    **self.classes[class_id]._asdict(),
                     "groups": [each.synset for each in self.groups if class_id in each.class_ids],
                 }
                 for class_id in self.class_ids
@@ -46,27 +49,36 @@ class Found:
         }
 
 
-def search(text: str) -> Found:
+def search(text: str, classes: Classes | None = None) -> Found:
     """Finds classes and groups of classes.
 
     Args:
         text: one or several words. A name matches if it holds all of them as whole words, whatever
             their case: `cat` finds `tabby cat`, not `cattle`.
+        classes: of the network; None for those of the published ones.
 
     Raises:
         UserError: nothing is called so; names what is called similarly.
     """
+    classes = classes or imagenet()
     wanted = _words(text)
-    own = {name.synset for name in class_names()}
-    called = [each for each in synsets().values() if _matches(wanted, each.names)]
-    # WordNet has the classes themselves among its synsets.
-    groups = [each for each in called if each.synset not in own]
-    class_ids = {name.class_id for name in class_names() if _matches(wanted, name.names)}
+    groups = _groups(classes, wanted)
+    class_ids = {name.class_id for name in classes if _matches(wanted, name.names)}
     class_ids.update(*(group.class_ids for group in groups))
     if not wanted or not class_ids:
-        raise UserError(f"labels search {text!r}: no class is called so.{_hint(text)}")
+        raise UserError(f"labels search {text!r}: no class is called so.{_hint(text, classes)}")
     groups.sort(key=lambda group: (-len(group.class_ids), group.synset))
-    return Found(groups, sorted(class_ids))
+    return Found(classes, groups, sorted(class_ids))
+
+
+def _groups(classes: Classes, wanted: set[str]) -> list[Synset]:
+    """Kinds of thing above ImageNet's classes, by name; classes of one's own have none."""
+    own = {name.synset for name in classes}
+    return [
+        synsets()[synset]._replace(class_ids=tuple(class_ids))
+        for synset, class_ids in synset_members(classes).items()
+        if synset not in own and _matches(wanted, synsets()[synset].names)
+    ]
 
 
 def _words(name: str) -> set[str]:
@@ -77,11 +89,18 @@ def _matches(wanted: set[str], names: tuple[str, ...]) -> bool:
     return any(wanted <= _words(name) for name in names)
 
 
-def _hint(text: str) -> str:
-    names = {name.casefold(): name for each in synsets().values() for name in each.names}
+def _hint(text: str, classes: Classes) -> str:
+    names = {name.casefold(): name for name in _all_names(classes)}
     close = difflib.get_close_matches(text.casefold(), names, n=3, cutoff=0.7)
     similar = ", ".join(names[name] for name in close)
     return f" Did you mean {similar}?" if similar else " Try a wider or more usual word."
+
+
+def _all_names(classes: Classes) -> Iterator[str]:
+    for each in classes:
+        yield from each.names
+    for synset in synset_members(classes):
+        yield from synsets()[synset].names
 
 
 def print_found(found: Found, *, console: Console) -> None:
@@ -105,5 +124,5 @@ def _classes_table(found: Found) -> Table:
     table.columns[0].justify = "right"
     for each in found.as_dict()["classes"]:
         names, groups = ", ".join(each["names"]), " ".join(each["groups"])
-        table.add_row(str(each["class_id"]), each["synset"], escape(names), groups)
+        table.add_row(str(each["class_id"]), each["synset"] or "", escape(names), groups)
     return table

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import array
+import dataclasses
 import functools
 import itertools
-import os
 import posixpath
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.labels import tables
-from pipeline.labels.vocabularies import UNKNOWN, Vocabulary
-from transforms.errors import UserError
+from pipeline.labels.answers.answer import Answer
+from pipeline.labels.answers.guesses import LABELS
+from pipeline.labels.answers.read import read_answers
+from pipeline.labels.answers.votes import SKIPPED, UNKNOWN, Votes
+from pipeline.labels.options import TruthOptions
+from pipeline.labels.pictures import End, folder_of, named
+from pipeline.labels.vocabularies import Vocabulary
+from transforms.errors import UsageError, UserError
 from transforms.hashes import hashes_of
-from transforms.storage import files
-from transforms.storage.addresses import is_utf8, text
 
 FOLDERS = "folders"
 """What `--truth` is told so that the folders' names count."""
@@ -42,7 +45,7 @@ class Truth(Protocol):
     """Tells what pictures show, as the numbers that a `Vocabulary` gives."""
 
     def classes(self, uris: Sequence[str]) -> ClassIds:
-        """Numbers int16[len(uris)], `UNKNOWN` where the truth says nothing.
+        """Numbers int16[len(uris)]; below 0 where there is none, as `answers.votes` names them.
 
         Raises:
             UserError: the truth contradicts itself over one of the pictures.
@@ -51,18 +54,33 @@ class Truth(Protocol):
     def unused(self, *, examples: int) -> Unused:
         """What none of the pictures asked for so far has matched."""
 
+    def summary(self) -> dict[str, Any] | None:
+        """Who said it and how much they agree, see `answers.votes`; None of folders."""
 
-def load_truth(source: str, vocabulary: Vocabulary) -> Truth:
+
+def load_truth(options: TruthOptions, vocabulary: Vocabulary) -> Truth:
     """Reads a truth.
 
     Args:
-        source: `folders`, or the path of a table as `TableTruth` takes it.
+        options: which, and how.
         vocabulary: what can be said of a picture.
 
     Raises:
-        UserError: the table cannot be read, or a line of it does not say which picture is what.
+        UserError: a file cannot be read, or an entry of it does not say which picture is what; or
+            folders are to count beside files.
     """
-    return FolderTruth(vocabulary) if source == FOLDERS else TableTruth(source, vocabulary)
+    if FOLDERS not in options.truths:
+        return FileTruth(options, vocabulary)
+    if len(options.truths) > 1:
+        raise UsageError("--truth folders: give it alone, or files without it")
+    return FolderTruth(vocabulary)
+
+
+def read_truths(options: TruthOptions) -> Iterator[Answer]:
+    """The answers of all files; one that names no round is a round of its own."""
+    for path in options.truths:
+        for answer in read_answers(path, column=options.truth_column):
+            yield answer if answer.round else answer._replace(round=posixpath.basename(path))
 
 
 # --- from folders
@@ -87,78 +105,63 @@ class FolderTruth:
         """None: a folder without pictures in the run says nothing."""
         return Unused(0, [])
 
+    def summary(self) -> None:
+        """None."""
 
-# --- from a table
 
-
-# Parts of a path: more than any has.
-_WHOLE = 1_000_000
+# --- from files
 
 
 class _Entry(NamedTuple):
-    """A row of the table: `name` is the last `parts` parts of the address of its picture."""
+    """An answer: `name` is the `end` of the address of its picture."""
 
-    row: tables.Row
+    answer: Answer
     name: str
-    parts: int
+    end: End
 
 
-class TableTruth:
-    """A table with a row a picture.
+class FileTruth:
+    """Files with answers.
 
     `uri` is the address of the picture as in the rows of the run; one without a scheme that is not
-    absolute is relative to the table. `file` is the end of it, a file's name or some folders with
-    it. The vocabulary says which columns tell what it shows. Other columns do not matter.
+    absolute is relative to the file. `file` is the end of it, a file's name or some folders with
+    it. The vocabulary says what counts as a label.
 
-    A row is kept as a hash of 8 bytes, its number and its class: 19 bytes, whatever its length.
+    An answer takes 19 bytes, whatever its length, and some 100 while all are sorted.
 
     Args:
-        path: of a .csv, .jsonl or .parquet file, local or remote.
+        options: which files.
         vocabulary: as in `load_truth`.
 
     Raises:
         UserError: see `load_truth`.
     """
 
-    def __init__(self, path: str, vocabulary: Vocabulary) -> None:
-        self._path = path
-        self._parts: set[int] = set()
-        # Arrays grow in place; lists of Python's numbers would take five times the memory.
-        hashes, class_ids = array.array("Q"), array.array("h")
-        for entry in self._entries():
-            self._parts.add(entry.parts)
-            hashes.append(hashes_of([entry.name])[0])
-            class_ids.append(vocabulary.of_row(entry.row))
-        if not hashes:
-            raise UserError(f"{path}: the table has no rows")
-        # Stable: of two equal entries the first in the table stays first.
-        self._numbers = np.argsort(np.frombuffer(hashes, np.uint64), kind="stable")
-        self._hashes = np.frombuffer(hashes, np.uint64)[self._numbers]
-        self._class_ids = np.frombuffer(class_ids, np.int16)[self._numbers]
-        self._drop_repetitions()
+    def __init__(self, options: TruthOptions, vocabulary: Vocabulary) -> None:
+        self._options = options
+        self._ends: set[End] = set()
+        votes = Votes()
+        for answer, name, end in self._entries():
+            self._ends.add(end)
+            votes.add(
+                hashes_of([name])[0],
+                SKIPPED if answer.said is None else vocabulary.of_row(_row(answer)),
+                annotator=answer.annotator,
+                round=answer.round,
+                time=answer.time,
+            )
+        if not len(votes):
+            raise UserError(f"{options.named}: the table has no rows")
+        settled = votes.settle(options.disagreement)
+        self._numbers, self._hashes, self._class_ids, self._summary = settled
         self._matched = np.zeros(len(self._hashes), bool)
 
     def _entries(self) -> Iterator[_Entry]:
-        folder = posixpath.dirname(self._path)
-        if files.is_local(self._path):
-            folder = os.path.abspath(folder)
-        for row in tables.rows(self._path):
-            yield _entry(row, folder=folder)
-
-    def _drop_repetitions(self) -> None:
-        # Sorted, so equal names stand side by side.
-        again = np.flatnonzero(self._hashes[1:] == self._hashes[:-1]) + 1
-        for at in again[self._class_ids[again] != self._class_ids[again - 1]][:1]:
-            one, other = (
-                self._entry_at(number) for number in self._numbers[at - 1 : at + 1].tolist()
-            )
-            raise UserError(
-                f"{other.row.where}: {other.name} is another class here than at {one.row.where}"
-            )
-        kept = np.ones(len(self._hashes), bool)
-        kept[again] = False
-        self._numbers, self._hashes = self._numbers[kept], self._hashes[kept]
-        self._class_ids = self._class_ids[kept]
+        for path in self._options.truths:
+            one = dataclasses.replace(self._options, truth=path)
+            folder = folder_of(path)
+            for answer in read_truths(one):
+                yield _Entry(answer, *named(answer.picture, folder=folder))
 
     def _entry_at(self, number: int) -> _Entry:
         return next(itertools.islice(self._entries(), number, None))
@@ -166,12 +169,9 @@ class TableTruth:
     def classes(self, uris: Sequence[str]) -> ClassIds:
         """See `Truth`. Where several entries fit a picture the longest counts."""
         found = np.full(len(uris), UNKNOWN, np.int16)
-        # The longest first: what a whole path says counts more than the name of a file.
-        for parts in sorted(self._parts, reverse=True):
+        for end in sorted(self._ends, reverse=True):
             open_ = np.flatnonzero(found == UNKNOWN)
-            ends = ("/".join(uris[at].split("/")[-parts:]) for at in open_.tolist())
-            wanted = hashes_of(ends)
-            # Behind the last hash there is none to compare with.
+            wanted = hashes_of(end.of(uris[at]) for at in open_.tolist())
             entries = np.searchsorted(self._hashes, wanted).clip(max=len(self._hashes) - 1)
             fits = self._hashes[entries] == wanted
             for at, entry in zip(open_[fits], entries[fits], strict=True):
@@ -183,7 +183,7 @@ class TableTruth:
         if self._matched[at]:
             entry = self._entry_at(int(self._numbers[at]))
             raise UserError(
-                f"{entry.row.where}: {entry.name} fits several pictures of the run, {uri} among "
+                f"{entry.answer.where}: {entry.name} fits several pictures of the run, {uri} among "
                 "them. Say in the table which one, with more of its path."
             )
         self._matched[at] = True
@@ -197,27 +197,12 @@ class TableTruth:
         entries = enumerate(itertools.islice(self._entries(), last + 1))
         return Unused(len(numbers), [entry.name for at, entry in entries if at in wanted])
 
-
-def _entry(row: tables.Row, *, folder: str) -> _Entry:
-    values = row.values
-    if "uri" in values:
-        uri = _key(values["uri"])
-        return _Entry(row, uri if "://" in uri else _absolute(uri, folder=folder), _WHOLE)
-    if "file" in values:
-        name = posixpath.normpath(_key(values["file"]))
-        return _Entry(row, name, _WHOLE if name.startswith("/") else name.count("/") + 1)
-    raise UserError(
-        f"{row.where}: which picture is this? Expected a column uri or file, found "
-        f"{', '.join(values) or 'nothing'}."
-    )
+    def summary(self) -> dict[str, Any]:
+        """See `Truth`."""
+        return self._summary
 
 
-def _key(name: str) -> str:
-    """As rows spell it: a name of valid Unicode is one already."""
-    return name if is_utf8(name) else text(name)
-
-
-def _absolute(uri: str, *, folder: str) -> str:
-    if files.is_local(folder):
-        return posixpath.normpath(posixpath.join(folder, uri))
-    return files.join(folder, uri)
+def _row(answer: Answer) -> tables.Row:
+    """What the answer says, for a vocabulary; other columns only for messages."""
+    others = dict.fromkeys((name for name in answer.columns if name not in LABELS), "")
+    return tables.Row(answer.where, {**others, **answer.picture, **(answer.said or {})})

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from pipeline.labels import tables
+from pipeline.labels.answers.answer import NONE_OF_THESE, says_none
+from pipeline.labels.answers.votes import NONE, UNKNOWN
 from transforms.errors import UserError
-from transforms.network.classes import ambiguous, class_names, find_classes
-
-UNKNOWN = -1
-"""In place of a number: nobody has said what the picture shows."""
+from transforms.network.classes import Classes, Key, ambiguous, some_of
 
 
 class Vocabulary(Protocol):
     """Turns words into numbers from 0 on."""
 
     def of_row(self, row: tables.Row) -> int:
-        """What a row of a table says.
+        """What a row of a table says; `NONE` if that is none of these.
 
         Raises:
             UserError: nothing, or nothing unique.
@@ -36,25 +34,37 @@ class Vocabulary(Protocol):
 
 
 class NetworkClasses:
-    """The classes of the network; their ids are the numbers."""
+    """The classes of the network; their ids are the numbers.
+
+    Args:
+        classes: of the network.
+    """
+
+    def __init__(self, classes: Classes) -> None:
+        self._classes = classes
 
     def of_row(self, row: tables.Row) -> int:
         """The one class that `class_id`, `synset` and `label` can mean, those that are there."""
-        return _class_id(row)
+        return NONE if says_none(row.values) else _class_id(row, self._classes)
 
     def of_folder(self, name: str) -> int:
         """The class of that id, synset or name."""
-        called = find_classes(name)
+        called = self._classes.find(name)
         if len(called) > 1:
             raise UserError(f"--truth folders: the folder {ambiguous(name, called)}")
         return called[0].class_id if called else UNKNOWN
 
 
 class OwnLabels:
-    """Whatever a user calls things, numbered in the order in which it comes up."""
+    """Whatever a user calls things, numbered in the order in which it comes up.
 
-    def __init__(self) -> None:
+    Args:
+        none_of_these: whether that is a label like others.
+    """
+
+    def __init__(self, *, none_of_these: bool = False) -> None:
         self._numbers: dict[str, int] = {}
+        self._none_is_one = none_of_these
 
     @property
     def labels(self) -> list[str]:
@@ -63,6 +73,8 @@ class OwnLabels:
 
     def of_row(self, row: tables.Row) -> int:
         """What the column `label` says."""
+        if says_none(row.values):
+            return self.of_folder(NONE_OF_THESE) if self._none_is_one else NONE
         return self.of_folder(tables.own_label(row))
 
     def of_folder(self, name: str) -> int:
@@ -95,6 +107,8 @@ class KnownLabels:
     def of_row(self, row: tables.Row) -> int:
         """What the column `label` says."""
         label = tables.own_label(row)
+        if says_none(row.values):
+            return self._numbers.get(NONE_OF_THESE, NONE)
         if label not in self._numbers:
             there = ", ".join(itertools.islice(self._numbers, _SHOWN))
             more = ", ..." if len(self._numbers) > _SHOWN else ""
@@ -112,45 +126,53 @@ class KnownLabels:
 _SHOWN = 10
 
 
-# What says the class, and what that looks like: no number of another list passes for a label.
-_COLUMNS = {"class_id": r"\d+", "synset": r"n\d{8}", "label": r".*\D.*"}
+# What says the class.
+_COLUMNS: tuple[Key, ...] = ("class_id", "synset", "label")
 
 
-def _class_id(row: tables.Row) -> int:
+def _class_id(row: tables.Row, classes: Classes) -> int:
     """The one class that all of the row's columns can mean."""
-    told = {name: row.values[name] for name in _COLUMNS if name in row.values}
+    told: dict[Key, str] = {name: row.values[name] for name in _COLUMNS if name in row.values}
     if not told:
         raise UserError(
             f"{row.where}: what does the picture show? Expected a column class_id, synset or "
             f"label, found {', '.join(row.values) or 'nothing'}."
         )
     # Several columns may stand in a table; what all of them can mean counts.
-    meant = [set(_called(row, name, value)) for name, value in told.items()]
+    meant = [set(_called(row, name, value, classes)) for name, value in told.items()]
     possible = sorted(set.intersection(*meant))
     if len(possible) > 1:
-        called = [class_names()[class_id] for class_id in possible]
+        called = [classes[class_id] for class_id in possible]
         raise UserError(f"{row.where}: {ambiguous(told['label'], called)}")
     if not possible:
-        raise UserError(f"{row.where}: {_contradiction(told)}")
+        raise UserError(f"{row.where}: {_contradiction(told, classes)}")
     return possible[0]
 
 
-def _called(row: tables.Row, column: str, value: str) -> Iterator[int]:
-    called = find_classes(value) if re.fullmatch(_COLUMNS[column], value) else ()
+def _called(row: tables.Row, column: Key, value: str, classes: Classes) -> Iterator[int]:
+    called = classes.find(value, by=column)
     if not called:
-        raise UserError(
-            f"{row.where}: {column} {value!r} is no class of the network. `quantlabel labels "
-            "search` finds what there is."
+        known = (
+            "`quantlabel labels search` finds what there is."
+            if classes.are_imagenet
+            else (f"{some_of(classes)}.")
         )
+        raise UserError(f"{row.where}: {column} {value!r} is no class of the network; {known}")
     return (each.class_id for each in called)
 
 
-def _contradiction(told: Mapping[str, str]) -> str:
+def _contradiction(told: Mapping[Key, str], classes: Classes) -> str:
     said = ", ".join(f"{column} {value!r}" for column, value in told.items())
     if "class_id" not in told:
         return f"the columns name different classes: {said}"
-    (name,) = find_classes(told["class_id"])
+    (name,) = classes.find(told["class_id"], by="class_id")
     return (
         f"the columns name different classes: {said}, but class {name.class_id} is {name.label} "
-        f"({name.synset or 'no synset'}). Class 0 is the background here and 1 the tench."
+        f"({name.synset or 'no synset'}).{_hint(classes)}"
     )
+
+
+def _hint(classes: Classes) -> str:
+    if classes.vocabulary == "imagenet-1001":
+        return " Class 0 is the background here and 1 the tench."
+    return " Class 0 is the tench here." if classes.are_imagenet else ""

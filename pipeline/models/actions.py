@@ -17,6 +17,8 @@ from rich.table import Table
 from pipeline.console.tables import output
 from pipeline.console.terminal import only_ours
 from pipeline.models.float_module import folder
+from pipeline.models.hints import NetworkHints
+from pipeline.models.load import beside
 from pipeline.models.store.store import resolve
 from pipeline.models.tflite.info import ModelInfo, TensorInfo, describe
 from pipeline.models.tflite.stand_in import stand_in
@@ -26,7 +28,11 @@ from transforms.storage import local
 if TYPE_CHECKING:
     from pipeline.models.convert.compare import Comparison
     from pipeline.models.convert.options import ExportOptions
+    from pipeline.models.convert.plain import Agreement
     from pipeline.models.float_module.describe import ModuleInfo
+
+
+_DIFFERING_SHOWN = 10
 
 
 def fetch(model: str, *, sha256: str | None) -> None:
@@ -36,22 +42,24 @@ def fetch(model: str, *, sha256: str | None) -> None:
         UserError: it cannot be had, or is not what it should be.
     """
     stored = resolve(model, sha256=sha256)
-    describe(stored.tflite)
+    describe(stored.tflite, beside=beside(stored))
     _print_pairs([("file", str(stored.path or stored.source)), ("sha256", stored.sha256)])
 
 
-def info(model: str, *, sha256: str | None, as_json: bool, verbose: bool) -> None:
+def info(
+    model: str, *, sha256: str | None, hints: NetworkHints, as_json: bool, verbose: bool
+) -> None:
     """Prints what a model holds, as a table or as JSON.
 
     Raises:
-        UserError: it cannot be had, or is not a MobileNet V1.
+        UserError: it cannot be had, or is no classifier of pictures.
     """
     path = Path(model).expanduser()
     if folder.kind_of(path) is folder.Kind.SAVED_MODEL:
         _info_of_module(path, sha256=sha256, as_json=as_json, verbose=verbose)
         return
     stored = resolve(model, sha256=sha256)
-    found = describe(stored.tflite)
+    found = describe(stored.tflite, hints, beside=beside(stored))
     if as_json:
         print(json.dumps({"name": stored.name, **found.as_dict()}, indent=2))
     else:
@@ -77,8 +85,22 @@ def export(options: ExportOptions, *, as_json: bool, verbose: bool) -> None:
             ("sha256", done.sha256),
             ("size", f"{done.size:,} bytes"),
             ("time", f"{done.seconds:.1f} s"),
+            *(_agreement_pairs(done.agreement) if done.agreement else []),
         ]
     )
+
+
+def _agreement_pairs(found: Agreement) -> list[tuple[str, str]]:
+    differing = [
+        f"class {float_class} is {quantized} now ({count})"
+        for float_class, quantized, count in found.differing[:_DIFFERING_SHOWN]
+    ]
+    return [
+        ("pictures", f"{found.pictures:,}"),
+        ("same first class as the float model", _percent(found.first / found.pictures)),
+        ("its first class among the three best", _percent(found.close / found.pictures)),
+        *([("most differing", ", ".join(differing))] if differing else []),
+    ]
 
 
 def compare(a: str, b: str, *, source: str, as_json: bool, verbose: bool) -> None:
@@ -189,17 +211,21 @@ def write_stand_in(output: str, *, multiplier: float, size: int, seed: int) -> N
 
 
 def _pairs(model: ModelInfo) -> list[tuple[str, str]]:
-    kind = "stand-in, its labels mean nothing" if model.stand_in else "quantized MobileNet V1"
+    kind = "classifier" if model.multiplier is None else "quantized MobileNet V1"
+    if model.stand_in:
+        kind = "stand-in, its labels mean nothing"
     return [
         ("kind", kind),
         ("sha256", model.sha256),
         ("size", f"{model.file_bytes:,} bytes"),
-        ("multiplier", f"{model.multiplier:g}"),
+        *([("multiplier", f"{model.multiplier:g}")] if model.multiplier else []),
         ("input", _tensor(model.input)),
+        ("takes", model.takes),
         *(("output", _tensor(output)) for output in model.outputs),
-        ("logits", _tensor(model.logits)),
-        ("features", _tensor(model.features)),
-        ("classes", f"{model.classes:,}"),
+        (model.gives.partition(",")[0], _tensor(model.logits)),
+        ("gives", model.gives),
+        ("features", _tensor(model.features) if model.features else "none"),
+        ("classes", f"{model.classes:,}: {model.labels}"),
         ("parameters", f"{model.parameters:,}"),
         ("MACs", f"{model.macs:,}"),
     ]

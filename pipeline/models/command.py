@@ -25,6 +25,7 @@ def add(commands: Any) -> None:
             help="name, path, gs:// or https:// (default: %(default)s)",
         )
         action.add_argument("--sha256", metavar="HEX", help="the hash that the model must have")
+    info.add_argument("--classes", metavar="FILE", help="names of its classes, as of label")
     add_json(info)
     _add_export(actions)
     _add_compare(actions)
@@ -154,10 +155,12 @@ def _model_fetch(arguments: argparse.Namespace) -> None:
 
 def _model_info(arguments: argparse.Namespace) -> None:
     from pipeline.models.actions import info
+    from pipeline.models.hints import NetworkHints
 
     info(
         arguments.model,
         sha256=arguments.sha256,
+        hints=NetworkHints(classes=arguments.classes),
         as_json=arguments.json,
         verbose=arguments.verbose,
     )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.models.hints import NetworkHints
 from pipeline.models.load import load_network
-from transforms.network.classes import class_names
 from transforms.network.litert import LiteRtModel
+from transforms.network.network import Network
 from transforms.network.ranking import BATCH_SIZE
-from transforms.records import Network
 
 Array = npt.NDArray[np.float32]
 
@@ -19,15 +19,18 @@ _Run = Callable[[Array], tuple[Array, Array]]
 
 
 class ImageModel:
-    """A MobileNet V1 with the interface of the published hub modules.
+    """A classifier with the interface of the published hub modules; a call gives logits.
 
     Images are float32[batch, height, width, 3] in [0,1], `transforms.images.preprocess.unit_range`
     of pixels. Several threads may call it at once.
 
     Attributes:
         name: how it was called.
-        sha256: what identifies it, see `transforms.records.Network`.
+        sha256: what identifies it, see `transforms.network.network.Network`.
         expected_image_size: (height, width) in pixels.
+        signatures: by the names that the hub modules have, each takes `images` and gives
+            `{"default": array}`.
+        outputs: what `image_classification` gives, logits or scores.
         labels: first name of each class, in the order of the logits. Some classes share it;
             `transforms.network.classes.class_names` has the synsets, which tell them apart.
 
@@ -42,12 +45,28 @@ class ImageModel:
         self.name = model.name
         self.sha256 = model.sha256
         self.expected_image_size = (model.input_size, model.input_size)
-        self.labels = tuple(name.label for name in class_names())
-        self._widths = (model.classes, model.feature_size)
+        self.labels = tuple(model.classes.labels)
+        self._widths = (len(model.classes), model.feature_size)
+        self.outputs = model.outputs
         self._run = _runner(model)
+        self.signatures: Mapping[str, Callable[..., dict[str, Array]]] = {
+            "default": self._default,
+            "image_classification": self._default,
+            "image_feature_vector": self._features,
+        }
+
+    def __call__(self, images: Array) -> Array:
+        """As `image_classification`."""
+        return self.image_classification(images)
+
+    def _default(self, images: Array) -> dict[str, Array]:
+        return {"default": self.image_classification(images)}
+
+    def _features(self, images: Array) -> dict[str, Array]:
+        return {"default": self.image_feature_vector(images)}
 
     def image_classification(self, images: Array) -> Array:
-        """Logits float32[batch, 1001] of images as the class describes them.
+        """Logits (or scores, see `outputs`) float32[batch, classes] of images as above.
 
         Raises:
             TypeError: they are no array of float32.
@@ -84,18 +103,20 @@ class ImageModel:
             raise ValueError(f"{expected}, found values from {images.min()} to {images.max()}")
 
 
-def load_model(model: str, *, sha256: str | None = None) -> ImageModel:
+def load_model(model: str, *, sha256: str | None = None, classes: str | None = None) -> ImageModel:
     """Finds a model, downloads it where necessary, and loads it.
 
     Args:
         model: name, path, gs:// or https:// of a quantized MobileNet V1 tflite; or the local folder
             of a TensorFlow 2 SavedModel, which needs the extra `tensorflow`.
         sha256: the hash that the model must have, or None.
+        classes: file with the names of its classes, or `imagenet`, see `quantlabel label
+            --classes`; None for what its file or a `labels.txt` beside it says.
 
     Raises:
         UserError: it cannot be had, or is neither.
     """
-    return ImageModel(load_network(model, sha256=sha256))
+    return ImageModel(load_network(model, sha256=sha256, hints=NetworkHints(classes=classes)))
 
 
 def _runner(model: Network) -> _Run:
@@ -104,13 +125,13 @@ def _runner(model: Network) -> _Run:
         from transforms.network.savedmodel import SavedModel
 
         return SavedModel(model.content).run_images
-    interpreter = LiteRtModel(model.content, batch_size=1)  # no work for rows that are not there
+    # One picture at a time: no work for rows that are not there.
+    interpreter = LiteRtModel(model.content, batch_size=1, pixel_values=model.pixel_values)
 
     def run(images: Array) -> tuple[Array, Array]:
         # Back to the bytes that `unit_range` had: rint, since 255 * (byte / 255) may be a little
         # less.
         pixels = np.rint(images * np.float32(255)).astype(np.uint8)
-        logits, features = zip(*(interpreter.run([picture]) for picture in pixels), strict=True)
-        return np.concatenate(logits), np.concatenate(features)
+        return interpreter.run(list(pixels))
 
     return run

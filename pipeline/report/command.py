@@ -15,7 +15,7 @@ def add(commands: Any) -> None:
         "report",
         _report,
         help="make a page that shows what is in a finished run",
-        description="Writes DIR/report/index.html: one file that opens from disk and needs no\n"
+        description="Writes DIR/__report/index.html: one file that opens from disk and needs no\n"
         "network. Classes, a contact sheet, the least certain pictures, scores, duplicates,\n"
         "sizes, failures with examples, and the identity of the model. Thumbnails are made\n"
         "from the pictures where they still are; nothing else in DIR is touched.",

@@ -84,13 +84,13 @@ def near_identical(run: FinishedRun, tables: Callable[[], Iterable[pa.Table]]) -
         run: the run.
         tables: reads the run's predictions with `survey.COLUMNS`.
     """
-    path = files.join(run.folder, DUPLICATES_FILE)
+    path = run.find(DUPLICATES_FILE)
     if not files.exists(path):
         return None
     summary = orjson.loads(files.read_bytes(path))
     if summary["run"]["started"] != run.manifest.started:
         return None  # of a run that was here before
-    with files.open_read(files.join(run.folder, GROUPS_FILE)) as file:
+    with files.open_read(run.find(GROUPS_FILE)) as file:
         table = pq.read_table(file, columns=["group", "uri"])
     return Duplicates(
         kind=f"the same or nearly the same (cosine of {summary['threshold']:g} or more)",

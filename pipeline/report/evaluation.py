@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from markupsafe import Markup
 
+from pipeline.evaluate.tables import answer_lines
 from pipeline.report import charts
 from pipeline.run.folder.finished import FinishedRun
 from transforms.rows.names import EVALUATION_FILE
@@ -21,12 +22,14 @@ class EvaluationPart:
 
     Attributes:
         caption: what was compared.
+        answers: name and text: who said it, what was left out and how far people agree.
         tiles: value and name of the figures that matter most.
         figures: caption and chart.
         confused: the most frequent mistakes: truth, prediction, pictures.
     """
 
     caption: str
+    answers: Sequence[tuple[str, str]]
     tiles: Sequence[tuple[str, str]]
     figures: Sequence[tuple[str, Markup]]
     confused: Sequence[tuple[str, str, int]]
@@ -34,7 +37,7 @@ class EvaluationPart:
 
 def evaluation_part(run: FinishedRun) -> EvaluationPart | None:
     """The section, or None if this very run has not been evaluated."""
-    path = files.join(run.folder, EVALUATION_FILE)
+    path = run.find(EVALUATION_FILE)
     if not files.exists(path):
         return None
     result = orjson.loads(files.read_bytes(path))
@@ -42,6 +45,7 @@ def evaluation_part(run: FinishedRun) -> EvaluationPart | None:
         return None  # of a run that was here before
     return EvaluationPart(
         caption=f"{result['rows']['with_truth']:,} pictures compared with {result['truth']}.",
+        answers=[line for line in answer_lines(result.get("answers")) if line[1]],
         tiles=_tiles(result),
         figures=_figures(result),
         confused=[

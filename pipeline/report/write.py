@@ -1,4 +1,4 @@
-"""`quantlabel report`: a finished run to `report/index.html` inside its folder."""
+"""`quantlabel report`: a finished run to `__report/index.html` inside its folder."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ from pipeline.report.survey import COLUMNS, survey
 from pipeline.report.thumbnails import Thumbnail, thumbnails
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms.rows.marker import mark_files
+from transforms.rows.names import REPORT_FILE
 from transforms.storage import files
-
-FILE = "report/index.html"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,9 +74,9 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
         evaluation=evaluation_part(run),
     )
     page = render(content).encode()
-    path = files.join(run.folder, FILE)
+    path = files.join(run.folder, REPORT_FILE)
     files.write_bytes(path, page)
-    mark_files(run.folder, FILE, command="report")
+    mark_files(run.folder, REPORT_FILE, command="report")
     return Report(path, len(page), len(small), sum(not each.jpeg for each in small))
 
 
@@ -92,7 +91,12 @@ def _rows(run: FinishedRun) -> Iterator[pa.Table]:
 def _thumbnails(run: FinishedRun, selection: Selection) -> Iterator[Thumbnail]:
     """With the limits that the run itself had."""
     limits = run.manifest.options
-    return thumbnails(selection.rows, max_bytes=limits.max_bytes, max_pixels=limits.max_pixels)
+    return thumbnails(
+        selection.rows,
+        max_bytes=limits.max_bytes,
+        max_pixels=limits.max_pixels,
+        image_key=limits.image_key,
+    )
 
 
 def print_report(written: Report, *, console: Console) -> None:

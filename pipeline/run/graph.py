@@ -20,7 +20,7 @@ from transforms.images.load_and_preprocess import LoadAndPreprocess
 from transforms.inputs.read_images import ReadImages
 from transforms.inputs.skips import joined
 from transforms.network.classify_images import ClassifyImages
-from transforms.records import Network
+from transforms.network.network import Network
 from transforms.rows.kinds import RowKind
 from transforms.rows.merge_pieces import MergePieces
 from transforms.rows.stage_rows import StageRows

@@ -36,8 +36,10 @@ from transforms.inputs.skips import Note, Skipped, Tally
 from transforms.kernel import check_kernel
 from transforms.network.classify_images import model_handler
 from transforms.network.label_map import LabelMap
+from transforms.network.litert import LiteRtModel
 from transforms.network.native import NativeModel
-from transforms.records import Failure, ImageRef, Network
+from transforms.network.network import Network
+from transforms.records import Failure, ImageRef
 from transforms.storage import files
 from transforms.storage.addresses import shown, text
 
@@ -141,9 +143,10 @@ def _checked(options: LabelOptions, *, console: Console | None) -> _Ready:
     ledger.check_writable(options.output, replace=_replaces(options))
     for source in options.inputs:
         _require_a_picture(source, options)
-    label_map = _label_map(options)
     # After the inputs: a typing error in a path should not wait for a download.
-    model = load_network(options.model, sha256=options.sha256)
+    model = load_network(options.model, sha256=options.sha256, hints=options.hints)
+    options = options.for_network(len(model.classes))
+    label_map = _label_map(options, model)
     return _Ready(flags, runs_on, model, _identity(options, model, label_map))
 
 
@@ -217,10 +220,12 @@ def _records(members: Iterable[Found]) -> Iterator[Member | Failure]:
     return (each for each in members if isinstance(each, Member | Failure))
 
 
-def _label_map(options: LabelOptions) -> LabelMap | None:
+def _label_map(options: LabelOptions, model: Network) -> LabelMap | None:
     if options.label_map is None:
         return None
-    return load_label_map(options.label_map, threshold=options.label_threshold)
+    return load_label_map(
+        options.label_map, classes=model.classes, threshold=options.label_threshold
+    )
 
 
 def _identity(options: LabelOptions, model: Network, label_map: LabelMap | None) -> Identity:
@@ -234,6 +239,10 @@ def _identity(options: LabelOptions, model: Network, label_map: LabelMap | None)
             sha256=model.sha256,
             input_size=model.input_size,
             feature_size=model.feature_size,
+            classes=model.classes,
+            outputs=model.outputs,
+            embedding_tensor=text(model.embedding_tensor),
+            pixel_values=model.pixel_values.in_words(),
         ),
         preprocess=options.preprocessing(size=model.input_size),
         label_map=label_map,
@@ -250,12 +259,14 @@ def _kernel(options: LabelOptions, model: Network) -> str:
     """
     check_kernel(options.kernel)
     handler = model_handler(model, kernel=options.kernel)
-    if options.kernel == "python" or kernel.module is None:
-        return "python"
-    takes_jpeg = jpeg.takes(options.preprocessing(size=model.input_size))
     loaded = handler.load_model() if model.kind == "tflite" else None
+    alone = isinstance(loaded, LiteRtModel) and loaded.batch_size == 1
+    python = "python, one picture at a time" if alone else "python"
+    if options.kernel == "python" or kernel.module is None:
+        return python
+    takes_jpeg = jpeg.takes(options.preprocessing(size=model.input_size))
     if not isinstance(loaded, NativeModel):
-        return "native for JPEG, python for the network" if takes_jpeg else "python"
+        return f"native for JPEG, {python} for the network" if takes_jpeg else python
     return f"native ({loaded.level})" + ("" if takes_jpeg else " for the network, python for JPEG")
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import os
 import re
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pipeline.console.checks import require
+from pipeline.models.hints import INPUT_RANGES, OUTPUTS, InputRange, NetworkHints
 from pipeline.models.names import DEFAULT
 from pipeline.run.runners.options import RunnerOptions
 from transforms.errors import UsageError
@@ -21,7 +23,7 @@ from transforms.images.settings import (
     Preprocessing,
 )
 from transforms.kernel import KERNELS, Kernel
-from transforms.network.scoring import Scoring
+from transforms.network.scoring import Outputs, Scoring
 from transforms.rows.names import FORMAT_NAMES
 from transforms.storage.addresses import (
     is_utf8,
@@ -40,9 +42,14 @@ ReuseBy = Literal["uri", "sha256"]
 REUSE_BY: tuple[ReuseBy, ...] = get_args(ReuseBy)
 
 CLASSES = 1001
+"""Classes that a row names at most."""
 
 CHANGE_ROWS = (
     "model",
+    "classes",
+    "outputs",
+    "input_range",
+    "embedding_tensor",
     "preprocess",
     "top_k",
     "views",
@@ -86,11 +93,16 @@ class LabelOptions(RunnerOptions):
         inputs: folders, globs, input lists or files, at least one.
         output: folder for the rows.
         format: one of `transforms.rows.names.FORMAT_NAMES`.
-        model: name, path, gs:// or https:// of a quantized MobileNet V1 tflite, or the folder of a
-            SavedModel.
+        model: name, path, gs:// or https:// of a classifier of pictures as tflite, or the folder of
+            a SavedModel.
         sha256: the hash that the model must have, or None.
+        classes: file with the names of its classes, or `imagenet`; None for what it says itself.
+        outputs: what it gives for each class; None for what its last operator says.
+        input_range: what a float input takes; None for what the file says.
+        embedding_tensor: name of the tensor with the feature vector, or `none`; None for what the
+            last fully connected layer or 1x1 convolution reads.
         preprocess: one of `transforms.images.settings.METHODS`.
-        top_k: classes a prediction names, 1..1001.
+        top_k: classes a prediction names, 1..1001 and at most as many as there are.
         views: how often the network looks at a picture, see `transforms.images.settings.VIEWS`.
         colour: what becomes of colour profiles, one of `transforms.images.settings.COLOURS`.
         temperature: that the logits are divided by, above 0.
@@ -123,6 +135,10 @@ class LabelOptions(RunnerOptions):
     format: str = FORMAT_NAMES[0]
     model: str = DEFAULT
     sha256: str | None = None
+    classes: str | None = None
+    outputs: Outputs | None = None
+    input_range: InputRange | None = None
+    embedding_tensor: str | None = None
     preprocess: Method = Preprocessing.method
     top_k: int = Scoring.top_k
     views: int = Scoring.views
@@ -170,6 +186,7 @@ class LabelOptions(RunnerOptions):
         require(self.reuse_by in REUSE_BY, "--reuse-by", "uri or sha256", self.reuse_by)
         require(self.kernel in KERNELS, "--kernel", f"one of {', '.join(KERNELS)}", self.kernel)
         require(1 <= self.top_k <= CLASSES, "--top-k", f"a number from 1 to {CLASSES}", self.top_k)
+        _ = self.hints  # checks its values
         require(self.views in VIEWS, "--views", "1, 2 or 4", self.views)
         require(self.colour in COLOURS, "--colour", "managed or ignore", self.colour)
         crops = self.views < 4 or not self.preprocess.startswith("stretch")
@@ -204,6 +221,32 @@ class LabelOptions(RunnerOptions):
         require(bool(agent), "--user-agent", "a name in printable ASCII", self.user_agent)
         named = self.image_key is None or self.image_key == text(self.image_key) != ""
         require(named, "--image-key", "a name in UTF-8", self.image_key)
+
+    @property
+    def hints(self) -> NetworkHints:
+        """What the user says of the network."""
+        return NetworkHints(
+            classes=self.classes,
+            outputs=self.outputs,
+            input_range=self.input_range,
+            embedding_tensor=self.embedding_tensor,
+        )
+
+    def for_network(self, classes: int) -> LabelOptions:
+        """The same with no more classes a prediction than the network has.
+
+        Raises:
+            UsageError: the user asked for more.
+        """
+        if self.top_k <= classes:
+            return self
+        require(
+            self.top_k == Scoring.top_k,
+            "--top-k",
+            f"a number from 1 to {classes}, the classes of the network",
+            self.top_k,
+        )
+        return dataclasses.replace(self, top_k=classes)
 
     def preprocessing(self, *, size: int) -> Preprocessing:
         """How the pictures are loaded, for a network with an input of `size` x `size` pixels."""
@@ -242,7 +285,7 @@ class LabelOptions(RunnerOptions):
     @property
     def is_here(self) -> bool:
         """Whether the run happens on this machine and all that its flags name is there."""
-        paths = (*self.inputs, self.output, self.model, self.label_map or "")
+        paths = (*self.inputs, self.output, self.model, self.label_map or "", self.classes or "")
         return self.is_local and not any("://" in path for path in paths)
 
     def for_manifest(self) -> LabelOptions:
@@ -252,10 +295,18 @@ class LabelOptions(RunnerOptions):
         return dataclasses.replace(
             self,
             inputs=tuple(text(without_credentials(absolute(source))) for source in self.inputs),
-            model=text(shown(self.model)),
+            model=text(shown(_absolute_model(self.model))),
             label_map=self.label_map and text(self.label_map),
+            classes=self.classes and text(shown(self.classes)),
+            embedding_tensor=self.embedding_tensor and text(self.embedding_tensor),
             beam_args=tuple(map(text, without_secrets(self.beam_args))),
         )
+
+
+def _absolute_model(model: str) -> str:
+    """A file or folder of this machine as it reads from any other; names stay as they are."""
+    path = os.path.expanduser(model)
+    return os.path.abspath(path) if "://" not in model and os.path.exists(path) else model
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -328,10 +379,35 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--model",
         metavar="MODEL",
-        help="name, path, gs:// or https:// of a quantized MobileNet V1, or the folder of a "
-        f"TensorFlow 2 SavedModel (default: {LabelOptions.model})",
+        help="name, path, gs:// or https:// of a classifier of pictures as tflite, or the folder "
+        "of a TensorFlow 2 SavedModel, or folder, tar or address of a hub module (default: "
+        f"{LabelOptions.model})",
     )
     network.add_argument("--sha256", metavar="HEX", help="the hash that the model must have")
+    network.add_argument(
+        "--classes",
+        metavar="FILE",
+        help="names of the network's classes: one a line, or `0 name`, or index,name; or imagenet "
+        "(default: those in the file's metadata, or in labels.txt beside it)",
+    )
+    network.add_argument(
+        "--outputs",
+        choices=OUTPUTS,
+        help="what the network gives for each class (default: scores if its last operator is a "
+        "softmax or logistic function, else logits)",
+    )
+    network.add_argument(
+        "--input-range",
+        choices=INPUT_RANGES,
+        help="what a float input takes: byte, 0 to 255; unit, 0 to 1; symmetric, -1 to 1 (default: "
+        "what metadata or first operators say, else symmetric)",
+    )
+    network.add_argument(
+        "--embedding-tensor",
+        metavar="NAME",
+        help="the tensor that becomes the feature vector, or none (default: what the last fully "
+        "connected layer or 1x1 convolution reads)",
+    )
     network.add_argument(
         "--preprocess",
         choices=METHODS,

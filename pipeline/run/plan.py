@@ -24,8 +24,9 @@ from transforms.images.loader_pool import LoaderPool
 from transforms.images.machine import cores
 from transforms.inputs.archives.members import Member
 from transforms.network.classify_images import model_handler
+from transforms.network.network import Network
 from transforms.network.ranking import BATCH_SIZE
-from transforms.records import Failure, Image, ImageRef, Network, Prediction
+from transforms.records import Failure, Image, ImageRef, Prediction
 from transforms.rows.formats import FORMATS, encoded
 from transforms.rows.schema import prediction_table
 
@@ -122,7 +123,9 @@ def plan(options: PlanOptions) -> Plan:
         UserError: an input matches nothing, or the model cannot be had.
     """
     options.label.use_for_storage()
-    network = load_network(options.label.model, sha256=options.label.sha256)
+    network = load_network(
+        options.label.model, sha256=options.label.sha256, hints=options.label.hints
+    )
     start = time.perf_counter()
     sample = take_sample(options.label)
     listing_seconds = time.perf_counter() - start

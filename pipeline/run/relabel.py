@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
+from pipeline.models.hints import NetworkHints
 from pipeline.models.load import load_network
 from pipeline.run.folder.manifest import Manifest
 from transforms.errors import UserError
 from transforms.images.loader import Loader
 from transforms.images.pixels import Scratch
-from transforms.inputs.archives.members import Member, read_named
+from transforms.inputs.archives.members import Member, named_archive, read_named
 from transforms.network.classify_images import model_handler
-from transforms.records import Failure, Image, ImageRef, Network, Prediction
+from transforms.network.network import Network
+from transforms.records import Failure, Image, ImageRef, Prediction
 
 
 class Relabeller:
@@ -26,7 +29,9 @@ class Relabeller:
     """
 
     def __init__(self, manifest: Manifest, *, model: str | None = None) -> None:
-        network = _network(model or manifest.options.model, expected=manifest.model.sha256)
+        # The manifest holds the classes: the file that named them may be gone.
+        hints = dataclasses.replace(manifest.options.hints, classes=manifest.model.classes)
+        network = _network(model or manifest.options.model, hints, manifest.model.sha256)
         self._loader = Loader(manifest.preprocess)
         self._image_key = manifest.options.image_key
         self._handler = model_handler(network, manifest.scoring)
@@ -63,19 +68,20 @@ class Relabeller:
         return result
 
     def prediction(self, uri: str) -> Prediction:
-        """The same for a picture that must be good.
+        """The same for a picture, or a member of an archive, that must be good.
 
         Raises:
             UserError: it cannot be read, decoded or labelled.
         """
-        result = self(uri)
+        archive = named_archive(ImageRef(uri))
+        result = self(uri) if archive is None else next(self.members(archive, [uri]))
         if isinstance(result, Failure):
             raise UserError(f"{uri}: {result.reason}, {result.message}. Expected a picture.")
         return result
 
 
-def _network(model: str, *, expected: str) -> Network:
-    network = load_network(model)
+def _network(model: str, hints: NetworkHints, expected: str) -> Network:
+    network = load_network(model, hints=hints)
     if network.sha256 != expected:
         raise UserError(
             f"{model} is not the model of the run: its sha256 is {network.sha256}, {expected} in "

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pipeline.run.folder.manifest import Manifest
 from transforms.failures import Reason, Stage
 from transforms.hashes import hashes_of
-from transforms.network.classes import class_names
+from transforms.network.classes import Classes
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -28,16 +28,19 @@ def prediction_problems(table: pa.Table, manifest: Manifest) -> Iterator[str]:
     """
     top_k = manifest.options.top_k
     ids = table.column("class_id").to_numpy()
-    valid = (ids >= 0) & (ids < len(class_names()))
-    yield from _named(table, ~valid, "its class id is not one of the 1001")
-    names, synsets = _names()
+    classes = manifest.model.classes
+    valid = (ids >= 0) & (ids < len(classes))
+    yield from _named(table, ~valid, f"its class id is not one of the {len(classes)}")
+    names, synsets = _names(classes)
     # A class id that is none would end the indexing below; it has been reported.
     safe = np.where(valid, ids, 0)
     labels = np.array(table.column("label").to_pylist(), object)
     yield from _named(table, valid & (names[safe] != labels), "its label is not its class's")
     found = np.array(table.column("synset").to_pylist(), object)
     yield from _named(table, valid & (synsets[safe] != found), "its synset is not its class's")
-    yield from _named(table, ~_is_ranked(table, top_k), "its top classes are not the best first")
+    yield from _named(
+        table, ~_is_ranked(table, top_k, names), "its top classes are not the best first"
+    )
     vectors = _matrix(table.column("embedding"), manifest.model.feature_size)
     if vectors is None:
         length = manifest.model.feature_size
@@ -46,14 +49,13 @@ def prediction_problems(table: pa.Table, manifest: Manifest) -> Iterator[str]:
         yield from _named(table, ~np.isfinite(vectors).all(axis=1), "its embedding is not finite")
 
 
-def _is_ranked(table: pa.Table, top_k: int) -> npt.NDArray[np.bool_]:
+def _is_ranked(table: pa.Table, top_k: int, names: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Which rows have `top_k` classes, best first, the first of them class, label and score."""
     ids = _matrix(table.column("top_class_ids"), top_k)
     scores = _matrix(table.column("top_scores"), top_k)
     labels = _matrix(table.column("top_labels"), top_k)
     if ids is None or scores is None or labels is None:
         return np.zeros(table.num_rows, np.bool_)
-    names, _ = _names()
     known = ((ids >= 0) & (ids < len(names))).all(axis=1)
     named = (names[np.clip(ids, 0, len(names) - 1)] == labels).all(axis=1)
     first = (ids[:, 0] == table.column("class_id").to_numpy()) & (
@@ -72,14 +74,15 @@ def _matrix(column: pa.ChunkedArray, width: int) -> npt.NDArray[Any] | None:
         return None
     flat = pc.list_flatten(column)
     values = flat.to_pylist() if pa.types.is_string(flat.type) else flat.to_numpy()
-    return np.asarray(values, object if pa.types.is_string(flat.type) else None).reshape(-1, width)
+    array = np.asarray(values, object if pa.types.is_string(flat.type) else None)
+    return array.reshape(len(column), width)
 
 
 @functools.cache
-def _names() -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+def _names(classes: Classes) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     return (
-        np.array([name.label for name in class_names()], object),
-        np.array([name.synset for name in class_names()], object),
+        np.array([name.label for name in classes], object),
+        np.array([name.synset for name in classes], object),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import posixpath
 import re
 from collections.abc import Iterator
 
@@ -26,7 +27,7 @@ from transforms.errors import UserError
 from transforms.inputs.skips import in_words
 from transforms.rows.formats import FORMATS
 from transforms.rows.kinds import ANY_KIND, RowKind
-from transforms.rows.names import MANIFEST, SUCCESS
+from transforms.rows.names import FAILURES_FOLDER, MANIFEST, SUCCESS
 from transforms.rows.reader import read_rows
 from transforms.rows.shards import Shard
 from transforms.storage import files as storage
@@ -141,9 +142,11 @@ def _file_problems(folder: str, manifest: Manifest) -> Iterator[str]:
         elif sha256 != shard.sha256:
             yield f"{shard.name} was changed: its sha256 is {sha256}"
     known = {shard.name for shard in manifest.files}
-    for name in storage.names(folder):
-        if _SHARD.fullmatch(name) and name not in known:
-            yield f"{name} is not in the manifest"
+    for place in ("", FAILURES_FOLDER):
+        for name in storage.names(storage.join(folder, place) if place else folder):
+            path = posixpath.join(place, name)
+            if _SHARD.fullmatch(name) and path not in known:
+                yield f"{path} is not in the manifest"
 
 
 def _rows(options: VerifyOptions, manifest: Manifest) -> list[Check]:

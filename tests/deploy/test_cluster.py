@@ -60,7 +60,7 @@ class Run:
         self.predictions = self.predictions.sort_by("uri").combine_chunks()
         lines = [
             line
-            for path in folder.glob("failures-*.jsonl")
+            for path in folder.glob("__failures/failures-*.jsonl")
             for line in path.read_text("utf-8").splitlines()
         ]
         self.failures: list[dict[str, Any]] = sorted(

@@ -38,6 +38,7 @@ def test_every_example_is_run_here() -> None:
         "reading",
         "readme-beam",
         "readme-python",
+        "similar",
         "tf-data",
     }
 
@@ -85,6 +86,9 @@ def test_outputs_are_read_as_shown(
     assert len(names["table"]) == 10
     assert names["likely"].columns == ["uri", "label"]
     assert names["vectors"].shape == (10, 256)
+    similar = _run(EXAMPLES["similar"])["similar"].fetchall()
+    assert len(similar) == 5
+    assert similar[0] == (f"{photos}/000000.jpg", pytest.approx(1, abs=1e-5))
 
 
 def test_hugging_face_reads_an_export_as_shown(

@@ -70,7 +70,7 @@ def trip(tmp_path_factory: pytest.TempPathFactory, stand_in_file: Path) -> Itera
     manifest = json.loads((folder / "trip/_MANIFEST.json").read_bytes())
     failures = [
         Failure(**row)
-        for path in (folder / "trip").glob("failures-*")
+        for path in (folder / "trip").glob("__failures/failures-*")
         for table in read_failures(str(path))
         for row in table.to_pylist()
     ]
@@ -168,7 +168,7 @@ def test_review(run: Run, target: Path) -> None:
 def test_export(run: Run, trip: Path, target: Path) -> None:
     line = "quantlabel export holiday --to csv"
     written = run(line)
-    table = pandas.read_csv(trip / "holiday/export/csv/predictions.csv")
+    table = pandas.read_csv(trip / "holiday/__export/csv/predictions.csv")
     table["uri"] = [Path(uri).name for uri in table["uri"]]
     shown = table[["uri", "label", "score", "label_2", "score_2", "width"]].head(8)
     read = "python -c \"import pandas; print(pandas.read_csv('predictions.csv')[...])\""
@@ -185,13 +185,13 @@ def test_evaluate(run: Run, trip: Path, target: Path, window: webdriver.Chrome) 
     line = "quantlabel evaluate holiday --truth folders"
     _keep(target, "evaluate", (line, run(line)), shows=("top-1", "of 182"))
     run("quantlabel report holiday")
-    open_page(window, trip / "holiday/report/index.html")
+    open_page(window, trip / "holiday/__report/index.html")
     _shoot(window, "#evaluation", target / "evaluation.webp", shows=("top-1", "How often a score"))
 
 
 def test_report(run: Run, trip: Path, target: Path, window: webdriver.Chrome) -> None:
     run("quantlabel report holiday")
-    page = trip / "holiday/report/index.html"
+    page = trip / "holiday/__report/index.html"
     open_page(window, page)
     _shoot(window, "body", target / "report.webp", shows=("182 pictures in holiday", "castle"))
     open_page(window, page, scheme="dark")
@@ -202,13 +202,13 @@ def test_report(run: Run, trip: Path, target: Path, window: webdriver.Chrome) ->
 def test_duplicates(run: Run, trip: Path, target: Path, window: webdriver.Chrome) -> None:
     run("quantlabel duplicates holiday")
     run("quantlabel report holiday")
-    open_page(window, trip / "holiday/report/index.html")
+    open_page(window, trip / "holiday/__report/index.html")
     _shoot(window, "#duplicates", target / "duplicates.webp", shows=("the same or nearly",))
 
 
 def test_label_map(run: Run, trip: Path, target: Path, window: webdriver.Chrome) -> None:
     run("quantlabel report places")
-    open_page(window, trip / "places/report/index.html")
+    open_page(window, trip / "places/__report/index.html")
     _shoot(window, "#classes", target / "label-map.webp", shows=("mountains", "no label, below"))
 
 

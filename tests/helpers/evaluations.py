@@ -18,6 +18,6 @@ def evaluated(capsys: pytest.CaptureFixture[str], folder: Path, truth: object) -
     captured = capsys.readouterr()
     assert captured.err == ""
     result: dict[str, Any] = json.loads(captured.out)
-    written = (folder / "evaluation/evaluation.json").read_text("utf-8")
+    written = (folder / "__evaluation/evaluation.json").read_text("utf-8")
     assert json.loads(written) == result
     return result

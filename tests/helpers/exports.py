@@ -36,7 +36,7 @@ def row(uri: str, number: int, ids: list[int], score: float, sha256: str = "") -
 
 def exported(folder: Path | str, to: str) -> dict[str, Any]:
     assert main(["export", str(folder), "--to", to]) == 0
-    ledger: dict[str, Any] = json.loads(Path(f"{folder}/export/{to}.json").read_bytes())
+    ledger: dict[str, Any] = json.loads(Path(f"{folder}/__export/{to}.json").read_bytes())
     return ledger
 
 

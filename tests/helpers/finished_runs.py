@@ -53,7 +53,8 @@ def write_run(
         files.append({"name": name, "rows": length, "size": 0, "sha256": ""})
     rows = sum(lengths)
     if failed_rows:
-        name = "failures-00000-of-00001.jsonl"
+        name = "__failures/failures-00000-of-00001.jsonl"
+        (folder / name).parent.mkdir()
         lines = [json.dumps(row) for row in failure_table(failed_rows).to_pylist()]
         (folder / name).write_text("\n".join(lines) + "\n", "utf-8")
         files.append({"name": name, "rows": len(failed_rows), "size": 0, "sha256": ""})

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.failures import ImageError, Reason
+from transforms.images.guarded.guard import Arrays
 
 Array = npt.NDArray[Any]
 
@@ -34,6 +35,12 @@ def counting(height: int, width: int) -> Array:
     return np.arange(height * width, dtype=np.float32).reshape(width, height).T
 
 
+def several() -> tuple[Array, ...]:
+    """Of three bytes, of none, of two numbers."""
+    last = np.array([[0.5, 1.5]], np.float32)
+    return np.array([1, 2, 3], np.uint8), np.empty(0, np.uint8), last
+
+
 def refusing() -> Array:
     raise ImageError(Reason.TRUNCATED, "it ends\ntoo early")
 
@@ -42,8 +49,8 @@ def failing() -> Array:
     raise RuntimeError("no such thing")
 
 
-def peak(function: Callable[[bytes], Array], small: bytes, data: bytes) -> Array:
-    """Bytes that a function takes at its peak, its array included, beyond what it always has.
+def peak(function: Callable[[bytes], Arrays], small: bytes, data: bytes) -> Array:
+    """Bytes that a function takes at its peak, its arrays included, beyond what it always has.
 
     Args:
         function: decodes.
@@ -54,8 +61,9 @@ def peak(function: Callable[[bytes], Array], small: bytes, data: bytes) -> Array
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")
     before = _status("VmRSS")
-    array = function(data)
-    return np.array([_status("VmHWM") - before + array.nbytes])
+    found = function(data)
+    size = sum(each.nbytes for each in (found if isinstance(found, tuple) else [found]))
+    return np.array([_status("VmHWM") - before + size])
 
 
 def _status(name: str) -> int:

@@ -53,6 +53,6 @@ def head_json(capsys: pytest.CaptureFixture[str], *words: object) -> Any:
 
 def labelled_rows(folder: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for path in sorted((folder / "head").glob("predictions-*.parquet")):
+    for path in sorted((folder / "__head").glob("predictions-*.parquet")):
         rows += pq.read_table(path).to_pylist()
     return rows

@@ -1,4 +1,4 @@
-"""Label Studio's own validation, in a process of its own.
+"""Label Studio's own validation and converter, in a process of its own.
 
 `label-studio-sdk` asks for an older numpy than ours, so `make test` installs it apart.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-_PACKAGES = Path(sys.prefix) / "label-studio"
+PACKAGES = Path(sys.prefix) / "label-studio"
 
 _SCRIPT = """
 import json, sys
@@ -38,16 +38,21 @@ print(json.dumps({"tasks": tasks, "errors": errors, "choices": list(labels or []
 """
 
 
+def require_packages() -> None:
+    """Skips the test where they are not installed."""
+    if not (PACKAGES / "label_studio_sdk").is_dir():
+        pytest.skip(f"no label-studio-sdk in {PACKAGES}; `make test` installs it")
+
+
 def validated(folder: Path) -> dict[str, Any]:
     """What label-studio-sdk says of an export: tasks, errors and the choices of the config."""
-    if not (_PACKAGES / "label_studio_sdk").is_dir():
-        pytest.skip(f"no label-studio-sdk in {_PACKAGES}; `make test` installs it")
+    require_packages()
     names = sorted(path.name for path in folder.glob("tasks-*.json"))
     done = subprocess.run(
         [sys.executable, "-c", _SCRIPT, str(folder), *names],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(_PACKAGES)},
+        env={**os.environ, "PYTHONPATH": str(PACKAGES)},
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageCms
 
 from tests.helpers.encoded import png_chunk
 from transforms.images.colour.space import D65, SRGB_TO_XYZ, Floats, srgb_light, to_xyz
@@ -93,6 +96,15 @@ PROFILES: dict[str, bytes] = {
     "linear": rgb_profile(SRGB_TO_XYZ, power(1)),
 }
 """The spaces that pictures are found in."""
+
+
+def in_space(pixels: npt.NDArray[np.uint8], icc: bytes) -> npt.NDArray[np.uint8]:
+    """The colours of a picture in sRGB in the numbers of another space, by LittleCMS."""
+    there = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    srgb = ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(Image.fromarray(pixels), srgb, there)
+    assert converted is not None
+    return np.asarray(converted)
 
 
 def png_profile(icc: bytes) -> bytes:

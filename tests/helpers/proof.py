@@ -273,7 +273,7 @@ def check(laid: Laid, out: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "pipeline"]
     for words in (["verify", str(out), "--sample", "20"], ["export", str(out), "--to", "ledger"]):
         subprocess.run([*command, *words], check=True, env=laid.environment)
-    ledger = pq.read_table(out / "export/ledger/ledger.parquet", columns=["uri", "outcome"])
+    ledger = pq.read_table(out / "__export/ledger/ledger.parquet", columns=["uri", "outcome"])
     found = {row["values"]: row["counts"] for row in pc.value_counts(ledger["outcome"]).to_pylist()}
     assert found == {
         "prediction": manifest.predictions,
@@ -281,7 +281,7 @@ def check(laid: Laid, out: Path) -> dict[str, Any]:
         "skipped": laid.skipped,
     }
     assert pc.count_distinct(ledger["uri"]).as_py() == ledger.num_rows
-    assert not any(b"secret" in file.read_bytes() for file in out.glob("failures-*"))
+    assert not any(b"secret" in file.read_bytes() for file in out.glob("__failures/failures-*"))
     return {"inputs": manifest.inputs, **found, **failures}
 
 

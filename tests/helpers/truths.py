@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.labels.options import TruthOptions
 from pipeline.labels.truth import Truth, load_truth
 from pipeline.labels.vocabularies import NetworkClasses
 from transforms.errors import UserError
+from transforms.network.classes import imagenet
 
 
 def read_truth(source: str) -> Truth:
-    return load_truth(source, NetworkClasses())
+    return load_truth(TruthOptions(truth=source), NetworkClasses(imagenet()))
 
 
 def classes_of(truth: Truth, *uris: str) -> list[int]:

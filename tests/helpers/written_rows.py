@@ -10,6 +10,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from tests.helpers.contents import contents
 from tests.helpers.rows import WILD_URI, prediction
 from transforms.rows.shards import Shard
 
@@ -34,4 +35,4 @@ def write_rows(folder: Path, rows: Sequence[Any], transform: beam.PTransform) ->
 
 
 def names_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    return [*contents(folder)]

@@ -14,6 +14,7 @@ import pytest
 from pipeline.beam_yaml import LabelImages
 from pipeline.cli import main
 from pipeline.run.options import LabelOptions
+from tests.helpers.contents import contents
 from tests.helpers.root import ROOT
 from transforms.errors import UsageError
 
@@ -40,8 +41,8 @@ def test_the_example_writes_the_files_of_the_command(
     output = tmp_path / "yaml"
     _run(EXAMPLE, input=str(photos), output=str(output), model=str(stand_in_file))
     local = _labelled(photos, stand_in_file, tmp_path / "local")
-    names = ("predictions-00000-of-00001.parquet", "failures-00000-of-00001.jsonl")
-    assert sorted(path.name for path in output.iterdir()) == sorted(names)
+    names = ("predictions-00000-of-00001.parquet", "__failures/failures-00000-of-00001.jsonl")
+    assert sorted(contents(output)) == sorted(names)
     ours, theirs = (pq.read_table(folder / names[0]) for folder in (local, output))
     assert theirs.num_rows == 10
     assert theirs.equals(ours)  # the schema too
@@ -93,7 +94,7 @@ def test_rows_of_other_steps_can_be_labelled_and_written_by_others(
     ours = pq.read_table(next(local.glob("predictions-*"))).to_pylist()
     (expected,) = [each for each in ours if each["uri"] == row["uri"]]
     assert row == expected
-    failure = json.loads(next((tmp_path / "yaml").glob("failures-*")).read_text("utf-8"))
+    failure = json.loads(next((tmp_path / "yaml").glob("__failures/failures-*")).read_text("utf-8"))
     assert failure["uri"] == f"{photos}/none.jpg"
     assert failure["reason"] == "not_found"
 

@@ -7,16 +7,23 @@ import os
 import re
 import resource
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
+import pandas
+import polars
+import pyarrow.dataset
 import pytest
 
 from deploy.emulator import Cloud
 from pipeline.cli import main
 from pipeline.export.targets import TARGETS, ExportTarget
 from tests.conftest import unprivileged
+from tests.helpers.contents import contents
 from tests.helpers.finished_runs import plausible, some_failures, write_run
 from tests.helpers.head_runs import MODEL
 from transforms.storage import files, local
@@ -98,25 +105,6 @@ def test_a_disk_that_is_full_costs_one_line_and_nothing_that_was_there(
         assert (_content(run), _folders(run)) == (before, folders)
 
 
-def test_files_that_belong_together_are_all_new_or_all_old(
-    public_folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = public_folder / "labels"
-    write_run(run, plausible(2), some_failures(1), model=MODEL)
-    assert main(["review", str(run), "--budget", "1"]) == 0
-    before = _content(run)
-    capsys.readouterr()
-    with _full_disk(400):
-        assert main(["review", str(run), "--budget", "2"]) == 1
-    assert capsys.readouterr().err == (
-        f"quantlabel: {run}/review/label_config.xml: File too large\n"
-    )
-    assert _content(run) == before
-    assert main(["review", str(run), "--budget", "2"]) == 0
-    sizes = [(run / "review" / name).stat().st_size for name in ("review.csv", "label_config.xml")]
-    assert sizes[0] < 400 < sizes[1]  # one would have had room
-
-
 @pytest.mark.parametrize(
     ("size", "message"),
     [
@@ -157,7 +145,7 @@ def test_a_model_that_cannot_be_written_leaves_the_old_one(
     assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"old"]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [name for name in COMMANDS if "imagefolder" not in name])
 def test_a_folder_that_is_read_only_costs_one_line(
     run: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,9 +158,42 @@ def test_a_folder_that_is_read_only_costs_one_line(
     assert re.search(rf" {run}/[^:]+: Permission denied$| Permission denied: '{run}/[^']+'", line)
 
 
+@pytest.fixture
+def worked_on(run: Path) -> Path:
+    """The run, after every other command has written beside it."""
+    for command in COMMANDS:
+        if "imagefolder" not in command:  # whose pictures would have to be there
+            assert main(_words(run, command)) == 0
+    assert main(["head", "apply", str(run)]) == 0
+    return run
+
+
+def test_the_folder_opens_as_one_table_whatever_came_later(worked_on: Path) -> None:
+    uris = sorted(row.uri for row in plausible(300))
+    frame = pandas.read_parquet(worked_on)
+    assert sorted(frame["uri"]) == uris
+    assert len(frame["embedding"][0]) == 256
+    assert pyarrow.dataset.dataset(worked_on).count_rows() == 300
+    assert duckdb.sql(f"SELECT count(*) FROM '{worked_on}/*.parquet'").fetchall() == [(300,)]
+    assert len(polars.read_parquet(f"{worked_on}/*.parquet")) == 300
+    script = (
+        "import sys, datasets\n"
+        "rows = datasets.load_dataset(sys.argv[1], cache_dir=sys.argv[2])\n"
+        "print(rows.num_rows, rows['train'][0]['uri'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(worked_on), str(worked_on.parent / "cache")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(worked_on.parent / "home")},
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1] == f"{{'train': 300}} {frame['uri'][0]}", done.stderr
+
+
 def test_who_looks_while_an_export_is_replaced_sees_all_of_it(run: Path) -> None:
     assert main(["export", str(run), "--to", "csv"]) == 0
-    before = _content(run / "export/csv")
+    before = _content(run / "__export/csv")
     wrong: list[object] = []
     done = threading.Event()
 
@@ -181,7 +202,7 @@ def test_who_looks_while_an_export_is_replaced_sees_all_of_it(run: Path) -> None
         while not done.is_set():
             found: object
             try:
-                found = {name: (run / "export/csv" / name).read_bytes() for name in before}
+                found = {name: (run / "__export/csv" / name).read_bytes() for name in before}
             except OSError as error:
                 found = repr(error)
             # Who has just opened the old folder may find it emptied, but not twice.
@@ -198,8 +219,8 @@ def test_who_looks_while_an_export_is_replaced_sees_all_of_it(run: Path) -> None
         done.set()
         watcher.join()
     assert wrong == []
-    assert _content(run / "export/csv") == before
-    assert sorted(os.listdir(run / "export")) == ["_QUANTLABEL.json", "csv", "csv.json"]
+    assert _content(run / "__export/csv") == before
+    assert sorted(os.listdir(run / "__export")) == ["_QUANTLABEL.json", "csv", "csv.json"]
 
 
 @pytest.mark.parametrize("swaps", [True, False])
@@ -223,16 +244,16 @@ def test_a_folder_is_replaced_whether_or_not_the_system_can_swap(
 
 
 def test_an_export_that_was_killed_is_cleared_away_by_the_next(run: Path) -> None:
-    left = run / "export/_unfinished-csv-0123456789ab/predictions.csv"
+    left = run / "__export/_unfinished-csv-0123456789ab/predictions.csv"
     left.parent.mkdir(parents=True)
     left.write_text("half", "utf-8")
     assert main(["export", str(run), "--to", "csv"]) == 0
-    assert sorted(os.listdir(run / "export")) == ["_QUANTLABEL.json", "csv", "csv.json"]
+    assert sorted(os.listdir(run / "__export")) == ["_QUANTLABEL.json", "csv", "csv.json"]
 
 
 def _upload(cloud: Cloud, run: Path) -> str:
-    for path in run.iterdir():
-        cloud.put(f"labels/{path.name}", path.read_bytes())
+    for name, content in contents(run).items():
+        cloud.put(f"labels/{name}", content)
     return "gs://bkt/labels"
 
 
@@ -241,7 +262,7 @@ def test_in_a_bucket_the_marker_goes_first_and_comes_last(cloud: Cloud, run: Pat
     for _ in range(2):
         cloud.requests.clear()
         assert main(["export", folder, "--to", "csv"]) == 0
-    marker = "labels%2Fexport%2Fcsv.json"
+    marker = "labels%2F__export%2Fcsv.json"
     changes = [each for each in cloud.requests if not each.startswith("GET")]
     first = next(
         at
@@ -253,12 +274,12 @@ def test_in_a_bucket_the_marker_goes_first_and_comes_last(cloud: Cloud, run: Pat
     assert first < min(touched)
     assert "/upload/" in changes[-1]
     assert max(touched) < len(changes) - 1
-    assert cloud.names("labels/export/") == [
-        "labels/export/_QUANTLABEL.json",
-        "labels/export/csv.json",
-        "labels/export/csv/_QUANTLABEL.json",
-        "labels/export/csv/failures.csv",
-        "labels/export/csv/predictions.csv",
+    assert cloud.names("labels/__export/") == [
+        "labels/__export/_QUANTLABEL.json",
+        "labels/__export/csv.json",
+        "labels/__export/csv/_QUANTLABEL.json",
+        "labels/__export/csv/failures.csv",
+        "labels/__export/csv/predictions.csv",
     ]
 
 

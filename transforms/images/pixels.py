@@ -22,12 +22,14 @@ class Decoded(NamedTuple):
         width: columns of the whole picture, upright.
         height: rows of the whole picture, upright.
         format: as `transforms.sniff.format_of` says.
+        profile: ICC profile of the pixels where only the decoder knows it, else None.
     """
 
     pixels: RGB
     width: int
     height: int
     format: str
+    profile: bytes | None = None
 
 
 class Scratch:

@@ -98,6 +98,8 @@ def load(
     if picture.pixels.shape[-1] == 4 and not wanted.of_cmyk:
         wanted = Conversion("unreadable")  # the profile is that of another picture
         picture = decode(data, max_pixels=how.max_pixels, scratch=scratch, reserve=reserve)
+    if picture.profile is not None:
+        wanted = conversion(picture.profile, how.colour)
     pixels = _preprocessed(picture.pixels, how)
     pixels, done = wanted.convert(pixels)
     return Loaded(pixels, picture.width, picture.height, picture.format, done)

@@ -16,8 +16,10 @@ from transforms.inputs.file_types import is_hidden_folder
 from transforms.inputs.skips import HIDDEN, LINKED_AGAIN, RESULTS, Listed, Skipped
 from transforms.records import ImageRef
 from transforms.rows.names import (
+    ASIDE,
     EXPORT_FOLDER,
     EXPORTS,
+    FAILURES_FOLDER,
     MANIFEST,
     MARKER,
     OF_A_RUN,
@@ -197,19 +199,22 @@ def _results(folder: str) -> frozenset[str]:
     """
     names = _rows(folder) | _marked(folder) | {RUNNING}
     above, name = os.path.split(folder)
+    if name == FAILURES_FOLDER:
+        return names | _rows(above)
     # One that was interrupted has no marker yet.
-    return names | EXPORTS if name == EXPORT_FOLDER and _rows(above) else names
+    exports = (EXPORT_FOLDER, EXPORT_FOLDER.removeprefix(ASIDE))
+    return names | EXPORTS if name in exports and _rows(above) else names
 
 
 def _rows(folder: str) -> frozenset[str]:
-    """Names of the files that the manifest of a run in the folder lists."""
+    """Names of the files that the manifest of a run in the folder lists, without their folders."""
     found = _json(folder, MANIFEST)
     try:
-        names = [file["name"] for file in found["files"]]
+        names = [os.path.basename(file["name"]) for file in found["files"]]
     except (LookupError, TypeError):
         return frozenset()
     # A manifest of somebody else's may list pictures.
-    ours = [name for name in names if isinstance(name, str) and _SHARD.match(name)]
+    ours = [name for name in names if _SHARD.match(name)]
     return OF_A_RUN.union(ours) if ours else frozenset()
 
 

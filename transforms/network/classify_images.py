@@ -16,9 +16,10 @@ from transforms.bundles import in_window
 from transforms.images.machine import cores
 from transforms.kernel import Kernel, UnsuitableError, refused
 from transforms.network.litert import LiteRtModelHandler
+from transforms.network.network import Network
 from transforms.network.ranking import BATCH_SIZE, RankingHandler, Runnable
 from transforms.network.scoring import Scoring, ScoringChanges
-from transforms.records import Failure, Image, Network, Prediction
+from transforms.records import Failure, Image, Prediction
 
 # Passes of the network that run side by side. What Python does for each picture, one after the
 # other, keeps up with no more.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transforms.network.classes import class_names
+from transforms.network.classes import MOST
 
 
 class Mapped(NamedTuple):
@@ -31,7 +31,8 @@ class LabelMap:
 
     Attributes:
         labels: in the order in which equal scores are decided; each has at least one class.
-        of_class: for each class the position of its label, or -1 if it has none.
+        of_class: for each class the position of its label, or -1 if it has none; classes beyond
+            have none.
         threshold: labels with a smaller score are not given.
     """
 
@@ -66,17 +67,18 @@ class LabelMap:
             raise ValueError(f"threshold: expected a score from 0 to 1, found {threshold!r}")
         if not isinstance(labels, dict) or not labels:
             raise ValueError("labels: expected labels and the ids of their classes")
-        of_class = [-1] * len(class_names())
+        of_class: dict[int, int] = {}
         for at, (label, class_ids) in enumerate(labels.items()):
             if not isinstance(class_ids, list) or not class_ids:
                 raise ValueError(f"labels: expected ids of classes for {label!r}")
             for class_id in class_ids:
-                if not isinstance(class_id, int) or not 0 <= class_id < len(of_class):
+                if not isinstance(class_id, int) or not 0 <= class_id < MOST:
                     raise ValueError(f"labels: {class_id!r} of {label!r} is no id of a class")
-                if of_class[class_id] >= 0:
+                if class_id in of_class:
                     raise ValueError(f"labels: class {class_id} has two labels")
                 of_class[class_id] = at
-        return cls(tuple(labels), tuple(of_class), float(threshold))
+        positions = (of_class.get(class_id, -1) for class_id in range(max(of_class) + 1))
+        return cls(tuple(labels), tuple(positions), float(threshold))
 
     def as_dict(self) -> dict[str, Any]:
         """For the manifest: the threshold and the class ids of each label."""

@@ -1,7 +1,8 @@
-"""From logits to a prediction: softmax, the best classes, labels of a label map."""
+"""From what a network gives to a prediction: scores, the best classes, labels of a label map."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -9,15 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.failures import ImageError, Reason, Stage, failure
-from transforms.network.classes import class_names
+from transforms.network.network import Network
 from transforms.network.scoring import Scoring
-from transforms.records import Failure, Image, Network, Prediction
+from transforms.records import Failure, Image, Prediction
 
 BATCH_SIZE = 64
 """Pictures a pass. Throughput grows up to 64 and is flat beyond, one thread, 128x128."""
 
 
 _NOT_MAPPED = (None, None)
+
+_TINY = np.finfo(np.float32).tiny
+"""In place of a score of 0, which has no logarithm."""
 
 
 class Runnable(Protocol):
@@ -26,7 +30,14 @@ class Runnable(Protocol):
     def run(
         self, pixels: Sequence[npt.NDArray[np.uint8]]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Logits float32[n, classes] and features float32[n, size] of pixels uint8[s, s, 3]."""
+        """Runs pictures.
+
+        Args:
+            pixels: arrays uint8[size, size, 3].
+
+        Returns:
+            Logits or scores float32[n, classes] and features float32[n, feature size].
+        """
 
 
 class RankingHandler:
@@ -34,12 +45,12 @@ class RankingHandler:
 
     Args:
         model: the network.
-        how: what its logits become.
+        how: what its outputs become; top_k is at most the number of its classes.
     """
 
     def __init__(self, model: Network, how: Scoring = Scoring()) -> None:
         self._model = model
-        self._how = how
+        self._how = dataclasses.replace(how, top_k=min(how.top_k, len(model.classes)))
 
     def load_model(self) -> Runnable:
         """Called once a worker process."""
@@ -60,12 +71,12 @@ class RankingHandler:
             return [result for image in batch for result in self.run_inference([image], model)]
 
     def _predict(self, batch: Sequence[Image], model: Runnable) -> Iterator[Prediction]:
-        logits, features = self._look(batch, model)
-        scores = softmax(logits / np.float32(self._how.temperature))
-        # By logits: two that differ may have the same score once it is rounded.
-        best = top_classes(logits, k=self._how.top_k)
+        outputs, features = self._look(batch, model)
+        scores = self._scores(outputs)
+        # By outputs: two logits that differ may have the same score once it is rounded.
+        best = top_classes(outputs, k=self._how.top_k)
         best_scores = np.take_along_axis(scores, best, axis=1)
-        names = class_names()
+        names = self._model.classes
         own_labels = self._how.label_map
         mapped = own_labels.apply(scores) if own_labels else [_NOT_MAPPED] * len(batch)
         for image, ids, values, embedding, own in zip(
@@ -97,7 +108,7 @@ class RankingHandler:
     def _look(
         self, batch: Sequence[Image], model: Runnable
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Logits and features; of several views, logits of the mean softmax and mean features."""
+        """Outputs and features; of several views, the mean of both, of logits that of softmax."""
         if self._how.views == 1:
             return model.run([image.pixels for image in batch])
         crops = [image.pixels.reshape(-1, *image.pixels.shape[-3:]) for image in batch]
@@ -106,8 +117,27 @@ class RankingHandler:
             for at in range(self._how.views // 2)
             for step in (1, -1)
         ]
-        logits, features = zip(*looks, strict=True)
-        return mean_logits(logits), np.mean(features, axis=0)
+        outputs, features = zip(*looks, strict=True)
+        merged = mean_logits if self._model.outputs == "logits" else _mean
+        return merged(outputs), np.mean(features, axis=0)
+
+    def _scores(self, outputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Scores float32[n, classes]; scores of a network are their own logits' softmax already.
+
+        Raises:
+            ValueError: the network ends in scores that are none.
+        """
+        temperature = np.float32(self._how.temperature)
+        if self._model.outputs == "logits":
+            return softmax(outputs / temperature)
+        if not ((outputs >= 0) & (outputs <= 1)).all():
+            raise ValueError(
+                f"the network gives {outputs.min():g} to {outputs.max():g}, which are no scores "
+                "from 0 to 1; say --outputs logits"
+            )
+        if temperature == 1:
+            return outputs
+        return softmax(np.log(np.maximum(outputs, _TINY)) / temperature)
 
 
 def softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
@@ -133,6 +163,12 @@ def mean_logits(views: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.floa
         shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
         logs.append(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
     merged: npt.NDArray[np.float32] = np.logaddexp.reduce(logs).astype(np.float32)
+    return merged
+
+
+def _mean(views: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    summed = np.stack(views).sum(axis=0, dtype=np.float64)
+    merged: npt.NDArray[np.float32] = (summed / len(views)).astype(np.float32)
     return merged
 
 

@@ -19,7 +19,7 @@ from transforms.network.ranking import RankingHandler
 
 
 class SavedModel:
-    """A SavedModel with the signatures `image_classification` and `image_feature_vector`.
+    """A SavedModel or hub module with `image_classification` and `image_feature_vector`.
 
     Several threads may call it at once. Where it also has the signature `heads`, as those that
     quantlabel exports do, one pass gives both.
@@ -112,4 +112,8 @@ def _load(tf: Any, archive: bytes) -> Any:
     with tempfile.TemporaryDirectory(prefix="quantlabel-model-") as folder:
         with zipfile.ZipFile(io.BytesIO(archive)) as files:
             files.extractall(folder)
-        return tf.saved_model.load(folder)  # the weights too: the folder may go
+        # A TF1-format hub module holds a second graph, for training; the one to run has no tags.
+        tags: list[str] | None = (
+            [] if os.path.exists(os.path.join(folder, "tfhub_module.pb")) else None
+        )
+        return tf.saved_model.load(folder, tags=tags)  # the weights too: the folder may go

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
     from transforms.network.label_map import LabelMap
+
+
+Outputs = Literal["logits", "scores"]
+"""What a network gives for each class: a number whose softmax is the score, or the score itself."""
 
 
 @dataclasses.dataclass(frozen=True)

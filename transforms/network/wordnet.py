@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import importlib.resources
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from transforms.network.classes import class_names
+from transforms.network.classes import Classes, class_names
 
 
 class Synset(NamedTuple):
@@ -38,7 +38,7 @@ def synsets() -> Mapping[str, Synset]:
     rows = [line.split("\t") for line in lines]
     parents = {synset: tuple(above.split()) for synset, above, _ in rows}
     names = {synset: tuple(text.split(", ")) for synset, _, text in rows if text}
-    names |= {name.synset: name.names for name in class_names()[1:]}
+    names |= {name.synset: name.names for name in class_names()[1:] if name.synset}
     members = _members(parents)
     return {
         synset: Synset(synset, names[synset], above, tuple(sorted(members[synset])))
@@ -46,11 +46,23 @@ def synsets() -> Mapping[str, Synset]:
     }
 
 
+@functools.lru_cache(maxsize=2)
+def synset_members(classes: Classes) -> Mapping[str, Sequence[int]]:
+    """Ids of the classes below each synset; nothing for classes of one's own."""
+    if not classes.are_imagenet:
+        return {}
+    first = len(class_names()) - len(classes)  # without the background all ids are one less
+    return {
+        synset: [class_id - first for class_id in each.class_ids]
+        for synset, each in synsets().items()
+    }
+
+
 def _members(parents: Mapping[str, tuple[str, ...]]) -> Mapping[str, set[int]]:
     """Classes below each synset."""
     members: dict[str, set[int]] = defaultdict(set)
     for name in class_names()[1:]:
-        waiting = [name.synset]
+        waiting = [name.synset or ""]
         while waiting:
             synset = waiting.pop()
             # A synset may be reached on several ways.

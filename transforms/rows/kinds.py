@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
+import posixpath
 from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from transforms.errors import UserError
+from transforms.rows.names import FAILURES_FOLDER
 from transforms.rows.schema import (
     FAILURE_COLUMNS,
     PREDICTION_COLUMNS,
@@ -54,9 +56,17 @@ class RowKind(enum.Enum):
         """The name of a file of such rows, `KIND-NAME.FORMAT`."""
         return f"{self.value}-{name}.{format}"
 
+    @property
+    def folder(self) -> str:
+        """Where its shards are in the folder of a run; empty for that folder itself."""
+        return "" if self is RowKind.PREDICTION else FAILURES_FOLDER
+
     def shard_name(self, at: int, *, of: int, format: str) -> str:
-        """The name of a shard, `KIND-SSSSS-of-NNNNN.FORMAT`, counted from 0."""
-        return self.file_name(f"{at:05d}-of-{of:05d}", format=format)
+        """The name of a shard, counted from 0, in the folder of a run.
+
+        It is `KIND-SSSSS-of-NNNNN.FORMAT`, of failures in a folder of their own.
+        """
+        return posixpath.join(self.folder, self.file_name(f"{at:05d}-of-{of:05d}", format=format))
 
 
 Outcome = tuple[str, "int | str"]
@@ -71,13 +81,13 @@ def kind_of(name: str) -> RowKind:
     """The kind of the rows in a file.
 
     Args:
-        name: of the file, without its folder.
+        name: of the file, as in a manifest.
 
     Raises:
         UserError: a file of ours has no such name.
     """
     for kind in RowKind:
-        if name.startswith(f"{kind.value}-"):
+        if posixpath.basename(name).startswith(f"{kind.value}-"):
             return kind
     expected = " or ".join(f"{kind.value}-..." for kind in RowKind)
     raise UserError(f"{name}: not the name of a file with rows, expected {expected}")

@@ -20,10 +20,19 @@ OF_A_RUN = frozenset([MANIFEST, SUCCESS, RUNNING])
 UNFINISHED = "_unfinished-"
 """How the names of folders begin that hold what no run has finished."""
 
-HEAD_FOLDER = "head"
+ASIDE = "__"
+"""How the names begin of all folders of a run beside its predictions.
+
+Who opens the folder of a run as one table passes these over: pandas, pyarrow and Spark what begins
+with one underscore, Hugging Face datasets (5.2) what begins with two. Versions before 0.2.0 wrote
+the same folders without it, and failures beside the predictions."""
+
+FAILURES_FOLDER = f"{ASIDE}failures"
+
+HEAD_FOLDER = f"{ASIDE}head"
 """Labels of a head, beside the rows that they were learned from."""
 
-EXPORT_FOLDER = "export"
+EXPORT_FOLDER = f"{ASIDE}export"
 EXPORTS = frozenset(
     ["label-studio", "fiftyone", "huggingface", "coco-classification", "csv", "imagefolder"]
 )
@@ -31,7 +40,10 @@ EXPORTS = frozenset(
 
 MARKER = "_QUANTLABEL.json"
 """In every folder that a command derives from a run: what in it is ours and never input."""
-EVALUATION_FILE = "evaluation/evaluation.json"
+EVALUATION_FILE = f"{ASIDE}evaluation/evaluation.json"
 
-GROUPS_FILE = "duplicates/groups.parquet"
-DUPLICATES_FILE = "duplicates/summary.json"
+GROUPS_FILE = f"{ASIDE}duplicates/groups.parquet"
+DUPLICATES_FILE = f"{ASIDE}duplicates/summary.json"
+
+REPORT_FILE = f"{ASIDE}report/index.html"
+REVIEW_FOLDER = f"{ASIDE}review"

@@ -23,7 +23,7 @@ class Move(NamedTuple):
 
 
 def final_names(pieces: Sequence[Piece], *, kind: RowKind, format: str) -> list[Move]:
-    """Gives every piece its final name, `KIND-SSSSS-of-NNNNN.FORMAT`.
+    """Gives every piece its final name, see `RowKind.shard_name`.
 
     The order is that of their digests, which does not depend on which worker finished first. Shards
     of an earlier run keep the name that they have where it is one of these: no file has to make
@@ -78,11 +78,15 @@ def delete_markers(folder: str) -> None:
 
 
 def delete_stale(folder: str, *, kind: RowKind, current: Iterable[Shard]) -> None:
-    """Deletes the shards of a kind that are not `current`, in whatever format."""
+    """Deletes the shards of a kind that are not `current`, in whatever format.
+
+    Versions before 0.2.0 wrote all of them into the folder itself.
+    """
     pattern = re.compile(rf"{kind.value}-\d+-of-\d+\.({'|'.join(map(re.escape, FORMATS))})")
-    names = {shard.name for shard in current}
-    stale = [name for name in files.names(folder) if pattern.fullmatch(name) and name not in names]
-    files.delete([files.join(folder, name) for name in stale])
+    kept = {files.join(folder, shard.name) for shard in current}
+    for place in {folder, files.join(folder, kind.folder) if kind.folder else folder}:
+        stale = [files.join(place, name) for name in files.names(place) if pattern.fullmatch(name)]
+        files.delete([path for path in stale if path not in kept])
 
 
 def _require_moved(path: str, shard: Shard) -> None:

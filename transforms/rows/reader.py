@@ -174,7 +174,7 @@ def _names_there(path: str, schema: pa.Schema, columns: Sequence[Column]) -> lis
 
 
 def _require_columns(path: str, missing: Sequence[Column]) -> None:
-    needed = [column.name for column in missing if not column.nullable]
+    needed = [column.name for column in missing if column.is_required]
     if needed:
         raise UserError(
             f"{path}: it has no {', '.join(needed)}, so these are not rows of quantlabel. "
@@ -203,7 +203,8 @@ def _tables(
             path, [column for column in kind.columns if first.get(column.name) is None]
         )
         size = len(first.get("embedding", ()))
-        schema = pa.schema([column.field(size) for column in wanted])
+        own = any(first.get(column.name) is None for column in kind.columns if column.of_imagenet)
+        schema = pa.schema([column.field(size, own_classes=own) for column in wanted])
         try:
             yield pa.Table.from_pylist(chunk, schema=schema)
         except (pa.ArrowException, TypeError) as error:

@@ -25,8 +25,10 @@ class Column:
 
     Attributes:
         name: of the column, of the record's field and of the key in JSON.
-        type: in Arrow. A fixed-size list stands for one as long as the network's feature vector.
+        type: in Arrow. A fixed-size list stands for one as long as the network's feature vector; in
+            rows of a network without one it is a list, always empty.
         nullable: whether there are rows without a value.
+        of_imagenet: whether rows of classes that are not ImageNet's have no value either.
         feature: key in a tf.train.Example, where TF-Slim has one; else it follows from the name.
         since: schema version that the column came with.
     """
@@ -34,6 +36,7 @@ class Column:
     name: str
     type: pa.DataType
     nullable: bool = False
+    of_imagenet: bool = False
     feature: str | None = None
     since: int = 1
 
@@ -52,11 +55,19 @@ class Column:
         """The key in a tf.train.Example; `image/class/*` stays free for truth."""
         return self.feature or f"image/prediction/{self.name}"
 
-    def field(self, feature_size: int) -> pa.Field:
-        """The column in an Arrow schema."""
-        is_vector = pa.types.is_fixed_size_list(self.type)
-        type_ = pa.list_(self.value_type, feature_size) if is_vector else self.type
-        return pa.field(self.name, type_, nullable=self.nullable)
+    @property
+    def is_required(self) -> bool:
+        """Whether every row of every network has a value."""
+        return not self.nullable and not self.of_imagenet
+
+    def field(self, feature_size: int, *, own_classes: bool = False) -> pa.Field:
+        """The column in an Arrow schema, see `prediction_schema`."""
+        type_ = self.type
+        if pa.types.is_fixed_size_list(type_):
+            # Parquet's reader cannot read back what its writer makes of lists fixed at 0 values.
+            type_ = pa.list_(self.value_type, feature_size or -1)
+        nullable = self.nullable or (own_classes and self.of_imagenet)
+        return pa.field(self.name, type_, nullable=nullable)
 
 
 # Which picture it was, in every kind of row.
@@ -74,7 +85,7 @@ PREDICTION_COLUMNS = (
     Column(name="height", type=pa.int32(), feature="image/height"),
     Column(name="format", type=pa.string(), feature="image/format"),
     Column(name="class_id", type=pa.int32()),
-    Column(name="synset", type=pa.string()),
+    Column(name="synset", type=pa.string(), of_imagenet=True),
     Column(name="label", type=pa.string()),
     Column(name="score", type=pa.float32()),
     Column(name="top_class_ids", type=pa.list_(pa.int32())),
@@ -112,14 +123,20 @@ def version_of(schema: pa.Schema) -> int:
     return int(found)
 
 
-def prediction_schema(feature_size: int, *, metadata: Mapping[str, str] | None = None) -> pa.Schema:
+def prediction_schema(
+    feature_size: int,
+    *,
+    own_classes: bool = False,
+    metadata: Mapping[str, str] | None = None,
+) -> pa.Schema:
     """The columns of predictions.
 
     Args:
-        feature_size: length of the embedding.
+        feature_size: length of the embedding, 0 without one.
+        own_classes: whether the classes are not ImageNet's.
         metadata: stored with the schema, and so in every Parquet file.
     """
-    fields = [column.field(feature_size) for column in PREDICTION_COLUMNS]
+    fields = [column.field(feature_size, own_classes=own_classes) for column in PREDICTION_COLUMNS]
     return pa.schema(fields, metadata={**(metadata or {}), **VERSION_METADATA})
 
 
@@ -132,12 +149,16 @@ def prediction_table(
     rows: Sequence[Prediction], *, metadata: Mapping[str, str] | None = None
 ) -> pa.Table:
     """Predictions, at least one, as a table with `prediction_schema`."""
-    schema = prediction_schema(len(rows[0].embedding), metadata=metadata)
+    own_classes = rows[0].synset is None
+    schema = prediction_schema(len(rows[0].embedding), own_classes=own_classes, metadata=metadata)
     columns = dict(zip(Prediction._fields, zip(*rows, strict=True), strict=True))
+    embedding = schema.field("embedding").type
     vectors = np.stack(columns.pop("embedding"))
     arrays = {
         "uri": pa.array([text(uri) for uri in columns.pop("uri")], pa.string()),
-        "embedding": pa.FixedSizeListArray.from_arrays(vectors.reshape(-1), vectors.shape[1]),
+        "embedding": pa.FixedSizeListArray.from_arrays(vectors.reshape(-1), vectors.shape[1])
+        if vectors.shape[1]
+        else pa.array([[]] * len(rows), embedding),
         **{name: pa.array(values, schema.field(name).type) for name, values in columns.items()},
     }
     return pa.Table.from_arrays([arrays[name] for name in schema.names], schema=schema)
@@ -161,6 +182,7 @@ def with_columns(table: pa.Table, columns: Iterable[Column]) -> pa.Table:
     arrays, fields = [], []
     for column in columns:
         there = column.name in table.column_names
-        fields.append(table.schema.field(column.name) if there else column.field(0))
+        field = table.schema.field(column.name) if there else column.field(0)
+        fields.append(field)
         arrays.append(table.column(column.name) if there else pa.nulls(table.num_rows, column.type))
     return pa.table(arrays, schema=pa.schema(fields, metadata=table.schema.metadata))

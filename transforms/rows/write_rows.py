@@ -45,7 +45,7 @@ class WritePredictions(beam.PTransform):  # type: ignore[misc]
 
 @dataclasses.dataclass(eq=False)
 class WriteFailures(beam.PTransform):  # type: ignore[misc]
-    """Writes `failures-SSSSS-of-NNNNN.jsonl`; returns PCollection[Shard].
+    """Writes `__failures/failures-SSSSS-of-NNNNN.jsonl`; returns PCollection[Shard].
 
     Attributes:
         folder: as in `WritePredictions`.

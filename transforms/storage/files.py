@@ -156,16 +156,6 @@ def write_bytes(path: str, content: bytes) -> None:
         file.write(content)
 
 
-@contextlib.contextmanager
-def create_together(*paths: str) -> Iterator[list[IO[bytes]]]:
-    """Opens new files as `create` does; on this machine all have their room before one appears."""
-    with contextlib.ExitStack() as stack:
-        opened = [stack.enter_context(create(path)) for path in paths]
-        yield opened
-        for file in opened:
-            file.flush()
-
-
 def claim(path: str, content: bytes, *, version: str | None) -> bool:
     """Writes a whole file if nobody has written it since it was `version` (None: there was none).
 

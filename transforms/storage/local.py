@@ -126,12 +126,6 @@ class _NewFile(io.BufferedWriter):
         except OSError as error:
             raise self._named(error) from error
 
-    def flush(self) -> None:
-        try:
-            super().flush()
-        except OSError as error:
-            raise self._named(error) from error
-
     def _named(self, error: OSError) -> OSError:
         """A disk that is full does not say which file it has no room for."""
         return OSError(error.errno, error.strerror, self._path)
@@ -209,10 +203,13 @@ def folders(folder: str, *, prefix: str) -> list[str]:
 
 
 def move(pairs: Sequence[tuple[str, str]]) -> None:
-    """Renames files; a file that stood there is replaced."""
+    """Renames files; a file that stood there is replaced. Makes the folders that are missing."""
+    folders = {os.path.dirname(target) or "." for _, target in pairs}
+    for folder in folders:
+        os.makedirs(folder, exist_ok=True)
     for source, target in pairs:
         os.replace(source, target)
-    for folder in {os.path.dirname(target) or "." for _, target in pairs}:
+    for folder in folders:
         _sync_folder(folder)
 
 

@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipeline.models.convert import post_training
+from pipeline.models.convert import plain, post_training
 from pipeline.models.convert.options import ExportOptions
 from pipeline.models.convert.pictures import pictures
+from pipeline.models.convert.plain import Agreement
 from pipeline.models.float_module import folder, savedmodel
 from pipeline.models.float_module.float_network import FloatNetwork
 from pipeline.models.float_module.source import read_network
@@ -29,12 +30,14 @@ class Exported:
             (`pipeline.models.float_module.folder.sha256`).
         size: Bytes.
         seconds: That reading, converting and writing took.
+        agreement: Of a plain model quantized after training with itself; None of others.
     """
 
     path: str
     sha256: str
     size: int
     seconds: float
+    agreement: Agreement | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values that `json.dumps` takes."""
@@ -48,8 +51,14 @@ def export(options: ExportOptions) -> Exported:
         UserError: The source cannot be had or does not fit, or the output cannot be written.
     """
     start = time.perf_counter()
-    network = read_network(options.model, size=options.size)
     output = Path(options.output).expanduser()
+    if options.post_training is not None and plain.is_plain(options.model):
+        sample = pictures(options.post_training, size=plain.input_size(options.model))
+        tflite, agreement = plain.quantize_plain(options.model, sample)
+        _write(output, tflite)
+        identity = hashlib.sha256(tflite).hexdigest(), len(tflite)
+        return Exported(str(output), *identity, time.perf_counter() - start, agreement)
+    network = read_network(options.model, size=options.size)
     if options.to == "savedmodel":
         # What the source says of itself counts unless the user says otherwise.
         mapping = options.input_range or network.input_range

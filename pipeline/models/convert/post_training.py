@@ -17,8 +17,10 @@ import tensorflow as tf
 
 from pipeline.models.float_module.float_network import FloatNetwork
 from pipeline.models.float_module.graph import FloatModule
-from pipeline.models.tflite import flatbuffer, two_head
+from pipeline.models.tflite import flatbuffer
+from pipeline.models.tflite.classifier import FEATURES, LOGITS
 from pipeline.models.tflite.graph import PIXEL
+from pipeline.models.tflite.two_head import two_head
 from transforms.records import Pixels
 
 PICTURES: Final = 200
@@ -82,11 +84,11 @@ def _named(tflite: bytes) -> bytes:
     graph = model.subgraphs[0]
     for number, tensor in enumerate(graph.tensors):
         tensor.name = f"tensor_{number}"  # the converter's are long, and some end like a head's
-    heads = {"logits": two_head.LOGITS, "features": two_head.FEATURES}
+    heads = {"logits": LOGITS, "features": FEATURES}
     names = {int(graph.inputs[0]): "input"}
     for output in model.signatureDefs[0].outputs:
         names[output.tensorIndex] = f"MobilenetV1/{heads[output.name.decode()]}"
     for index, name in names.items():
         graph.tensors[index].name = name
     model.description = "quantlabel export, quantized after training"
-    return two_head.two_head(flatbuffer.write(model))
+    return two_head(flatbuffer.write(model))

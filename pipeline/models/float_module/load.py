@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.models.class_files import classes_of
 from pipeline.models.float_module import folder, savedmodel
+from pipeline.models.hints import NetworkHints
 from transforms.errors import UserError
-from transforms.network.classes import class_names
-from transforms.records import Network
+from transforms.network.network import Network
 
 
-def load(path: Path, *, sha256: str | None = None) -> Network:
+def load(path: Path, *, sha256: str | None = None, hints: NetworkHints = NetworkHints()) -> Network:
     """Packs a SavedModel so that it can travel, after a look at its signatures.
 
     Args:
         path: Its folder.
         sha256: The hash that `pipeline.models.float_module.folder.sha256` must give, or None.
+        hints: What the user says of it; the names of its classes alone count here.
 
     Raises:
         UserError: It lacks a signature, or has another hash or other classes than it should.
@@ -30,11 +32,10 @@ def load(path: Path, *, sha256: str | None = None) -> Network:
         )
     signatures = savedmodel.signatures(path)
     classes = _width(path, signatures, savedmodel.CLASSIFICATION)
-    if classes != len(class_names()):
-        raise UserError(
-            f"{path}: it has {classes} classes, expected {len(class_names())}, the background and "
-            "those of ILSVRC-2012"
-        )
+    try:
+        told = classes_of(classes, hints, is_published=True)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     return Network(
         name=path.resolve().name,
         kind="savedmodel",
@@ -42,7 +43,7 @@ def load(path: Path, *, sha256: str | None = None) -> Network:
         content=folder.archive(path),
         input_size=savedmodel.image_size(path),
         feature_size=_width(path, signatures, savedmodel.FEATURES),
-        classes=classes,
+        classes=told.classes,
     )
 
 

@@ -28,7 +28,8 @@ def save(network: FloatNetwork, folder: Path) -> None:
     Its signatures take `images`, float32[batch, size, size, 3] in [0,1], and answer with `default`:
     `image_classification` logits float32[batch, 1001], `image_feature_vector` float32[batch, k];
     `default` and `serving_default`, which is what TensorFlow Serving asks for when a request names
-    no signature, are the first. `heads` gives both in one pass, as `logits` and `features`.
+    no signature, are the first. `heads` gives both in one pass, as `logits` and `features`. What is
+    loaded again gives logits when it is called.
 
     Raises:
         UserError: The folder exists already or cannot be written.
@@ -36,6 +37,8 @@ def save(network: FloatNetwork, folder: Path) -> None:
     with new_folder(folder) as temporary:
         module = FloatModule(network)
         signatures = _signatures(module, network.size)
+        # What `hub.load(folder)(images)` and `hub.KerasLayer(folder)` call.
+        module.__call__ = _logits(module, network.size)
         with _quiet():
             tf.saved_model.save(module, str(temporary), signatures=signatures)
 
@@ -133,6 +136,16 @@ def new_folder(folder: Path) -> Iterator[Path]:
             f"--output {folder}: cannot be written: {error.strerror}. Name a folder where you may "
             "write."
         ) from error
+
+
+def _logits(module: FloatModule, size: int) -> Any:
+    spec = tf.TensorSpec([None, size, size, 3], tf.float32, "images")
+
+    @tf.function(input_signature=[spec])  # type: ignore[untyped-decorator]
+    def logits(images: Any) -> Any:
+        return module.heads(images)[0]
+
+    return logits
 
 
 def _signatures(module: FloatModule, size: int) -> dict[str, Any]:

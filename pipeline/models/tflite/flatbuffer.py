@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import flatbuffers
 import numpy as np
+import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from transforms.errors import UserError
@@ -19,6 +20,12 @@ _BUFFER_ALIGNMENT: Final = 16
 _DTYPES: Final[dict[int, str]] = {
     code: label.lower() for label, code in vars(schema.TensorType).items() if label.isupper()
 }
+
+_OPERATORS: Final[dict[int, str]] = {
+    code: label for label, code in vars(schema.BuiltinOperator).items() if label.isupper()
+}
+
+_NUMPY: Final = ("float32", "int32", "int8", "uint8")
 
 # What the generated code raises when an offset or a length leads out of the file.
 _MALFORMED: Final = (struct.error, ValueError, TypeError, IndexError, OverflowError)
@@ -92,6 +99,26 @@ def quantization(tensor: schema.TensorT) -> tuple[float, int] | None:
     if len(values.scale) != 1 or len(values.zeroPoint) != 1:
         return None
     return float(values.scale[0]), int(values.zeroPoint[0])
+
+
+def operator_code(model: schema.ModelT, operator: schema.OperatorT) -> int:
+    """The operator's code; files older than the wide field have it in the narrow one alone."""
+    entry = model.operatorCodes[operator.opcodeIndex]
+    return int(max(entry.builtinCode, entry.deprecatedBuiltinCode))
+
+
+def operator_name(code: int) -> str:
+    """The name of an operator: SOFTMAX, CONV_2D, ..."""
+    return _OPERATORS.get(code, f"operator {code}")
+
+
+def constant(model: schema.ModelT, tensor: schema.TensorT) -> npt.NDArray[Any] | None:
+    """The values of a constant of numbers, in their shape; None if the tensor is computed."""
+    data = model.buffers[tensor.buffer].data
+    if data is None or not len(data) or dtype(tensor) not in _NUMPY:
+        return None
+    values = np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype(tensor))
+    return values.reshape(indices(tensor.shape))
 
 
 def summary(tensor: schema.TensorT) -> str:

@@ -9,7 +9,12 @@ from typing import Any, Final
 
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline.models.tflite import flatbuffer, stand_in, two_head
+from pipeline.models.class_files import LabelFile, classes_of
+from pipeline.models.hints import NetworkHints
+from pipeline.models.tflite import flatbuffer, stand_in
+from pipeline.models.tflite.classifier import find_classifier
+from pipeline.models.tflite.input_values import pixel_values
+from pipeline.models.tflite.metadata import read_metadata
 from transforms.errors import UserError
 
 _CONVOLUTIONS: Final = (
@@ -49,13 +54,17 @@ class ModelInfo:
         file_bytes: Length of the file.
         stand_in: Whether the weights are random (`pipeline.models.tflite.stand_in`), so the labels
             mean nothing.
-        multiplier: Depth multiplier, from the length of the feature vector.
+        multiplier: Depth multiplier of a MobileNet V1 as published, from the length of the feature
+            vector; None of other networks.
         input_size: Rows and columns of the input in pixels.
         input: The input.
         outputs: The outputs of the file as it is.
-        logits: The head that labels are made from.
-        features: The head that the embedding is made from.
+        logits: The head that labels are made from, whether logits or scores.
+        features: The head that the embedding is made from, or None.
         classes: Number of logits.
+        gives: What `logits` holds, and what says so.
+        takes: What is done to a byte of a picture, and what says so.
+        labels: What says how the classes are called.
         parameters: Weights and biases, batch normalization folded in.
         macs: Multiplications with an addition for one picture, in all convolutions.
     """
@@ -63,13 +72,16 @@ class ModelInfo:
     sha256: str
     file_bytes: int
     stand_in: bool
-    multiplier: float
+    multiplier: float | None
     input_size: int
     input: TensorInfo
     outputs: tuple[TensorInfo, ...]
     logits: TensorInfo
-    features: TensorInfo
+    features: TensorInfo | None
     classes: int
+    gives: str
+    takes: str
+    labels: str
     parameters: int
     macs: int
 
@@ -78,36 +90,53 @@ class ModelInfo:
         return dataclasses.asdict(self)
 
 
-def describe(tflite: bytes) -> ModelInfo:
-    """Reads what a quantized MobileNet V1 file holds.
+def describe(
+    tflite: bytes, hints: NetworkHints = NetworkHints(), *, beside: LabelFile | None = None
+) -> ModelInfo:
+    """Reads what a classifier of pictures holds.
 
     Args:
-        tflite: As published, or rewritten by `two_head`.
+        tflite: As published, rewritten by `two_head`, or of one's own.
+        hints: What the user says of it.
+        beside: The labels that lie beside it.
 
     Raises:
-        UserError: The bytes are not a tflite file, or not of this network; says what was found.
+        UserError: The bytes are not a tflite file, or no classifier; says what was found.
     """
     model = flatbuffer.read(tflite)
     graph = model.subgraphs[0]
-    heads = two_head.find_heads(graph)
-    pixels, logits, features = (
-        _tensor_info(graph.tensors[i]) for i in (int(graph.inputs[0]), *heads)
-    )
+    found = find_classifier(model, hints)
+    metadata = read_metadata(tflite, model)
+    values = pixel_values(model, found.source, metadata, hints.input_range)
+    pixels, logits = (_tensor_info(graph.tensors[i]) for i in (found.source, found.target))
+    features = None if found.embedding is None else _tensor_info(graph.tensors[found.embedding])
     parameters, macs = _size(model)
     return ModelInfo(
         sha256=hashlib.sha256(tflite).hexdigest(),
         file_bytes=len(tflite),
         stand_in=stand_in.is_stand_in(tflite),
-        multiplier=features.shape[-1] / _FULL_FEATURES,
+        multiplier=features.shape[-1] / _FULL_FEATURES if features and found.is_published else None,
         input_size=pixels.shape[1],
         input=pixels,
         outputs=tuple(_tensor_info(graph.tensors[i]) for i in flatbuffer.indices(graph.outputs)),
         logits=logits,
         features=features,
         classes=logits.shape[-1],
+        gives=f"{found.outputs}, told by {found.told_by}",
+        takes=f"{values.values.in_words()}, told by {values.told_by}",
+        labels=_labels(logits.shape[-1], hints, metadata.label_file_or(beside), found.is_published),
         parameters=parameters,
         macs=macs,
     )
+
+
+def _labels(count: int, hints: NetworkHints, found: LabelFile | None, is_published: bool) -> str:
+    """What says how the classes are called, or why nothing does."""
+    try:
+        told = classes_of(count, hints, found=found, is_published=is_published)
+    except UserError as error:
+        return str(error)
+    return f"{told.classes.vocabulary}, told by {told.told_by}"
 
 
 def _tensor_info(tensor: schema.TensorT) -> TensorInfo:
@@ -122,25 +151,25 @@ def _tensor_info(tensor: schema.TensorT) -> TensorInfo:
 
 
 def _size(model: schema.ModelT) -> tuple[int, int]:
-    """Parameters and multiply-adds of all convolutions.
+    """Parameters and multiply-adds of all convolutions; those of other layers are not counted.
 
     Each weight is used once for every position of the output, in an ordinary convolution as in a
     depthwise one.
     """
     parameters = macs = 0
     for operator in model.subgraphs[0].operators:
-        if _code(model, operator) in _CONVOLUTIONS:
-            weights, bias, (_, rows, columns, _) = _shapes(model.subgraphs[0], operator)
-            parameters += math.prod(weights) + math.prod(bias)
-            macs += rows * columns * math.prod(weights)
+        if flatbuffer.operator_code(model, operator) in _CONVOLUTIONS:
+            weights, *bias, (_, *positions, _) = _shapes(model.subgraphs[0], operator)
+            parameters += math.prod(weights) + sum(map(math.prod, bias))
+            macs += math.prod(positions) * math.prod(weights)
     return parameters, macs
 
 
 def _shapes(graph: schema.SubGraphT, operator: schema.OperatorT) -> list[tuple[int, ...]]:
-    """Shapes of the weights, the biases and the output of a convolution."""
+    """Shapes of the weights, the biases, if there are any, and the output of a convolution."""
     parts = flatbuffer.indices(operator.inputs)[1:] + flatbuffer.indices(operator.outputs)
-    shapes = [_shape(graph.tensors[i]) for i in parts]
-    if [len(shape) for shape in shapes] != [4, 1, 4]:
+    shapes = [_shape(graph.tensors[i]) for i in parts if i != -1]
+    if [len(shape) for shape in shapes] not in ([4, 1, 4], [4, 4]):
         raise UserError(
             f"a convolution has weights, biases and output of shapes {shapes}; expected one each, "
             "of 4, 1 and 4 dimensions. The file is damaged: fetch it again."
@@ -150,9 +179,3 @@ def _shapes(graph: schema.SubGraphT, operator: schema.OperatorT) -> list[tuple[i
 
 def _shape(tensor: schema.TensorT) -> tuple[int, ...]:
     return tuple(flatbuffer.indices(tensor.shape))
-
-
-def _code(model: schema.ModelT, operator: schema.OperatorT) -> int:
-    """The operator's code; files older than the wide field have it in the narrow one alone."""
-    entry = model.operatorCodes[operator.opcodeIndex]
-    return int(max(entry.builtinCode, entry.deprecatedBuiltinCode))

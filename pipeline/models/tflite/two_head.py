@@ -6,19 +6,13 @@ The published graph ends in a reshape to [1, 1001], which no batch passes, and a
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from ai_edge_litert import schema_py_generated as schema
 
 from pipeline.models.tflite import flatbuffer
+from pipeline.models.tflite.classifier import FEATURES, LOGITS, find_classifier, rewrite
 from transforms.errors import UserError
-from transforms.network.classes import class_names
-from transforms.records import Network
-
-FEATURES: Final = "Logits/AvgPool_1a/AvgPool"
-LOGITS: Final = "Logits/Conv2d_1c_1x1/BiasAdd"
-"""What the names of the two heads end in."""
 
 _EXPECTED: Final = "Use a quantized MobileNet V1 such as mobilenet_v1_0.25_128_quant."
 
@@ -45,46 +39,8 @@ def two_head(tflite: bytes) -> bytes:
         UserError: The bytes are not a tflite file, or not of this network; says what was found.
     """
     model = flatbuffer.read(tflite)
-    graph = model.subgraphs[0]
-    heads = find_heads(graph)
-    graph.operators = _operators_for(graph, set(heads))
-    graph.outputs = list(heads)
-    _open_batch(graph)
-    model.signatureDefs = None  # they name the outputs that are gone
-    return flatbuffer.write(model)
-
-
-def load(tflite: bytes, *, name: str) -> Network:
-    """Makes a model ready to run from a file as it was published or given.
-
-    Args:
-        tflite: As in `two_head`.
-        name: What the user calls the model; it begins every error message.
-
-    Raises:
-        UserError: As in `two_head`, or the number of classes is not that of the class names.
-    """
-    try:
-        rewritten = two_head(tflite)
-    except UserError as error:
-        raise UserError(f"model {name}: {error}") from error
-    graph = flatbuffer.read(rewritten).subgraphs[0]
-    pixels, logits, features = (graph.tensors[i] for i in (*graph.inputs, *graph.outputs))
-    classes = int(logits.shape[3])
-    if classes != len(class_names()):
-        raise UserError(
-            f"model {name}: it has {classes} classes, expected {len(class_names())}, the "
-            f"background and those of ILSVRC-2012. {_EXPECTED}"
-        )
-    return Network(
-        name=name,
-        kind="tflite",
-        sha256=hashlib.sha256(tflite).hexdigest(),
-        content=rewritten,
-        input_size=int(pixels.shape[1]),
-        feature_size=int(features.shape[3]),
-        classes=classes,
-    )
+    find_heads(model.subgraphs[0])
+    return rewrite(model, find_classifier(model))
 
 
 def find_heads(graph: schema.SubGraphT) -> Heads:
@@ -134,23 +90,3 @@ def _check_head(tensor: schema.TensorT) -> None:
             f"its head is {flatbuffer.summary(tensor)}; "
             f"expected a quantized uint8[1, 1, 1, n]. {_EXPECTED}"
         )
-
-
-def _operators_for(graph: schema.SubGraphT, wanted: set[int]) -> list[Any]:
-    """Those operators, in their order, that it takes to compute the wanted tensors."""
-    needed = set(wanted)
-    kept = []
-    # A file lists operators in the order of their work, so backwards all users come before.
-    for operator in reversed(graph.operators):
-        if needed.intersection(flatbuffer.indices(operator.outputs)):
-            needed.update(flatbuffer.indices(operator.inputs))
-            kept.append(operator)
-    return kept[::-1]
-
-
-def _open_batch(graph: schema.SubGraphT) -> None:
-    """Declares the first dimension of the input and of every result as variable."""
-    results = [i for operator in graph.operators for i in flatbuffer.indices(operator.outputs)]
-    for index in (*flatbuffer.indices(graph.inputs), *results):
-        tensor = graph.tensors[index]
-        tensor.shapeSignature = [-1, *flatbuffer.indices(tensor.shape)[1:]]

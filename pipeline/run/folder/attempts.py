@@ -231,7 +231,11 @@ def differences(there: Identity, here: Identity) -> list[str]:
 
 def _decisive(run: Identity) -> dict[str, Any]:
     # Of what an option only names it is the content that counts.
-    contents = {"model": run.model.sha256, "label_map": _digest(run.label_map)}
+    contents = {
+        "model": run.model.sha256,
+        "classes": run.model.classes.sha256[:8],
+        "label_map": _digest(run.label_map),
+    }
     values = {name: getattr(run.options, name) for name in CHANGE_ROWS} | contents
     return {f"--{name.replace('_', '-')}": value for name, value in values.items()}
 

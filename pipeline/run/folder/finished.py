@@ -10,7 +10,7 @@ import pyarrow as pa
 from pipeline.run.folder.manifest import Manifest, read_manifest
 from transforms.errors import UserError
 from transforms.rows.kinds import RowKind
-from transforms.rows.names import MANIFEST, SUCCESS
+from transforms.rows.names import ASIDE, MANIFEST, SUCCESS
 from transforms.rows.reader import read_rows
 from transforms.rows.shards import Shard
 from transforms.storage import files
@@ -55,15 +55,27 @@ class FinishedRun(StoredRows):
 
     manifest: Manifest
 
+    def find(self, path: str) -> str:
+        """Where something derived from the run is: here, or where versions before 0.2.0 wrote it.
 
-def open_run(folder: str) -> FinishedRun:
+        Args:
+            path: of a file, relative to the folder of the run, as it is written today.
+        """
+        here = files.join(self.folder, path)
+        before = files.join(self.folder, path.removeprefix(ASIDE))
+        return before if files.exists(before) and not files.exists(here) else here
+
+
+def open_run(folder: str, *, with_vectors: bool = False) -> FinishedRun:
     """Opens a finished run.
 
     Args:
         folder: what was given to `quantlabel label --output`.
+        with_vectors: whether its rows must have feature vectors.
 
     Raises:
-        UserError: no run has finished there, or its manifest cannot be read.
+        UserError: no run has finished there, or its manifest cannot be read, or says that its rows
+            have no feature vectors.
     """
     # A manifest alone may be that of a run that has failed.
     if not files.exists(files.join(folder, SUCCESS)):
@@ -75,4 +87,8 @@ def open_run(folder: str) -> FinishedRun:
         manifest = read_manifest(folder)
     except FileNotFoundError as error:
         raise UserError(f"{folder}: {MANIFEST} is missing. Label again.") from error
+    if with_vectors and not manifest.model.feature_size:
+        raise UserError(
+            f"{folder}: its rows have no feature vectors. Label again with --embedding-tensor NAME."
+        )
     return FinishedRun(folder, manifest.files, manifest)

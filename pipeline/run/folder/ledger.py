@@ -14,7 +14,7 @@ from pipeline.run.folder import attempts
 from pipeline.run.folder.manifest import Frequent, Identity, Manifest
 from transforms.errors import UserError
 from transforms.inputs.skips import Count, most_first
-from transforms.network.classes import class_names
+from transforms.network.classes import Classes
 from transforms.rows.kinds import Outcome, RowKind
 from transforms.rows.names import SUCCESS
 from transforms.rows.publish import Move, final_names
@@ -85,7 +85,7 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
             *final_names(predictions, kind=RowKind.PREDICTION, format=self.format),
             *final_names(failures, kind=failure, format=failure.default_format),
         ]
-        counts = _ledger(moves, tally, outcomes)
+        counts = _ledger(moves, tally, outcomes, self.identity.model.classes)
         manifest = Manifest(
             **vars(self.identity),
             **counts,
@@ -104,7 +104,10 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
 
 
 def _ledger(
-    moves: Sequence[Move], tally: Mapping[str, int], outcomes: Mapping[Outcome, int]
+    moves: Sequence[Move],
+    tally: Mapping[str, int],
+    outcomes: Mapping[Outcome, int],
+    classes: Classes,
 ) -> dict[str, Any]:
     """What happened to the inputs, as `Manifest` has it."""
     rows = {
@@ -119,7 +122,7 @@ def _ledger(
         "duplicates": tally.get("duplicates", 0),
         "skipped": tally.get("skipped", 0),
         "reused": tally.get("reused", 0),
-        "most_frequent_labels": _most_frequent(_of_kind(RowKind.PREDICTION, outcomes)),
+        "most_frequent_labels": _most_frequent(_of_kind(RowKind.PREDICTION, outcomes), classes),
         "files": tuple(move.shard for move in moves),
     }
 
@@ -128,11 +131,10 @@ def _of_kind(kind: RowKind, outcomes: Mapping[Outcome, int]) -> dict[Any, int]:
     return {what: count for (of, what), count in outcomes.items() if of == kind.value}
 
 
-def _most_frequent(class_ids: Mapping[int, int]) -> tuple[Frequent, ...]:
-    names = class_names()
+def _most_frequent(class_ids: Mapping[int, int], classes: Classes) -> tuple[Frequent, ...]:
     # Equal counts by class, so that two runs over the same pictures have equal manifests.
     ranked = sorted(class_ids.items(), key=lambda item: (-item[1], item[0]))[:_MOST_FREQUENT]
-    return tuple(Frequent(class_id, names[class_id].label, count) for class_id, count in ranked)
+    return tuple(Frequent(class_id, classes[class_id].label, count) for class_id, count in ranked)
 
 
 def _problem(

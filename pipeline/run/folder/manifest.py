@@ -14,12 +14,13 @@ from pipeline.run.options import LabelOptions
 from transforms.errors import UserError
 from transforms.images.settings import Preprocessing
 from transforms.inputs.skips import Count
+from transforms.network.classes import Classes, imagenet
 from transforms.network.label_map import LabelMap
-from transforms.network.scoring import Scoring
-from transforms.records import NetworkKind
+from transforms.network.network import NetworkKind
+from transforms.network.scoring import Outputs, Scoring
 from transforms.resume.row_values import Made
 from transforms.rows.kinds import ANY_KIND
-from transforms.rows.names import MANIFEST
+from transforms.rows.names import FAILURES_FOLDER, MANIFEST
 from transforms.rows.shards import Shard
 from transforms.storage import files
 
@@ -31,22 +32,31 @@ _CURE = "Put back the file that was there, or label again with --overwrite."
 
 _T = TypeVar("_T")
 
-_SHARD = re.compile(rf"({ANY_KIND})-[^/]+")
+_SHARD = re.compile(rf"({FAILURES_FOLDER}/)?({ANY_KIND})-[^/]+")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Model:
-    """Which network made the rows; attributes as in `transforms.records.Network`."""
+    """Which network made the rows; attributes as in `transforms.network.network.Network`.
+
+    Runs of before there were other networks than the published ones say nothing of the last four.
+    `pixel_values` is in words.
+    """
 
     name: str
     kind: NetworkKind
     sha256: str
     input_size: int
     feature_size: int
+    classes: Classes = dataclasses.field(default_factory=imagenet)
+    outputs: Outputs = "logits"
+    embedding_tensor: str = ""
+    pixel_values: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return dataclasses.asdict(self)
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {**values, "classes": self.classes.as_dict()}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,6 +93,11 @@ class Identity:
         options = {name: getattr(self.options, name) for name in names}
         # The JSON has these among the options only; here they belong to both.
         object.__setattr__(self, "preprocess", dataclasses.replace(self.preprocess, **options))
+        if self.options.top_k > len(self.model.classes):
+            raise ValueError(f"options.top_k: {self.options.top_k} of {len(self.model.classes)}")
+        if self.label_map and len(self.label_map.of_class) > len(self.model.classes):
+            last = len(self.label_map.of_class) - 1
+            raise ValueError(f"label_map.labels: {last} is no id of a class")
 
     @property
     def scoring(self) -> Scoring:

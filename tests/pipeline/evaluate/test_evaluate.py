@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import main
+from tests.helpers.contents import contents
 from tests.helpers.evaluations import GOLDFISH, TENCH, evaluated
 from tests.helpers.finished_runs import write_run
 from tests.helpers.rows import labelled
@@ -25,12 +26,13 @@ def test_scores_are_held_against_the_truth(
 def test_the_folder_is_left_as_it_is_and_can_be_evaluated_again(
     run: Path, truth: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    before = contents(run)
     first = evaluated(capsys, run, truth)
     second = evaluated(capsys, run, truth)
     assert {**first, "evaluated": 0} == {**second, "evaluated": 0}
-    after = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
-    assert after == before
+    after = contents(run)
+    assert {name: after[name] for name in before} == before
+    assert {name.partition("/")[0] for name in after.keys() - before} == {"__evaluation"}
 
 
 def test_folders_can_be_the_truth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,7 +54,7 @@ def test_a_truth_of_other_pictures_is_refused(
         message = capsys.readouterr().err
         assert "says nothing of any picture of the run, the first of which is /p/a.jpg" in message
         assert message.count("\n") == 1
-    assert not (run / "evaluation").exists()
+    assert not (run / "__evaluation").exists()
 
 
 def test_reference_model_is_as_good_as_measured(

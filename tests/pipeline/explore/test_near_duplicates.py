@@ -50,11 +50,23 @@ def test_identical_bytes_and_similar_vectors_make_groups() -> None:
     )
 
 
-def test_what_is_alike_through_a_third_picture_is_one_group() -> None:
+def test_every_pair_of_a_group_is_alike() -> None:
     angles = [0.0, 0.3, 0.6]  # cosines 0.955 from one to the next, 0.825 from first to last
     vectors = [[float(np.cos(angle)), float(np.sin(angle))] for angle in angles]
-    assert _groups(vectors, _hashes(1, 2, 3)).group.tolist() == [0, 0, 0]
+    found = _groups(vectors, _hashes(1, 2, 3))
+    assert found.group.tolist() == [0, 0, -1]
+    np.testing.assert_allclose(found.least, [0.9553, 0.9553, 0], atol=1e-4)
+    np.testing.assert_allclose(found.similarity, [0.9553, 0.9553, 0], atol=1e-4)
+    four = _groups([*vectors, vectors[2]], _hashes(1, 2, 3, 3))
+    assert four.group.tolist() == [0, 0, 1, 1]
+    assert four.least[2:].tolist() == [1, 1]
     assert _groups(vectors, _hashes(1, 2, 3), threshold=0.96).group.tolist() == [-1, -1, -1]
+
+
+def test_what_is_kept_apart_is_like_its_copies_only() -> None:
+    tables = _tables(np.ones((4, 2), np.float32), _hashes(1, 2, 2, 3))
+    apart = np.array([False, True, True, False])
+    assert find_groups(tables, count=4, apart=apart).group.tolist() == [0, 1, 1, 0]
 
 
 def test_vectors_of_zeros_are_like_nothing() -> None:
@@ -76,8 +88,8 @@ def test_the_index_finds_what_comparing_every_pair_finds(monkeypatch: pytest.Mon
     monkeypatch.setattr(near_duplicates, "_EXACT", 100)
     indexed = find_groups(tables, count=3000)
     pairs = exact.group[::10] == exact.group[1::10]
-    assert pairs.all()
-    assert (exact.group[::10] >= 0).all()
+    assert pairs.mean() > 0.97  # a few are divided, where one of them is like a third
+    assert (exact.group[::10] >= 0).mean() > 0.97
     agree = (exact.group >= 0) == (indexed.group >= 0)
     assert agree.mean() > 0.999
 

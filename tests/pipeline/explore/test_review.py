@@ -6,10 +6,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
+from pipeline.export.targets import TARGETS
+from tests.helpers.answers import SKIP, annotated, tasks_of
 from tests.helpers.finished_runs import write_run
+from tests.helpers.label_studio import validated
 from tests.helpers.rows import labelled, prediction
 from transforms.inputs.listing import list_input
 from transforms.records import Prediction
@@ -30,7 +35,7 @@ def _row(number: int, margin: float, direction: int) -> Prediction:
 def _run(folder: Path, rows: list[Prediction]) -> list[dict[str, str]]:
     write_run(folder, rows)
     assert main(["review", str(folder), "--budget", "20", "--json"]) == 0
-    with (folder / "review/review.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / "__review/review.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -57,7 +62,9 @@ def test_labels_that_look_like_formulas_are_none_in_the_table(tmp_path: Path) ->
         _row(n, n / 100, n)._replace(label="=1+1", top_labels=["=1+1", "other"]) for n in range(3)
     ]
     for row in _run(tmp_path / "run", rows):
-        assert (row["label"], row["choices"]) == ("'=1+1", "'=1+1|other")
+        number = row["uri"][8:11].lstrip("0") or "0"
+        assert row["guess"] == f"'=1+1 ({number})"  # three classes of one name
+        assert row["choices"] == f"{row['guess']}|other"
         assert row["uri"].startswith("/photos/")
 
 
@@ -84,15 +91,20 @@ def test_clusters_of_the_doubtful_are_all_represented(tmp_path: Path) -> None:
 
 def test_label_and_label_studio_take_the_manifest(tmp_path: Path) -> None:
     rows = _run(tmp_path / "run", [_row(n, n / 100, n) for n in range(100)])
-    listed = list(list_input(str(tmp_path / "run/review/review.csv")))
+    listed = list(list_input(str(tmp_path / "run/__review/review.csv")))
     assert [ref.uri for ref in listed] == [row["uri"] for row in rows]  # type: ignore[union-attr]
     assert rows[0]["image"] == "/data/local-files/?d=photos/" + rows[0]["uri"][8:11] + "%20a.jpg"
-    config = ElementTree.parse(tmp_path / "run/review/label_config.xml").getroot()
-    image, choices = config
-    assert (image.tag, image.get("value")) == ("Image", "$image")
-    values = {choice.get("value") for choice in choices}
-    named = {name for row in rows for name in row["choices"].split("|")}
-    assert values == {*named, "none of these"}
+    tasks = tasks_of(tmp_path / "run/__review/label-studio")
+    assert [task["data"]["uri"] for task in tasks] == [row["uri"] for row in rows]
+    for task, row in zip(tasks, rows, strict=True):
+        offered = [choice["value"] for choice in task["data"]["choices"]]
+        assert offered == [*row["choices"].split("|"), "none of these"]
+        assert task["data"]["image"] == row["image"]
+        assert (task["data"]["why"], task["data"]["round"]) == (row["why"], 1)
+        (result,) = task["predictions"][0]["result"]
+        assert result["value"]["choices"] == [row["guess"]]
+    found = validated(tmp_path / "run/__review/label-studio")
+    assert (found["tasks"], found["errors"]) == (20, [])
 
 
 def test_with_a_label_map_doubt_is_between_its_labels(
@@ -113,15 +125,15 @@ def test_with_a_label_map_doubt_is_between_its_labels(
     write_run(tmp_path / "run", rows, label_map=own)
     assert main(["review", str(tmp_path / "run"), "--json"]) == 0
     chosen = json.loads(capsys.readouterr().out)
-    assert [(row["uri"][3], row["margin"], row["label"]) for row in chosen] == [
+    assert [(row["uri"][3], row["margin"], row["guess"]) for row in chosen] == [
         ("1", 0.05, None),
         ("3", 0.05, "cat"),
         ("0", 0.88, "cat"),
         ("2", 0.9, None),
     ]
     assert [row["score"] for row in chosen] == [0.4, 0.5, 0.89, 0.01]
-    config = ElementTree.parse(tmp_path / "run/review/label_config.xml").getroot()
-    assert [choice.get("value") for choice in config[1]] == ["cat", "dog", "none of these"]
+    config = ElementTree.parse(tmp_path / "run/__review/label-studio/config.xml").getroot()
+    assert [choice.get("value") for choice in config[0]] == ["cat", "dog", "none of these"]
 
 
 def test_a_budget_above_the_run_takes_everything_once(
@@ -131,6 +143,51 @@ def test_a_budget_above_the_run_takes_everything_once(
     assert main(["review", str(tmp_path / "run"), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert sorted(row["uri"] for row in rows) == [f"/photos/{n:03d} a.jpg" for n in range(9)]
+
+
+def test_a_second_round_passes_over_what_people_have_seen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = _run(tmp_path / "run", [_row(n, n / 100, n) for n in range(50)])
+    said = {row["uri"][8:]: "other" for row in rows[1:]} | {rows[0]["uri"][8:]: SKIP}
+    tasks = annotated(tasks_of(tmp_path / "run/__review/label-studio"), {"ann": said})
+    answers = [tmp_path / "1.json", tmp_path / "2.json"]
+    answers[0].write_text(json.dumps(tasks), "utf-8")
+    capsys.readouterr()
+    words = ["review", str(tmp_path / "run"), "--budget", "20", "--json"]
+    assert main([*words, "--answered", str(answers[0])]) == 0
+    second = json.loads(capsys.readouterr().out)
+    assert len(second) == 20
+    assert not {row["uri"] for row in second} & {row["uri"] for row in rows}
+    tasks = tasks_of(tmp_path / "run/__review/label-studio")
+    assert {task["data"]["round"] for task in tasks} == {2}
+    said = {row["uri"][8:]: "other" for row in second}
+    answers[1].write_text(json.dumps(annotated(tasks, {"ann": said})), "utf-8")
+    words += [word for path in answers for word in ("--answered", str(path))]
+    assert main(words) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 10
+    table = "file,label\n" + "".join(f"{n:03d} a.jpg,x\n" for n in range(50))
+    (tmp_path / "3.csv").write_text(table, "utf-8")
+    assert main([*words, "--answered", str(tmp_path / "3.csv")]) == 1
+    assert "people have been asked about every picture" in capsys.readouterr().err
+
+
+def test_the_chosen_are_written_for_every_target_in_their_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "run", [_row(n, (n * 7 % 30) / 30, n) for n in range(30)])
+    targets = [to for to in TARGETS if to != "imagefolder"]  # whose pictures would have to be there
+    words = ["review", str(tmp_path / "run"), "--budget", "10", "--json"]
+    assert main([*words, *(word for to in targets for word in ("--to", to))]) == 0
+    uris = [row["uri"] for row in json.loads(capsys.readouterr().out)]
+    place = tmp_path / "run/__review"
+    assert list(pandas.read_csv(place / "csv/predictions.csv")["uri"]) == uris
+    coco = json.loads((place / "coco-classification/annotations.json").read_bytes())
+    assert [image["file_name"] for image in coco["images"]] == uris
+    assert [*json.loads((place / "fiftyone/data.json").read_bytes()).values()] == uris
+    assert pq.read_table(place / "huggingface/data")["uri"].to_pylist() == uris
+    marker = json.loads((place / "_QUANTLABEL.json").read_bytes())
+    assert set(marker["entries"]) == {"review.csv", *targets, *(f"{to}.json" for to in targets)}
 
 
 def test_a_run_with_one_class_a_picture_is_refused(

@@ -9,6 +9,8 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.explore.search import most_similar
+from pipeline.run.options import LabelOptions
+from tests.helpers.archives import write_tar
 from tests.helpers.pictures import make_pictures
 from tests.helpers.rows import prediction
 from transforms.records import Prediction
@@ -57,6 +59,30 @@ def test_a_picture_of_the_run_finds_itself_first(
     assert found[0]["similarity"] == pytest.approx(1, abs=1e-6)
     assert found[1]["similarity"] < 0.9999
     assert set(found[0]) == {"similarity", "uri", "label", "score"}
+
+
+def test_members_of_archives_are_looked_for_and_a_model_that_was_moved_is_named(
+    run: Path, stand_in_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = run / "photos/000007.jpg"
+    write_tar(tmp_path / "x.tar", [("d/a.jpg", picture.read_bytes())])
+    moved = tmp_path / "moved.tflite"
+    moved.write_bytes(stand_in_file.read_bytes())
+    words = ["search", str(run / "run"), "-k", "1", "--json", "--model", str(moved)]
+    assert main([*words, "--like", f"{tmp_path}/x.tar#d/a.jpg"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["uri"], found["similarity"]) == (str(picture), pytest.approx(1, abs=1e-6))
+    assert main([*words, "--like", f"{tmp_path}/x.tar#b.jpg"]) == 1
+    assert "x.tar has no such member. Expected a picture" in capsys.readouterr().err
+
+
+def test_a_model_is_found_from_another_folder(
+    stand_in_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = LabelOptions(inputs=("photos",), output="labels", model=stand_in_file.name)
+    assert options.for_manifest().model == stand_in_file.name  # the name of a published one
+    monkeypatch.chdir(stand_in_file.parent)
+    assert options.for_manifest().model == str(stand_in_file)
 
 
 def test_what_is_no_picture_is_refused_by_name(

@@ -11,7 +11,7 @@ from tests.helpers.exports import exported
 
 def test_cocos_own_reader_takes_the_file(run: Path) -> None:
     assert exported(run, "coco-classification")["rows"] == 5
-    coco = COCO(run / "export/coco-classification/annotations.json")
+    coco = COCO(run / "__export/coco-classification/annotations.json")
     assert sorted(coco.imgs) == sorted(coco.anns) == [1, 2, 3, 4, 5]
     assert {at: category["name"] for at, category in coco.cats.items()} == {
         1: "tench",

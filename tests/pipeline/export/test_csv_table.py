@@ -18,7 +18,7 @@ from transforms.records import Failure, ImageRef
 
 def test_csv_holds_every_row_and_every_failure(run: Path) -> None:
     assert exported(run, "csv")["rows"] == 5
-    table = pandas.read_csv(run / "export/csv/predictions.csv")
+    table = pandas.read_csv(run / "__export/csv/predictions.csv")
     assert " ".join(table.columns) == (
         "uri class_id synset label score label_2 score_2 width height format size sha256"
     )
@@ -30,7 +30,7 @@ def test_csv_holds_every_row_and_every_failure(run: Path) -> None:
         0.25,
     ]
     assert table["label_2"].tolist() == ["crane", "crane", "goldfish", "tench", "goldfish"]
-    failures = pandas.read_csv(run / "export/csv/failures.csv")
+    failures = pandas.read_csv(run / "__export/csv/failures.csv")
     assert failures["reason"].tolist() == ["truncated", "truncated"]
 
 
@@ -40,7 +40,7 @@ def test_labels_that_look_like_formulas_are_none_in_a_csv_and_come_back(tmp_path
     failed = Failure("/p/b.jpg", "read", "missing", "@x", True)
     write_run(tmp_path / "run", [row], [failed])
     exported(tmp_path / "run", "csv")
-    path = tmp_path / "run/export/csv/predictions.csv"
+    path = tmp_path / "run/__export/csv/predictions.csv"
     with path.open(encoding="utf-8", newline="") as file:
         (cells,) = csv.DictReader(file)
     assert (cells["label"], cells["label_2"]) == ("'" + label, "'-b")
@@ -50,5 +50,5 @@ def test_labels_that_look_like_formulas_are_none_in_a_csv_and_come_back(tmp_path
     (ref,) = list_input(str(path))
     assert isinstance(ref, ImageRef)
     assert json.loads(ref.meta or "")["label"] == label
-    failures = pandas.read_csv(tmp_path / "run/export/csv/failures.csv")
+    failures = pandas.read_csv(tmp_path / "run/__export/csv/failures.csv")
     assert failures["message"].tolist() == ["'@x"]

@@ -16,7 +16,7 @@ from tests.helpers.exports import NAMES, exported
 def test_fiftyone_finds_every_picture(run: Path) -> None:
     ledger = exported(run, "fiftyone")
     assert (ledger["rows"], ledger["left_out"]) == (2, 3)  # bucket, archive, no extension
-    folder = run / "export/fiftyone"
+    folder = run / "__export/fiftyone"
     data = json.loads((folder / "data.json").read_bytes())
     labels = json.loads((folder / "labels.json").read_bytes())
     assert labels == {
@@ -56,7 +56,7 @@ def _opened(folder: Path) -> dict[str, Any]:
         pytest.skip("no Python with fiftyone (QUANTLABEL_FIFTYONE); see docs/commands/export.md")
     exported(folder, "fiftyone")
     done = subprocess.run(
-        [python, "-c", _OPEN, str(folder / "export/fiftyone")],
+        [python, "-c", _OPEN, str(folder / "__export/fiftyone")],
         capture_output=True,
         text=True,
         env={**os.environ, "FIFTYONE_DO_NOT_TRACK": "true", "PYTHONPATH": ""},

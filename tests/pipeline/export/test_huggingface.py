@@ -19,7 +19,7 @@ def test_datasets_loads_the_rows_with_pictures_classes_and_vectors(run: Path) ->
     folder = run.parent / "here"
     write_run(folder, rows)
     assert exported(folder, "huggingface")["rows"] == 4
-    found = loaded(run.parent, str(folder / "export/huggingface"))
+    found = loaded(run.parent, str(folder / "__export/huggingface"))
     assert found["names"] == ["tench", "goldfish", "crane (135)", "crane (518)"]
     assert found["labels"] == [2, 2, 2, 0]
     assert found["sizes"] == [[96, 64], [96, 64], [96, 64], None]

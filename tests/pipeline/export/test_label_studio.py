@@ -17,7 +17,7 @@ from tests.helpers.label_studio import validated
 
 
 def _tasks(folder: Path) -> list[list[dict[str, Any]]]:
-    paths = sorted((folder / "export/label-studio").glob("tasks-*.json"))
+    paths = sorted((folder / "__export/label-studio").glob("tasks-*.json"))
     return [json.loads(path.read_bytes()) for path in paths]
 
 
@@ -49,7 +49,7 @@ def test_label_studio_takes_the_tasks(run: Path) -> None:
             ],
         }
     ]
-    assert validated(run / "export/label-studio") == {
+    assert validated(run / "__export/label-studio") == {
         "tasks": 4,
         "errors": [],
         "choices": ["tench", "goldfish", "crane (135)", "crane (518)", "none of these"],
@@ -75,11 +75,11 @@ def test_many_classes_are_narrowed_to_those_of_the_task(tmp_path: Path) -> None:
         offered = [choice["value"] for choice in task["data"]["choices"]]
         assert task["predictions"][0]["result"][0]["value"]["choices"] == offered[:1]
         assert offered[-1] == "none of these"
-    config = ET.parse(tmp_path / "labels/export/label-studio/config.xml")
+    config = ET.parse(tmp_path / "labels/__export/label-studio/config.xml")
     choices = config.find("Choices")
     assert choices is not None
     assert (choices.get("value"), len(choices)) == ("$choices", 0)
-    found = validated(tmp_path / "labels/export/label-studio")
+    found = validated(tmp_path / "labels/__export/label-studio")
     assert (found["tasks"], found["errors"]) == (200, [])
 
 
@@ -92,7 +92,7 @@ def test_a_label_map_narrows_the_choices_to_the_users_own(mapped: Path) -> None:
         [result["value"]["choices"] for result in prediction["result"]]
         for prediction in predictions
     ] == [[], [["bird"]], [["fish"]]]
-    assert validated(mapped / "export/label-studio") == {
+    assert validated(mapped / "__export/label-studio") == {
         "tasks": 3,
         "errors": [],
         "choices": ["fish", "cat", "bird", "none of these"],
@@ -111,5 +111,5 @@ def test_tasks_come_in_files_in_order_of_doubt(
     assert [len(tasks) for tasks in files] == [100] * 7 + [30]
     uris = [task["data"]["uri"] for tasks in files for task in tasks]
     assert uris == [row.uri for row in sorted(rows, key=lambda row: row.score)]
-    names = sorted(path.name for path in (tmp_path / "labels/export/label-studio").iterdir())
+    names = sorted(path.name for path in (tmp_path / "labels/__export/label-studio").iterdir())
     assert names[:3] == ["_QUANTLABEL.json", "config.xml", "tasks-00000-of-00008.json"]

@@ -31,7 +31,7 @@ def test_the_ledger_names_every_listed_thing_and_joins_with_an_inventory(tmp_pat
     write_run(run, rows, failed, rows_per_shard=3, skipped=3, options={"inputs": [str(folder)]})
     summary = exported(run, "ledger")
     assert (summary["rows"], summary["left_out"]) == (8, 2)
-    ledger = str(run / "export/ledger/ledger.parquet")
+    ledger = str(run / "__export/ledger/ledger.parquet")
     assert parquet_content(ledger, image_key=None) == "results"
     assert duckdb.connect().execute(f"SELECT * FROM '{ledger}' ORDER BY uri").fetchall() == [
         (f"{folder}/notes.odd", None, None, "skipped", "other", None),
@@ -46,8 +46,22 @@ def test_the_ledger_names_every_listed_thing_and_joins_with_an_inventory(tmp_pat
             )
             for number in range(5)
         ),
-        ("gs://photos/a.jpg", "8", 99, "failure", "truncated", "failures-00000-of-00001.jsonl"),
-        ("gs://photos/b.jpg", None, None, "failure", "not_found", "failures-00000-of-00001.jsonl"),
+        (
+            "gs://photos/a.jpg",
+            "8",
+            99,
+            "failure",
+            "truncated",
+            "__failures/failures-00000-of-00001.jsonl",
+        ),
+        (
+            "gs://photos/b.jpg",
+            None,
+            None,
+            "failure",
+            "not_found",
+            "__failures/failures-00000-of-00001.jsonl",
+        ),
     ]
     names = ["0", "1", "a", "c"]
     inventory = "name,generation\n" + "".join(f"{name}.jpg,7\n" for name in names)
@@ -77,7 +91,7 @@ def test_files_that_were_skipped_inside_archives_are_named(tmp_path: Path) -> No
     write_run(run, [prediction(1)], skipped=4, options={"inputs": [str(folder)]})
     summary = exported(run, "ledger")
     assert (summary["rows"], summary["left_out"]) == (5, 0)
-    ledger = f"{run}/export/ledger/ledger.parquet"
+    ledger = f"{run}/__export/ledger/ledger.parquet"
     query = f"SELECT uri, reason FROM '{ledger}' WHERE outcome = 'skipped' ORDER BY uri"
     assert duckdb.connect().execute(query).fetchall() == [
         (f"{folder}/c.odd", "other"),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from pipeline.export.image_folder import safe_name
-from pipeline.export.source import is_member, unique_names
+import pyarrow as pa
+
+from pipeline.export.source import Selection, is_member, unique_names
 
 
 def test_names_of_classes_are_unique() -> None:
     assert unique_names({1: "a", 2: "b", 3: "a"}) == {1: "a (1)", 2: "b", 3: "a (3)"}
-    assert [safe_name(name) for name in ("cat/dog", ".hidden", " ", "é")] == [
-        "cat_dog",
-        "_.hidden",
-        "_",
-        "é",
-    ]
+
+
+def test_a_selection_may_have_an_order_of_its_own() -> None:
+    tables = [pa.table({"uri": ["a", "b"]}), pa.table({"uri": ["c", "d"]})]
+    (found,) = Selection(order={"c": 0, "x": 1, "a": 2}).of(tables)
+    assert found["uri"].to_pylist() == ["c", "a"]
+    assert not Selection().is_some
 
 
 def test_members_of_archives_are_told_from_odd_names() -> None:

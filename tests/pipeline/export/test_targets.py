@@ -18,7 +18,7 @@ from tests.helpers.finished_runs import plausible, write_run
 from tests.helpers.pictures import make_pictures
 from tests.helpers.root import ROOT
 
-SHARED = {"command", "label_studio_config", "source", "targets", "write"}
+SHARED = {"command", "copies", "label_studio_config", "source", "targets", "write"}
 """Modules of the room that write no format of their own."""
 
 every_target = pytest.mark.parametrize("to", TARGETS)
@@ -71,9 +71,9 @@ def test_what_is_exported_is_read_back(
     )
     assert main(["export", str(tmp_path / "labels"), "--to", to]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    ledger = json.loads((tmp_path / f"labels/export/{to}.json").read_bytes())
+    ledger = json.loads((tmp_path / f"labels/__export/{to}.json").read_bytes())
     assert ledger["rows"] + ledger["left_out"] == len(rows) + (to == "ledger")
-    assert ledger["rows"] == PICTURES[to](tmp_path / "labels/export" / to) >= 3
+    assert ledger["rows"] == PICTURES[to](tmp_path / "labels/__export" / to) >= 3
     reason = TARGETS[to].left_out
     assert (reason is not None) == (ledger["left_out"] > 0)
     assert reason is None or f"{ledger['left_out']} left out: {reason}" in said

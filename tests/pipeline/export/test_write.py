@@ -12,6 +12,7 @@ from pycocotools.coco import COCO
 from deploy.emulator import Cloud
 from pipeline.cli import main
 from pipeline.export.targets import TARGETS
+from tests.helpers.contents import contents
 from tests.helpers.exports import NAMES, exported, loaded
 from tests.helpers.finished_runs import plausible, write_run
 from transforms.inputs.listing import list_input
@@ -21,7 +22,7 @@ from transforms.records import ImageRef
 
 def test_where_a_picture_has_one_label_it_is_the_label_maps(mapped: Path) -> None:
     assert exported(mapped, "coco-classification")["rows"] == 3
-    coco = COCO(mapped / "export/coco-classification/annotations.json")
+    coco = COCO(mapped / "__export/coco-classification/annotations.json")
     assert [category["name"] for category in coco.cats.values()] == ["fish", "cat", "bird"]
     assert list(coco.imgs) == [1, 2, 3]
     assert list(coco.anns.values()) == [
@@ -30,13 +31,13 @@ def test_where_a_picture_has_one_label_it_is_the_label_maps(mapped: Path) -> Non
     ]
     ledger = exported(mapped, "imagefolder")
     assert (ledger["rows"], ledger["left_out"]) == (2, 1)
-    links = sorted((mapped / "export/imagefolder").glob("*/*"))
+    links = sorted((mapped / "__export/imagefolder").glob("*/*"))
     assert [f"{link.parent.name} {link.resolve().name}" for link in links] == [
         "bird 000002.jpg",
         "fish 000000.jpg",
     ]
     assert exported(mapped, "fiftyone")["rows"] == 3
-    assert json.loads((mapped / "export/fiftyone/labels.json").read_bytes()) == {
+    assert json.loads((mapped / "__export/fiftyone/labels.json").read_bytes()) == {
         "classes": ["fish", "cat", "bird"],
         "labels": {
             "000000001": {"label": "fish", "confidence": 0.75},
@@ -48,32 +49,32 @@ def test_where_a_picture_has_one_label_it_is_the_label_maps(mapped: Path) -> Non
 
 def test_where_there_are_columns_the_label_map_has_its_own(mapped: Path) -> None:
     exported(mapped, "csv")
-    table = pandas.read_csv(mapped / "export/csv/predictions.csv")
+    table = pandas.read_csv(mapped / "__export/csv/predictions.csv")
     assert table.columns[-7:-5].tolist() == ["mapped_label", "mapped_score"]
     assert table["mapped_label"].fillna("").tolist() == ["fish", "", "bird"]
     assert table["mapped_score"].tolist() == [0.75, 0.125, 0.5]
     assert table["score"].tolist() == [0.25, 0.875, 0.5]
     exported(mapped, "huggingface")
-    found = loaded(mapped.parent, str(mapped / "export/huggingface"))
+    found = loaded(mapped.parent, str(mapped / "__export/huggingface"))
     assert found["mapped"] == [["fish", "cat", "bird"], [0, None, 2], [0.75, 0.125, 0.5]]
     assert found["misdeclared"] == []
 
 
 def test_an_export_replaces_the_last_and_touches_nothing_else(run: Path) -> None:
-    before = {path: path.read_bytes() for path in run.iterdir()}
+    before = contents(run)
     exported(run, "csv")
-    first = (run / "export/csv/predictions.csv").read_bytes()
-    (run / "export/csv/stale.csv").write_text("of an earlier run")
+    first = (run / "__export/csv/predictions.csv").read_bytes()
+    (run / "__export/csv/stale.csv").write_text("of an earlier run")
     exported(run, "csv")
     exported(run, "imagefolder")
     exported(run, "imagefolder")  # over the links of before, whose pictures stay
-    assert sorted(path.name for path in (run / "export/csv").iterdir()) == [
+    assert sorted(path.name for path in (run / "__export/csv").iterdir()) == [
         "_QUANTLABEL.json",
         "failures.csv",
         "predictions.csv",
     ]
-    assert (run / "export/csv/predictions.csv").read_bytes() == first
-    assert {path: path.read_bytes() for path in before} == before
+    assert (run / "__export/csv/predictions.csv").read_bytes() == first
+    assert {name: contents(run)[name] for name in before} == before
     assert sorted(path.name for path in (run.parent / "photos").iterdir()) == sorted(NAMES)
 
 
@@ -90,9 +91,9 @@ def test_a_run_in_a_bucket_is_exported_into_the_bucket(
     assert main(["export", folder, "--to", to, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == 30
     exported(tmp_path / "labels", to)
-    here = tmp_path / "labels/export" / to
+    here = tmp_path / "labels/__export" / to
     written = {
-        f"labels/export/{to}/{path.relative_to(here)}": path.read_bytes()
+        f"labels/__export/{to}/{path.relative_to(here)}": path.read_bytes()
         for path in here.rglob("*")
         if path.is_file()
     }
@@ -103,7 +104,7 @@ def test_a_run_in_a_bucket_is_exported_into_the_bucket(
 def test_an_export_is_no_input_wherever_it_is_moved(run: Path, tmp_path: Path, to: str) -> None:
     """Seen failing without the marker in `imagefolder` and the metadata of `huggingface`."""
     exported(run, to)
-    (run / "export" / to).rename(tmp_path / "moved")
+    (run / "__export" / to).rename(tmp_path / "moved")
     mine = tmp_path / "moved/mine.jpg"
     mine.write_bytes(b"x")
     listed = list_input(str(tmp_path / "moved"))

@@ -17,7 +17,7 @@ def test_a_head_fits_another_run_of_the_same_vectors_only(
 ) -> None:
     head = tmp_path / "own.npz"
     head_json(capsys, "head", "fit", run, "--truth", "folders", "--output", head)
-    assert not (run / "head").exists()
+    assert not (run / "__head").exists()
     rows = head_rows(6, kinds=3)
     write_run(tmp_path / "same", rows, model=MODEL)
     assert head_json(capsys, "head", "apply", tmp_path / "same", "--head", head)["rows"] == 6
@@ -32,16 +32,16 @@ def test_a_head_fits_another_run_of_the_same_vectors_only(
         message = capsys.readouterr().err
         assert "the head was fitted on other vectors" in message
         assert expected in message
-        assert not (tmp_path / str(at) / "head").exists()
+        assert not (tmp_path / str(at) / "__head").exists()
 
 
 def test_applying_again_leaves_nothing_of_before(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     head_json(capsys, "head", "fit", run, "--truth", "folders")
-    (run / "head/predictions-00007-of-00009.parquet").write_bytes(b"old")
+    (run / "__head/predictions-00007-of-00009.parquet").write_bytes(b"old")
     first = head_json(capsys, "head", "apply", run)
     assert len(labelled_rows(run)) == 60
     second = head_json(capsys, "head", "apply", run)
     assert {**first, "finished": 0} == {**second, "finished": 0}
-    assert (run / "head/_SUCCESS").exists()
+    assert (run / "__head/_SUCCESS").exists()

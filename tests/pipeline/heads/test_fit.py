@@ -58,7 +58,7 @@ def test_scores_are_those_of_scikit_learn(
     names = [row.uri.split("/")[2] for row in rows]
     regression = LogisticRegression(C=0.1, max_iter=2000, tol=1e-8)
     expected = regression.fit(vectors.astype(float), names).predict_proba(vectors)
-    head = read_head(str(tmp_path / "labels/head/head.npz"))
+    head = read_head(str(tmp_path / "labels/__head/head.npz"))
     assert head.labels == NAMES[:kinds]
     np.testing.assert_allclose(head.scores(vectors), expected, atol=5e-4)
 
@@ -99,7 +99,28 @@ def test_too_little_truth_is_refused(
     message = capsys.readouterr().err
     assert expected in message
     assert message.count("\n") == 1
-    assert not (run / "head").exists()
+    assert not (run / "__head").exists()
+
+
+def test_none_of_these_is_left_out_or_a_label(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = ["ant", "bee", "none of these"]
+    rows = "".join(f"{at:03d}.jpg,{said[at % 3]}\n" for at in range(12))
+    (tmp_path / "t.csv").write_text(f"file,label\n{rows}", "utf-8")
+    words = ("head", "fit", run, "--truth", tmp_path / "t.csv")
+    fitted = head_json(capsys, *words)
+    assert [each["label"] for each in fitted["by_label"]] == ["ant", "bee"]
+    assert (fitted["rows"]["with_truth"], fitted["answers"]["none_of_these"]) == (8, 4)
+    assert main([*map(str, words)]) == 0
+    assert "4 none of these" in capsys.readouterr().out
+    fitted = head_json(capsys, *words, "--none-of-these")
+    assert [each["label"] for each in fitted["by_label"]] == said
+    assert fitted["rows"]["with_truth"] == 12
+    head_json(capsys, "head", "apply", run)
+    assert (
+        main(["evaluate", str(run), "--truth", str(words[-1]), "--labels", "head", "--json"]) == 0
+    )
 
 
 def test_photographs_are_told_apart_by_their_vectors(

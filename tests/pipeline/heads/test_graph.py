@@ -39,7 +39,7 @@ def _apply(folder: object, *words: object) -> int:
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (folder / "head").iterdir()}
+    return {path.name: path.read_bytes() for path in (folder / "__head").iterdir()}
 
 
 def _uris(path: Path) -> list[str]:
@@ -57,7 +57,7 @@ def test_each_shard_of_the_run_becomes_one_of_labels(run: Path) -> None:
         *SHARDS,
     ]
     for name in SHARDS:
-        assert _uris(run / "head" / name) == _uris(run / name)
+        assert _uris(run / "__head" / name) == _uris(run / name)
     manifest = json.loads(_files(run)["_MANIFEST.json"])
     assert [file["rows"] for file in manifest["files"]] == [30, 30]
     assert manifest["labels"] == dict.fromkeys(NAMES, 20)
@@ -68,11 +68,11 @@ def test_few_rows_are_labelled_and_many_written_at_a_time(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _apply(run) == 0
-    expected = pq.read_table(run / "head" / SHARDS[0])
+    expected = pq.read_table(run / "__head" / SHARDS[0])
     monkeypatch.setattr(graph, "_ROWS", 7)
     monkeypatch.setattr(graph, "ROWS_PER_GROUP", 14)
     assert _apply(run) == 0
-    written = pq.ParquetFile(run / "head" / SHARDS[0])
+    written = pq.ParquetFile(run / "__head" / SHARDS[0])
     assert written.read() == expected
     sizes = [written.metadata.row_group(at).num_rows for at in range(written.num_row_groups)]
     assert sizes == [14, 14, 2]
@@ -90,11 +90,11 @@ def test_processes_write_the_same(run: Path) -> None:
 
 def _labelled(run: Path) -> list[Labelled]:
     """What comes out when every shard is labelled twice, as after a worker that died."""
-    head = read_head(str(run / "head/head.npz"))
-    label = LabelShard(head, str(run / "head/_temporary-x"))
+    head = read_head(str(run / "__head/head.npz"))
+    label = LabelShard(head, str(run / "__head/_temporary-x"))
     sources = [Source(at, str(run / name), 30) for at, name in enumerate(SHARDS)]
     tries = [[next(label.process(source)) for source in sources] for _ in range(2)]
-    assert len(list((run / "head/_temporary-x").iterdir())) == 4
+    assert len(list((run / "__head/_temporary-x").iterdir())) == 4
     return tries[1]
 
 
@@ -102,7 +102,7 @@ def test_retries_double_nothing(run: Path) -> None:
     assert _apply(run) == 0
     expected = _files(run)
     finish = PublishLabels(
-        str(run / "head"), str(run / "head/_temporary-x"), {"head": {"labels": NAMES}}
+        str(run / "__head"), str(run / "__head/_temporary-x"), {"head": {"labels": NAMES}}
     )
     labelled = _labelled(run)
     for _ in range(2):  # the step that publishes may be tried again as well
@@ -140,8 +140,8 @@ def test_labels_of_before_stay_when_a_shard_cannot_be_read(
 
 
 def test_what_a_killed_one_left_is_removed(run: Path) -> None:
-    (run / "head/_temporary-old").mkdir()
-    (run / "head/_temporary-old/predictions-1.parquet").write_bytes(b"half")
+    (run / "__head/_temporary-old").mkdir()
+    (run / "__head/_temporary-old/predictions-1.parquet").write_bytes(b"half")
     assert _apply(run) == 0
     assert sorted(_files(run)) == [
         "_MANIFEST.json",
@@ -160,7 +160,7 @@ def test_flags_that_nobody_knows_are_refused(run: Path, capsys: pytest.CaptureFi
     ):
         assert _apply(run, *words) == 2
         assert expected in capsys.readouterr().err
-    names = sorted(path.name for path in (run / "head").iterdir())
+    names = sorted(path.name for path in (run / "__head").iterdir())
     assert names == ["_QUANTLABEL.json", "head.npz"]
 
 
@@ -168,7 +168,7 @@ def test_rows_are_counted_while_they_are_labelled(run: Path, tmp_path: Path) -> 
     reports = tmp_path / "reports"
     reports.mkdir()
     Report(str(reports)).add("listed", 60)
-    label = LabelShard(read_head(str(run / "head/head.npz")), str(tmp_path / "x"), str(reports))
+    label = LabelShard(read_head(str(run / "__head/head.npz")), str(tmp_path / "x"), str(reports))
     list(label.process(Source(0, str(run / SHARDS[0]), 30)))
     assert read_counts(str(reports)) == Counts(60, 30, 0)
     with pytest.raises(UserError, match="30 rows are there, 31 in the manifest"):
@@ -193,10 +193,10 @@ def test_run_truth_and_head_may_be_in_a_bucket(
     fitted: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert (fitted["rows"]["with_truth"], fitted["accuracy"]["hits"]) == (60, 60)
     assert _apply(there, "--head", head) == 0
-    assert cloud.names("labels/head/") == [
-        f"labels/head/{name}" for name in ("_MANIFEST.json", "_SUCCESS", *SHARDS)
+    assert cloud.names("labels/__head/") == [
+        f"labels/__head/{name}" for name in ("_MANIFEST.json", "_SUCCESS", *SHARDS)
     ]
     assert _apply(run) == 0
     for name in SHARDS:
-        assert cloud.content(f"labels/head/{name}") == _files(run)[name]
+        assert cloud.content(f"labels/__head/{name}") == _files(run)[name]
     assert main(["evaluate", there, "--truth", truth, "--labels", "head", "--json"]) == 0

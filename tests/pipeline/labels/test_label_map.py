@@ -8,12 +8,13 @@ import pytest
 
 from pipeline.labels.label_map import load_label_map
 from transforms.errors import UserError
+from transforms.network.classes import imagenet
 from transforms.network.label_map import LabelMap
 
 
 def _map(folder: Path, text: str) -> LabelMap:
     (folder / "map.csv").write_text(f"class,label\n{text}", "utf-8")
-    return load_label_map(str(folder / "map.csv"))
+    return load_label_map(str(folder / "map.csv"), classes=imagenet())
 
 
 def _members(label_map: LabelMap) -> dict[str, list[int]]:
@@ -64,6 +65,6 @@ def test_the_same_twice_is_no_contradiction(tmp_path: Path) -> None:
 def test_a_label_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     (tmp_path / "map.csv").write_bytes(b"class,label\n1,tea\n*,caf\xe9\n")
     with pytest.raises(UserError) as raised:
-        load_label_map(str(tmp_path / "map.csv"))
+        load_label_map(str(tmp_path / "map.csv"), classes=imagenet())
     expected = r"map.csv line 3: the label caf\xe9 is not UTF-8. Save the table so."
     assert str(raised.value) == f"{tmp_path}/{expected}"

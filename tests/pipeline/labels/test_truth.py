@@ -5,9 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas
+import pytest
 
-from pipeline.labels.truth import Unused
+from pipeline.labels.answers.votes import DISPUTED
+from pipeline.labels.options import TruthOptions
+from pipeline.labels.truth import Unused, load_truth
+from pipeline.labels.vocabularies import NetworkClasses
 from tests.helpers.truths import classes_of, read_truth, refusal, write_table
+from transforms.errors import UsageError
+from transforms.network.classes import imagenet
 
 
 def test_a_file_is_the_end_of_a_uri(tmp_path: Path) -> None:
@@ -54,6 +60,41 @@ def test_the_same_row_twice_does_no_harm(tmp_path: Path) -> None:
     truth = read_truth(write_table(tmp_path, "file,class_id\na,1\nb,2\na,1\n"))
     assert classes_of(truth, "/a") == [1]
     assert truth.unused(examples=9) == Unused(1, ["b"])
+
+
+def test_rows_that_differ_are_left_out_and_counted(tmp_path: Path) -> None:
+    truth = read_truth(write_table(tmp_path, "file,class_id\na,1\na,2\nb,2\n"))
+    assert classes_of(truth, "/a", "/b") == [DISPUTED, 2]
+    summary = truth.summary()
+    assert summary is not None
+    assert (summary["disputed"], summary["annotators"]) == (1, 0)
+
+
+def test_members_of_archives_are_named_as_files_are(tmp_path: Path) -> None:
+    rows = "file,class_id\na.jpg,1\nd/b.jpg,2\nx.zip.tar#c.jpg,3\n"
+    truth = read_truth(write_table(tmp_path, rows))
+    uris = ["/p/x.tar#a.jpg", "/p/x.tar#sub/d/b.jpg", "/p/x.zip.tar#c.jpg", "/p/y.tar#c.jpg"]
+    assert classes_of(truth, *uris) == [1, 2, 3, -1]
+
+
+def test_rounds_are_read_together(tmp_path: Path) -> None:
+    """What somebody says later counts, and another one's answer is another's."""
+    heading = "file,class_id,annotator,updated_at\n"
+    texts = ("a,1,ann,2026-01-01\nb,1,ann,2026-01-01\n", "a,2,ann,2026-02-01\nb,2,bob,2026-02-01\n")
+    paths = [
+        write_table(tmp_path, heading + text, name=f"{at}.csv") for at, text in enumerate(texts)
+    ]
+    truth = load_truth(TruthOptions(truth=paths), NetworkClasses(imagenet()))
+    assert classes_of(truth, "/a", "/b") == [2, DISPUTED]
+    summary = truth.summary()
+    assert summary is not None
+    assert [(each["annotator"], each["round"]) for each in summary["by_annotator"]] == [
+        ("ann", "0.csv"),
+        ("ann", "1.csv"),
+        ("bob", "1.csv"),
+    ]
+    with pytest.raises(UsageError, match="--truth folders: give it alone"):
+        load_truth(TruthOptions(truth=["folders", *paths]), NetworkClasses(imagenet()))
 
 
 def test_a_name_of_two_pictures_is_refused(tmp_path: Path) -> None:

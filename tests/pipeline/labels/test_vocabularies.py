@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.labels.options import TruthOptions
 from pipeline.labels.truth import Unused, load_truth
 from pipeline.labels.vocabularies import OwnLabels
 from tests.helpers.truths import classes_of, read_truth, refusal, write_table
@@ -29,13 +30,16 @@ def test_an_ambiguous_folder_is_refused() -> None:
 def test_own_labels_are_numbered_as_they_come(tmp_path: Path) -> None:
     labels = OwnLabels()
     path = write_table(tmp_path, "file,label\na,crane\nb,5\nc, crane \n")
-    truth = load_truth(path, labels)
+    truth = load_truth(TruthOptions(truth=path), labels)
     assert classes_of(truth, "/c", "/b", "/a") == [0, 1, 0]
     assert labels.labels == ["crane", "5"]
-    assert classes_of(load_truth("folders", labels), "/x/5/a", "/x/new/a") == [1, 2]
+    assert classes_of(load_truth(TruthOptions(truth="folders"), labels), "/x/5/a", "/x/new/a") == [
+        1,
+        2,
+    ]
     path = write_table(tmp_path, "file,class_id\na,1\n")
     with pytest.raises(UserError, match=r"line 2: expected a column label, found file, class_id"):
-        load_truth(path, labels)
+        load_truth(TruthOptions(truth=path), labels)
 
 
 def test_names_of_pictures_are_no_labels() -> None:

@@ -13,6 +13,7 @@ from pipeline import load_model
 from pipeline.models.image_model import ImageModel
 from pipeline.models.tflite.stand_in import stand_in
 from pipeline.models.tflite.two_head import two_head
+from tests.helpers.networks import own_network
 from tests.helpers.pictures import block_pictures
 from tests.helpers.run_tflite import run_tflite
 from transforms.images.preprocess import unit_range
@@ -43,6 +44,35 @@ def test_it_answers_like_the_tflite_in_batches_of_any_length(model: ImageModel) 
     np.testing.assert_allclose(logits, (codes.astype(np.float32) - 128) * 0.13, atol=1e-5)
     np.testing.assert_allclose(features, steps * (6 / 255), atol=1e-5)
     np.testing.assert_array_equal(model.image_classification(images[:3]), logits[:3])
+
+
+def test_it_is_called_as_the_hub_modules_are(model: ImageModel) -> None:
+    images = unit_range(block_pictures(2))
+    logits, features = model.image_classification(images), model.image_feature_vector(images)
+    np.testing.assert_array_equal(model(images), logits)
+    for name in ("default", "image_classification"):
+        np.testing.assert_array_equal(model.signatures[name](images=images)["default"], logits)
+    found = model.signatures["image_feature_vector"](images=images)["default"]
+    np.testing.assert_array_equal(found, features)
+    assert list(model.signatures) == ["default", "image_classification", "image_feature_vector"]
+
+
+def test_what_tensorflow_loads_can_be_called(saved_model: Path, float_model: ImageModel) -> None:
+    import tensorflow as tf
+
+    images = unit_range(block_pictures(2))
+    logits = tf.saved_model.load(str(saved_model))(images).numpy()
+    np.testing.assert_allclose(logits, float_model(images), atol=1e-5)
+
+
+def test_a_network_of_ones_own_gives_its_scores(tmp_path: Path) -> None:
+    (tmp_path / "own.tflite").write_bytes(own_network(3))
+    (tmp_path / "names.txt").write_text("a\nb\nc\n", "utf-8")
+    model = load_model(str(tmp_path / "own.tflite"), classes=str(tmp_path / "names.txt"))
+    assert (model.labels, model.outputs) == (("a", "b", "c"), "scores")
+    scores = model(unit_range(block_pictures(2)))
+    assert scores.shape == (2, 3)
+    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=2 / 256)
 
 
 def test_no_images_give_no_rows(model: ImageModel) -> None:

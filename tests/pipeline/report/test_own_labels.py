@@ -42,7 +42,7 @@ def test_the_page_speaks_of_the_users_labels(tmp_path: Path) -> None:
     write_run(tmp_path / "labels", _rows(), rows_per_shard=2, label_map=MAP)
     assert main(["report", str(tmp_path / "labels")]) == 0
     with chromium() as window:
-        open_page(window, tmp_path / "labels/report/index.html")
+        open_page(window, tmp_path / "labels/__report/index.html")
         tiles = dict(zip(texts(window, ".tiles span"), texts(window, ".tiles b"), strict=True))
         assert (tiles["labels of yours"], tiles["without a label"]) == ("2", "2")
         assert texts(window, "#classes .soft") == [
@@ -64,6 +64,6 @@ def test_without_a_threshold_every_picture_has_a_label(tmp_path: Path) -> None:
     rows = [row for row in _rows() if row.mapped_label]
     write_run(tmp_path / "labels", rows, label_map={**MAP, "threshold": 0.0})
     assert main(["report", str(tmp_path / "labels")]) == 0
-    page = (tmp_path / "labels/report/index.html").read_text("utf-8")
+    page = (tmp_path / "labels/__report/index.html").read_text("utf-8")
     assert "given to at least one picture.</p>" in page
     assert "without a label" not in page

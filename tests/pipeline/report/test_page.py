@@ -51,7 +51,7 @@ def test_names_are_text_and_never_markup(tmp_path: Path, window: webdriver.Chrom
     bad = failed(9)._replace(uri=f"/x/{wild}</script>", message="</td><script>alert(4)</script>")
     write_run(tmp_path / "<b>labels", rows, [bad], skipped=3)
     assert main(["report", str(tmp_path / "<b>labels")]) == 0
-    open_page(window, tmp_path / "<b>labels/report/index.html")
+    open_page(window, tmp_path / "<b>labels/__report/index.html")
     assert window.title == "4 pictures in <b>labels - quantlabel report"
     assert complaints(window) == []
     assert window.execute_script("return document.scripts.length") == 2
@@ -83,7 +83,7 @@ def test_a_page_shows_pictures_or_says_why_not(
     paths[2].write_bytes(paths[0].read_bytes())
     write_run(tmp_path / "labels", [*rows, prediction(9, uri="gs://bucket/far.jpg")])
     assert main(["report", str(tmp_path / "labels")]) == 0
-    open_page(window, tmp_path / "labels/report/index.html")
+    open_page(window, tmp_path / "labels/__report/index.html")
     cards = "#uncertain .gallery > li"
     assert len(texts(window, cards)) == 5
     sheet = window.find_elements(By.CSS_SELECTOR, "#sheet .gallery > li")
@@ -108,7 +108,7 @@ def test_a_page_shows_pictures_or_says_why_not(
 def test_ten_thousand_rows_stay_a_small_page(tmp_path: Path, window: webdriver.Chrome) -> None:
     write_run(tmp_path / "labels", list(plausible(10_000)), some_failures(40))
     assert main(["report", str(tmp_path / "labels"), "--max-pictures", "600"]) == 0
-    page = tmp_path / "labels/report/index.html"
+    page = tmp_path / "labels/__report/index.html"
     assert page.stat().st_size < 600_000  # the pictures are gone: names and scores alone
     open_page(window, page)
     assert window.execute_script("return document.querySelectorAll('*').length") < 4_000
@@ -123,7 +123,7 @@ def test_a_hundred_thousand_rows_are_paged_with_the_keyboard(
 ) -> None:
     write_run(tmp_path / "labels", plausible(100_000), some_failures(300))
     assert main(["report", str(tmp_path / "labels")]) == 0
-    page = tmp_path / "labels/report/index.html"
+    page = tmp_path / "labels/__report/index.html"
     assert page.stat().st_size < 600_000
     open_page(window, page)
     tags = "return document.querySelectorAll('*').length"
@@ -149,7 +149,7 @@ def test_a_hundred_thousand_rows_are_paged_with_the_keyboard(
 def test_it_is_used_with_the_keyboard(tmp_path: Path, window: webdriver.Chrome) -> None:
     write_run(tmp_path / "labels", list(plausible(300)))
     assert main(["report", str(tmp_path / "labels")]) == 0
-    open_page(window, tmp_path / "labels/report/index.html")
+    open_page(window, tmp_path / "labels/__report/index.html")
     window.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
     assert window.switch_to.active_element.text == "Skip to the content"
     outline = "return getComputedStyle(document.activeElement).outlineStyle"
@@ -179,7 +179,7 @@ def test_it_follows_the_scheme_of_the_reader(
     assert main(["report", str(tmp_path / "labels")]) == 0
     open_page(
         window,
-        tmp_path / "labels/report/index.html",
+        tmp_path / "labels/__report/index.html",
         scheme="dark" if scheme == "dark" else "light",
     )
     colour = window.execute_script("return getComputedStyle(document.body).backgroundColor")
@@ -189,7 +189,7 @@ def test_it_follows_the_scheme_of_the_reader(
 def test_every_control_has_a_name(tmp_path: Path, window: webdriver.Chrome) -> None:
     write_run(tmp_path / "labels", list(plausible(60)), [failed(number) for number in range(2)])
     assert main(["report", str(tmp_path / "labels")]) == 0
-    open_page(window, tmp_path / "labels/report/index.html")
+    open_page(window, tmp_path / "labels/__report/index.html")
     for selector in ("button", "input", "select", "svg.chart", "section", "nav"):
         names = [each.accessible_name for each in window.find_elements(By.CSS_SELECTOR, selector)]
         assert names
@@ -206,7 +206,7 @@ def test_an_evaluation_of_the_same_run_is_shown(tmp_path: Path, window: webdrive
     truth.write_text("file,class_id\n" + "".join(f"{n}.jpg,1\n" for n in range(40)), "utf-8")
     assert main(["evaluate", str(labels), "--truth", str(truth)]) == 0
     assert main(["report", str(labels)]) == 0
-    open_page(window, labels / "report/index.html")
+    open_page(window, labels / "__report/index.html")
     assert texts(window, "#evaluation b")[:1] == ["50.0%"]
     assert texts(window, "#evaluation figcaption") == [
         "What a threshold on the score leaves, and how often that is right",
@@ -217,13 +217,13 @@ def test_an_evaluation_of_the_same_run_is_shown(tmp_path: Path, window: webdrive
     manifest = (labels / "_MANIFEST.json").read_text("utf-8")
     (labels / "_MANIFEST.json").write_text(manifest.replace("03:04:05", "03:04:06"))
     assert main(["report", str(labels)]) == 0  # labelled again: the figures are of another run
-    open_page(window, labels / "report/index.html")
+    open_page(window, labels / "__report/index.html")
     assert texts(window, "#evaluation, nav a[href='#evaluation']") == []
 
 
 def test_a_run_without_pictures_to_show(tmp_path: Path, window: webdriver.Chrome) -> None:
     write_run(tmp_path / "labels", list(plausible(30)))
     assert main(["report", str(tmp_path / "labels"), "--max-pictures", "0"]) == 0
-    open_page(window, tmp_path / "labels/report/index.html")
+    open_page(window, tmp_path / "labels/__report/index.html")
     assert texts(window, "#sheet .empty") == ["No pictures were asked for (--max-pictures)."]
     assert complaints(window) == []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deploy.emulator import Cloud
 from pipeline.cli import main
+from tests.helpers.contents import contents
 from tests.helpers.finished_runs import plausible, row_of_file, write_run
 from tests.helpers.pictures import make_pictures
 from tests.helpers.rows import failed
@@ -14,13 +15,12 @@ from tests.helpers.rows import failed
 
 def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
     write_run(tmp_path / "labels", list(plausible(50)), [failed(number) for number in range(1)])
-    before = {path: path.read_bytes() for path in (tmp_path / "labels").iterdir()}
+    before = contents(tmp_path / "labels")
     assert main(["report", str(tmp_path / "labels")]) == 0
-    assert {path.name for path in (tmp_path / "labels").iterdir()} - {
-        path.name for path in before
-    } == {"report"}
-    assert all(path.read_bytes() == content for path, content in before.items())
-    page = (tmp_path / "labels/report/index.html").read_text("utf-8")
+    after = contents(tmp_path / "labels")
+    assert {name.partition("/")[0] for name in after.keys() - before} == {"__report"}
+    assert {name: after[name] for name in before} == before
+    page = (tmp_path / "labels/__report/index.html").read_text("utf-8")
     assert set(re.findall(r"""(?:src|href)=["']?([^"'#>]*)""", page)) <= {"", "data:,"}
     assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest", page)
 
@@ -34,6 +34,6 @@ def test_a_run_in_a_bucket_with_pictures_in_a_bucket(cloud: Cloud, tmp_path: Pat
         cloud.put(f"run/{file.name}", file.read_bytes())
     folder = uri.removesuffix("/photos/a b#c é.jpg") + "/run"
     assert main(["report", folder]) == 0
-    page = cloud.content("run/report/index.html").decode()
+    page = cloud.content("run/__report/index.html").decode()
     assert "a b#c é.jpg" in page
     assert '"thumb":"/9j/' in page

@@ -82,7 +82,7 @@ def rows_of(folder: Path | str) -> Rows:
     assert not rows.predictions.keys() & rows.failures.keys()
     if isinstance(folder, Path):
         rest = {path.name.split("-")[0] for path in folder.iterdir()}
-        assert rest == {"_MANIFEST.json", "_SUCCESS", "predictions", "failures"}
+        assert rest == {"_MANIFEST.json", "_SUCCESS", "predictions", "__failures"}
     return rows
 
 
@@ -261,7 +261,7 @@ def test_storage_that_fails_now_and_then(cloud: Cloud, collection: Collection) -
     assert len(cloud.requests) > 250
     assert rows_of(f"gs://{BUCKET}/stormy") == rows_of(f"gs://{BUCKET}/calm")
     left = {name.split("/")[1].split("-")[0] for name in cloud.names("stormy/")}
-    assert left == {"_MANIFEST.json", "_SUCCESS", "predictions", "failures"}
+    assert left == {"_MANIFEST.json", "_SUCCESS", "predictions", "__failures"}
 
 
 def _label_cloud(out: str, model: Path) -> int:

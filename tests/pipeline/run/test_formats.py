@@ -82,7 +82,7 @@ def test_each_picture_has_its_row(phone: Path, stand_in_file: Path, tmp_path: Pa
     assert (manifest["inputs"], manifest["predictions"], manifest["failures"]) == (8, 7, 1)
     film = {"count": 1, "example": str(phone / "live.MOV")}
     assert manifest["skipped_by_kind"] == {"video": film}
-    (failures,) = out.glob("failures-*")
+    (failures,) = out.glob("__failures/failures-*")
     failure = json.loads(failures.read_text("utf-8"))
     assert (Path(failure["uri"]).name, failure["reason"]) == ("broken.heic", "truncated")
     assert main(["verify", str(out), "--model", str(stand_in_file)]) == 0
@@ -91,7 +91,7 @@ def test_each_picture_has_its_row(phone: Path, stand_in_file: Path, tmp_path: Pa
 def test_the_report_shows_them(phone: Path, stand_in_file: Path, tmp_path: Path) -> None:
     _label(phone, tmp_path / "out", stand_in_file)
     assert main(["report", str(tmp_path / "out")]) == 0
-    page = (tmp_path / "out/report/index.html").read_text("utf-8")
+    page = (tmp_path / "out/__report/index.html").read_text("utf-8")
     assert page.count('"thumb":"/9j/') == len(_FORMATS)  # the first bytes of every JPEG, in base64
 
 

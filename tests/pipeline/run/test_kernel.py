@@ -18,8 +18,9 @@ from tests.helpers.encoded import encoded, waves
 from transforms import kernel
 from transforms.errors import UsageError
 from transforms.network import native
+from transforms.network.classes import imagenet
 from transforms.network.classify_images import model_handler
-from transforms.records import Network
+from transforms.network.network import Network
 
 needs_kernel = pytest.mark.skipif(
     kernel.module is None, reason="the compiled kernel is not installed"
@@ -50,7 +51,7 @@ def _run(out: Path, *words: object) -> dict[str, Any]:
 
 
 def _rows(out: Path) -> tuple[pa.Table, str]:
-    (failures,) = out.glob("failures-*.jsonl")
+    (failures,) = out.glob("__failures/failures-*.jsonl")
     (rows,) = out.glob("predictions-*.parquet")
     return pq.read_table(rows).replace_schema_metadata(None), failures.read_text("utf-8")
 
@@ -130,7 +131,7 @@ def test_a_savedmodel_is_not_for_the_kernel() -> None:
         content=b"",
         input_size=128,
         feature_size=256,
-        classes=1001,
+        classes=imagenet(),
         kind="savedmodel",
     )
     model_handler(network)

@@ -43,7 +43,7 @@ def _rows(folder: Path) -> dict[str, dict[str, Any]]:
 def _failures(folder: Path) -> list[tuple[str, str]]:
     rows = [
         json.loads(line)
-        for path in folder.glob("failures-*.jsonl")
+        for path in folder.glob("__failures/failures-*.jsonl")
         for line in path.read_text("utf-8").splitlines()
     ]
     return sorted((row["uri"], row["reason"]) for row in rows)
@@ -460,8 +460,8 @@ def test_results_in_a_folder_of_pictures_are_not_labelled(
     out = photos / "labels"
     words = "--input", photos, "--format", "tfrecord", "--resume"
     assert _counts(_label(out, stand_in_file, *words))[:4] == [10, 10, 0, 0]
-    results = ["export/imagefolder/cat", "_unfinished-0123456789ab"]
-    for name in (*results, "mine", "export/mine", "_unfinished-shoot"):
+    results = ["__export/imagefolder/cat", "_unfinished-0123456789ab"]
+    for name in (*results, "mine", "__export/mine", "_unfinished-shoot"):
         (out / name).mkdir(parents=True)
         shutil.copy(photos / "000000.jpg", out / name)
     assert _counts(_label(out, stand_in_file, *words))[:4] == [13, 13, 0, 0]

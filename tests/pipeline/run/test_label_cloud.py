@@ -15,6 +15,7 @@ from deploy.emulator import Cloud
 from pipeline.cli import main
 from pipeline.run.folder.finished import open_run
 from pipeline.run.options import LabelOptions
+from tests.helpers.contents import contents
 from transforms.storage import gcs
 
 
@@ -236,7 +237,7 @@ def test_no_secret_reaches_what_a_run_writes_or_says(
     assert _label(*words, "--model", stand_in_file) == 0
     model = f"https://127.0.0.1:9/m.tflite?X-Goog-Signature={secret}"
     assert _label(*words, "--overwrite", "--model", model) == 1
-    written = [path.read_bytes() for path in (tmp_path / "o").iterdir()]
+    written = [*contents(tmp_path / "o").values()]
     metadata = pq.read_schema(next((tmp_path / "o").glob("*.parquet"))).metadata
     assert b"s3_secret_access_key=***" in metadata[b"quantlabel.options"]
     assert any(b"@host/a.jpg?X-Goog-Signature=***" in content for content in written)

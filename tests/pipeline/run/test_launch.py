@@ -16,7 +16,7 @@ from pipeline.run import launch
 from pipeline.run.options import LabelOptions
 from tests.helpers.runs import start_label, wait_for_pieces
 from transforms.errors import UserError
-from transforms.records import Network
+from transforms.network.network import Network
 
 
 def test_an_output_that_cannot_be_written_is_one_line(

@@ -41,7 +41,7 @@ def test_two_files_are_two_rows_that_lead_back_to_them(
     assert checks["labelled again"]["found"] == "3 pictures, every column compared"
     assert checks["inputs"]["found"].startswith("3 listed")
     assert main(["report", str(run)]) == 0
-    page = (run / "report/index.html").read_text("utf-8")
+    page = (run / "__report/index.html").read_text("utf-8")
     for name in NAMES:
         path = os.fsencode(run.parent) + b"/p\xe9/" + name
         assert f"file://{urllib.parse.quote(path)}" in page
@@ -50,13 +50,13 @@ def test_two_files_are_two_rows_that_lead_back_to_them(
 @pytest.mark.parametrize("to", [*TARGETS])
 def test_every_export_takes_them_or_says_what_it_left_out(run: Path, to: str) -> None:
     assert main(["export", str(run), "--to", to]) == 0
-    ledger = json.loads((run / f"export/{to}.json").read_bytes())
+    ledger = json.loads((run / f"__export/{to}.json").read_bytes())
     assert ledger["rows"] + ledger["left_out"] == 3
     if to == "imagefolder":
-        links = (run / "export/imagefolder").glob("*/*")
+        links = (run / "__export/imagefolder").glob("*/*")
         names = sorted(os.path.basename(os.fsencode(os.path.realpath(link))) for link in links)
         assert names == sorted(NAMES)
     if to == "label-studio":
-        (tasks,) = (json.loads(path.read_bytes()) for path in run.glob("export/*/tasks-*.json"))
+        (tasks,) = (json.loads(path.read_bytes()) for path in run.glob("__export/*/tasks-*.json"))
         found = {urllib.parse.unquote_to_bytes(task["data"]["image"])[-9:] for task in tasks}
         assert found == {(b"/p\xe9/" + name)[-9:] for name in NAMES}

@@ -35,7 +35,9 @@ def _label(out: Path, model: Path, *inputs: object) -> dict[str, Any]:
 
 def _failures(out: Path, folder: Path) -> dict[str, str]:
     lines = [
-        line for path in out.glob("failures-*") for line in path.read_text("utf-8").splitlines()
+        line
+        for path in out.glob("__failures/failures-*")
+        for line in path.read_text("utf-8").splitlines()
     ]
     rows = [json.loads(line) for line in lines]
     return {os.path.relpath(row["uri"], folder): row["reason"] for row in rows}
@@ -120,7 +122,7 @@ def test_a_list_of_trouble(photos: Path, stand_in_file: Path, tmp_path: Path) ->
         "permission_denied": 2,
         "unsupported_uri": 4,
     }
-    (failures,) = (tmp_path / "out").glob("failures-*")
+    (failures,) = (tmp_path / "out").glob("__failures/failures-*")
     assert "secret" not in failures.read_text("utf-8")
 
 

@@ -108,7 +108,7 @@ def test_a_failure_that_was_never_there_is_found(run: Run) -> None:
 
 def _lose_failures(run: Run) -> None:
     manifest = run.manifest
-    (failures,) = [file for file in manifest["files"] if file["name"].startswith("failures-")]
+    (failures,) = [file for file in manifest["files"] if file["name"].startswith("__failures/")]
     (run.out / failures["name"]).unlink()
     forge(
         run.out,

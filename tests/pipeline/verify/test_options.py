@@ -24,6 +24,10 @@ from tests.helpers.profiles import PROFILES
 
 VALUES: dict[str, list[str]] = {
     "model": ["--model", "other.tflite"],
+    "classes": ["--classes", "names.txt"],
+    "outputs": ["--outputs", "scores"],
+    "input_range": ["--input-range", "unit"],
+    "embedding_tensor": ["--embedding-tensor", "none"],
     "preprocess": ["--preprocess", "slim"],
     "top_k": ["--top-k", "3"],
     "views": ["--views", "2"],
@@ -80,6 +84,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pq.write_table(pa.table(columns), folder / "photos/pictures.parquet")
     (folder / "network.tflite").write_bytes(stand_in())
     (folder / "other.tflite").write_bytes(stand_in(seed=1))
+    names = [f"thing {number}\n" for number in range(1001)]
+    (folder / "names.txt").write_text("".join(names), "utf-8")
     (folder / "map.csv").write_text("class,label\nn00015388,animal\n*,thing\n", "utf-8")
     return folder
 

@@ -69,7 +69,7 @@ def test_a_sound_run_passes_every_check(run: Path, capsys: pytest.CaptureFixture
 SHARD = "predictions-00000-of-00001.parquet"
 
 
-FAILURES = "failures-00000-of-00001.jsonl"
+FAILURES = "__failures/failures-00000-of-00001.jsonl"
 
 
 def _flip(folder: Path) -> None:
@@ -100,9 +100,9 @@ def _edit(folder: Path) -> None:
             "predictions-copy.parquet is not in the manifest",
         ),
         (
-            lambda run: (run / "failures-00000-of-00001 (1).jsonl").touch(),
+            lambda run: (run / "__failures/failures-00000-of-00001 (1).jsonl").touch(),
             "files",
-            "failures-00000-of-00001 (1).jsonl is not in the manifest",
+            "__failures/failures-00000-of-00001 (1).jsonl is not in the manifest",
         ),
         (_edit, "manifest", "_MANIFEST.json was edited"),
         (lambda run: (run / "_SUCCESS").unlink(), "manifest", "_SUCCESS is missing"),

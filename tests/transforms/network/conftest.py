@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.models.tflite.load import load
 from pipeline.models.tflite.stand_in import stand_in
-from pipeline.models.tflite.two_head import load
-from transforms.records import Network
+from transforms.network.network import Network
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from transforms.network.classes import ClassName, class_names, find_classes
+from transforms.network.classes import (
+    Classes,
+    ClassName,
+    ambiguous,
+    class_names,
+    find_classes,
+    imagenet,
+)
 
 
 def test_there_are_1001_in_order() -> None:
@@ -18,8 +25,14 @@ def test_the_background_has_no_synset() -> None:
     assert class_names()[0] == ClassName(0, "", ("background",))
 
 
+def test_names_that_exports_number_are_found() -> None:
+    assert [each.class_id for each in find_classes("crane (135)")] == [135]
+    assert [each.class_id for each in find_classes("Crane (518)")] == [518]
+    assert find_classes("crane (136)") == ()
+
+
 def test_the_synsets_are_sorted_and_unique() -> None:
-    synsets = [name.synset for name in class_names()[1:]]
+    synsets = [name.synset or "" for name in class_names()[1:]]
     assert synsets == sorted(set(synsets))
     assert (synsets[0], synsets[-1]) == ("n01440764", "n15075141")
 
@@ -76,3 +89,30 @@ def test_they_are_those_of_the_labelled_photographs(shared: Path) -> None:
 )
 def test_a_class_is_found_by_id_synset_and_name(text: str, class_ids: list[int]) -> None:
     assert [each.class_id for each in find_classes(text)] == class_ids
+
+
+def test_classes_of_ones_own_are_found_by_name_before_id() -> None:
+    classes = Classes.own(["three", "2", "Sea lion", "sea Lion"])
+    assert [each.class_id for each in classes.find("2")] == [1]
+    assert [each.class_id for each in classes.find("2", by="class_id")] == [2]
+    assert [each.class_id for each in classes.find("0")] == [0]
+    assert [each.class_id for each in classes.find("Sea lion")] == [2]
+    assert [each.class_id for each in classes.find("SEA_LION")] == [2, 3]
+    assert classes.find("n02123159", by="synset") == ()
+    assert ambiguous("sea lion", classes.find("SEA_LION")) == (
+        "'sea lion' is the name of the classes 2 and 3; use the class id"
+    )
+
+
+def test_classes_are_what_the_manifest_says() -> None:
+    own = Classes.own(["a", "b"])
+    assert own.as_dict() == {
+        "vocabulary": "own",
+        "sha256": "911169ddaaf146aff539f58c26c489af3b892dff0fe283c1c264c65ae5aa59a2",
+        "labels": ["a", "b"],
+    }
+    for classes in (own, imagenet(), imagenet(background=False)):
+        assert Classes.from_dict(classes.as_dict()) == classes
+    for wrong in ({}, {"vocabulary": "x"}, {"vocabulary": "own", "labels": []}, {"labels": [1]}):
+        with pytest.raises(ValueError, match=r"^(vocabulary|labels): expected"):
+            Classes.from_dict(wrong)

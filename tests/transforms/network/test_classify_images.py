@@ -15,8 +15,9 @@ from tests.helpers.inference import coarse_pixels, image_of
 from transforms.network import classify_images
 from transforms.network.classify_images import ClassifyImages
 from transforms.network.litert import LiteRtModel, LiteRtModelHandler
+from transforms.network.network import Network
 from transforms.network.scoring import Scoring, ScoringChanges
-from transforms.records import Failure, Network, Prediction
+from transforms.records import Failure, Prediction
 
 
 def test_transform_gives_a_row_an_image(model: Network) -> None:

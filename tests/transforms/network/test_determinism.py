@@ -56,7 +56,7 @@ def _label(inputs: Path, out: Path, model: Path, *words: str) -> tuple[pa.Table,
     arguments = ["--quiet", "--input", str(inputs), "--output", str(out), "--model", str(model)]
     assert main(["label", *arguments, *words]) == 0
     (shard,) = out.glob("predictions-*")
-    (failures,) = out.glob("failures-*")
+    (failures,) = out.glob("__failures/failures-*")
     table = pq.read_table(shard).replace_schema_metadata(None).combine_chunks()
     return table, failures.read_bytes()
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from tests.helpers.inference import coarse_pixels, image_of
 from transforms.network.litert import LiteRtModel, LiteRtModelHandler
+from transforms.network.network import Network
 from transforms.network.ranking import BATCH_SIZE
-from transforms.records import Network
 
 
 def test_a_picture_gets_the_same_result_in_every_batch(model: Network) -> None:

@@ -8,9 +8,10 @@ import pytest
 from tests.helpers.inference import coarse_pixels, image_of
 from transforms.network.label_map import LabelMap
 from transforms.network.litert import LiteRtModel, LiteRtModelHandler
+from transforms.network.network import Network
 from transforms.network.ranking import mean_logits, softmax, top_classes
 from transforms.network.scoring import Scoring
-from transforms.records import Failure, Network, Prediction
+from transforms.records import Failure, Prediction
 
 
 def test_prediction_fields_agree_with_the_logits(model: Network) -> None:

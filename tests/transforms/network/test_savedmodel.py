@@ -15,8 +15,8 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.models.load import load_network
+from pipeline.models.tflite.load import load
 from pipeline.models.tflite.stand_in import stand_in
-from pipeline.models.tflite.two_head import load
 from tests.helpers.pictures import block_pictures
 from transforms.errors import UserError
 from transforms.network.classify_images import model_handler

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.helpers.contents import contents
 from tests.helpers.forged import forge
 from tests.helpers.pictures import make_pictures
 from tests.helpers.resumed_runs import Run
@@ -61,13 +62,10 @@ def test_rows_of_a_later_schema_version_are_refused(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     forge(run.out, _of_version(ROW_SCHEMA_VERSION + 1))
-    before = {path.name: path.read_bytes() for path in run.out.iterdir()}
+    before = contents(run.out)
     assert run.label("--resume") == 1
     error = capsys.readouterr().err
     known = ROW_SCHEMA_VERSION
     assert f"schema version {known + 1}; this quantlabel knows version {known} and no" in error
     assert "Traceback" not in error
-    assert (
-        before.items()
-        <= {path.name: path.read_bytes() for path in run.out.iterdir() if path.is_file()}.items()
-    )
+    assert before.items() <= contents(run.out).items()

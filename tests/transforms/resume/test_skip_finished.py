@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.contents import contents
 from tests.helpers.pictures import make_pictures
 from tests.helpers.resumed_runs import Run
 from transforms.storage import local
@@ -36,10 +37,10 @@ def test_only_what_is_new_or_changed_is_read(run: Run) -> None:
     counts = ("inputs", "predictions", "failures", "reused", "discarded")
     assert [manifest[name] for name in counts] == [12, 11, 1, 9, []]
     assert sum(label["count"] for label in manifest["most_frequent_labels"]) == 11
-    assert [path.name for path in sorted(run.out.iterdir())] == [
+    assert [*contents(run.out)] == [
         "_MANIFEST.json",
         "_SUCCESS",
-        "failures-00000-of-00001.jsonl",
+        "__failures/failures-00000-of-00001.jsonl",
         "predictions-00000-of-00001.parquet",
     ]
 
@@ -62,7 +63,9 @@ def test_meta_is_that_of_the_new_listing(run: Run) -> None:
     expected["000001.jpg"]["meta"] = '{"id": "7"}'
     expected["000002.jpg"]["meta"] = '{"id": "8"}'
     assert run.rows() == expected
-    (failure,) = (run.out / "failures-00000-of-00001.jsonl").read_text("utf-8").splitlines()
+    (failure,) = (
+        (run.out / "__failures/failures-00000-of-00001.jsonl").read_text("utf-8").splitlines()
+    )
     assert json.loads(failure)["meta"] == '{"id": "9"}'
 
 

@@ -13,7 +13,7 @@ from transforms.rows.shards import Shard
     ("kind", "name", "format", "counted"),
     [
         (RowKind.PREDICTION, "predictions-00002-of-00012.parquet", "parquet", "class_id"),
-        (RowKind.FAILURE, "failures-00002-of-00012.jsonl", "jsonl", "reason"),
+        (RowKind.FAILURE, "__failures/failures-00002-of-00012.jsonl", "jsonl", "reason"),
     ],
 )
 def test_a_kind_knows_its_files(kind: RowKind, name: str, format: str, counted: str) -> None:

@@ -91,5 +91,5 @@ def test_a_flipped_bit_of_a_tfrecord_is_found(tmp_path: Path) -> None:
 def test_failures_come_back(tmp_path: Path) -> None:
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         _ = pipeline | beam.Create([failed(2), failed(1)]) | WriteFailures(str(tmp_path))
-    (table,) = read_failures(str(tmp_path / "failures-00000-of-00001.jsonl"))
+    (table,) = read_failures(str(tmp_path / "__failures/failures-00000-of-00001.jsonl"))
     assert table.to_pylist() == [failed(1)._asdict(), failed(2)._asdict()]

@@ -108,7 +108,7 @@ def test_records_have_the_fields_of_the_schema(kind: RowKind) -> None:
     hints = typing.get_type_hints(record)
     for column in kind.columns:
         given = typing.get_args(hints[column.name])
-        assert (type(None) in given) == column.nullable, column.name
+        assert (type(None) in given) != column.is_required, column.name
         assert (column.name in record._field_defaults) == column.nullable, column.name
 
 

@@ -20,7 +20,9 @@ def test_failures_are_json_lines(tmp_path: Path) -> None:
         '"stage":"decode","reason":"truncated","message":"cut short","retryable":false,'
         '"size":null,"version":null,"meta":null}'
     )
-    assert (folder / "failures-00000-of-00001.jsonl").read_text("utf-8").splitlines() == [
+    assert (folder / "__failures/failures-00000-of-00001.jsonl").read_text(
+        "utf-8"
+    ).splitlines() == [
         '{"uri":"/photos/000001.jpg",' + rest,
         '{"uri":"/photos/000002.jpg",' + rest,
     ]
@@ -58,8 +60,8 @@ def test_row_groups_and_shards_are_full_and_sorted(
 
 def test_shards_of_an_earlier_run_disappear_and_other_files_stay(tmp_path: Path) -> None:
     folder = tmp_path / "out [1]*"
-    folder.mkdir()
-    stay = ["predictions.parquet", "failures-00000-of-00001.jsonl", "notes.txt"]
+    (folder / "__failures").mkdir(parents=True)
+    stay = ["predictions.parquet", "__failures/failures-00000-of-00001.jsonl", "notes.txt"]
     gone = [
         "predictions-00000-of-00002.parquet",
         "predictions-00001-of-00002.parquet",

@@ -114,7 +114,7 @@ def test_s3_gives_the_rows_of_the_same_folder(
     assert main(["verify", "s3://bkt/o"]) == 0
     assert "10 pictures, every column compared" in capsys.readouterr().out
     assert main(["report", "s3://bkt/o"]) == 0
-    assert b"pretzel" in bucket.content("o/report/index.html")
+    assert b"pretzel" in bucket.content("o/__report/index.html")
 
 
 def test_a_manifest_there_may_name_what_is_gone(bucket: Bucket, stand_in_file: Path) -> None:

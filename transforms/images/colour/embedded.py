@@ -20,12 +20,18 @@ Profile = bytes | Space
 
 _DAMAGED = b""
 
+_UNSPECIFIED = b"\2\2"
+"""Codes of ITU-T H.273 that say nothing."""
+
 _MAX_CHUNKS = 1_000
 """Before the pixels. Ten are usual."""
 
 
 def embedded(data: bytes) -> Profile | None:
-    """What a file says of its colours; None if nothing, and of GIF, BMP and JPEG XL."""
+    """What a file says of its colours; None if nothing, and of GIF, BMP and JPEG XL.
+
+    Of JPEG XL only its decoder knows, see `transforms.images.pixels.Decoded`.
+    """
     if data.startswith(b"\xff\xd8\xff"):
         return _of_jpeg(data)
     if data.startswith(b"\x89PNG"):
@@ -82,6 +88,8 @@ def _of_png(data: bytes) -> Profile | None:
         return space.SRGB
     if len(found.get(b"gAMA", b"")) == 4:
         return _by_gamma(found)
+    if profile is None and found.get(b"cICP", _UNSPECIFIED)[:2] != _UNSPECIFIED:
+        return _DAMAGED
     return profile
 
 

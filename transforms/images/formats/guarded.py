@@ -34,7 +34,8 @@ class _Library(NamedTuple):
     Attributes:
         name: of the format, for a person.
         size: columns and rows from the header.
-        pixels: what `transforms.images.pixels.Decoded` holds, or a JPEG file.
+        pixels: what `transforms.images.pixels.Decoded` holds, or a JPEG file; and the ICC profile
+            as uint8[n] if only the library knows it.
         a_pixel: bytes for each pixel at the peak, as measured.
         module: that has to be installed.
         install: how.
@@ -42,7 +43,7 @@ class _Library(NamedTuple):
 
     name: str
     size: Callable[[bytes], npt.NDArray[Any]]
-    pixels: Callable[[bytes], npt.NDArray[Any]]
+    pixels: Callable[[bytes], guard.Arrays]
     a_pixel: int
     module: str = "PIL"
     install: str = "pillow"
@@ -88,7 +89,8 @@ def decode_guarded(
     limits = guard.Limits(
         memory=_SPARE_BYTES + cost, seconds=_SECONDS + width * height * _SECONDS_A_PIXEL
     )
-    pixels = guard.call(library.pixels, data, limits=limits)
+    pixels, *known = guard.call_all(library.pixels, data, limits=limits)
+    profile = known[0].tobytes() if known and known[0].size else None
     if pixels.ndim == 1:
         jpeg = decode_jpeg(
             pixels.tobytes(),
@@ -98,6 +100,6 @@ def decode_guarded(
             reserve=reserve,
             as_cmyk=False,
         )
-        return jpeg._replace(format=kind)
+        return jpeg._replace(format=kind, profile=profile)
     check_pixels(pixels.shape[1], pixels.shape[0], max_pixels=max_pixels)
-    return Decoded(pixels, pixels.shape[1], pixels.shape[0], kind)
+    return Decoded(pixels, pixels.shape[1], pixels.shape[0], kind, profile)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from transforms.failures import ImageError, Reason
+from transforms.images.colour.icc import MAX_PROFILE
 from transforms.images.formats.boxes import boxes, end_too_early
 from transforms.images.formats.pillow import rgb
 from transforms.images.pixels import RGB
@@ -40,11 +41,16 @@ def size(data: bytes) -> npt.NDArray[np.int64]:
     return np.array([header.width, header.height])
 
 
-def pixels(data: bytes) -> RGB:
+def pixels(data: bytes) -> tuple[RGB, npt.NDArray[np.uint8]]:
     """The picture, upright and over white; or uint8[n], a JPEG file that was packed into this one.
 
     Such a JPEG comes out as it went in, and its own decoder makes its pixels. The library turns
     the picture as the header says; EXIF data do not count.
+
+    Returns:
+        The picture, and uint8[n], the ICC profile of these pixels, empty if there is none. It is
+        not always the one of the file: of a picture coded with loss whose profile is no named one,
+        the library gives linear light.
 
     Raises:
         ImageError: truncated, corrupt or unsupported.
@@ -52,19 +58,20 @@ def pixels(data: bytes) -> RGB:
     from pillow_jxl import Decoder
 
     try:
-        is_jpeg, info, content, *_ = Decoder(num_threads=0)(data)
+        is_jpeg, info, content, icc, *_ = Decoder(num_threads=0)(data)
     except (RuntimeError, ValueError) as error:
         if not data.startswith(CODESTREAM) and end_too_early(data):
             raise ImageError(Reason.TRUNCATED, "JPEG XL data end too early") from error
         # The library has one message for all.
         text = "JPEG XL data are corrupt, or end too early"
         raise ImageError(Reason.CORRUPT, text) from error
+    profile = np.frombuffer((icc or b"")[: MAX_PROFILE + 1], np.uint8)
     if is_jpeg:
-        return np.frombuffer(content, np.uint8)
+        return np.frombuffer(content, np.uint8), profile
     if info.mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
         text = f"JPEG XL with samples that have no known black and white ({info.mode})"
         raise ImageError(Reason.UNSUPPORTED, text)
-    return rgb(Image.frombytes(info.mode, (info.width, info.height), content))
+    return rgb(Image.frombytes(info.mode, (info.width, info.height), content)), profile
 
 
 class _Header(NamedTuple):

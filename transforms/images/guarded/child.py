@@ -39,9 +39,12 @@ def _serve(program: socket.socket, request: bytes) -> None:
     try:
         _limit_time(seconds)
         _limit_memory(memory)
-        array = np.ascontiguousarray(function(*args))
+        found = function(*args)
+        arrays = [
+            np.ascontiguousarray(each) for each in (found if isinstance(found, tuple) else [found])
+        ]
         _limit_memory(None)
-        file = wire.shared_file(array.data.cast("B"))
+        file = wire.shared_file(each.reshape(-1).view(np.uint8).data for each in arrays)
     except ImageError as error:
         _limit_memory(None)
         _answer(program, reason=error.reason.value, message=error.message)
@@ -54,7 +57,7 @@ def _serve(program: socket.socket, request: bytes) -> None:
         _answer(program, crashed=f"{type(error).__name__}: {error}"[:200])
         raise
     else:
-        message = {"dtype": array.dtype.str, "shape": array.shape}
+        message = {"arrays": [(each.dtype.str, each.shape) for each in arrays]}
         wire.send_with_file(program, json.dumps(message).encode(), file)
         os.close(file)
 

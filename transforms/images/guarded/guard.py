@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import math
 import mmap
 import os
 import pickle
@@ -52,8 +53,17 @@ class Limits(NamedTuple):
     seconds: float
 
 
+Arrays = npt.NDArray[Any] | tuple[npt.NDArray[Any], ...]
+"""One, or several."""
+
+
 def call(function: Callable[..., npt.NDArray[Any]], *args: Any, limits: Limits) -> npt.NDArray[Any]:
-    """Runs a function in a helper process and returns its array.
+    """Runs a function that returns one array: as `call_all`, not empty."""
+    return call_all(function, *args, limits=limits)[0]
+
+
+def call_all(function: Callable[..., Arrays], *args: Any, limits: Limits) -> list[npt.NDArray[Any]]:
+    """Runs a function in a helper process and returns its arrays.
 
     Safe to call from several threads; the GIL is free meanwhile. A helper that has served other
     calls before and dies is replaced and the call made again, so that no picture pays for the one
@@ -66,7 +76,8 @@ def call(function: Callable[..., npt.NDArray[Any]], *args: Any, limits: Limits) 
         limits: of this call.
 
     Returns:
-        The array, not empty, of numbers; C-contiguous. Nobody else has it: it may be written to.
+        Arrays of numbers, not all of them empty; C-contiguous. Nobody else has them: they may be
+        written to.
 
     Raises:
         ImageError: what the function raises; or too_slow, decoder_crashed, or too_complex for a
@@ -85,7 +96,7 @@ def call(function: Callable[..., npt.NDArray[Any]], *args: Any, limits: Limits) 
         raise ImageError(Reason.DECODER_CRASHED, str(error)) from error
 
 
-def _lent(helper: _Helper, request: bytes, limits: Limits) -> npt.NDArray[Any]:
+def _lent(helper: _Helper, request: bytes, limits: Limits) -> list[npt.NDArray[Any]]:
     try:
         return helper.call(request, limits)
     finally:
@@ -129,7 +140,7 @@ class _Helper:
     def is_usable(self) -> bool:
         return self._process.returncode is None and self.calls < _CALLS
 
-    def call(self, request: bytes, limits: Limits) -> npt.NDArray[Any]:
+    def call(self, request: bytes, limits: Limits) -> list[npt.NDArray[Any]]:
         """Raises _CrashedError if the helper is to blame, else as the function `call`."""
         answered = False
         try:
@@ -193,16 +204,20 @@ def _exit_text(code: int) -> str:
         return f"signal {-code}"
 
 
-def _result(answer: dict[str, Any], files: list[int]) -> npt.NDArray[Any]:
-    """The array of an answer, in memory that the helper has filled; or what the answer says."""
+def _result(answer: dict[str, Any], files: list[int]) -> list[npt.NDArray[Any]]:
+    """The arrays of an answer, in memory that the helper has filled; or what the answer says."""
     try:
         if "reason" in answer:
             raise ImageError(Reason(answer["reason"]), answer["message"])
-        dtype, shape = np.dtype(answer["dtype"]), tuple(answer["shape"])
-        size = dtype.itemsize * int(np.prod(shape))
+        kinds = [(np.dtype(dtype), math.prod(shape), shape) for dtype, shape in answer["arrays"]]
+        size = sum(dtype.itemsize * count for dtype, count, _ in kinds)
         (file,) = files
         memory = mmap.mmap(file, size, access=mmap.ACCESS_COPY)
-        return np.frombuffer(memory, dtype).reshape(shape)
+        arrays, at = [], 0
+        for dtype, count, shape in kinds:
+            arrays.append(np.frombuffer(memory, dtype, count, at).reshape(shape))
+            at += dtype.itemsize * count
+        return arrays
     finally:
         for file in files:
             os.close(file)

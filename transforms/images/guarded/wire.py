@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 import tempfile
+from collections.abc import Iterable
 
 _LENGTH = struct.Struct("!Q")
 
@@ -74,13 +75,15 @@ def _exactly(of: socket.socket, size: int) -> bytearray:
     return data
 
 
-def shared_file(content: memoryview) -> int:
+def shared_file(contents: Iterable[memoryview]) -> int:
     """A file without a name that holds these bytes, in memory where the system can do that."""
     if hasattr(os, "memfd_create"):
         file = os.memfd_create("quantlabel")
     else:
         file, name = tempfile.mkstemp()
         os.unlink(name)
-    while content:
-        content = content[os.write(file, content) :]
+    for content in contents:
+        left = content
+        while left:
+            left = left[os.write(file, left) :]
     return file

@@ -10,8 +10,9 @@ import pytest
 
 from pipeline.models.float_module.source import read_network
 from pipeline.models.tflite.info import describe
+from pipeline.models.tflite.load import load
 from pipeline.models.tflite.stand_in import stand_in
-from pipeline.models.tflite.two_head import load, two_head
+from pipeline.models.tflite.two_head import two_head
 from tests.helpers.models import model_command
 from tests.helpers.pictures import block_pictures
 from tests.helpers.run_tflite import run_tflite

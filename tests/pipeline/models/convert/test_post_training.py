@@ -10,7 +10,7 @@ import pytest
 from pipeline.models.convert import post_training
 from pipeline.models.float_module.source import read_network
 from pipeline.models.tflite.info import describe
-from pipeline.models.tflite.two_head import load
+from pipeline.models.tflite.load import load
 from tests.helpers.models import model_command
 from tests.helpers.pictures import block_pictures, make_pictures
 from tests.helpers.run_tflite import run_tflite
@@ -41,6 +41,7 @@ def test_bytes_are_fed_as_they_are_after_a_sample_without_black_and_white(
     tflite = post_training.quantize(read_network(str(stand_in_file)), grey)
     info = describe(tflite)
     assert (info.input.dtype, info.input.scale, info.input.zero_point) == ("uint8", 1 / 128, 128)
+    assert info.features is not None
     assert (info.logits.shape, info.features.shape) == ((1, 1, 1, 1001), (1, 1, 1, 256))
     path = stand_in_file.parent / "after.tflite"
     path.write_bytes(tflite)

@@ -6,8 +6,12 @@ built it, and gives the answers to compare with.
 
 from __future__ import annotations
 
+import hashlib
+import io
+import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,9 +26,11 @@ from pipeline.models.float_module.float_network import Range
 from pipeline.models.float_module.graph import FloatModule
 from pipeline.models.float_module.source import read_network
 from pipeline.models.float_module.tflite import to_tflite
+from pipeline.run.folder.finished import open_run
+from tests.helpers.http_server import Reply, serve
 from tests.helpers.pictures import block_pictures
 from transforms.errors import UsageError, UserError
-from transforms.images.preprocess import unit_range
+from transforms.images.preprocess import load, unit_range
 
 v1 = tf.compat.v1
 
@@ -280,12 +286,48 @@ def _assert_alike(published: Any, made: Any) -> None:
         assert np.ptp(expected, axis=0).mean() > 3 * step
 
 
-def test_a_hub_module_cannot_label_but_says_how(
-    hub_module: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def _classes(rows: Path) -> list[int]:
+    tables = open_run(str(rows)).predictions()
+    return [class_id for table in tables for class_id in table["class_id"].to_pylist()]
+
+
+def _own_classes(module: Path, photos: Path) -> list[int]:
+    """First classes of the module's own graph, in order of the pictures' names."""
+    pictures = [load(path.read_bytes()).pixels for path in sorted(photos.iterdir())]
+    run = tf.saved_model.load(str(module), tags=[]).signatures["image_classification"]
+    logits = run(images=tf.constant(unit_range(np.stack(pictures))))["default"].numpy()
+    found: list[int] = logits.argmax(axis=1).tolist()
+    return found
+
+
+ADDRESS = "/google/imagenet/mobilenet_v1_025_128/quantops/classification/3"
+
+
+def test_a_hub_module_labels_as_its_own_graph_from_wherever_it_lies(
+    hub_module: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ["--input", photos, "--output", tmp_path / "out", "--model", hub_module]
-    assert main(["label", *map(str, words)]) == 1
-    assert "is a TF1-format hub module; make a model to run of it first" in capsys.readouterr().err
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        archive.add(hub_module, arcname=".")
+    (tmp_path / "module.tar.gz").write_bytes(packed.getvalue())
+    expected = _own_classes(hub_module, photos)
+    assert len(set(expected)) > 1
+    with serve() as server:
+        server.on(ADDRESS, Reply(packed.getvalue()))
+        address = f"{server.url}{ADDRESS}"
+        kept = (
+            tmp_path / "cache" / hashlib.sha1(b"https://tfhub.dev" + ADDRESS.encode()).hexdigest()
+        )
+        shutil.copytree(hub_module, kept)
+        monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache"))
+        for number, model in enumerate(
+            (hub_module, tmp_path / "module.tar.gz", address, f"https://tfhub.dev{ADDRESS}")
+        ):
+            out = tmp_path / str(number)
+            words = ["--quiet", "--input", photos, "--output", out, "--model", model]
+            assert main(["label", *map(str, words)]) == 0
+            assert _classes(out) == expected
+        assert server.requested == [f"{ADDRESS}?tf-hub-format=compressed"]
 
 
 @pytest.mark.slow

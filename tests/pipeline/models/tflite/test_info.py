@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from pipeline.models.class_files import LabelFile
 from pipeline.models.tflite import flatbuffer
 from pipeline.models.tflite.info import TensorInfo, describe
 from pipeline.models.tflite.stand_in import stand_in
 from pipeline.models.tflite.two_head import two_head
+from tests.helpers.networks import own_network
 from transforms.errors import UserError
 
 SCORES = TensorInfo("MobilenetV1/Predictions/Reshape_1", (1, 1001), "uint8", 1 / 256, 0)
@@ -48,6 +50,7 @@ def test_a_stand_in_is_described() -> None:
     assert info.outputs == (SCORES,)
     assert info.logits.shape == (1, 1, 1, 1001)
     assert info.logits.scale == pytest.approx(0.13)
+    assert info.features is not None
     assert info.features.shape == (1, 1, 1, 256)
     assert info.features.scale == pytest.approx(6 / 255)
 
@@ -64,6 +67,7 @@ def test_the_published_file_is_described(shared: Path) -> None:
     assert info.outputs == (SCORES,)
     assert info.logits.scale == pytest.approx(0.1308328360)
     assert info.logits.zero_point == 96
+    assert info.features is not None
     assert info.features.scale == pytest.approx(0.0235284772)
     assert info.features.zero_point == 0
 
@@ -72,6 +76,7 @@ def test_the_sibling_is_described(shared: Path) -> None:
     info = describe((shared / "models/mobilenet_v1_0.5_160_quant.tflite").read_bytes())
     assert (info.multiplier, info.input_size) == (0.5, 160)
     assert (info.parameters, info.macs) == (1_326_633, 76_525_312)
+    assert info.features is not None
     assert info.features.shape == (1, 1, 1, 512)
 
 
@@ -140,17 +145,27 @@ def test_files_of_before_the_wide_operator_code_are_counted() -> None:
     assert describe(flatbuffer.write(model)).macs == 13_570_304
 
 
-def test_a_convolution_without_biases_is_an_error() -> None:
+def test_a_convolution_without_weights_is_an_error() -> None:
+    model = flatbuffer.read(stand_in())
+    operator = model.subgraphs[0].operators[0]
+    operator.inputs = operator.inputs[:1]
+    with pytest.raises(UserError, match=r"shapes \[\(1, 64, 64, 8\)\]; expected"):
+        describe(flatbuffer.write(model))
+
+
+def test_a_convolution_may_do_without_biases() -> None:
     model = flatbuffer.read(stand_in())
     operator = model.subgraphs[0].operators[0]
     operator.inputs = operator.inputs[:2]
-    with pytest.raises(UserError, match=r"shapes \[\(8, 3, 3, 3\), \(1, 64, 64, 8\)\]; expected"):
-        describe(flatbuffer.write(model))
+    assert describe(flatbuffer.write(model)).parameters == 467_593 - 8
 
 
-def test_another_network_is_an_error() -> None:
-    model = flatbuffer.read(stand_in())
-    for tensor in model.subgraphs[0].tensors:
-        tensor.name = b"other/" + tensor.name[-5:]
-    with pytest.raises(UserError, match="expected one tensor whose name ends in Logits"):
-        describe(flatbuffer.write(model))
+def test_another_network_is_a_classifier_and_says_what_was_taken_from_what() -> None:
+    info = describe(own_network(5))
+    assert (info.multiplier, info.classes, info.parameters) == (None, 5, 211_621)
+    assert info.logits == info.outputs[0]
+    assert info.gives == "scores, told by the last operator, SOFTMAX"
+    assert info.takes == "the byte, told by its type"
+    assert info.labels.startswith("it has 5 classes and nothing says what they are called")
+    named = describe(own_network(2), beside=LabelFile("labels.txt", b"cat\ndog\n"))
+    assert named.labels == "own, told by labels.txt"

@@ -13,6 +13,7 @@ from pipeline.cli import main
 from pipeline.run.folder import attempts
 from pipeline.run.folder.finished import open_run
 from pipeline.run.folder.ledger import FinishRun
+from tests.helpers.contents import contents
 from transforms.errors import UserError
 from transforms.rows.publish import publish
 
@@ -45,7 +46,7 @@ class Run:
         return main(list(map(str, [*self._words, *words])))
 
     def content(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in self.out.iterdir() if path.is_file()}
+        return {name: content for name, content in contents(self.out).items() if name[0:2] != "_u"}
 
     def take_over(self) -> None:
         """As another run does while this one is asleep."""

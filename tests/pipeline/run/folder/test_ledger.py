@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.run.folder.ledger import FinishRun, check_writable
 from pipeline.run.folder.manifest import Identity, read_manifest
+from tests.helpers.contents import contents
 from tests.helpers.finished_runs import made_up_manifest
 from transforms.errors import UserError
 from transforms.inputs.skips import Count
@@ -73,10 +74,10 @@ def test_a_balanced_ledger_ends_in_success(tmp_path: Path) -> None:
     assert read_manifest(str(tmp_path)).as_dict() == json.loads(content) == manifest
     subprocess.run(["sha256sum", "--check", "_SUCCESS"], cwd=tmp_path, check=True)
     files = manifest.pop("files")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
+    assert [*contents(tmp_path)] == [
         "_MANIFEST.json",
         "_SUCCESS",
-        "failures-00000-of-00001.jsonl",
+        "__failures/failures-00000-of-00001.jsonl",
         "predictions-00000-of-00002.parquet",
         "predictions-00001-of-00002.parquet",
     ]

@@ -19,6 +19,7 @@ from tests.helpers.finished_runs import made_up_manifest, manifest_json
 from tests.helpers.version_0_1_0 import KEPT
 from transforms.errors import UserError
 from transforms.images.settings import Preprocessing
+from transforms.network.classes import imagenet
 from transforms.network.label_map import LabelMap
 from transforms.network.scoring import Scoring
 
@@ -184,7 +185,7 @@ def test_resume_says_so_and_overwrite_replaces_it(
 
 def test_preprocessing_and_scoring_are_rebuilt_whole(tmp_path: Path) -> None:
     (tmp_path / "map.csv").write_text("class,label\n1,a\nn02121620,b\n*,rest\n", "utf-8")
-    label_map = load_label_map(str(tmp_path / "map.csv"), threshold=0.25)
+    label_map = load_label_map(str(tmp_path / "map.csv"), classes=imagenet(), threshold=0.25)
     options = {
         "preprocess": "slim",
         "views": 2,
@@ -221,6 +222,6 @@ def test_preprocessing_and_scoring_are_rebuilt_whole(tmp_path: Path) -> None:
 )
 def test_a_label_map_comes_back_from_json(tmp_path: Path, text: str) -> None:
     (tmp_path / "map.csv").write_text(f"class,label\n{text}", "utf-8")
-    label_map = load_label_map(str(tmp_path / "map.csv"), threshold=0.3)
+    label_map = load_label_map(str(tmp_path / "map.csv"), classes=imagenet(), threshold=0.3)
     content = json.loads(json.dumps(label_map.as_dict()))
     assert LabelMap.from_dict(content) == label_map

@@ -27,6 +27,17 @@ NEW_OPTIONS = {
     "colour": "ignore",
     "user_agent": None,
     "allow_private_hosts": False,
+    "classes": None,
+    "outputs": None,
+    "input_range": None,
+    "embedding_tensor": None,
+}
+
+NEW_OF_MODEL = {
+    "classes": {"vocabulary": "imagenet-1001"},
+    "outputs": "logits",
+    "embedding_tensor": "",
+    "pixel_values": "",
 }
 
 
@@ -82,6 +93,7 @@ def test_the_manifest_is_written_as_it_was_but_for_what_is_new(name: str) -> Non
     content = read_manifest(str(KEPT / name)).as_dict()
     assert {key: content.pop(key) for key in NEW} == NEW
     assert {key: content["options"].pop(key) for key in NEW_OPTIONS} == NEW_OPTIONS
+    assert {key: content["model"].pop(key) for key in NEW_OF_MODEL} == NEW_OF_MODEL
     assert as_json(content) == (KEPT / name / "_MANIFEST.json").read_bytes()
 
 
@@ -102,6 +114,9 @@ def test_resume_keeps_every_row(
     manifest = read_manifest(str(run))
     assert (manifest.version, manifest.reused, manifest.inputs) == (version, 8, 8)
     assert manifest.row_values == 2
+    assert [shard.name for shard in manifest.files if shard.name.startswith("failures-")] == []
+    assert not list(run.glob("failures-*"))
+    assert len(list(run.glob("__failures/failures-*.jsonl"))) == 1
     assert _verified(run, capsys)["labelled again"] == "7 pictures, every column compared"
 
 
@@ -137,4 +152,14 @@ def test_everything_else_reads_them(run: Path, capsys: pytest.CaptureFixture[str
     ):
         assert main(list(map(str, words))) == 0, (words, capsys.readouterr().err)
     said = capsys.readouterr().out
+    for path in sorted(run.glob("__*")):  # as earlier versions called them
+        if path.name in ("__head", "__evaluation", "__duplicates"):
+            path.rename(run / path.name.removeprefix("__"))
+    for words in (
+        ["head", "apply", run],
+        ["evaluate", run, "--truth", "folders", "--labels", "head"],
+        ["report", run],
+    ):
+        assert main(list(map(str, words))) == 0, (words, capsys.readouterr().err)
+    capsys.readouterr()
     assert "dog/1.png" in said.replace("\n", "")

@@ -151,9 +151,9 @@ def test_a_head_is_applied_there_as_here(
     assert done.returncode == 0, done.stderr
     assert "ant (4), bee (4), cat (4)" in done.stdout
     assert main(["head", "apply", str(tmp_path / "labels")]) == 0
-    remote = _fetch(bucket, "labels/head/", tmp_path / "remote")
+    remote = _fetch(bucket, "labels/__head/", tmp_path / "remote")
     assert len(_rows(remote)) == 12
-    assert _rows(remote) == _rows(tmp_path / "labels/head")
+    assert _rows(remote) == _rows(tmp_path / "labels/__head")
     capsys.readouterr()
     assert main(["head", "apply", str(tmp_path / "labels"), *_ON_DATAFLOW]) == 2
     assert f"DIR {tmp_path}/labels: workers cannot reach" in capsys.readouterr().err

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import io
+import struct
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pillow_jxl
 import pytest
 from PIL import Image, ImageCms
 
-from tests.helpers.encoded import encoded, waves
+from tests.helpers.encoded import difference, encoded, sample, waves
 from tests.helpers.profiles import (
     PROFILES,
     SRGB_CURVE,
     grey_profile,
+    in_space,
     power,
     press_profile,
     profile,
@@ -21,6 +26,8 @@ from transforms.images.colour.space import SRGB, SRGB_TO_XYZ, by_codes
 from transforms.images.preprocess import load
 from transforms.images.settings import Colour
 from transforms.kernel import Kernel
+
+assert pillow_jxl  # it teaches Pillow to write JPEG XL
 
 WAVES = waves(160, 200)
 SRGB_PROFILE = rgb_profile(SRGB_TO_XYZ, SRGB_CURVE)
@@ -54,6 +61,65 @@ def test_what_is_done_is_said(encoding: str, views: int, kernel: Kernel) -> None
     assert p3 is not None
     assert np.abs(found.pixels.astype(int) - p3.convert(plain.pixels)).max() <= 1
     assert not np.array_equal(found.pixels, plain.pixels)
+
+
+SMOOTH, TILED = waves(96, 128), waves(100, 120)
+IN_P3 = in_space(SMOOTH, P3)
+
+
+def _avif(**options: Any) -> bytes:
+    return encoded(IN_P3, "AVIF", quality=95, subsampling="4:4:4", **options)
+
+
+def _avif_with_codes() -> bytes:
+    data = _avif()
+    at = data.index(b"nclx") + 4
+    return data[:at] + struct.pack(">HH", 12, 13) + data[at + 4 :]
+
+
+def _jpeg_2000() -> bytes:
+    """With a profile in place of the name of sRGB, the last 15 bytes of the box jp2h."""
+    data = encoded(IN_P3, "JPEG2000")
+    start, end = data.index(b"jp2h") - 4, data.index(b"colr") + 11
+    colours = struct.pack(">I", 11 + len(P3)) + b"colr\2\0\0" + P3
+    header = data[start + 4 : end - 15] + colours
+    return data[:start] + struct.pack(">I", 4 + len(header)) + header + data[end:]
+
+
+def _jpeg_within_jpeg_xl(folder: Path) -> bytes:
+    path, file = folder / "a.jpg", io.BytesIO()
+    path.write_bytes(encoded(IN_P3, "JPEG", quality=97, subsampling=0, icc_profile=P3))
+    Image.open(path).save(file, "JXL", lossless_jpeg=True)
+    return file.getvalue()
+
+
+def test_formats_of_helper_processes_are_converted_as_well(tmp_path: Path) -> None:
+    """The same colours as in a PNG of sRGB, but for what the encoders lose."""
+    files = {
+        "HEIF, profile": sample("display-p3.heic"),
+        "HEIF, codes": sample("display-p3-codes.heic"),
+        "HEIF, profile of the tiles": sample("display-p3-tiles.heic"),
+        "AVIF, profile": _avif(icc_profile=P3),
+        "AVIF, codes": _avif_with_codes(),
+        "JPEG 2000": _jpeg_2000(),
+        "JPEG XL": sample("display-p3.jxl"),
+        "JPEG XL, in linear light": sample("adobe-rgb.jxl"),
+        "JPEG XL, a JPEG": _jpeg_within_jpeg_xl(tmp_path),
+    }
+    for name, data in files.items():
+        plain = load(encoded(TILED if "tiles" in name else SMOOTH, "PNG")).pixels
+        managed, ignored = load(data), load(data, colour="ignore")
+        assert (managed.colour, ignored.colour) == ("converted", "ignored"), name
+        assert difference(managed.pixels, plain) < 2, name
+        assert difference(ignored.pixels, plain) > 7, name
+
+
+@pytest.mark.parametrize("encoding", ["AVIF", "JPEG2000", "JXL"])
+def test_in_these_formats_srgb_has_a_name(encoding: str) -> None:
+    data = encoded(SMOOTH, encoding)
+    managed, ignored = load(data), load(data, colour="ignore")
+    assert (managed.colour, ignored.colour) == ("srgb", "ignored")
+    assert np.array_equal(managed.pixels, ignored.pixels)
 
 
 def test_a_grey_picture_may_have_a_profile_of_grey_or_of_colour() -> None:

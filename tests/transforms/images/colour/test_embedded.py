@@ -99,6 +99,10 @@ def test_what_a_png_says_badly_is_passed_over() -> None:
         assert embedded(picture(png_chunk(b"iCCP", content))) == b""
     for wrong in (codes(12, 13, 0, 0), codes(12, 13, 1, 1), codes(2, 2, 0, 1), codes(12)):
         assert embedded(picture(wrong, SRGB_CHUNK)) is SRGB
+    for unknown in (codes(12, 13, 0, 0), codes(12, 99, 0, 1), codes(12)):
+        assert embedded(picture(unknown)) == b""
+        assert load(picture(unknown)).colour == "unreadable"
+    assert embedded(picture(codes(2, 2, 0, 1))) is None
     assert embedded(picture(png_chunk(b"gAMA", bytes(4)))) == b""
     assert embedded(picture(png_chunk(b"gAMA", b"\1"))) is None
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from tests.helpers.encoded import difference, encoded, orientation_exif, refusal, sample, waves
 from transforms.failures import ImageError
+from transforms.images.colour.icc import read_simple
 from transforms.images.decode import decode
 from transforms.images.formats import jxl
 from transforms.images.orientation import upright
@@ -75,6 +76,18 @@ def test_a_jpeg_within_comes_out_as_it_went_in(tmp_path: Path, orientation: int)
     picture = decode(stream.getvalue())
     assert picture.format == "JXL"
     assert (picture.pixels == decode(jpeg).pixels).all()
+
+
+def test_the_profile_of_the_pixels_comes_with_them() -> None:
+    """That of sRGB if nothing is said. Of Adobe RGB with loss, linear light is handed out."""
+    for data, light in (
+        (_jxl(_WAVES, lossless=True), 0.2158),
+        (sample("display-p3.jxl"), 0.2158),
+        (sample("adobe-rgb.jxl"), 0.5020),
+    ):
+        space = read_simple(decode(data).profile or b"")
+        assert space is not None
+        assert space.curves[:, 128] == pytest.approx([light] * 3, abs=1e-3)
 
 
 def test_an_animation_is_refused() -> None:

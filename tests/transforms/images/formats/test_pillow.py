@@ -43,14 +43,14 @@ from transforms.images.decode import decode
 def test_lossless_formats_keep_every_pixel(encoding: str, options: dict[str, Any]) -> None:
     picture = decode(encoded(WAVES, encoding, **options))
     np.testing.assert_array_equal(picture.pixels, WAVES)
-    assert picture[1:] == (41, 37, encoding)
+    assert picture[1:4] == (41, 37, encoding)
 
 
 def test_lossy_webp() -> None:
     data = encoded(WAVES, "WEBP", quality=95)
     picture = decode(data)
     np.testing.assert_array_equal(picture.pixels, pillow_pixels(data))
-    assert picture[1:] == (41, 37, "WEBP")
+    assert picture[1:4] == (41, 37, "WEBP")
 
 
 @pytest.mark.parametrize("encoding", ["GIF", "TIFF", "WEBP", "PNG"])
@@ -60,7 +60,7 @@ def test_of_several_frames_the_first_is_taken(encoding: str) -> None:
     data = encoded(frames[0], encoding, save_all=True, append_images=frames[1:], **lossless)
     picture = decode(data)
     assert picture.pixels.tolist() == [[[255, 0, 0]] * 5] * 4
-    assert picture[1:] == (5, 4, encoding)
+    assert picture[1:4] == (5, 4, encoding)
 
 
 @pytest.mark.parametrize("encoding", ["PNG", "WEBP", "TIFF"])

@@ -18,7 +18,7 @@ from tests.helpers import guarded_work as work
 from tests.helpers.root import ROOT
 from transforms.failures import ImageError
 from transforms.images.guarded import guard
-from transforms.images.guarded.guard import Limits, call
+from transforms.images.guarded.guard import Limits, call, call_all
 
 _LIMITS = Limits(memory=500_000_000, seconds=10)
 
@@ -53,6 +53,14 @@ def test_the_array_comes_back_whole_and_is_ones_own() -> None:
     assert (first.dtype, first.tolist()) == (np.dtype("uint8"), [[4, 7], [10, 13]])
     assert (second.dtype, second.tolist()) == (np.dtype("float32"), [[0, 2, 4], [1, 3, 5]])
     assert second.flags.c_contiguous
+
+
+def test_several_arrays_come_back() -> None:
+    first, empty, last = call_all(work.several, limits=_LIMITS)
+    first[0] = 9
+    assert (first.dtype, first.tolist()) == (np.dtype("uint8"), [9, 2, 3])
+    assert (empty.dtype, empty.shape) == (np.dtype("uint8"), (0,))
+    assert (last.dtype, last.tolist()) == (np.dtype("float32"), [[0.5, 1.5]])
 
 
 def test_a_large_array_comes_back() -> None:

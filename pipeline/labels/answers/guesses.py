@@ -1,0 +1,64 @@
+"""Tells the network's guesses from what people say: no column that we wrote may be a truth."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from transforms.errors import UserError
+from transforms.rows.schema import PREDICTION_COLUMNS
+
+GUESS = "guess"
+"""The column of `review` with what the network thinks."""
+
+WHY = "why"
+MARGIN = "margin"
+CHOICES = "choices"
+"""Other columns of `review`."""
+
+LABELS = ("class_id", "synset", "label")
+"""Columns that say what a picture shows, in people's tables and in ours."""
+
+_OF_PICTURES = frozenset(["sha256", "width", "height", "format", "size", "version"])
+"""Columns of our rows that a table of somebody else may have too."""
+
+_OF_ROWS = frozenset(column.name for column in PREDICTION_COLUMNS)
+_OF_REVIEW = frozenset([GUESS, WHY, MARGIN, CHOICES])
+_OF_SEARCH = frozenset(["similarity", "confidence"])
+"""`similarity` of search and duplicates; `confidence` is what others call a score."""
+
+_ONLY_OURS = (_OF_ROWS - _OF_PICTURES - {*LABELS, "uri", "meta", "file"}) | _OF_REVIEW | _OF_SEARCH
+_MORE_GUESSES = re.compile(r"(label|score)_\d+")
+"""Columns of `export --to csv`: `label_2`, `score_2` and so on."""
+
+_FEW = 3
+"""So many columns of pictures together are not there by chance."""
+
+
+def is_ours(columns: Collection[str]) -> bool:
+    """Whether a table with these columns holds guesses of the network: our rows or `review`."""
+    return bool(
+        any(name in _ONLY_OURS or _MORE_GUESSES.fullmatch(name) for name in columns)
+        or len(_OF_PICTURES.intersection(columns)) >= _FEW
+    )
+
+
+def is_guess(column: str) -> bool:
+    """Whether a column of a table of ours is one that we wrote."""
+    known = column in (*LABELS, *_ONLY_OURS, *_OF_PICTURES, "uri", "image", "file", "meta")
+    return known or bool(_MORE_GUESSES.fullmatch(column))
+
+
+def refuse(where: str, columns: Collection[str], *, column: str) -> None:
+    """Refuses a column of guesses as truth.
+
+    Raises:
+        UserError: always.
+    """
+    marks = [name for name in columns if name in _ONLY_OURS or _MORE_GUESSES.fullmatch(name)]
+    marks = marks or sorted(_OF_PICTURES.intersection(columns))
+    raise UserError(
+        f"{where}: the column {column} holds what the network guessed, as {', '.join(marks[:3])} "
+        "beside it tells. Name the column that people filled in with --truth-column; if that is "
+        f"{column}, call it otherwise, such as truth, and name that."
+    )

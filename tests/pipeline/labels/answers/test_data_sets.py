@@ -1,0 +1,67 @@
+"""FiftyOne's and COCO's JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.answers import read, said
+from transforms.errors import UserError
+
+
+def _write(path: Path, content: Any) -> Path:
+    path.write_text(json.dumps(content), "utf-8")
+    return path
+
+
+def test_labels_of_fiftyone_are_found_by_data(tmp_path: Path) -> None:
+    labels = {"1": "cat", "2": None, "3": {"label": "dog"}, "4": 1}
+    path = _write(tmp_path / "labels.json", {"classes": ["cat", "dog"], "labels": labels})
+    assert said(path) == [("1", "cat"), ("2", "skipped"), ("3", "dog"), ("4", "dog")]
+    _write(tmp_path / "data.json", {"1": "/p/a.jpg"})
+    assert read(path)[0].picture == {"uri": "/p/a.jpg"}
+
+
+def _sample(name: str, **fields: dict[str, Any]) -> dict[str, Any]:
+    known = {name: {"_cls": "Classification", **field} for name, field in fields.items()}
+    return {"filepath": f"/p/{name}", "tags": [], **known}
+
+
+def test_the_field_of_people_is_the_one_without_confidence(tmp_path: Path) -> None:
+    guess = {"label": "dog", "confidence": 0.9}
+    samples = [_sample("a.jpg", truth={"label": "cat"}, guess=guess), _sample("b.jpg", guess=guess)]
+    path = _write(tmp_path / "samples.json", {"samples": samples})
+    assert said(path) == [("a.jpg", "cat"), ("b.jpg", "skipped")]
+    with pytest.raises(UserError, match="this label has a confidence, so a model gave it"):
+        read(path, column="guess")
+    path = _write(tmp_path / "samples.json", {"samples": samples[1:]})
+    with pytest.raises(UserError, match="Found guess, all of models"):
+        read(path)
+    both = [_sample("a.jpg", one={"label": "cat"}, two={"label": "dog"})]
+    path = _write(tmp_path / "samples.json", {"samples": both})
+    with pytest.raises(UserError, match="which field did people fill in"):
+        read(path)
+    assert said(path, column="two") == [("a.jpg", "dog")]
+
+
+def test_coco_has_a_class_an_image(tmp_path: Path) -> None:
+    content: dict[str, Any] = {
+        "images": [{"id": at, "file_name": f"/p/{at}.jpg"} for at in (1, 2, 3)],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 2},
+            {"id": 2, "image_id": 2, "category_id": 1},
+            {"id": 3, "image_id": 2, "category_id": 2},
+        ],
+    }
+    path = _write(tmp_path / "coco.json", content)
+    assert said(path) == [("1.jpg", "dog"), ("2.jpg", "several"), ("3.jpg", "skipped")]
+    content["annotations"][0]["score"] = 0.5
+    with pytest.raises(UserError, match="annotation 1: this label has a score"):
+        read(_write(path, content))
+    content["annotations"] = [{"id": 9, "image_id": 1, "category_id": 7}]
+    with pytest.raises(UserError, match="annotation 9: no category 7 is there"):
+        read(_write(path, content))
