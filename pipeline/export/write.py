@@ -109,6 +109,9 @@ def write(source: Source, to: str, *, place: str, copy_pictures: bool = False) -
         if not counts.rows:
             raise UserError(f"{run.folder}: nothing to export to {to}. {_why(counts, to)}")
         mark(staging, command="export", entries=files.names(staging))
+        # All formats, since others may be there already. Before the old export is gone: a disk
+        # that is full must not end what comes after.
+        mark(place, command="export", entries=[*TARGETS, *(f"{name}.json" for name in TARGETS)])
         if not files.is_local(place):  # where its files appear one by one
             files.delete([ledger])
         files.replace_tree(staging, folder)
@@ -125,8 +128,6 @@ def write(source: Source, to: str, *, place: str, copy_pictures: bool = False) -
         "exported": now(),
         "run": run.manifest.cited(),
     }
-    # All formats, since others may be there already.
-    mark(place, command="export", entries=[*TARGETS, *(f"{name}.json" for name in TARGETS)])
     files.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
     return {**summary, "copies": source.copies}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -81,9 +83,23 @@ class Bucket:
         return None
 
 
+def environment(url: str) -> dict[str, str]:
+    """What leads processes to the server at a url, and to no credentials of this machine."""
+    return {
+        "AWS_ENDPOINT_URL_S3": url,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_CONFIG_FILE": os.devnull,
+    }
+
+
 @contextlib.contextmanager
 def run_s3() -> Iterator[Bucket]:
     """Runs server and proxy; there is one empty bucket."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # not a line for each request
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
     _, port = moto.get_host_and_port()

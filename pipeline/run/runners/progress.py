@@ -53,8 +53,11 @@ class Report:
 
     def write(self) -> None:
         """Brings the file up to date."""
-        with open(self._path, "wb") as file:
-            file.write(_COUNTS.pack(*self._counts.values()))
+        try:
+            with open(self._path, "wb") as file:
+                file.write(_COUNTS.pack(*self._counts.values()))
+        except OSError as error:  # a disk that is full does not say which file it has no room for
+            raise OSError(error.errno, error.strerror, self._path) from error
         self._written = time.monotonic()
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.helpers.encoded import encoded, grey_tiff, orientation_exif, png, png_chunk
-from tests.helpers.hostile import bmp_rle
+from tests.helpers.costly import black_png, costly
+from tests.helpers.encoded import encoded, grey_tiff, orientation_exif
 from transforms.images.memory import Room
 
 _WAIT_S = 20
@@ -107,37 +107,6 @@ def test_an_error_gives_everything_back() -> None:
 # --- what pictures take
 
 
-def _lines(rows: int, size: int) -> bytes:
-    """So many lines of black pixels of a PNG, compressed."""
-    packer = zlib.compressobj(1)
-    return b"".join([*(packer.compress(bytes(1 + size)) for _ in range(rows)), packer.flush()])
-
-
-def _black_png(width: int, height: int, *, depth: int, colour: int, channels: int = 1) -> bytes:
-    lines = _lines(height, -(-width * depth * channels // 8))
-    chunks = png_chunk(b"IDAT", lines)
-    return png(width, height, depth=depth, colour=colour, chunks=chunks)
-
-
-def _costly(side: int) -> Iterator[tuple[str, bytes]]:
-    """Small files of side x side pixels, each of a kind of its own."""
-    yield "1.png", _black_png(side, side, depth=1, colour=0)
-    yield "8.png", _black_png(side, side, depth=8, colour=0)
-    yield "16.png", _black_png(side, side, depth=16, colour=6, channels=4)
-    grey = Image.new("L", (side, side), 70)
-    yield "picture.gif", encoded(grey, "GIF", transparency=70)
-    yield "grey.bmp", encoded(grey.convert("1"), "BMP")
-    yield "grey.tif", encoded(grey, "TIFF", compression="tiff_adobe_deflate")
-    fax = {"compression": "group4", "tiffinfo": {278: min(side, 5_000)}}
-    yield "fax.tif", encoded(grey.convert("1"), "TIFF", **fax)
-    colour = Image.new("RGBA", (side, side), (5, 9, 200, 7))
-    yield "colour.tif", encoded(colour, "TIFF", compression="tiff_adobe_deflate")
-    yield "colour.webp", encoded(colour, "WEBP", lossless=True, method=0)
-    run_length = min(side, 3_900)  # of more, Pillow's decoder in Python would take too long
-    row = b"\xff\1" * (run_length // 255) + bytes([run_length % 255, 1]) + b"\0\0"
-    yield "run-length.bmp", bmp_rle(run_length, run_length, row * run_length + b"\0\1")
-
-
 def _others(side: int) -> Iterator[tuple[str, bytes]]:
     colour = Image.new("RGB", (side, side), (5, 9, 200))
     yield "baseline.jpg", encoded(colour, "JPEG")
@@ -148,8 +117,8 @@ def _others(side: int) -> Iterator[tuple[str, bytes]]:
     yield "lossy.webp", encoded(colour, "WEBP", method=0)
     yield "cmyk.tif", encoded(colour.convert("CMYK"), "TIFF", compression="tiff_lzw")
     yield "jpeg.tif", encoded(colour, "TIFF", compression="jpeg", tiffinfo={278: side})
-    yield "tall.png", _black_png(1, side * side // 2, depth=8, colour=0)
-    yield "wide.png", _black_png(side * side // 2, 1, depth=8, colour=2, channels=3)
+    yield "tall.png", black_png(1, side * side // 2, depth=8, colour=0)
+    yield "wide.png", black_png(side * side // 2, 1, depth=8, colour=2, channels=3)
     yield "tile.tif", _tile(-(-side // 16) * 16)
 
 
@@ -167,7 +136,7 @@ def _answer(*words: str) -> str:
 
 @needs_proc
 def test_no_picture_takes_more_than_it_asks_for(tmp_path: Path) -> None:
-    for name, data in (*_costly(1_200), *_others(1_200)):
+    for name, data in (*costly(1_200), *_others(1_200)):
         (tmp_path / name).write_bytes(data)
     answers = [line.split() for line in _answer("each", str(tmp_path)).splitlines()]
     assert len(answers) == 4 * 21
@@ -189,7 +158,7 @@ def test_no_picture_takes_more_than_it_asks_for(tmp_path: Path) -> None:
 def test_sixteen_threads_stay_within_the_budget(
     tmp_path: Path, what: str, side: int, budget: int
 ) -> None:
-    for name, data in _costly(side):
+    for name, data in costly(side):
         for copy in range(2):
             (tmp_path / f"{copy}-{name}").write_bytes(data)
     count, peak = map(int, _answer(what, str(tmp_path), str(budget), "16").split())

@@ -17,7 +17,7 @@ from pipeline.cli import main
 from pipeline.run.folder import lock
 from pipeline.run.folder.finished import open_run
 from tests.helpers.runs import copy_pictures
-from tests.helpers.s3_server import Bucket, run_s3
+from tests.helpers.s3_server import Bucket, environment, run_s3
 from tests.helpers.storage import MEDIA
 from transforms.errors import UserError
 from transforms.failures import Reason
@@ -31,17 +31,10 @@ def _running_s3() -> Iterator[Bucket]:
 
 
 @pytest.fixture
-def bucket(
-    _running_s3: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Bucket]:
+def bucket(_running_s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     """An empty s3://bkt, for this process; what may pass is tried again at once."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", _running_s3.url)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    for name, value in environment(_running_s3.url).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr(s3, "_DELAYS_S", (0.0, 0.0, 0.0))
     monkeypatch.setattr(standard.ExponentialBackoff, "delay_amount", lambda *_: 0.0)
     _running_s3.clear()
