@@ -166,7 +166,7 @@ def test_what_comes_after_runs(folder: Path, capsys: pytest.CaptureFixture[str])
         ["review", "out", "--budget", "4"],
         ["report", "out"],
         ["search", "out", "--like", str(pictures[0]), "-k", "1"],
-        ["export", "out", "--to", "label-studio"],
+        ["export", "out", "--to", "label-studio", "--labels", "network"],
         ["plan", "--input", "photos", "--model", "own.tflite", "--classes", "names.txt"],
         ["labels", "search", "crane", "--model", "own.tflite", "--classes", "names.txt"],
         ["labels", "search", "lion", "--classes", "names.txt"],
