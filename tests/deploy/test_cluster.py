@@ -67,7 +67,8 @@ class Run:
             (json.loads(line) for line in lines), key=lambda row: str(row["uri"])
         )
         self.manifest = json.loads((folder / "_MANIFEST.json").read_text("utf-8"))
-        self.names = sorted(path.name for path in folder.iterdir())
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        self.names = sorted(path.relative_to(folder).as_posix() for path in files)
 
     def assert_same_rows_as(self, other: Run) -> None:
         assert self.predictions.equals(other.predictions)

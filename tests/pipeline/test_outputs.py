@@ -175,7 +175,7 @@ def test_the_folder_opens_as_one_table_whatever_came_later(worked_on: Path) -> N
     assert sorted(frame["uri"]) == uris
     assert len(frame["embedding"][0]) == 256
     assert pyarrow.dataset.dataset(worked_on).count_rows() == 300
-    assert duckdb.sql(f"SELECT count(*) FROM '{worked_on}/*.parquet'").fetchall() == [(300,)]
+    assert duckdb.execute(f"SELECT count(*) FROM '{worked_on}/*.parquet'").fetchall() == [(300,)]
     assert len(polars.read_parquet(f"{worked_on}/*.parquet")) == 300
     script = (
         "import sys, datasets\n"
