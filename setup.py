@@ -151,6 +151,7 @@ EXTRAS = {
         "pycocotools>=2.0.8,<3",
         # Other readers of TIFF.
         "opencv-python-headless>=4.10,<6",
+        "imagecodecs>=2026.3,<2028",  # tifffile decodes zstd and LZMA with it
         "tifffile>=2025.1,<2027",
         # Drives Chromium in the tests of pages.
         "selenium>=4.30,<5",

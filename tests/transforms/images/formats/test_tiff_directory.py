@@ -75,7 +75,7 @@ def _stored(tifffile: Any, data: bytes, *, planar: bool) -> npt.NDArray[Any] | N
     """[height, width, samples] by tifffile; None if it has no decoder for them."""
     try:
         found: npt.NDArray[Any] = tifffile.imread(io.BytesIO(data))
-    except (KeyError, ValueError, NotImplementedError, AttributeError):
+    except (ImportError, KeyError, ValueError, NotImplementedError, AttributeError):
         return None
     if found.ndim == 2:
         return found[..., np.newaxis]
