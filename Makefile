@@ -26,9 +26,10 @@ help: ## Show this list
 demo: $(VENV)/.runtime $(if $(IMAGES),,$(VENV)/.pictures) ## Label pictures and show what comes out (IMAGES=folder MODEL=file)
 	@$(BIN)/python scripts/demo.py $(if $(IMAGES),--images $(call quoted,$(IMAGES))) $(if $(MODEL),--model $(call quoted,$(MODEL)))
 
-# All tests share the cores, a file of them on one; what ARGS asks for runs in one process.
+# All tests share the cores, a file of them on one, and one more than there are cores, since many
+# wait for programs that they have started; what ARGS asks for runs in one process.
 test: $(VENV)/.dev $(VENV)/.label-studio ## Run the tests (ARGS="-k name" passes on to pytest)
-	@$(BIN)/python -m pytest $(or $(ARGS),-n auto --maxprocesses 8 --dist loadfile)
+	@$(BIN)/python -m pytest $(or $(ARGS),-n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 8 --dist loadfile --durations 40)
 
 test-slow: $(VENV)/.dev ## Run the tests that take minutes: faults, hostile pictures
 	@$(BIN)/python -m pytest -m slow $(ARGS)
