@@ -324,7 +324,7 @@ def _plant(folder: Path, plan: list[tuple[list[str], str]]) -> None:
             continue  # something is there already, or leads nowhere
 
 
-@few_and_many
+@pytest.mark.parametrize("count", [80, pytest.param(500, marks=pytest.mark.slow)])
 def test_folders_of_anything(count: int, tmp_path: Path) -> None:
     def holds(plan: list[tuple[list[str], str]]) -> None:
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
