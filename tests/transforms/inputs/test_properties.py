@@ -308,6 +308,8 @@ _NAME = st.sampled_from(
 def _plant(folder: Path, plan: list[tuple[list[str], str]]) -> None:
     for parts, kind in plan:
         path = folder.joinpath(*parts)
+        if not Path(os.path.normpath(path)).is_relative_to(folder):
+            continue  # else links there would lead into whatever other tests have left
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if os.path.lexists(path):
@@ -324,10 +326,11 @@ def _plant(folder: Path, plan: list[tuple[list[str], str]]) -> None:
             continue  # something is there already, or leads nowhere
 
 
-@pytest.mark.parametrize("count", [80, pytest.param(500, marks=pytest.mark.slow)])
+@few_and_many
 def test_folders_of_anything(count: int, tmp_path: Path) -> None:
     def holds(plan: list[tuple[list[str], str]]) -> None:
-        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        folder = Path(tempfile.mkdtemp(dir=tmp_path), "folder")
+        folder.mkdir()
         _plant(folder, plan)
         for source in (str(folder), f"{folder}/**", f"{folder}/*/*.jpg"):
             listed: list[Listed] = []
@@ -337,7 +340,7 @@ def test_folders_of_anything(count: int, tmp_path: Path) -> None:
             assert len(paths) == len(set(paths))
             for item in listed:
                 _require_outcome(item)
-        shutil.rmtree(folder)
+        shutil.rmtree(folder.parent)
 
     kinds = st.sampled_from(
         ["x", "PAR1", "{}", "folder", "pipe", "link up", "link self", "link root"]
