@@ -352,7 +352,14 @@ def _no_credentials(reason: str) -> UserError:
     )
 
 
-_NONSENSE = (ResponseParserError, ValueError, TypeError, KeyError, AttributeError)
+_NONSENSE = (
+    ResponseParserError,
+    AttributeError,
+    KeyError,
+    RuntimeError,  # of a date that is none
+    TypeError,
+    ValueError,
+)
 """What boto3 raises, and we do, for headers and XML that are not what they should be."""
 
 
