@@ -35,6 +35,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
 
 from transforms import beam_internals
 from transforms.errors import UserError, one_line
@@ -313,7 +314,7 @@ def _translated(path: str) -> Iterator[None]:
         raise status_error(_status(error), path, str(error)) from error
     except ParamValidationError as error:  # no such name can be: nothing was sent
         raise FileNotFoundError(errno.ENOENT, "expected s3://BUCKET/OBJECT", path) from error
-    except (BotoCoreError, S3UploadFailedError) as error:
+    except (BotoCoreError, S3UploadFailedError, HTTPError) as error:
         raise status_error(None, path, str(error)) from error
     except RecursionError as error:  # boto3 follows them by calling itself
         raise status_error(None, path, "S3 answers with redirects without end") from error
