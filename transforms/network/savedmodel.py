@@ -1,4 +1,4 @@
-"""The float network under RunInference: a TensorFlow 2 SavedModel, on a GPU where there is one."""
+"""The float network as a TensorFlow 2 SavedModel, on a GPU where there is one."""
 
 from __future__ import annotations
 
