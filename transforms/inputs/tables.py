@@ -255,6 +255,8 @@ def _json_rows(path: str, rules: Rules) -> Iterator[TableRow]:
     with _open_text(path, newline=None) as stream:
         try:
             start = stream.read(_JSON_READ).lstrip()
+            if not start:
+                return
             if not start.startswith("["):
                 _require_lines(path, start.partition("\n")[0])
                 yield from _jsonl_rows(path, rules)
@@ -316,6 +318,11 @@ def _csv_rows(path: str, rules: Rules) -> Iterator[TableRow]:
         stream.seek(0)
         records = _Records(stream, delimiter)
         number, header = next(records, (1, []))
+        if not header:
+            raise UserError(
+                f"{path}: the table is empty. Write a line with the names of its columns, and a "
+                "line for each row."
+            )
         if isinstance(header, str):
             raise UserError(f"{path}: the first line cannot be read: {header}")
         names = rules.unnamed(first, header)
