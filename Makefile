@@ -15,6 +15,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # where uv cannot be had, pip installs.
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(PIP) install $(1)
 
+# Where this is set, each of the hundreds of processes that the tests start compiles all that it
+# imports again, a second of processor time each.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow proof fuzz-runs test-cluster pictures docs lint audit bench native fuzz-kernel sanitize-kernel fuzz-formats wheel format clean
 # A target that failed half way must not look finished.
