@@ -6,6 +6,7 @@ its pictures is an error before anything is read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -31,7 +32,9 @@ from transforms.rows.spreadsheet import from_cell
 from transforms.storage.addresses import name_of, resolved
 
 _NO_URI = "the row of the input list has no usable uri"
-_DATA = "the uri is the picture itself (data:); write it to a file, and name that"
+_ITSELF = "the uri is the picture itself (data: or base64); write it to a file, and name that"
+# How JPEG, PNG, GIF and WebP begin in base64.
+_BASE64 = re.compile("data:|(/9j/|iVBORw0KGgo|R0lGOD|UklGR)[A-Za-z0-9+/]{200}", re.ASCII)
 _CSV = (".csv", ".tsv")
 _PARQUET = ".parquet"
 
@@ -139,8 +142,8 @@ class _Reader:
             yield Skipped(skipped.path or f"{self._path}#{row.where}", skipped.kind)
         elif uri is None or not _is_name(uri):
             yield _bad(self._path, row, _NO_URI)
-        elif uri.lower().startswith("data:"):
-            yield _bad(self._path, row, _DATA)
+        elif _BASE64.match(uri):
+            yield _bad(self._path, row, _ITSELF)
         else:
             if self._is_ours or is_written_by_us(content):
                 uri = name_of(uri)

@@ -286,6 +286,10 @@ def _list_rows(stream: IO[str]) -> Iterator[TableRow]:
     while True:
         text = text.lstrip(" \t\r\n," if number else " \t\r\n")
         if text.startswith("]"):
+            rest = text[1:].strip() or stream.read(_JSON_READ).strip()
+            if rest:
+                problem = "something follows the end of the list; nothing from here on is read"
+                yield TableRow(f"row {number}", None, problem)
             return
         try:
             row, end = _JSON.raw_decode(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import json
@@ -368,8 +369,9 @@ def test_in_a_table_of_somebody_else_a_backslash_is_one(tmp_path: Path) -> None:
 
 
 def test_a_uri_that_is_the_picture_itself_is_a_row_that_says_so(tmp_path: Path) -> None:
-    content = b"data:image/png;base64,iVBORw0KGgo=\na.jpg\nDATA:,x\n"
-    assert _listed(tmp_path / "l.txt", content) == ["!line 1", "a.jpg", "!line 3"]
+    jpeg = base64.b64encode(b"\xff\xd8\xff\xe0" + bytes(200))
+    content = b"data:image/png;base64,iVBORw0KGgo=\na.jpg\n" + jpeg + b"\n/9j/a.jpg\n"
+    assert _listed(tmp_path / "l.txt", content) == ["!line 1", "a.jpg", "!line 3", "a.jpg"]
     first = next(list_rows(str(tmp_path / "l.txt")))
     assert isinstance(first, Failure)
-    assert first.message.startswith("the uri is the picture itself (data:); write it to a file")
+    assert first.message.startswith("the uri is the picture itself (data: or base64); write it")
