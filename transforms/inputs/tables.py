@@ -323,10 +323,7 @@ def _csv_rows(path: str, rules: Rules) -> Iterator[TableRow]:
         records = _Records(stream, delimiter)
         number, header = next(records, (1, []))
         if not header:
-            raise UserError(
-                f"{path}: the table is empty. Write a line with the names of its columns, and a "
-                "line for each row."
-            )
+            return
         if isinstance(header, str):
             raise UserError(f"{path}: the first line cannot be read: {header}")
         names = rules.unnamed(first, header)

@@ -183,7 +183,7 @@ def _no_rows() -> bytes:
     ("name", "content", "expected"),
     [
         ("list.csv", b"file,note\na,x\n", "no column 'uri' (found: file, note)"),
-        ("list.csv", b"", "the table is empty"),
+        ("list.csv", b"", "the input list is empty."),
         ("list.csv", b"uri,title\n", "the input list is empty. Expected a row for each picture."),
         ("list.csv.gz", gzip.compress(b"uri\n"), "the input list is empty."),
         ("list.txt", b"\n\n", "the input list is empty."),
