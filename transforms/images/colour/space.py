@@ -27,14 +27,15 @@ def srgb_light(encoded: Floats) -> Floats:
     )
 
 
-def _srgb_encoded(light: Floats) -> Floats:
+def srgb_encoded(light: Floats) -> Floats:
+    """Light 0..1 to encoded 0..1, IEC 61966-2-1."""
     return np.where(
         light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055
     )
 
 
 _STEPS = 65_535
-_ENCODED = np.rint(255 * _srgb_encoded(np.linspace(0, 1, _STEPS + 1))).astype(np.uint8)
+_ENCODED = np.rint(255 * srgb_encoded(np.linspace(0, 1, _STEPS + 1))).astype(np.uint8)
 """sRGB of light in `_STEPS`."""
 
 
