@@ -27,6 +27,7 @@ from transforms.images.colour.icc import colours_of, read_simple
 from transforms.images.colour.space import Floats, Space, srgb_encoded, srgb_light
 from transforms.images.decode import decode
 from transforms.images.preprocess import preprocess
+from transforms.inputs.archives.base import is_picture_name
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
     def first_class(pixels: Pixels) -> int:
         return int(model.image_classification(unit_range(pixels[None]))[0].argmax())
 
-    paths = sorted(path for path in Path(folder).iterdir() if path.is_file())
+    paths = sorted(path for path in Path(folder).iterdir() if is_picture_name(path.name))
     for profile in profiles:
         icc = Path(profile).read_bytes()
         changed: collections.Counter[str] = collections.Counter()

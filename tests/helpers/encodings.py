@@ -131,7 +131,7 @@ def _pngs() -> _Files:
 def _tiffs() -> _Files:
     shown = {"rgb8": "photo", "rgb16": "photo", "cmyk8": "photo", "cmyk16": "photo"}
     shown |= {"grey8": "grey", "grey16": "grey", "white8": "grey", "white16": "grey"}
-    shown |= {"ycbcr8": "photo", "grey12": "grey"}
+    shown |= {"ycbcr8": "photo"}
     by_name = pictures(*PHOTO.shape[:2])
     for number, (name, _, how) in enumerate(cells()):
         kind = name.split(maxsplit=1)[0]
@@ -270,8 +270,8 @@ def refused() -> dict[str, tuple[bytes, str, str]]:
         "xr.jxr": (bytes(imagecodecs.jpegxr_encode(PHOTO)), "unsupported_format", "JPEG XR"),
         "moving.jxl": (sample("animated.jxl"), "unsupported", "animated"),
         "wide.jp2": (bytes(imagecodecs.jpeg2k_encode(_WIDE, level=0)), "unsupported", "bits"),
-        "wide.jpg": (_jpeg_of_12_bits(), "unsupported", ""),
-        "lossless.jls": (bytes(imagecodecs.jpegls_encode(PHOTO)), "unsupported", ""),
+        "wide.jpg": (_jpeg_of_12_bits(), "unsupported", "12 bits"),
+        "lossless.jls": (bytes(imagecodecs.jpegls_encode(PHOTO)), "unsupported", "JPEG-LS"),
     }
     by_name = pictures(*PHOTO.shape[:2])
     for name in ("float32", "signed8", "signed16", "grey32"):
@@ -280,9 +280,9 @@ def refused() -> dict[str, tuple[bytes, str, str]]:
     codecs = {"webp": "WebP", "lerc": "LERC", "jpegxl": "JPEG XL", "jpeg2000": "JPEG 2000"}
     for codec, name in {**codecs, "png": "PNG", "jpegxr": "JPEG XR"}.items():
         found[f"{codec}.tif"] = (_by_tifffile(PHOTO, compression=codec), "unsupported", name)
-    preview = encoded(_IMAGE.resize((64, 48)), "JPEG")
+    preview = encoded(_IMAGE.resize((100, 75)), "JPEG")
     for name, make in RAW_MAKERS.items():
-        size = "the JPEG in it has 64 x 48 pixels, the picture 130 x 98"
+        size = "the JPEG in it has 100 x 75 pixels, the picture 130 x 98"
         found[f"preview.{name}"] = (make(preview, size=(130, 98)), "unsupported", size)
     return found
 

@@ -80,7 +80,7 @@ def cr2(jpeg: bytes, *, size: tuple[int, int] = (184, 122), orientation: int = 1
     sof3 = struct.pack(">BHHB", 14, size[1], size[0] // 2, 2) + bytes(6)
     sensor = b"\xff\xd8\xff\xc3" + struct.pack(">H", 2 + len(sof3)) + sof3
     parts = [
-        {256: [180], 257: [120], 259: [6], 273: jpeg, 279: [len(jpeg)], 274: [orientation]},
+        {256: [size[0]], 257: [size[1]], 259: [6], 273: jpeg, 279: [len(jpeg)], 274: [orientation]},
         {513: SMALL, 514: [len(SMALL)]},
         {259: [6], 273: sensor, 279: [len(sensor)]},
     ]

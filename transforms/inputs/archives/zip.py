@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import itertools
 import stat
@@ -135,4 +136,6 @@ def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | ImageEr
 
 
 def _failed(error: OSError) -> ImageError:
+    if error.errno == errno.EINVAL:  # asked for by a damaged directory
+        return damaged("a place in front of the archive's beginning")
     return ImageError(Reason.from_os_error(error), error.strerror or str(error))
