@@ -120,7 +120,7 @@ def _each(pixels: Floats, curve: Callable[[Floats, int], Floats]) -> Floats:
 
 
 def _forth(space: Space, original: Pixels) -> Floats:
-    """sRGB to the space, 0..1, unrounded."""
+    """SRGB to the space, 0..1, unrounded."""
     light = srgb_light(original / 255) @ np.linalg.inv(space.matrix.astype(np.float64)).T
     return _each(light, lambda each, i: np.interp(each, space.curves[i], _ENCODINGS))
 

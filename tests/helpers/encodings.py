@@ -1,4 +1,4 @@
-"""One picture in every encoding that is read, and in many that are not, by writers that are not ours.
+"""One picture in every encoding that is read, and in many that are not, by others' writers.
 
 A name is `REFERENCE, HOW.EXTENSION`: the file must be labelled as the PNG of its reference is. All
 show `waves(96, 128)`, as the files of tests/data/pictures do.
@@ -117,9 +117,7 @@ def _pngs() -> _Files:
     yield "photo, of 16 bits.png", _by_opencv(".png", [], _WIDE)
     yield "photo, opaque.png", encoded(_IMAGE.convert("RGBA"), "PNG")
     yield "clear, alpha.png", encoded(_alpha(), "PNG")
-    yield "photo, animated.png", encoded(
-        _IMAGE, "PNG", save_all=True, append_images=[_turned(3)]
-    )
+    yield "photo, animated.png", encoded(_IMAGE, "PNG", save_all=True, append_images=[_turned(3)])
     yield "palette, palette.png", encoded(_PALETTE, "PNG")
     yield "grey, 8 bits.png", encoded(_GREY, "PNG")
     yield "grey, 16 bits.png", encoded(_WIDE[..., 0], "PNG")
@@ -146,8 +144,9 @@ def _tiffs() -> _Files:
     }.items():
         yield f"photo, {how}.tiff", _by_tifffile(PHOTO, **options)
     yield "photo, several.tiff", _by_tifffile(np.stack([PHOTO, 255 - PHOTO]))
-    yield "photo, 16 bits in planes.tiff", _by_tifffile(
-        np.moveaxis(_WIDE, 2, 0), photometric="rgb", planarconfig="separate"
+    yield (
+        "photo, 16 bits in planes.tiff",
+        _by_tifffile(np.moveaxis(_WIDE, 2, 0), photometric="rgb", planarconfig="separate"),
     )
     for value in _TURNS:
         tag = [(274, "H", 1, value, True)]
@@ -168,8 +167,9 @@ def _webs() -> _Files:
 
 def _others() -> _Files:
     yield "palette, one.gif", encoded(_PALETTE, "GIF")
-    yield "palette, animated.gif", encoded(
-        _PALETTE, "GIF", save_all=True, append_images=[_turned(3).quantize(200)]
+    yield (
+        "palette, animated.gif",
+        encoded(_PALETTE, "GIF", save_all=True, append_images=[_turned(3).quantize(200)]),
     )
     yield "photo, 24 bits.bmp", encoded(_IMAGE, "BMP")
     yield "palette, 8 bits.bmp", encoded(_PALETTE, "BMP")
@@ -193,8 +193,9 @@ def _guarded() -> _Files:
     yield "photo, 444.avif", encoded(_IMAGE, "AVIF", **best)
     yield "photo, 420.avif", encoded(_IMAGE, "AVIF", quality=98)
     yield "clear, alpha.avif", encoded(_alpha(), "AVIF", **best)
-    yield "photo, animated.avif", encoded(
-        _IMAGE, "AVIF", save_all=True, append_images=[_turned(3)], **best
+    yield (
+        "photo, animated.avif",
+        encoded(_IMAGE, "AVIF", save_all=True, append_images=[_turned(3)], **best),
     )
     for bits in (10, 12):
         samples = PHOTO.astype(np.uint16) << bits - 8 | PHOTO >> 16 - bits
@@ -203,15 +204,17 @@ def _guarded() -> _Files:
     yield "photo, lossless.jxl", encoded(_IMAGE, "JXL", lossless=True)
     yield "photo, lossy.jxl", encoded(_IMAGE, "JXL", quality=99)
     yield "photo, container.jxl", encoded(_IMAGE, "JXL", lossless=True, use_container=True)
-    yield "photo, 16 bits.jxl", bytes(imagecodecs.jpegxl_encode(_WIDE, lossless=True))
+    opaque = np.dstack([_WIDE[..., 0], np.full_like(_WIDE[..., 0], 65_535)])
+    yield "grey, 16 bits, opaque.jxl", bytes(imagecodecs.jpegxl_encode(opaque, lossless=True))
     yield "grey, 8 bits.jxl", encoded(_GREY, "JXL", lossless=True)
     yield "clear, alpha.jxl", encoded(Image.fromarray(_alpha()), "JXL", lossless=True)
     for name in ("orientation-1", "adobe-rgb", "display-p3"):
         yield f"photo, {name}.jxl", sample(f"{name}.jxl")
     yield "photo, lossless.jp2", encoded(_IMAGE, "JPEG2000")
     yield "photo, codestream.j2k", encoded(_IMAGE, "JPEG2000", no_jp2=True)
-    yield "photo, lossy.jp2", encoded(
-        _IMAGE, "JPEG2000", irreversible=True, quality_mode="dB", quality_layers=[50]
+    yield (
+        "photo, lossy.jp2",
+        encoded(_IMAGE, "JPEG2000", irreversible=True, quality_mode="dB", quality_layers=[50]),
     )
     yield "photo, of imagecodecs.jp2", bytes(imagecodecs.jpeg2k_encode(PHOTO, level=0))
     yield "grey, 8 bits.jp2", encoded(_GREY, "JPEG2000")
@@ -291,9 +294,7 @@ def _jpeg_of_12_bits() -> bytes:
     return bytes(imagecodecs.jpeg8_encode(PHOTO.astype(np.uint16) << 4, bitspersample=12))
 
 
-def _by_opencv(
-    extension: str, options: list[int], samples: npt.NDArray[Any] = PHOTO
-) -> bytes:
+def _by_opencv(extension: str, options: list[int], samples: npt.NDArray[Any] = PHOTO) -> bytes:
     done, data = cv2.imencode(extension, samples[..., ::-1], options)
     assert done
     return data.tobytes()

@@ -106,7 +106,17 @@ _KIND, _BOX_HEAD = 4, 8
 _FULL_HEAD = {b"meta": 4, b"iref": 4}
 """Boxes of boxes with a version in front, and its length."""
 
-_BOXES_WITHIN = {b"iprp", b"ipco", b"jp2h", b"moov", b"trak", b"mdia", b"minf", b"stbl", *_FULL_HEAD}
+_BOXES_WITHIN = {
+    b"iprp",
+    b"ipco",
+    b"jp2h",
+    b"moov",
+    b"trak",
+    b"mdia",
+    b"minf",
+    b"stbl",
+    *_FULL_HEAD,
+}
 
 
 def _boxes(data: bytes) -> list[int]:

@@ -64,9 +64,7 @@ def directories(
     return letters + struct.pack(order + "I", at) + body + out + behind
 
 
-def dng(
-    jpeg: bytes, *, size: tuple[int, int] = (186, 124), order: str = "<", **more: int
-) -> bytes:
+def dng(jpeg: bytes, *, size: tuple[int, int] = (186, 124), order: str = "<", **more: int) -> bytes:
     """A preview, then the sensor's data and a JPEG as children: as DNG and NEF are laid out."""
     preview = {254: [1], 256: [16], 257: [12], 259: [1], 262: [2], 273: bytes(576), 279: [576]}
     preview |= {274: [more.get("orientation", 1)]}

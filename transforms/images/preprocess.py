@@ -127,8 +127,8 @@ def corners_of(pixels: RGB, how: Preprocessing) -> Pixels:
         how: method, size and views.
 
     Returns:
-        uint8[crops, 2 * size, 2 * size, 3 or 4]: the rows of the lower neighbours, then those of the
-        upper ones, and so the columns.
+        uint8[crops, 2 * size, 2 * size, 3 or 4]: the rows of the lower neighbours, then those of
+        the upper ones, and so the columns.
     """
     found = []
     for eighths in _crops(how):

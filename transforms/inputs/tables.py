@@ -18,7 +18,6 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, NamedTuple, cast
 
-
 from transforms.errors import UserError, clause
 from transforms.failures import ImageError
 from transforms.inputs.archives.parquet import (

@@ -107,7 +107,9 @@ def test_what_is_not_read_says_why(stand_in_file: Path, tmp_path: Path) -> None:
     assert len(rows) == 1
     for name, (_, reason, words) in files.items():
         failure = failures[name]
-        assert (name, failure["reason"], words in failure["message"]) == (name, reason, True), failure
+        assert (name, failure["reason"], words in failure["message"]) == (name, reason, True), (
+            failure
+        )
     assert len(failures) == len(files)
 
 

@@ -61,12 +61,13 @@ class Parquet(pq.ParquetFile):
         self._pages = CheckedPages(file)
         # pre_buffer would fetch the pictures of whole row groups ahead.
         super().__init__(
-            self._pages, buffer_size=_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
+            self._pages,
+            buffer_size=_BUFFER_BYTES,
+            pre_buffer=False,
+            page_checksum_verification=True,
         )
 
-    def batches(
-        self, group: int, columns: Sequence[str], *, rows: int
-    ) -> Iterator[pa.RecordBatch]:
+    def batches(self, group: int, columns: Sequence[str], *, rows: int) -> Iterator[pa.RecordBatch]:
         """A row group, so many rows at a time.
 
         Args:
@@ -330,9 +331,7 @@ def parquet_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Note]:
         raise broken
 
 
-def _batches(
-    parquet: Parquet, group: int, columns: Sequence[str]
-) -> Iterator[pa.RecordBatch]:
+def _batches(parquet: Parquet, group: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     size = parquet.metadata.row_group(group)
     average = size.total_byte_size // max(size.num_rows, 1) + 1
     rows = min(max(_BATCH_BYTES // average, 1), _BATCH_ROWS)

@@ -82,7 +82,7 @@ def _files(archive: zipfile.ZipFile) -> Iterator[File]:
     infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
     # Each with the one behind it, which tells whether the two share bytes.
     for info, after in itertools.zip_longest(infos, infos[1:]):
-        if not info.is_dir():
+        if not info.filename.endswith("/"):  # `is_dir` knows no empty names
             yield File(
                 _name(info),
                 info.file_size,

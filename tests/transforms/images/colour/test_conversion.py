@@ -192,7 +192,9 @@ def test_cmyk_is_converted_by_its_profile(views: int, press: bytes) -> None:
         whole = encoded(by.convert(decode(file, as_cmyk=True).pixels), "PNG")
         assert np.array_equal(found.pixels, load(whole, views=views).pixels)
         stretched = load(file, method="stretch", size=20).pixels
-        assert np.abs(stretched.astype(int) - load(whole, method="stretch", size=20).pixels).max() < 9
+        assert (
+            np.abs(stretched.astype(int) - load(whole, method="stretch", size=20).pixels).max() < 9
+        )
 
 
 @pytest.fixture(scope="module")

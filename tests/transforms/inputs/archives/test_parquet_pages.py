@@ -47,7 +47,7 @@ def test_whole_files_are_read_as_they_are(options: dict[str, object]) -> None:
 def _claiming(size: bytes, *, at: int) -> bytes:
     """A file whose first page claims another size; `at`: 0 for that in memory, 1 for as stored."""
     data = _written(compression="none", use_dictionary=False, write_statistics=False)
-    # Field 1 (the kind of the page, 0), then fields 2 and 3: a byte for each, and three of a number.
+    # Field 1 (the kind of the page, 0), then fields 2 and 3: a byte each, and three of a number.
     assert (data[4:7], data[10:11]) == (b"\x15\0\x15", b"\x15")
     start = 7 + 4 * at
     return data[:start] + size + data[start + 3 :]
