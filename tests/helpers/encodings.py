@@ -91,14 +91,15 @@ _Files = Iterator[tuple[str, bytes]]
 
 def _jpegs() -> _Files:
     full: dict[str, Any] = {"quality": 98, "subsampling": "4:4:4"}
-    for how, options in {
+    variants: dict[str, dict[str, Any]] = {
         "baseline": {},
         "progressive": {"progressive": True},
         "restarts": {"restart_marker_blocks": 2},
         "RGB": {"keep_rgb": True},
         "sRGB": {"icc_profile": rgb_profile(SRGB_TO_XYZ, SRGB_CURVE)},
         "EXIF": {"exif": orientation_exif(1)},
-    }.items():
+    }
+    for how, options in variants.items():
         yield f"photo, {how}.jpg", encoded(_IMAGE, "JPEG", **{**full, **options})
     for subsampling in ("4:2:2", "4:2:0"):
         name = subsampling.replace(":", "")
@@ -138,11 +139,8 @@ def _tiffs() -> _Files:
             yield f"{shown[kind]}, {number} {kind}.tif", tiff(by_name[kind], **how)
     yield "palette, palette.tif", encoded(_PALETTE, "TIFF", compression="tiff_lzw")
     yield "photo, JPEG.tif", encoded(_IMAGE, "TIFF", compression="jpeg", quality=98)
-    for how, options in {
-        "deflate in tiles": {"compression": "zlib", "tile": (32, 32)},
-        "zstd with predictor": {"compression": "zstd", "predictor": True},
-    }.items():
-        yield f"photo, {how}.tiff", _by_tifffile(PHOTO, **options)
+    yield "photo, tiles.tiff", _by_tifffile(PHOTO, compression="zlib", tile=(32, 32))
+    yield "photo, predictor.tiff", _by_tifffile(PHOTO, compression="zstd", predictor=True)
     yield "photo, several.tiff", _by_tifffile(np.stack([PHOTO, 255 - PHOTO]))
     yield (
         "photo, 16 bits in planes.tiff",
@@ -308,5 +306,5 @@ def _by_tifffile(samples: npt.NDArray[Any], **options: Any) -> bytes:
 
 def some(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """One of each format, for the containers."""
-    by_extension = {name.rpartition(".")[2]: name for name in reversed(files)}
+    by_extension = {name.rpartition(".")[2]: name for name in files}
     return {name: files[name] for name in sorted(by_extension.values())}

@@ -107,13 +107,13 @@ def in_space(
     """
     there = ImageCms.ImageCmsProfile(io.BytesIO(icc))
     srgb = ImageCms.createProfile("sRGB")
-    cmyk = mode == "CMYK"
+    cmyk, intent = mode == "CMYK", ImageCms.Intent
     converted = ImageCms.profileToProfile(
         Image.fromarray(pixels),
         srgb,
         there,
         outputMode=mode,
-        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC if cmyk else 0,
+        renderingIntent=intent.RELATIVE_COLORIMETRIC if cmyk else intent.PERCEPTUAL,
         flags=ImageCms.Flags.BLACKPOINTCOMPENSATION if cmyk else ImageCms.Flags.NONE,
     )
     assert converted is not None

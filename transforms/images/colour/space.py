@@ -133,7 +133,7 @@ _SDR_WHITE = 203
 """Candela a square metre that are white in a picture of high dynamic range, ITU-R BT.2408."""
 
 _PEAK = 1_000 / _SDR_WHITE
-"""What becomes as bright as sRGB can show: the brightest of a display that ITU-R BT.2100 assumes."""
+"""What becomes as bright as sRGB can be: the brightest of the display of ITU-R BT.2100."""
 
 _LUMINANCE = np.array([0.2627, 0.678, 0.0593], np.float32)
 """Of red, green and blue, ITU-R BT.2100."""
@@ -149,7 +149,7 @@ which goes by SMPTE ST 2094-50."""
 def _of_standard_range(
     light: npt.NDArray[np.float32], *, relative: bool
 ) -> npt.NDArray[np.float32]:
-    """Light of high dynamic range made fainter, up to white by half, above it the more the brighter.
+    """Light of high dynamic range made fainter: up to white by half, above it by ever more.
 
     Args:
         light: float32[n, 3], 1 for `_SDR_WHITE`; of the scene, if it is relative.

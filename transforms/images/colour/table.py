@@ -58,7 +58,7 @@ class Table:
         """
         flat = pixels.reshape(-1, pixels.shape[-1])[:, : self.channels]
         mixed = [self._mixed(flat[at : at + _AT_ONCE]) for at in range(0, len(flat), _AT_ONCE)]
-        return np.concatenate(mixed).reshape(*pixels.shape[:-1], 3)
+        return np.asarray(np.concatenate(mixed).reshape(*pixels.shape[:-1], 3))
 
     def _mixed(self, flat: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """uint8[n, channels] to uint8[n, 3]."""
@@ -76,7 +76,8 @@ class Table:
         first = lower @ points ** np.arange(self.channels - 1, -1, -1)
         corners = self.colours.reshape(-1, 3).take(first[:, None] + steps, axis=0)
         total = np.einsum("ij,ijk->ik", shares, corners.astype(np.float32))
-        return np.rint(total).astype(np.uint8)
+        rounded: npt.NDArray[np.uint8] = np.rint(total).astype(np.uint8)
+        return rounded
 
 
 _AT_ONCE = 4_096

@@ -54,7 +54,7 @@ PARQUET_ERRORS = (
 names that are not UTF-8, numbers out of range and types nested without end."""
 
 
-class Parquet(pq.ParquetFile):
+class Parquet(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has no types
     """An open file, and what its pages are read through."""
 
     def __init__(self, file: IO[bytes]) -> None:

@@ -46,7 +46,7 @@ def test_colours_of_other_spaces(primaries: int, transfer: int, expected: list[l
 @pytest.mark.parametrize(
     ("transfer", "expected"),
     [
-        # As Chromium 156 shows them: white of 203 candela is half as bright, 1,000 candela are white.
+        # As Chromium 156 has it: white of 203 candela is half as bright, 1,000 candela are white.
         (16, {0: 0, 48: 15, 96: 70, 144: 175, 156: 206, 168: 226, 192: 255, 255: 255}),
         (18, {0: 0, 48: 29, 96: 71, 144: 115, 192: 189, 204: 207, 228: 232, 252: 253}),
     ],
