@@ -75,7 +75,7 @@ class Parquet(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has no types
             columns: that are read.
             rows: of a batch at most.
         """
-        self._pages.watch(self.metadata.row_group(group))
+        self._pages.watch()
         found: Iterator[pa.RecordBatch] = self.iter_batches(
             batch_size=rows, row_groups=[group], columns=list(columns), use_threads=False
         )

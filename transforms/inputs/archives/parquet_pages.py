@@ -8,10 +8,13 @@ protocol of Apache Thrift.
 from __future__ import annotations
 
 import dataclasses
-from typing import IO, Any
+from typing import IO
 
 _MODEST = 64 * 1024 * 1024
-"""Bytes of a page that are taken on trust: some writers count wrong, and it is soon over."""
+"""Bytes of a page that are taken on trust, since it is soon over."""
+
+_MOST_RATIO = 1_100
+"""Bytes that one of Deflate can stand for; other codecs reach more in small pages only."""
 
 _MAX_HEADER = 16 * 1024 * 1024
 """Bytes; Arrow reads no more."""
@@ -28,15 +31,11 @@ class _Column:
     """A column of a row group, as far as it has been read.
 
     Attributes:
-        end: where its pages end.
-        unpacked: bytes of all of them, unpacked.
-        header: where the next page begins.
+        header: where the next page begins; None if nobody knows.
         held: what has been read of its header.
     """
 
-    end: int
-    unpacked: int
-    header: int
+    header: int | None
     held: bytes = b""
 
 
@@ -52,22 +51,15 @@ class CheckedPages:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._size = file.seek(0, 2)
-        self._columns: dict[int, _Column] = {}
+        self._columns: dict[int, _Column] | None = None
 
-    def watch(self, group: Any) -> None:
-        """Expects the columns of a row group.
+    def watch(self) -> None:
+        """Expects pages from now on: what is read first, and not behind another part, begins one.
 
-        Args:
-            group: its metadata, `pyarrow.parquet.RowGroupMetaData`.
+        The footer is read by then. It says where columns are, but pyarrow ends the process when it
+        is asked for those of a damaged one.
         """
         self._columns = {}
-        for at in range(group.num_columns):
-            column = group.column(at)
-            start = column.data_page_offset
-            if column.has_dictionary_page and 0 < (column.dictionary_page_offset or 0) < start:
-                start = column.dictionary_page_offset
-            end = min(start + column.total_compressed_size, self._size)
-            self._columns[start] = _Column(end, column.total_uncompressed_size, start)
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes.
@@ -77,9 +69,9 @@ class CheckedPages:
         """
         at = self._file.tell()
         data = self._file.read(size)
-        column = self._columns.pop(at, None)
-        if column is not None and data:
-            _look(column, at, data)
+        if self._columns is not None and data:
+            column = self._columns.pop(at, None) or _Column(at)
+            _look(column, at, data, end=self._size)
             self._columns[at + len(data)] = column
         return data
 
@@ -103,35 +95,29 @@ class CheckedPages:
         """Does nothing: the file is the caller's."""
 
 
-def _look(column: _Column, at: int, data: bytes) -> None:
-    """Checks the headers in bytes that stand at a place of the file."""
-    if column.header < column.end and column.header < at + len(data):
-        content = column.held + data
-        start = at - len(column.held)
-        while column.header < min(column.end, start + len(content)):
-            header = _Header(content, column.header - start)
-            try:
-                header.read()
-            except IndexError:  # the rest of it comes with the next bytes
-                column.held = content[column.header - start :]
-                if len(column.held) > _MAX_HEADER:
-                    raise ValueError("a page header without an end") from None
-                return
-            except NotImplementedError:  # of a version to come
-                column.header = column.end
-                return
-            column.header += header.length
-            packed, unpacked = header.packed, header.unpacked
-            left = column.end - column.header
-            if packed > max(left, _MODEST) or unpacked > max(column.unpacked, _MODEST):
-                raise ValueError(
-                    f"a page claims {packed} bytes, {unpacked} unpacked, of a column of which "
-                    f"{left} are left, {column.unpacked} unpacked"
-                )
-            if packed < 0:
-                raise ValueError(f"a page claims {packed} bytes")
-            column.header += packed
+def _look(column: _Column, at: int, data: bytes, *, end: int) -> None:
+    """Checks the headers in bytes that stand at a place of a file that has an end."""
+    content, start = column.held + data, at - len(column.held)
     column.held = b""
+    while column.header is not None and column.header < start + len(content):
+        header = _Header(content, column.header - start)
+        try:
+            header.read()
+        except IndexError:  # the rest of it comes with the next bytes
+            column.held = content[column.header - start :]
+            if len(column.held) > _MAX_HEADER:
+                raise ValueError("a page header without an end") from None
+            return
+        except NotImplementedError:  # of a version to come
+            column.header = None
+            return
+        column.header += header.length
+        packed, left = header.packed, end - column.header
+        if not 0 <= packed <= max(left, _MODEST):
+            raise ValueError(f"a page claims {packed} bytes of a file with {left} more")
+        if header.unpacked > max(packed * _MOST_RATIO, _MODEST):
+            raise ValueError(f"a page of {packed} bytes claims {header.unpacked} in memory")
+        column.header += packed
 
 
 class _Header:
