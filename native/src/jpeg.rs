@@ -137,24 +137,17 @@ fn load_into(
     let (width, height) =
         if turned { (header.height, header.width) } else { (header.width, header.height) };
     let (rows, columns) = axes(options.method, crops, options.size, width, height)?;
-    let finish = |crossings: &Crossings| {
-        if options.corners {
-            corners(crossings, crops.len(), options.size)
-        } else {
-            resampled(inner, crossings, &rows, &columns, options.size)
-        }
-    };
     let pixels = if turned {
         // Rows of the upright picture are columns of the stored one.
         let stored_rows = mirrored(&columns.taps, width, matches!(header.orientation, 6 | 7));
         let stored_columns = mirrored(&rows.taps, height, matches!(header.orientation, 7 | 8));
         let crossings = crossings(inner, data, &header, &stored_rows, &stored_columns, memory)?;
-        finish(&crossings.transposed())
+        finished(inner, &crossings.transposed(), &rows, &columns, options)
     } else {
         let stored_rows = mirrored(&rows.taps, height, matches!(header.orientation, 3 | 4));
         let stored_columns = mirrored(&columns.taps, width, matches!(header.orientation, 2 | 3));
         let crossings = crossings(inner, data, &header, &stored_rows, &stored_columns, memory)?;
-        let pixels = finish(&crossings);
+        let pixels = finished(inner, &crossings, &rows, &columns, options);
         memory.pixels = crossings.pixels;
         pixels
     };
@@ -286,8 +279,25 @@ impl Crossings {
     }
 }
 
+/// What is asked for. Always inlined, as all that runs the steps: see `Steps`.
+#[inline(always)]
+fn finished(
+    inner: impl Steps,
+    crossings: &Crossings,
+    rows: &Axis,
+    columns: &Axis,
+    options: &Options,
+) -> Vec<u8> {
+    if options.corners {
+        corners(crossings, options.size)
+    } else {
+        resampled(inner, crossings, rows, columns, options.size)
+    }
+}
+
 /// What the input is mixed from, crop by crop.
-fn corners(crossings: &Crossings, crops: usize, size: usize) -> Vec<u8> {
+fn corners(crossings: &Crossings, size: usize) -> Vec<u8> {
+    let crops = crossings.columns / (2 * size);
     let mut pixels = Vec::with_capacity(crops * 4 * size * size * 3);
     for crop in 0..crops {
         let places = 2 * crop * size..2 * (crop + 1) * size;

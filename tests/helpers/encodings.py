@@ -202,8 +202,6 @@ def _guarded() -> _Files:
     yield "photo, lossless.jxl", encoded(_IMAGE, "JXL", lossless=True)
     yield "photo, lossy.jxl", encoded(_IMAGE, "JXL", quality=99)
     yield "photo, container.jxl", encoded(_IMAGE, "JXL", lossless=True, use_container=True)
-    opaque = np.dstack([_WIDE[..., 0], np.full_like(_WIDE[..., 0], 65_535)])
-    yield "grey, 16 bits, opaque.jxl", bytes(imagecodecs.jpegxl_encode(opaque, lossless=True))
     yield "grey, 8 bits.jxl", encoded(_GREY, "JXL", lossless=True)
     yield "clear, alpha.jxl", encoded(Image.fromarray(_alpha()), "JXL", lossless=True)
     for name in ("orientation-1", "adobe-rgb", "display-p3"):
