@@ -35,12 +35,13 @@ class Taken(NamedTuple):
 
 def takes(how: Preprocessing) -> bool:
     """Whether JPEG that is loaded so may go through the kernel."""
-    return kernel.module is not None and how.method != "stretch" and how.size <= _LARGEST
+    fits = how.size <= _LARGEST and how.columns in (None, how.size)
+    return kernel.module is not None and how.method != "stretch" and fits
 
 
 def load_jpeg(data: bytes, how: Preprocessing) -> Taken | None:
     """Decodes and preprocesses a JPEG, without the GIL; None if it is not one for the kernel."""
-    if kernel.module is None:
+    if kernel.module is None or how.columns not in (None, how.size):
         return None
     found = kernel.module.load_jpeg(
         data, size=how.size, method=how.method, views=how.views, max_pixels=how.max_pixels

@@ -1,4 +1,4 @@
-"""Pictures to what the network is fed: cropped, resampled, uint8[size, size, 3].
+"""Pictures to what the network is fed: cropped, resampled, uint8[rows, columns, 3].
 
 How that is done decides the accuracy. The network was trained on pictures resampled without
 anti-aliasing, by the bilinear kernel of TensorFlow 1, so `eval` is the default; `stretch` is what
@@ -36,8 +36,8 @@ class Loaded(NamedTuple):
     """A picture ready for the network.
 
     Attributes:
-        pixels: uint8[size, size, 3], RGB, C-contiguous; with four views uint8[2, size, size, 3],
-            the two crops.
+        pixels: uint8[rows, columns, 3], RGB, C-contiguous; with four views uint8[2, rows, columns,
+            3], the two crops.
         width: columns of the whole picture, upright.
         height: rows of the whole picture, upright.
         format: as `transforms.sniff.format_of` says.
@@ -112,10 +112,12 @@ def _preprocessed(pixels: RGB, how: Preprocessing) -> Pixels:
         parts = (_preprocessed(pixels[..., some], how) for some in (slice(3), slice(1, 4)))
         first, last = parts
         return np.concatenate([first, last[..., 2:]], axis=-1)
-    whole = preprocess(pixels, size=how.size, method=how.method)
+    whole = preprocess(pixels, size=how.size, columns=how.columns, method=how.method)
     if how.views != 4:
         return whole
-    closer = preprocess(pixels, size=how.size, method=how.method, eighths=_CLOSER_EIGHTHS)
+    closer = preprocess(
+        pixels, size=how.size, columns=how.columns, method=how.method, eighths=_CLOSER_EIGHTHS
+    )
     return np.stack([whole, closer])
 
 
@@ -123,6 +125,7 @@ def preprocess(
     pixels: RGB,
     *,
     size: int = 128,
+    columns: int | None = None,
     method: Method = "eval",
     eighths: int = _EIGHTHS,
 ) -> Pixels:
@@ -130,33 +133,36 @@ def preprocess(
 
     Args:
         pixels: uint8[h, w, 3], RGB, at least 1 x 1; any strides.
-        size: rows and columns of the result.
+        size: rows of the result, and columns.
+        columns: of a result that is no square.
         method: see `Method`.
         eighths: of the side that the crop keeps, 1..8; without meaning for a method that does not
             crop.
 
     Returns:
-        uint8[size, size, 3], C-contiguous.
+        uint8[size, columns, 3], C-contiguous.
 
     Raises:
         UsageError: no such method.
     """
+    shape = size, columns or size
     if method == "stretch":
-        return _resize(pixels, size, Image.Resampling.BICUBIC)
+        return _resize(pixels, shape, Image.Resampling.BICUBIC)
     if method == "stretch-nearest":
-        return _resize(pixels, size, Image.Resampling.NEAREST)
+        return _resize(pixels, shape, Image.Resampling.NEAREST)
     height, width = pixels.shape[:2]
     if method == "eval":
-        side = max(1, min(width, height) * eighths // 8)
-        rows, columns = _central(height, side), _central(width, side)
+        down, across = _largest(height, width, shape)
+        down, across = (max(1, side * eighths // 8) for side in (down, across))
+        vertical, horizontal = _central(height, down), _central(width, across)
     elif method == "slim":
         # As tf.image.central_crop: the same whole number of pixels from both ends.
         margin = 8 - eighths
-        rows = _central(height, height - height * margin // 16 * 2)
-        columns = _central(width, width - width * margin // 16 * 2)
+        vertical = _central(height, height - height * margin // 16 * 2)
+        horizontal = _central(width, width - width * margin // 16 * 2)
     else:
         raise UsageError(f"preprocessing {method!r}: expected one of {', '.join(METHODS)}")
-    return _legacy_bilinear(pixels, _taps(rows, size), _samples(columns, size))
+    return _legacy_bilinear(pixels, _taps(vertical, shape[0]), _samples(horizontal, shape[1]))
 
 
 def unit_range(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -164,8 +170,16 @@ def unit_range(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return np.divide(pixels, np.float32(255), dtype=np.float32)
 
 
-def _resize(pixels: RGB, size: int, kernel: Image.Resampling) -> Pixels:
-    return np.asarray(Image.fromarray(pixels).resize((size, size), kernel))
+def _resize(pixels: RGB, shape: tuple[int, int], kernel: Image.Resampling) -> Pixels:
+    return np.asarray(Image.fromarray(pixels).resize(shape[::-1], kernel))
+
+
+def _largest(height: int, width: int, form: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of the largest rectangle of a form, rows to columns, in a picture."""
+    rows, columns = form
+    if width * rows > height * columns:
+        return height, height * columns // rows
+    return width * rows // columns, width
 
 
 class _Span(NamedTuple):
