@@ -51,12 +51,14 @@ class ImageModel:
         self._widths = (len(model.classes), model.feature_size)
         self.outputs = model.outputs
         self._run = _runner(model)
-        self.signatures: Mapping[str, Callable[..., dict[str, Array]]] = {
+        signatures: dict[str, Callable[..., dict[str, Array]]] = {
             "default": self._default,
+            "image_classification": self._default,
             "image_feature_vector": self._features,
         }
-        if self._has_classes:
-            self.signatures = {**self.signatures, "image_classification": self._default}
+        if not self._has_classes:
+            del signatures["image_classification"]
+        self.signatures: Mapping[str, Callable[..., dict[str, Array]]] = signatures
 
     @property
     def _has_classes(self) -> bool:

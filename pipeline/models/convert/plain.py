@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from pipeline.models.convert.bias_correction import corrected
 from pipeline.models.convert.post_training import PICTURES
 from pipeline.models.float_module import folder, savedmodel
 from pipeline.models.hints import NetworkHints
@@ -92,7 +93,7 @@ def quantize_plain(model: str, pictures: Iterable[Pixels]) -> tuple[bytes, Agree
     try:
         plain = tf.lite.TFLiteConverter.from_concrete_functions([function]).convert()
         values = _values(plain)
-        quantized = _quantized(function, sample, values)
+        quantized = corrected(_quantized(function, sample, values), plain, sample, values)
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise UserError(f"{model}: cannot be converted: {str(error).splitlines()[0]}") from error
     float_logits, logits = (
