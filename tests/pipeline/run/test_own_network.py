@@ -124,6 +124,21 @@ def _truth(path: str, column: str, value: str) -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_a_truth_that_was_cut_out_of_the_rows_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _label("--classes", "names.txt") == 0
+    with open("cut.csv", "w", encoding="utf-8", newline="") as file:
+        lines = [[row["uri"], row["class_id"]] for row in _rows()]
+        csv.writer(file).writerows([["uri", "class_id"], *lines])
+    for words, said in ((["cut.csv"], True), (["cut.csv", "--labels", "network"], True)):
+        capsys.readouterr()
+        assert main(["evaluate", "out", "--truth", *words]) == 0
+        assert ("copied?" in capsys.readouterr().out) is said
+    assert main(["report", "out"]) == 0
+    page = Path("out/__report/index.html").read_text("utf-8")
+    assert "copied?: every answer is the run&#39;s own label" in page
+
+
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("column", "value"), [("label", "sea_lion"), ("class_id", "1"), ("label", "Sea Lion")]
 )

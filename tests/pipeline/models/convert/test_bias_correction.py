@@ -22,14 +22,20 @@ TAKEN = PixelValues(dtype="float32", mean=(127.5,), std=(127.5,))
 
 @pytest.fixture(scope="module")
 def converted() -> tuple[bytes, bytes]:
-    """A network as the converter quantizes it, and in float: all kinds of layers with weights."""
+    """A network as the converter quantizes it, and in float: all kinds of layers with weights.
+
+    In one layer a large weight leaves the others below half a step, so that they become 0.
+    """
     keras.utils.set_random_seed(1)
     source = keras.Input((32, 32, 3))
     x = keras.layers.Conv2D(8, 3, strides=2, activation="relu")(source)
     x = keras.layers.DepthwiseConv2D(3, padding="same", activation="relu")(x)
     x = keras.layers.Conv2D(16, 1, activation="relu")(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
-    model = keras.Model(source, keras.layers.Dense(6)(x))
+    model = keras.Model(source, keras.layers.Dense(6, bias_initializer="random_normal")(x))
+    small = np.full((1, 1, 8, 16), 0.06, np.float32)
+    small[..., 0, :] = -16
+    model.layers[3].set_weights([small, np.full(16, 2, np.float32)])
     spec = tf.TensorSpec([None, 32, 32, 3], tf.float32)
     function = tf.function(lambda images: model(images)).get_concrete_function(spec)
     float_file = tf.lite.TFLiteConverter.from_concrete_functions([function]).convert()
