@@ -240,6 +240,9 @@ class LabelOptions(RunnerOptions):
         """
         if self.top_k <= classes:
             return self
+        if not classes:
+            require(self.top_k == Scoring.top_k, "--top-k", "none: it has no classes", self.top_k)
+            return self
         require(
             self.top_k == Scoring.top_k,
             "--top-k",
@@ -248,11 +251,17 @@ class LabelOptions(RunnerOptions):
         )
         return dataclasses.replace(self, top_k=classes)
 
-    def preprocessing(self, *, size: int) -> Preprocessing:
-        """How the pictures are loaded, for a network with an input of `size` x `size` pixels."""
+    def preprocessing(self, *, size: int, columns: int | None = None) -> Preprocessing:
+        """How the pictures are loaded, for a network with an input of `size` x `size` pixels.
+
+        Args:
+            size: rows and columns.
+            columns: of an input that is no square, else None.
+        """
         return Preprocessing(
             method=self.preprocess,
             size=size,
+            columns=columns,
             views=self.views,
             colour=self.colour,
             max_pixels=self.max_pixels,
@@ -393,8 +402,8 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--outputs",
         choices=OUTPUTS,
-        help="what the network gives for each class (default: scores if its last operator is a "
-        "softmax or logistic function, else logits)",
+        help="what the network gives for each class, or features: it has none, and gives feature "
+        "vectors (default: by its last operator)",
     )
     network.add_argument(
         "--input-range",

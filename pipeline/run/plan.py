@@ -159,10 +159,11 @@ class _Trial:
 
 def _try(sample: Sequence[Sampled], network: Network, options: LabelOptions) -> _Trial:
     """The work of a run without Beam: a pool decodes while this thread runs the network."""
-    loader = Loader(options.preprocessing(size=network.input_size), options.kernel)
+    how = options.preprocessing(size=network.input_size, columns=network.input_columns)
+    loader = Loader(how, options.kernel)
     handler = model_handler(network, options.scoring(None), kernel=options.kernel)
     model = handler.load_model()
-    black = np.zeros((network.input_size, network.input_size, 3), np.uint8)
+    black = np.zeros((*network.input_shape, 3), np.uint8)
     blank = Image(ImageRef(""), "", 1, 1, "", black)
     # The first pass prepares the interpreter; one view is enough for that.
     model_handler(network).run_inference([blank], model)

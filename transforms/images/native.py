@@ -36,7 +36,8 @@ class Taken(NamedTuple):
 
 def takes(how: Preprocessing) -> bool:
     """Whether JPEG that is loaded so may go through the kernel."""
-    return kernel.module is not None and how.method != "stretch" and how.size <= _LARGEST
+    fits = how.size <= _LARGEST and how.columns in (None, how.size)
+    return kernel.module is not None and how.method != "stretch" and fits
 
 
 def load_jpeg(data: bytes, how: Preprocessing, *, corners: bool = False) -> Taken | None:
@@ -47,7 +48,7 @@ def load_jpeg(data: bytes, how: Preprocessing, *, corners: bool = False) -> Take
         how: method, size and so on.
         corners: whether to leave out the last step, see `transforms.images.preprocess.corners_of`.
     """
-    if kernel.module is None:
+    if kernel.module is None or how.columns not in (None, how.size):
         return None
     found = kernel.module.load_jpeg(
         data,

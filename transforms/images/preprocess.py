@@ -1,4 +1,4 @@
-"""Pictures to what the network is fed: cropped, resampled, uint8[size, size, 3].
+"""Pictures to what the network is fed: cropped, resampled, uint8[rows, columns, 3].
 
 How that is done decides the accuracy. The network was trained on pictures resampled without
 anti-aliasing, by the bilinear kernel of TensorFlow 1, so `eval` is the default; `stretch` is what
@@ -36,8 +36,8 @@ class Loaded(NamedTuple):
     """A picture ready for the network.
 
     Attributes:
-        pixels: uint8[size, size, 3], RGB, C-contiguous; with four views uint8[2, size, size, 3],
-            the two crops.
+        pixels: uint8[rows, columns, 3], RGB, C-contiguous; with four views uint8[2, rows, columns,
+            3], the two crops.
         width: columns of the whole picture, upright.
         height: rows of the whole picture, upright.
         format: as `transforms.sniff.format_of` says.
@@ -127,7 +127,7 @@ def corners_of(pixels: RGB, how: Preprocessing) -> Pixels:
         how: method, size and views.
 
     Returns:
-        uint8[crops, 2 * size, 2 * size, 3 or 4]: the rows of the lower neighbours, then those of
+        uint8[crops, 2 * rows, 2 * columns, 3 or 4]: the rows of the lower neighbours, then those of
         the upper ones, and so the columns.
     """
     found = []
@@ -141,8 +141,9 @@ def corners_of(pixels: RGB, how: Preprocessing) -> Pixels:
 
 
 def _both_taps(sides: tuple[int, ...], how: Preprocessing, eighths: int) -> tuple[_Taps, _Taps]:
-    rows, columns = _spans(*sides, method=how.method, eighths=eighths)
-    return _taps(rows, how.size), _taps(columns, how.size)
+    shape = how.size, how.columns or how.size
+    rows, columns = _spans(sides[0], sides[1], shape, method=how.method, eighths=eighths)
+    return _taps(rows, shape[0]), _taps(columns, shape[1])
 
 
 def _converted(
@@ -161,16 +162,19 @@ def _converted(
 
 def _between(corners: Pixels, rows: _Taps, columns: _Taps) -> Pixels:
     """The result, of its corners."""
-    places = np.arange(len(rows.weight))
-    here = (taps._replace(lower=places, upper=places + len(places)) for taps in (rows, columns))
-    rows, columns = here
-    return _legacy_bilinear(corners, rows, _samples_of(columns))
+    return _legacy_bilinear(corners, _in_corners(rows), _samples_of(_in_corners(columns)))
+
+
+def _in_corners(taps: _Taps) -> _Taps:
+    """Where what is mixed lies among the corners."""
+    places = np.arange(len(taps.weight))
+    return taps._replace(lower=places, upper=places + len(places))
 
 
 def _preprocessed(pixels: RGB, how: Preprocessing) -> Pixels:
     """All views."""
     views = [
-        preprocess(pixels, size=how.size, method=how.method, eighths=eighths)
+        preprocess(pixels, size=how.size, columns=how.columns, method=how.method, eighths=eighths)
         for eighths in _crops(how)
     ]
     return np.stack(views) if how.views == 4 else views[0]
@@ -180,6 +184,7 @@ def preprocess(
     pixels: RGB,
     *,
     size: int = 128,
+    columns: int | None = None,
     method: Method = "eval",
     eighths: int = _EIGHTHS,
 ) -> Pixels:
@@ -187,30 +192,35 @@ def preprocess(
 
     Args:
         pixels: uint8[h, w, 3], RGB, at least 1 x 1; any strides.
-        size: rows and columns of the result.
+        size: rows of the result, and columns.
+        columns: of a result that is no square.
         method: see `Method`.
         eighths: of the side that the crop keeps, 1..8; without meaning for a method that does not
             crop.
 
     Returns:
-        uint8[size, size, 3], C-contiguous.
+        uint8[size, columns, 3], C-contiguous.
 
     Raises:
         UsageError: no such method.
     """
+    shape = size, columns or size
     if method == "stretch":
-        return _resize(pixels, size, Image.Resampling.BICUBIC)
+        return _resize(pixels, shape, Image.Resampling.BICUBIC)
     if method == "stretch-nearest":
-        return _resize(pixels, size, Image.Resampling.NEAREST)
-    rows, columns = _spans(*pixels.shape[:2], method=method, eighths=eighths)
-    return _legacy_bilinear(pixels, _taps(rows, size), _samples(columns, size))
+        return _resize(pixels, shape, Image.Resampling.NEAREST)
+    rows, across = _spans(pixels.shape[0], pixels.shape[1], shape, method=method, eighths=eighths)
+    return _legacy_bilinear(pixels, _taps(rows, shape[0]), _samples(across, shape[1]))
 
 
-def _spans(height: int, width: int, *, method: Method, eighths: int) -> tuple[_Span, _Span]:
-    """Rows and columns of a crop."""
+def _spans(
+    height: int, width: int, shape: tuple[int, int], *, method: Method, eighths: int
+) -> tuple[_Span, _Span]:
+    """Rows and columns of a crop for a result of that shape."""
     if method == "eval":
-        side = max(1, min(width, height) * eighths // 8)
-        return _central(height, side), _central(width, side)
+        sides = _largest(height, width, shape)
+        down, across = (max(1, side * eighths // 8) for side in sides)
+        return _central(height, down), _central(width, across)
     if method == "slim":
         # As tf.image.central_crop: the same whole number of pixels from both ends.
         margin = 8 - eighths
@@ -224,10 +234,18 @@ def unit_range(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return np.divide(pixels, np.float32(255), dtype=np.float32)
 
 
-def _resize(pixels: RGB, size: int, kernel: Image.Resampling) -> Pixels:
+def _resize(pixels: RGB, shape: tuple[int, int], kernel: Image.Resampling) -> Pixels:
     # Four channels are CMYK, and no transparency, which Pillow would mix otherwise.
     mode = "CMYK" if pixels.shape[-1] == 4 else "RGB"
-    return np.asarray(Image.fromarray(pixels, mode).resize((size, size), kernel))
+    return np.asarray(Image.fromarray(pixels, mode).resize(shape[::-1], kernel))
+
+
+def _largest(height: int, width: int, form: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of the largest rectangle of a form, rows to columns, in a picture."""
+    rows, columns = form
+    if width * rows > height * columns:
+        return height, height * columns // rows
+    return width * rows // columns, width
 
 
 class _Span(NamedTuple):

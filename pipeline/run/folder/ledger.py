@@ -15,7 +15,7 @@ from pipeline.run.folder.manifest import Frequent, Identity, Manifest
 from transforms.errors import UserError
 from transforms.inputs.skips import Count, most_first
 from transforms.network.classes import Classes
-from transforms.rows.kinds import Outcome, RowKind
+from transforms.rows.kinds import NO_CLASS, Outcome, RowKind
 from transforms.rows.names import SUCCESS
 from transforms.rows.publish import Move, final_names
 from transforms.rows.shards import Piece
@@ -132,8 +132,9 @@ def _of_kind(kind: RowKind, outcomes: Mapping[Outcome, int]) -> dict[Any, int]:
 
 
 def _most_frequent(class_ids: Mapping[int, int], classes: Classes) -> tuple[Frequent, ...]:
+    known = [item for item in class_ids.items() if item[0] != NO_CLASS]
     # Equal counts by class, so that two runs over the same pictures have equal manifests.
-    ranked = sorted(class_ids.items(), key=lambda item: (-item[1], item[0]))[:_MOST_FREQUENT]
+    ranked = sorted(known, key=lambda item: (-item[1], item[0]))[:_MOST_FREQUENT]
     return tuple(Frequent(class_id, classes[class_id].label, count) for class_id, count in ranked)
 
 
