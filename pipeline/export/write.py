@@ -18,7 +18,7 @@ from pipeline.export.targets import TARGETS
 from pipeline.labels.options import LabelKind, require_labels
 from pipeline.labels.pictures import Listed
 from pipeline.run.folder.finished import open_run
-from pipeline.run.folder.ledger import now
+from pipeline.run.folder.manifest import now
 from pipeline.run.folder.own_labels import require_labels_of
 from transforms._version import VERSION
 from transforms.errors import UserError

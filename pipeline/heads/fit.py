@@ -25,8 +25,8 @@ from pipeline.labels.answers.guesses import looks_copied
 from pipeline.labels.options import TruthOptions
 from pipeline.labels.truth import Truth, load_truth
 from pipeline.labels.vocabularies import OwnLabels
-from pipeline.run.folder import ledger
 from pipeline.run.folder.finished import FinishedRun, open_run
+from pipeline.run.folder.manifest import now
 from transforms._version import VERSION
 from transforms.errors import UserError
 from transforms.rows.marker import mark_files
@@ -114,7 +114,7 @@ def fit(options: FitOptions, *, console: Console) -> dict[str, Any]:
     unused, answers = truth.unused(examples=_EXAMPLES), truth.summary()
     about = {
         "version": VERSION,
-        "fitted": ledger.now(),
+        "fitted": now(),
         "vectors": vectors_of(run),
         "truth": options.named,
         "answers": answers,

@@ -18,7 +18,7 @@ from rich.console import Console
 from pipeline.labels.label_map import load_label_map
 from pipeline.models.load import load_network
 from pipeline.run.folder import attempts, ledger, lock
-from pipeline.run.folder.manifest import Identity, Manifest, Model, read_manifest
+from pipeline.run.folder.manifest import Identity, Manifest, Model, now, read_manifest
 from pipeline.run.graph import build
 from pipeline.run.options import LabelOptions
 from pipeline.run.runners import dataflow, progress, runner
@@ -233,7 +233,7 @@ def _identity(options: LabelOptions, model: Network, label_map: LabelMap | None)
     return Identity(
         row_values=ROW_VALUES,
         version=VERSION,
-        started=ledger.now(),
+        started=now(),
         model=Model(
             name=text(model.name),
             kind=model.kind,

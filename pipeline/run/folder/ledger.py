@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import apache_beam as beam
 
 from pipeline.run.folder import attempts
-from pipeline.run.folder.manifest import Frequent, Identity, Manifest
+from pipeline.run.folder.manifest import Frequent, Identity, Manifest, now
 from transforms.errors import UserError
 from transforms.inputs.skips import Count, most_first
 from transforms.network.classes import Classes
@@ -37,11 +36,6 @@ def check_writable(folder: str, *, replace: bool) -> None:
             f"--output {folder}: a finished run is there already. Choose another folder, or add "
             "--resume to bring it up to date, or --overwrite to replace it."
         )
-
-
-def now() -> str:
-    """The time in UTC, ISO 8601 to the millisecond."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 @dataclasses.dataclass(eq=False)

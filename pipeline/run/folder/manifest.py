@@ -266,6 +266,11 @@ def as_json(content: Mapping[str, Any]) -> bytes:
     return f"{json.dumps(content, indent=2, ensure_ascii=False)}\n".encode()
 
 
+def now() -> str:
+    """The time in UTC, as manifests have it: ISO 8601 to the millisecond."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+
 def _require_time(name: str, value: str) -> None:
     if datetime.datetime.fromisoformat(value).tzinfo is None:
         raise ValueError(f"{name}: {value!r} has no time zone")
