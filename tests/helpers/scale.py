@@ -106,23 +106,24 @@ def _list(place: Place) -> int:
 def _list_folder(place: Place) -> int:
     from transforms.inputs.listing import list_input
 
-    return sum(len(ref.uri) for ref in list_input(str(place.pictures)))  # type: ignore[union-attr]
+    return sum(len(str(ref[0])) for ref in list_input(str(place.pictures)))
 
 
 def _spread(place: Place) -> int:
     import apache_beam as beam
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+    from transforms import bundles
     from transforms.inputs import read_images
 
-    crossed, pack = [0], read_images.pack
+    crossed = [0]
 
     def counted(rows: Any) -> bytes:
-        packed = pack(rows)
+        packed = bundles.pack(rows)
         crossed[0] += len(packed)
         return packed
 
-    read_images.pack = counted
+    vars(read_images)["pack"] = counted
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         read = pipeline | read_images.ReadImages([str(place.list)])
         _ = read.refs | beam.Map(lambda _: 1) | beam.CombineGlobally(sum)
@@ -183,7 +184,7 @@ def _finish(place: Place) -> int:
     identity = _identity(place)
     attempts.begin(str(place.attempt), identity)
     last = FinishRun(str(place.made_up), str(place.attempt), "parquet", identity, 1.0)
-    tally = {"inputs": place.count}
+    tally = {"entries": place.count, "inputs": place.count}
     outcomes = {("predictions", 1): place.count}
     shards = _kept(place.merged)
     (_,) = last.process(b"", shards, [], tally, outcomes, {}, {}, [])  # type: ignore[arg-type]

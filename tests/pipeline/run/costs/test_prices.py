@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.run.costs.prices import Machine, Range, load_prices
+from pipeline.run.costs.prices import Machine, Range, Requests, load_prices
 from transforms.errors import UsageError
 
 
@@ -13,7 +13,7 @@ def test_our_table_has_a_date_and_a_source() -> None:
     prices = load_prices()
     assert datetime.date.fromisoformat(prices.date) >= datetime.date(2026, 1, 1)
     assert prices.source
-    assert prices.requests["gs"] == (0.005, 0.0004)
+    assert prices.requests["gs"] == Requests(0.005, 0.0004)
     assert prices.dataflow.vcpu_hour == 0.056
     assert prices.machine("e2-standard-2") == Machine(2, 8, "x86", 0.06701)
     assert prices.assumed.vcpu_seconds == Range(0.8, 1.0, 2.0)
@@ -27,9 +27,10 @@ def test_a_file_replaces_what_it_has(tmp_path: Path) -> None:
         "[assumed]\nbusy = [1, 0.5, 0.25]\n"
     )
     prices, ours = load_prices(str(path)), load_prices()
-    assert (prices.date, prices.currency) == ("2027-02-03", ours.currency)
+    assert prices.date == "2027-02-03"
+    assert prices.currency == ours.currency
     assert prices.dataflow == ours.dataflow._replace(vcpu_hour=1)
-    assert prices.requests["gs"] == (0.005, 2)
+    assert prices.requests["gs"] == Requests(0.005, 2)
     assert prices.machine("ours") == Machine(3, 5, "ARM", None)
     assert prices.assumed.busy == Range(1, 0.5, 0.25)
 
