@@ -36,7 +36,6 @@ COVERED: Mapping[str, str] = {
     "pipeline/report/failures.py": "tests/pipeline/report/test_page.py",
     "pipeline/run/folder/owner.py": "tests/pipeline/run/folder/test_lock.py",
     "pipeline/run/graph.py": "tests/pipeline/run/test_label_command.py",
-    "pipeline/run/plan_table.py": "tests/pipeline/run/test_plan.py",
     "pipeline/run/relabel.py": "tests/pipeline/verify/test_verify.py",
     "pipeline/run/sample.py": "tests/pipeline/run/test_plan.py",
     "pipeline/verify/sample.py": "tests/pipeline/verify/test_verify.py",

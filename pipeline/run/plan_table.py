@@ -10,7 +10,7 @@ from rich.table import Table
 
 from pipeline.console.units import byte_size
 from pipeline.run.costs.bill import Bill
-from pipeline.run.plan import CPU_SECONDS_A_ROW, CPU_SECONDS_TO_START, SECONDS_TO_START, Plan
+from pipeline.run.plan import CPU_SECONDS_A_ROW, SECONDS_TO_START, Plan
 from transforms.storage.addresses import shown
 
 _TITLES = {
@@ -73,7 +73,7 @@ def _lines(found: Plan) -> Iterator[tuple[str, str, str]]:
     yield "time here", _duration(found.hours_here), f"{SECONDS_TO_START:.0f} s + {n} / {speed}"
     hours = found.needs.cpu_hours.expected
     each = f"({milliseconds:.2f} + {1000 * CPU_SECONDS_A_ROW:.1f}) ms"
-    how = f"{CPU_SECONDS_TO_START:.0f} s + {n} x {each}, at this machine's speed a core"
+    how = f"{found.start_cpu_seconds:.1f} s + {n} x {each}, at this machine's speed a core"
     yield "processor time", f"{_number(hours)} h", how
 
 

@@ -16,7 +16,7 @@ from pipeline.run.costs.prices import Range
 from pipeline.run.costs.requests import PAGE, Stored, place
 from pipeline.run.options import LabelOptions
 from transforms.inputs import listing
-from transforms.inputs.archives.kinds import archive_kind
+from transforms.inputs.archives.kinds import PARQUET, ZIP, archive_kind
 from transforms.inputs.archives.members import Member, read_members
 from transforms.inputs.remote import Part
 from transforms.inputs.skips import Listed, Note, Skipped, Tally
@@ -225,11 +225,13 @@ class _Counts:
         size = item.size
         if size is None and where != "local":
             size = _said(item.meta)
-        is_archive = archive_kind(item.uri) is not None
+        kind = archive_kind(item.uri)
+        is_archive = kind is not None
         self.pictures[at] += not is_archive
         found["archives" if is_archive else "pictures"] += 1
         found["bytes"] += size or 0
         found["archive_bytes"] += (size or 0) * is_archive
+        found["indexed"] += kind in (ZIP, PARQUET)
         self.unsized[f"{where} archives" if is_archive else where] += size is None
 
     @property

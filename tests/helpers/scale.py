@@ -62,9 +62,9 @@ def lay_out(place: Place) -> None:
     place.model.write_bytes(stand_in())
     picture = place.root / "picture.jpg"
     picture.write_bytes(encoded(waves(16, 16), "JPEG"))
-    labels = [row.label for row in _rows(place, count=_ROWS)]
+    synsets = [row.synset for row in _rows(place, count=_ROWS)]
     with place.list.open("w") as lines, place.truth.open("w") as truth:
-        truth.write("uri,label\n")
+        truth.write("uri,synset\n")
         for number, uri in enumerate(place.uris()):
             if number % _A_FOLDER == 0:
                 Path(uri).parent.mkdir(parents=True)
@@ -73,7 +73,7 @@ def lay_out(place: Place) -> None:
             else:
                 os.close(os.open(uri, os.O_CREAT | os.O_WRONLY))
             lines.write(f"{uri}\n")
-            truth.write(f'{uri},"{labels[number % _ROWS]}"\n')
+            truth.write(f"{uri},{synsets[number % _ROWS]}\n")
 
 
 def _rows(place: Place, *, count: int) -> Iterator[Any]:

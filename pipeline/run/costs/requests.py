@@ -51,6 +51,7 @@ class Stored:
         archives: read as streams.
         bytes: of pictures and archives.
         archive_bytes: of the archives.
+        indexed: of the archives, those that are read from their end on: zip and Parquet.
         unsized: pictures that `bytes` leaves out, since nothing tells their sizes.
         inputs: `--input`s that lead there.
         pages: of their listings.
@@ -63,6 +64,7 @@ class Stored:
     archives: float = 0.0
     bytes: float = 0.0
     archive_bytes: float = 0.0
+    indexed: float = 0.0
     unsized: float = 0.0
     inputs: int = 0
     pages: float = 0.0
@@ -72,7 +74,7 @@ class Stored:
 
     def scaled(self, factor: float) -> Stored:
         """As many more of what listings hold."""
-        names = ("pictures", "archives", "bytes", "archive_bytes", "unsized", "pages")
+        names = ("pictures", "archives", "bytes", "archive_bytes", "indexed", "unsized", "pages")
         return dataclasses.replace(self, **{name: getattr(self, name) * factor for name in names})
 
     def plus(self, other: Stored) -> Stored:
@@ -97,6 +99,7 @@ def reading(stored: Stored) -> Asked:
             stored.pictures
             + stored.archives
             + max(chunks, stored.archives)
+            + _PER_INDEX * stored.indexed
             + _PER_INPUT.class_b * stored.inputs
             + _PER_SPAN * stored.spans
             + stored.lists * _PER_LIST
@@ -107,6 +110,9 @@ def reading(stored: Stored) -> Asked:
 
 _PER_INPUT = Asked(class_a=2, class_b=4)
 """Before the run: is it there, what is it, and does it hold a picture? In it: what is it?"""
+
+_PER_INDEX = 4
+"""The first bytes, which tell what it is, and three looks at its end."""
 
 _PER_SPAN = 1
 """Is its folder one that a command of ours wrote?"""
@@ -137,7 +143,7 @@ def writing(rows: float, *, row_bytes: float, worker_hours: float) -> Asked:
 
 _CHECKPOINT_SECONDS = 10.0
 
-_PER_RUN = Asked(class_a=20, class_b=20)
+_PER_RUN = Asked(class_a=17, class_b=20)
 """Lock, what earlier runs left, record and manifest."""
 
 _PER_SHARD = Asked(class_a=2, class_b=2)

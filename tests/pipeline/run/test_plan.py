@@ -1,59 +1,17 @@
 from __future__ import annotations
 
-import io
 import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from deploy.emulator import Cloud
 from pipeline.cli import main
-from pipeline.run.costs.bill import Needs
-from pipeline.run.costs.prices import Range, load_prices
-from pipeline.run.options import LabelOptions, PlanOptions
-from pipeline.run.plan import Plan, bills
-from pipeline.run.plan_table import print_plan
 from pipeline.run.sample import Reservoir
 from tests.helpers.archives import write_tar
+from tests.helpers.plans import PLAN
 from transforms.images.machine import cores
-
-OPTIONS = PlanOptions(label=LabelOptions(inputs=("gs://bkt/in",), output="unused"))
-
-
-def _each(value: float) -> Range:
-    return Range(value, value, value)
-
-
-NEEDS = Needs(
-    pictures=_each(40_000_000),
-    cpu_hours=_each(28),
-    class_a={"gs": _each(41_000)},
-    class_b={"gs": _each(40_010_000)},
-    read_bytes={"gs": _each(4.4e12)},
-)
-PLAN = Plan(
-    pictures=Range(39_000_000, 40_000_000, 41_000_000),
-    archives=0,
-    opened=0,
-    skipped=5,
-    unlisted=0,
-    spans=256,
-    spans_listed=16,
-    listing_seconds=60.0,
-    sampled=200,
-    failures_by_reason={"empty": 1, "truncated": 3},
-    encoded_bytes=20_000_000,
-    wall_seconds=0.25,
-    cpu_seconds=0.45,
-    output_bytes=80_000,
-    cores=2,
-    needs=NEEDS,
-    bills=list(bills(NEEDS, load_prices(), OPTIONS)),
-    prices=load_prices(),
-    options=OPTIONS,
-)
 
 
 def test_estimates_follow_from_the_sample() -> None:
@@ -72,18 +30,6 @@ def test_estimates_follow_from_the_sample() -> None:
         *["e2-standard-2"] * 4,
         "e2-standard-4",
     ]
-
-
-def test_a_table_of_80_columns_keeps_its_figures_whole() -> None:
-    file = io.StringIO()
-    print_plan(PLAN, console=Console(file=file, width=80))
-    lines = file.getvalue().splitlines()
-    assert max(map(len, lines)) <= 80
-    (reading,) = (line for line in lines if line.startswith("reading"))
-    assert reading.split()[1:4] == ["16.00", "16.02", "16.32"]
-    assert "16 of 256 spans listed" in " ".join(lines)
-    (arm,) = (line for line in lines if line.startswith("t2a-standard-2 (ARM)"))
-    assert len(arm.split()) == 8
 
 
 def _sample(count: int, *, size: int) -> list[int]:
@@ -143,16 +89,6 @@ def test_pictures_of_shards_are_estimated(
     assert found["failures_by_reason"] == {"empty": 1}
     assert main(words) == 0
     assert "their pictures estimated from the size of 2" in capsys.readouterr().out
-
-
-def test_the_table_shows_its_arithmetic(
-    photos: Path, stand_in_file: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["plan", "--input", str(photos), "--model", str(stand_in_file)]) == 0
-    captured = capsys.readouterr()
-    assert captured.err == ""
-    for part in ("pictures", "0 of 10 tried", "bytes a row", "vCPU h x 0.056", "(ARM)"):
-        assert part in captured.out
 
 
 @pytest.mark.parametrize(

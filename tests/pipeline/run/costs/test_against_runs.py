@@ -22,7 +22,7 @@ from tests.helpers.http_server import serve
 
 pytestmark = pytest.mark.slow
 
-_COUNT = 1_000
+_COUNT = 400
 
 
 class Laid(NamedTuple):
@@ -77,9 +77,10 @@ def _archives(suffix: str) -> Any:
     def laid(cloud: Cloud, pictures: list[bytes], folder: Path) -> Iterator[Laid]:
         write = {".tar": lambda path, of: write_tar(path, of), ".zip": _zip}[suffix]
         members, size = list(_many(pictures)), 0
-        for number in range(40):
+        for number in range(20):
             path = folder / f"{number}{suffix}"
-            write(path, members[25 * number : 25 * (number + 1)] * (6 if number % 8 == 0 else 1))
+            # Every fifth takes more than one request of 8 MiB.
+            write(path, members[20 * number :][:20] * (6 if number % 5 == 0 else 1))
             content = path.read_bytes()
             cloud.put(f"in/{path.name}", content)
             size += len(content)
@@ -124,7 +125,7 @@ def test_a_run_asks_for_what_was_planned(
         cloud.sent.clear()
         laid.web.clear()
         done = _quantlabel("label", *words, "--output", "gs://bkt/out", "--quiet", log=log)
-        found = {"cpu": done.cpu_seconds, **_by_class(cloud.requests), "bytes": _read(cloud)}
+        found = {"cpu": done.cpu_seconds, **_asked(cloud.requests), "bytes": _read(cloud)}
         classes = planned["requests"]
         expected = {
             "cpu": 3600 * planned["cpu_hours"]["expected"],
@@ -137,7 +138,7 @@ def test_a_run_asks_for_what_was_planned(
             expected["bytes"] = planned["read_bytes"]["http"]["expected"]
         else:
             expected["bytes"] = planned["read_bytes"]["gs"]["expected"]
-            assert found["bytes"] == pytest.approx(laid.bytes, rel=0.02)
+            assert found["bytes"] == pytest.approx(laid.bytes, rel=0.02), dict(cloud.sent)
         assert found == pytest.approx(expected, rel=0.15), _kinds(cloud.requests)
 
 
@@ -145,10 +146,20 @@ def _quantlabel(*words: str, log: Path) -> process.Finished:
     return process.run([sys.executable, "-m", "pipeline", *words], log=log, env={})
 
 
-def _by_class(requests: list[str]) -> Mapping[str, int]:
-    """Requests of class A and of class B; deleting and the parts of an upload are neither."""
+def _asked(requests: list[str]) -> dict[str, float]:
+    """Requests of class A and of class B; deleting and the parts of an upload are neither.
+
+    Without what only a slow machine adds: every ten seconds the lock is written again, and rows are
+    that are not complete yet.
+    """
     counts = collections.Counter(_class_of(request) for request in requests)
-    return {"a": counts["a"], "b": counts["b"]}
+    beats = sum("uploadType=multipart" in request for request in requests) - _CLAIMS
+    pieces = sum(bool(re.match("DELETE .*predictions-.*arrow", each)) for each in requests)
+    return {"a": counts["a"] - beats - (pieces - 1), "b": counts["b"] - 2 * beats}
+
+
+_CLAIMS = 4
+"""Uploads of the lock in a run that lasts less than ten seconds."""
 
 
 def _class_of(request: str) -> str:
