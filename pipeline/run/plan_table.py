@@ -85,7 +85,7 @@ def _bill(bill: Bill, currency: str) -> Table:
     table.add_column(f"{currency}, and the expected figure's arithmetic", overflow="fold")
     for line in bill.lines:
         table.add_row(line.name, *map(_money, line.cost), escape(line.how))
-    hours = f"{_duration(bill.hours.expected)} with up to {bill.workers.expected:,.0f} workers"
+    hours = f"{_duration(bill.hours.expected)}, workers: {bill.workers.expected:,.0f}"
     table.add_row("total", *map(_money, bill.total), hours, style="bold")
     return table
 

@@ -134,7 +134,7 @@ def bill(
         Line(
             "starting, idle",
             idle.times(hired.an_hour(machine, prices)),
-            f"{_number(idle.expected)} machine hours of up to {workers.expected:,.0f} workers",
+            f"{_number(idle.expected)} machine hours, workers: {workers.expected:,.0f}",
         ),
     ]
     return Bill(machine=machine_type, offer=offer, workers=workers, hours=hours, lines=lines)
@@ -182,7 +182,7 @@ def _requests(needs: Needs, prices: Prices) -> Iterator[Line]:
                 price = getattr(prices.requests[storage], letter)
                 cost = cost.plus(count.times(again).times(price / _PER))
                 asked = f"{count.expected:,.0f} {storage} {letter[-1].upper()}"
-                said.append(f"{asked} / 1,000 x {price:g}")
+                said.append(f"{asked} / 1,000 x {_price(price)}")
             elif storage == "http":
                 said.append(f"{count.expected:,.0f} http, free of charge")
         yield Line(name, cost, "; ".join(said) or "no requests: files of this machine")
@@ -198,33 +198,33 @@ def _worked(
     work: Range,
 ) -> Iterator[Line]:
     if hired.machine is not None:
-        how = f"{_number(work.expected)} h x {hired.machine.expected:g}"
+        how = f"{_number(work.expected)} h x {_price(hired.machine.expected)}"
         yield Line("machines", work.times(hired.machine), f"{how}{', spot' * (offer == 'spot')}")
     else:
-        how = f"{_number(vcpu_hours.expected)} vCPU h x {hired.vcpu:g}"
+        how = f"{_number(vcpu_hours.expected)} vCPU h x {_price(hired.vcpu)}"
         yield Line("processors", vcpu_hours.times(hired.vcpu), how)
         memory = work.times(machine.memory_gb)
-        how = f"{_number(memory.expected)} GB h x {hired.memory:g}"
+        how = f"{_number(memory.expected)} GB h x {_price(hired.memory)}"
         yield Line("memory", memory.times(hired.memory), how)
     disk = work.times(prices.assumed.disk_gb)
     price = prices.dataflow.disk_gb_hour
-    yield Line("disk", disk.times(price), f"{_number(disk.expected)} GB h x {price:g}")
+    yield Line("disk", disk.times(price), f"{_number(disk.expected)} GB h x {_price(price)}")
 
 
 def _moved(needs: Needs, prices: Prices, offer: Offer, bucket_in: BucketIn) -> Iterator[Line]:
     if offer in ("dataflow", "flexrs"):
         gb = needs.pictures.times(prices.assumed.shuffle_bytes).times(1 / _GB)
         price = prices.dataflow.shuffle_gb
-        yield Line("shuffle", gb.times(price), f"{_number(gb.expected)} GB x {price:g}")
+        yield Line("shuffle", gb.times(price), f"{_number(gb.expected)} GB x {_price(price)}")
     cost, said = Range(0, 0, 0), []
     for storage, size in needs.read_bytes.items():
         gb = size.times(1 / _GB)
         if storage == "gs":
             price = getattr(prices.traffic, bucket_in)
-            said.append(f"{_number(gb.expected)} GB x {price:g}, bucket in: {bucket_in}")
+            said.append(f"{_number(gb.expected)} GB x {_price(price)}, bucket in: {bucket_in}")
         elif storage == "s3":
             price = prices.traffic.from_s3
-            said.append(f"{_number(gb.expected)} GB of s3 x {price:g}")
+            said.append(f"{_number(gb.expected)} GB of s3 x {_price(price)}")
         else:
             continue
         cost = cost.plus(gb.times(price))
@@ -233,3 +233,8 @@ def _moved(needs: Needs, prices: Prices, offer: Offer, bucket_in: BucketIn) -> I
 
 def _number(value: float) -> str:
     return f"{value:,.2f}" if value >= 0.01 or value == 0 else f"{value:.6f}"
+
+
+def _price(value: float) -> str:
+    """Without an exponent: finance departments read it."""
+    return f"{value:.9f}".rstrip("0").rstrip(".")

@@ -15,7 +15,8 @@ from pipeline.cli import main
 from tests.helpers.archives import ARCHIVE_WRITERS, write_archive
 from transforms.inputs.archives.base import Entry, Reading
 from transforms.inputs.archives.kinds import ARCHIVE_KINDS, ArchiveKind, archive_kind, entries_of
-from transforms.inputs.archives.members import Member, member_kind, read_members
+from transforms.inputs.archives.members import Member, read_members
+from transforms.inputs.file_types import member_kind
 from transforms.inputs.listing import list_input
 from transforms.records import ImageRef
 from transforms.storage.streams import stream
