@@ -15,8 +15,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # where uv cannot be had, pip installs.
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(PIP) install $(1)
 
-# Where this is set, each of the hundreds of processes that the tests start compiles all that it
-# imports again, a second of processor time each.
+# uv compiles nothing, so the first process that imports a module keeps it compiled for the hundreds
+# that tests start later, also where the environment asks for none to be kept, as in many images.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
