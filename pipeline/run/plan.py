@@ -38,7 +38,7 @@ _WARM = 8
 _CPU_SECONDS_TO_START = 1.4
 """Processor time of a run over one picture of this machine."""
 
-_CPU_SECONDS_OF_CLOUD = 1.6
+_CPU_SECONDS_OF_CLOUD = 1.0
 """What the packages of storages take to start, and the requests of a run beside its pictures."""
 
 CPU_SECONDS_A_ROW = 0.0002

@@ -94,13 +94,13 @@ def reading(stored: Stored) -> Asked:
     """What finding and reading the inputs takes."""
     chunks = stored.archives / 2 + stored.archive_bytes / _CHUNK_BYTES
     return Asked(
-        class_a=stored.pages + _PER_INPUT.class_a * stored.inputs,
+        class_a=stored.pages + (_PER_FOLDER * stored.inputs if stored.pages else 0),
         class_b=(
             stored.pictures
             + stored.archives
             + max(chunks, stored.archives)
             + _PER_INDEX * stored.indexed
-            + _PER_INPUT.class_b * stored.inputs
+            + _PER_INPUT * stored.inputs
             + _PER_SPAN * stored.spans
             + stored.lists * _PER_LIST
             + stored.list_bytes / _CHUNK_BYTES
@@ -108,8 +108,11 @@ def reading(stored: Stored) -> Asked:
     )
 
 
-_PER_INPUT = Asked(class_a=2, class_b=4)
+_PER_INPUT = 4
 """Before the run: is it there, what is it, and does it hold a picture? In it: what is it?"""
+
+_PER_FOLDER = 2
+"""Before the run: the first page of its listing, twice."""
 
 _PER_INDEX = 4
 """The first bytes, which tell what it is, and three looks at its end."""
@@ -143,7 +146,7 @@ def writing(rows: float, *, row_bytes: float, worker_hours: float) -> Asked:
 
 _CHECKPOINT_SECONDS = 10.0
 
-_PER_RUN = Asked(class_a=17, class_b=20)
+_PER_RUN = Asked(class_a=16, class_b=20)
 """Lock, what earlier runs left, record and manifest."""
 
 _PER_SHARD = Asked(class_a=2, class_b=2)
