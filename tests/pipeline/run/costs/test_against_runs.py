@@ -7,7 +7,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from PIL import Image
 
 from benchmarks import process
 from deploy.emulator import Cloud
-from tests.helpers.archives import write_tar, write_zip
+from tests.helpers.archives import write_archive
 from tests.helpers.http_server import serve
 
 pytestmark = pytest.mark.slow
@@ -75,22 +75,18 @@ def _list(cloud: Cloud, pictures: list[bytes], _: Path) -> Iterator[Laid]:
 
 def _archives(suffix: str) -> Any:
     def laid(cloud: Cloud, pictures: list[bytes], folder: Path) -> Iterator[Laid]:
-        write = {".tar": lambda path, of: write_tar(path, of), ".zip": _zip}[suffix]
         members, size = list(_many(pictures)), 0
         for number in range(20):
             path = folder / f"{number}{suffix}"
             # Every fifth takes more than one request of 8 MiB.
-            write(path, members[20 * number :][:20] * (6 if number % 5 == 0 else 1))
+            some = members[20 * number :][:20] * (6 if number % 5 == 0 else 1)
+            write_archive(path, {f"{at} {name}": data for at, (name, data) in enumerate(some)})
             content = path.read_bytes()
             cloud.put(f"in/{path.name}", content)
             size += len(content)
         yield Laid(["--input", "gs://bkt/in"], size, [])
 
     return laid
-
-
-def _zip(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
-    write_zip(path, {f"{number} {name}": of for number, (name, of) in enumerate(members)})
 
 
 def _web(_: Cloud, pictures: list[bytes], folder: Path) -> Iterator[Laid]:
