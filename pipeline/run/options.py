@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 ReuseBy = Literal["uri", "sha256"]
 
+BucketIn = Literal["region", "continent", "elsewhere"]
+
 REUSE_BY: tuple[ReuseBy, ...] = get_args(ReuseBy)
 
 CLASSES = 1001
@@ -324,18 +326,33 @@ class PlanOptions:
 
     Attributes:
         label: the run that is planned; its output folder is not touched.
-        price: of one vCPU-hour, in any currency.
+        prices: file whose values replace those of our table of prices, or None.
+        price: of one vCPU-hour on Dataflow, instead of the table's, or None.
+        machine_type: of the workers.
+        max_workers: machines at a time.
+        bucket_in: where the pictures are, seen from the workers: in their region, elsewhere on the
+            continent, or elsewhere.
 
     Raises:
-        UsageError: the price is not a positive number.
+        UsageError: a value that cannot be.
     """
 
     label: LabelOptions
-    price: float = 0.056
+    prices: str | None = None
+    price: float | None = None
+    machine_type: str = "e2-standard-2"
+    max_workers: int = 50
+    bucket_in: BucketIn = "region"
 
     def __post_init__(self) -> None:
-        """Checks the price; touches no file."""
-        require(self.price > 0, "--price", "a positive number", self.price)
+        """Checks the values; touches no file."""
+        require(self.prices != "", "--prices", "a file", self.prices)
+        usable = self.price is None or 0 < self.price < math.inf
+        require(usable, "--price", "a positive number", self.price)
+        require(self.machine_type != "", "--machine-type", "the name of one", self.machine_type)
+        require(self.max_workers > 0, "--max-workers", "a positive number", self.max_workers)
+        places = get_args(BucketIn)
+        require(self.bucket_in in places, "--bucket-in", " or ".join(places), self.bucket_in)
 
 
 # ---- flags --------------------------------------------------------------------------------------
