@@ -20,7 +20,7 @@ from pipeline.labels.pictures import Listed
 from pipeline.run.folder.finished import open_run
 from pipeline.run.folder.ledger import now
 from transforms._version import VERSION
-from transforms.errors import UserError
+from transforms.errors import UsageError, UserError
 from transforms.rows.marker import mark
 from transforms.rows.names import EXPORT_FOLDER, UNFINISHED
 from transforms.storage import files
@@ -53,6 +53,8 @@ class ExportOptions:
         require(self.to in TARGETS, "--to", f"one of {', '.join(TARGETS)}", self.to)
         require(self.uris != "", "--uris", "a table of pictures", self.uris)
         require_labels(self.labels)
+        if self.copy_pictures and TARGETS[self.to].commits:
+            raise UsageError(f"--copy-pictures: --to {self.to} is a table of rows; leave it out")
 
 
 def export(options: ExportOptions, *, console: Console | None = None) -> dict[str, Any]:
@@ -99,27 +101,27 @@ def write(source: Source, to: str, *, place: str, copy_pictures: bool = False) -
     run = source.run
     folder = files.join(place, to)
     ledger = f"{folder}.json"
-    staging = files.fresh_folder(place, prefix=f"{UNFINISHED}{to}-")
-    try:
-        if copy_pictures:
-            tables = source.predictions(columns=["uri", "format"])
-            copies = copy_members(run, tables, staging=staging, final=_absolute(folder))
-            source = dataclasses.replace(source, copies=copies)
-        counts = TARGETS[to].load()(source, staging)
-        if not counts.rows:
-            raise UserError(f"{run.folder}: nothing to export to {to}. {_why(counts, to)}")
-        mark(staging, command="export", entries=files.names(staging))
-        # All formats, since others may be there already. Before the old export is gone: a disk
-        # that is full must not end what comes after.
-        mark(place, command="export", entries=[*TARGETS, *(f"{name}.json" for name in TARGETS)])
-        if not files.is_local(place):  # where its files appear one by one
-            files.delete([ledger])
-        files.replace_tree(staging, folder)
-    # An interrupt too: half an export must not stay.
-    except BaseException:
-        with contextlib.suppress(OSError):  # the disk may be what the export has failed with
-            files.delete_tree(staging)
-        raise
+    if TARGETS[to].commits:
+        counts = _filled(source, to, _absolute(folder))
+        _mark_all(place)
+    else:
+        staging = files.fresh_folder(place, prefix=f"{UNFINISHED}{to}-")
+        try:
+            if copy_pictures:
+                tables = source.predictions(columns=["uri", "format"])
+                copies = copy_members(run, tables, staging=staging, final=_absolute(folder))
+                source = dataclasses.replace(source, copies=copies)
+            counts = _filled(source, to, staging)
+            # Before the old export is gone: a disk that is full must not end what comes after.
+            _mark_all(place)
+            if not files.is_local(place):  # where its files appear one by one
+                files.delete([ledger])
+            files.replace_tree(staging, folder)
+        # An interrupt too: half an export must not stay.
+        except BaseException:
+            with contextlib.suppress(OSError):  # the disk may be what the export has failed with
+                files.delete_tree(staging)
+            raise
     summary = {
         "format": to,
         "folder": folder,
@@ -130,6 +132,19 @@ def write(source: Source, to: str, *, place: str, copy_pictures: bool = False) -
     }
     files.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
     return {**summary, "copies": source.copies}
+
+
+def _filled(source: Source, to: str, folder: str) -> Counts:
+    counts = TARGETS[to].load()(source, folder)
+    if not counts.rows:
+        raise UserError(f"{source.run.folder}: nothing to export to {to}. {_why(counts, to)}")
+    mark(folder, command="export", entries=files.names(folder))
+    return counts
+
+
+def _mark_all(place: str) -> None:
+    # All formats, since others may be there already.
+    mark(place, command="export", entries=[*TARGETS, *(f"{name}.json" for name in TARGETS)])
 
 
 def _absolute(folder: str) -> str:
