@@ -12,6 +12,7 @@ from typing import Any
 import apache_beam as beam
 import pyarrow.parquet as pq
 import pytest
+from apache_beam.yaml import main as yaml_main
 
 from pipeline.beam_yaml import LabelImages, WriteRun
 from pipeline.cli import main
@@ -25,18 +26,21 @@ EXAMPLE = ROOT / "deploy" / "yaml" / "label.yaml"
 
 
 def _run(path: Path, **variables: str) -> None:
-    command = [sys.executable, "-m", "apache_beam.yaml.main", f"--yaml_pipeline_file={path}"]
-    command.append(f"--jinja_variables={json.dumps(variables)}")
+    command = [sys.executable, "-m", "apache_beam.yaml.main", *_words(path, **variables)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def _words(photos: Path, model: Path, output: Path) -> list[str]:
+def _words(path: Path, **variables: str) -> list[str]:
+    return [f"--yaml_pipeline_file={path}", f"--jinja_variables={json.dumps(variables)}"]
+
+
+def _given(photos: Path, model: Path, output: Path) -> list[str]:
     return [f"--input={photos}", f"--model={model}", f"--output={output}"]
 
 
 def _labelled(photos: Path, model: Path, output: Path, *more: str) -> Path:
-    assert main(["label", "--quiet", *_words(photos, model, output), *more]) == 0
+    assert main(["label", "--quiet", *_given(photos, model, output), *more]) == 0
     return output
 
 
@@ -61,7 +65,7 @@ def test_the_example_writes_the_files_of_the_command(
     assert there == here
     assert there["skipped_by_kind"] == {"text": {"count": 1, "example": str(photos / "notes.txt")}}
     assert main(["verify", str(output), "--sample", "3"]) == 0
-    assert main(["label", "--resume", "--quiet", *_words(photos, stand_in_file, output)]) == 0
+    assert main(["label", "--resume", "--quiet", *_given(photos, stand_in_file, output)]) == 0
     assert open_run(str(output)).manifest.reused == 11
 
 
@@ -111,7 +115,7 @@ def test_rows_of_other_steps_can_be_labelled_and_written_by_others(
         ),
         "utf-8",
     )
-    _run(pipeline)
+    yaml_main.run(_words(pipeline))
     local = _labelled(photos, stand_in_file, tmp_path / "local", "--views=2")
     (rows,) = (tmp_path / "yaml").glob("rows.parquet-*")
     (row,) = pq.read_table(rows).to_pylist()

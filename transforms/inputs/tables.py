@@ -18,11 +18,15 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, NamedTuple, cast
 
-import pyarrow.parquet as pq
-
 from transforms.errors import UserError, clause
 from transforms.failures import ImageError
-from transforms.inputs.archives.parquet import PARQUET_ERRORS, can_be_read, columns_of, open_parquet
+from transforms.inputs.archives.parquet import (
+    PARQUET_ERRORS,
+    Parquet,
+    can_be_read,
+    columns_of,
+    open_parquet,
+)
 from transforms.inputs.values import rows_of
 from transforms.storage import files
 
@@ -255,6 +259,8 @@ def _json_rows(path: str, rules: Rules) -> Iterator[TableRow]:
     with _open_text(path, newline=None) as stream:
         try:
             start = stream.read(_JSON_READ).lstrip()
+            if not start:
+                return
             if not start.startswith("["):
                 _require_lines(path, start.partition("\n")[0])
                 yield from _jsonl_rows(path, rules)
@@ -284,6 +290,10 @@ def _list_rows(stream: IO[str]) -> Iterator[TableRow]:
     while True:
         text = text.lstrip(" \t\r\n," if number else " \t\r\n")
         if text.startswith("]"):
+            rest = text[1:].strip() or stream.read(_JSON_READ).strip()
+            if rest:
+                problem = "something follows the end of the list; nothing from here on is read"
+                yield TableRow(f"row {number}", None, problem)
             return
         try:
             row, end = _JSON.raw_decode(text)
@@ -316,6 +326,8 @@ def _csv_rows(path: str, rules: Rules) -> Iterator[TableRow]:
         stream.seek(0)
         records = _Records(stream, delimiter)
         number, header = next(records, (1, []))
+        if not header:
+            return
         if isinstance(header, str):
             raise UserError(f"{path}: the first line cannot be read: {header}")
         names = rules.unnamed(first, header)
@@ -452,15 +464,12 @@ def _parquet_rows(path: str, rules: Rules) -> Iterator[TableRow]:
 
 
 def _group_rows(
-    file: pq.ParquetFile, group: int, first: int, columns: Sequence[str]
+    file: Parquet, group: int, first: int, columns: Sequence[str]
 ) -> Iterator[TableRow]:
     """The rows of a group, and one that stands for those that a damaged group does not give."""
     number = first
     try:
-        batches = file.iter_batches(
-            batch_size=_BATCH_ROWS, row_groups=[group], columns=list(columns)
-        )
-        for batch in batches:
+        for batch in file.batches(group, columns, rows=_BATCH_ROWS):
             for row in rows_of(batch):
                 yield TableRow(f"row {number}", row)
                 number += 1

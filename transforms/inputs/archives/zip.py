@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import itertools
 import stat
@@ -81,12 +82,12 @@ def _files(archive: zipfile.ZipFile) -> Iterator[File]:
     infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
     # Each with the one behind it, which tells whether the two share bytes.
     for info, after in itertools.zip_longest(infos, infos[1:]):
-        if not info.is_dir():
+        if not info.filename.endswith("/"):  # `is_dir` knows no empty names
             yield File(
                 _name(info),
                 info.file_size,
                 info.header_offset,
-                _problem(info, after),
+                _problem(info, after, end=archive.start_dir),
                 functools.partial(_content, archive, info),
             )
 
@@ -102,7 +103,11 @@ def _name(info: zipfile.ZipInfo) -> str:
         return info.filename
 
 
-def _problem(info: zipfile.ZipInfo, after: zipfile.ZipInfo | None) -> ImageError | None:
+def _problem(
+    info: zipfile.ZipInfo, after: zipfile.ZipInfo | None, *, end: int
+) -> ImageError | None:
+    if not 0 <= info.header_offset < end:  # bytes are missing, or the directory is damaged
+        return damaged("this member begins outside of the file")
     if stat.S_ISLNK(info.external_attr >> 16):
         return ImageError(Reason.NOT_A_FILE, "a link; links are not followed")
     if info.flag_bits & _ENCRYPTED:
@@ -135,4 +140,6 @@ def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | ImageEr
 
 
 def _failed(error: OSError) -> ImageError:
+    if error.errno == errno.EINVAL:  # asked for by a damaged directory
+        return damaged("a place in front of the archive's beginning")
     return ImageError(Reason.from_os_error(error), error.strerror or str(error))

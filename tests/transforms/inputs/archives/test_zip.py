@@ -123,6 +123,26 @@ def test_a_bad_member_costs_itself(
     assert sorted(members_of(path)) == [("a.jpg", A), ("b.jpg", reason), ("c.jpg", C)]
 
 
+def test_names_may_be_empty_and_places_in_front_of_the_file(tmp_path: Path) -> None:
+    """`zipfile` raises IndexError for one, and the system an error of its own for the other."""
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {"a.jpg": A, "b.jpg": B}.items():
+            archive.writestr(name, content)
+    whole = bytearray(path.read_bytes())
+    central = whole.rindex(b"b.jpg") - 46
+    nameless = whole[:central] + whole[central:].replace(b"b.jpg", b"")
+    struct.pack_into("<H", nameless, central + 28, 0)
+    size, start = struct.unpack_from("<II", nameless, len(nameless) - 10)
+    struct.pack_into("<II", nameless, len(nameless) - 10, size - 5, start)
+    path.write_bytes(nameless)
+    assert members_of(path) == [("a.jpg", A), ""]
+    shifted = bytearray(whole)
+    struct.pack_into("<I", shifted, len(shifted) - 10, size + 99)
+    path.write_bytes(shifted)
+    assert members_of(path) == [("", "damaged_shard")]
+
+
 def test_members_that_share_their_bytes_are_read_once(tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     write_zip(path, {"a.jpg": A, "b.jpg": B})
@@ -217,3 +237,14 @@ def test_what_it_unpacks_to_is_bounded(tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_bytes(_patched(buffer.getvalue(), _grow))
     found: Any = members_of(tmp_path / "x.zip")
     assert found == [("b.jpg", "damaged_shard")]
+
+
+def test_a_zip_that_has_lost_its_first_bytes_keeps_the_other_members(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    write_zip(path, {"a.jpg": A, "b.jpg": B, "c.jpg": C})
+    content = path.read_bytes()
+    path.write_bytes(content[10:])
+    assert members_of(path) == [("a.jpg", "damaged_shard"), ("b.jpg", B), ("c.jpg", C)]
+    at = content.index(b"PK\1\2") + 42  # the offset of the first member, in the directory
+    path.write_bytes(content[:at] + b"\xff\xff\xff\x7f" + content[at + 4 :])
+    assert members_of(path) == [("b.jpg", B), ("c.jpg", C), ("a.jpg", "damaged_shard")]
