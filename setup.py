@@ -108,6 +108,9 @@ EXTRAS = {
     # Near-duplicates and what to label next: an index of vectors, and components of a graph. Heads:
     # logistic regression and its cross-validation.
     "analysis": ["faiss-cpu>=1.10,<2", "scikit-learn>=1.5,<2", "scipy>=1.13,<2"],
+    # Tables of a lakehouse, each with the package of its own project.
+    "iceberg": ["pyiceberg[pyarrow,sql-sqlite]>=0.10,<1"],
+    "lance": ["pylance>=7,<15"],
     # What Beam YAML needs to start, without the JavaScript and old pandas of Beam's own extra.
     "yaml": ["pandas>=2.2.3,<4", "docstring-parser>=0.15,<1", "jsonschema>=4,<5"],
     # The float module only; a labelling run never imports it. It has no wheel for Python 3.14.

@@ -46,12 +46,23 @@ class Fault:
             "long" (the answer says more bytes than come) or "odd" (a length that is no number).
         times: how often; None for ever.
         share: of the requests that fit, those that it happens to, by chance.
+        after: how many of them pass first.
     """
 
     pattern: str
     what: int | Literal["reset", "cut", "stall", "lost", "long", "odd"]
     times: int | None = None
     share: float = 1.0
+    after: int = 0
+
+    def happens(self) -> bool:
+        """Counts a request that fits; whether it is not to be answered."""
+        if self.after:
+            self.after -= 1
+            return False
+        if self.times is not None:
+            self.times -= 1
+        return True
 
 
 class Cloud:
@@ -139,9 +150,12 @@ class Cloud:
             self.requests.append(request)
             for fault in self.faults:
                 chosen = fault.share == 1 or self._chance.random() < fault.share
-                if fault.times != 0 and chosen and re.search(fault.pattern, request):
-                    if fault.times is not None:
-                        fault.times -= 1
+                if (
+                    fault.times != 0
+                    and chosen
+                    and re.search(fault.pattern, request)
+                    and fault.happens()
+                ):
                     return fault
         return None
 

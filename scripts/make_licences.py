@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 
 from tests.helpers.root import ROOT
 
-_EXTRAS = ("analysis", "aws", "demo", "gcp", "jxl", "tensorflow", "yaml")
+_EXTRAS = ("analysis", "aws", "demo", "gcp", "iceberg", "jxl", "lance", "tensorflow", "yaml")
 
 # What wheels bring along, where it has another licence.
 _NOTES = {

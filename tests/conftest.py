@@ -17,6 +17,7 @@ from deploy.emulator import Cloud, run_cloud
 from pipeline.models.tflite.stand_in import stand_in
 from tests.helpers.pictures import make_pictures
 from tests.helpers.root import ROOT
+from transforms import outage
 from transforms.errors import UserError
 
 # Jobs in the background ignore these, and runs that tests start would inherit that.
@@ -128,5 +129,6 @@ def _running_cloud() -> Iterator[Cloud]:
 def cloud(_running_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     """Cloud Storage with one empty bucket, for this process and those that it starts."""
     _running_cloud.reset()
+    outage.release()
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", _running_cloud.url)
     return _running_cloud

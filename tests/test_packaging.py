@@ -41,7 +41,7 @@ RUNTIME = {
     "threadpoolctl",
     "urllib3",
 }
-OPTIONAL = ("analysis", "aws", "demo", "gcp", "jxl", "tensorflow", "yaml")
+OPTIONAL = ("analysis", "aws", "demo", "gcp", "iceberg", "jxl", "lance", "tensorflow", "yaml")
 """Extras that users ask for."""
 
 GCP = {"google.api_core", "google.auth", "google.cloud"}
@@ -55,6 +55,9 @@ ANALYSIS = {"faiss-cpu", "scikit-learn", "scipy"}
 
 JXL = {"pillow-jxl-plugin"}
 """Packages of the extra `jxl`."""
+
+LAKEHOUSE = {"pyiceberg", "pylance", "sqlalchemy"}
+"""Packages of the extras `iceberg` and `lance`."""
 
 KERNEL = {"quantlabel_native"}
 """The compiled kernel, which is in some wheels of ours; without it everything works."""
@@ -72,6 +75,7 @@ DISTRIBUTION_OF = {
     "apache_beam": "apache-beam",
     "faiss": "faiss-cpu",
     "google.protobuf": "protobuf",
+    "lance": "pylance",
     "google_crc32c": "google-crc32c",
     "pi_heif": "pi-heif",
     "pillow_jxl": "pillow-jxl-plugin",
@@ -161,7 +165,7 @@ def test_extras_bring_what_the_runtime_leaves_out(metadata: Distribution) -> Non
 def test_every_import_is_a_requirement() -> None:
     sources = set(_sources())
     known = _imports(sources - FLOAT)
-    assert known - RUNTIME - set(PACKAGES) <= GCP | AWS | ANALYSIS | JXL | KERNEL
+    assert known - RUNTIME - set(PACKAGES) <= GCP | AWS | ANALYSIS | JXL | LAKEHOUSE | KERNEL
     assert _imports(FLOAT & sources) <= RUNTIME | set(PACKAGES) | {"tensorflow"}
 
 

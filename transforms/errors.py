@@ -49,6 +49,14 @@ class MissingExtraError(UserError):
     """
 
 
+class StorageOutError(UserError):
+    """A storage has failed for minutes, so that no other picture could be read either."""
+
+
+class FinalError(ConnectionError):
+    """An error of the kind that may pass, where trying again at once has no sense."""
+
+
 MAX_MESSAGE = 200
 """Characters of a message at most; what a decoder says of hostile data may be very long."""
 

@@ -28,7 +28,7 @@ from pipeline.explore.options import ReviewOptions
 from pipeline.explore.vectors import Vectors, unit_vectors
 from pipeline.export.label_studio_config import image_address
 from pipeline.export.source import Selection, Source, open_source
-from pipeline.export.write import write
+from pipeline.export.write import folders_of, write
 from pipeline.labels.answers.guesses import CHOICES, GUESS, MARGIN, WHY
 from pipeline.labels.answers.votes import UNKNOWN
 from pipeline.labels.options import TruthOptions
@@ -85,7 +85,7 @@ def review(options: ReviewOptions) -> list[dict[str, Any]]:
     place = files.join(options.folder, REVIEW_FOLDER)
     targets, name = list(dict.fromkeys(options.to)), posixpath.basename(FILE)
     names = [*(f"{to}.json" for to in targets), name]
-    with staged(place, command="review", names=names, folders=targets) as staging:
+    with staged(place, command="review", names=names, folders=folders_of(targets)) as staging:
         copies: dict[str, str] = {}
         for to in targets:
             _, copied = write(

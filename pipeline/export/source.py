@@ -20,6 +20,7 @@ from pipeline.run.folder.own_labels import OwnLabels, own_labels
 from transforms.inputs.archives.kinds import archive_of
 from transforms.rows.kinds import RowKind
 from transforms.rows.reader import read_predictions
+from transforms.rows.schema import prediction_schema
 from transforms.storage import files
 from transforms.storage.addresses import name_of
 
@@ -99,6 +100,24 @@ class Source:
         if not self.selection.is_some:
             return shards
         return [self.selection.of(itertools.chain.from_iterable(shards))]
+
+    @functools.cached_property
+    def added_columns(self) -> Sequence[str]:
+        """Columns that are not the run's: those of a head."""
+        return () if self.own is None or self.own.head is None else self.own.columns
+
+    @functools.cached_property
+    def schema(self) -> pa.Schema:
+        """All columns of the rows, for tools that keep them as they are."""
+        model = self.run.manifest.model
+        schema = prediction_schema(
+            model.feature_size,
+            own_classes=not model.classes.are_imagenet,
+            metadata={"quantlabel.version": self.run.manifest.version},
+        )
+        for name, type_ in zip(self.added_columns, (pa.string(), pa.float32()), strict=False):
+            schema = schema.append(pa.field(name, type_))
+        return schema
 
     def picture(self, uri: str) -> str | None:
         """Where other tools find a picture: its copy, or itself; None inside of archives."""

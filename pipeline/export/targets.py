@@ -27,6 +27,8 @@ class ExportTarget:
         left_out: why it may not take some pictures; None if it takes all.
         gone: what becomes of pictures whose files are not on this machine.
         needs_labels: whether pictures without any would say nothing to the tool.
+        commits: whether the writer brings what is there up to date in one step of its own. Others
+            fill a new folder, which then takes the place of the old.
     """
 
     summary: str
@@ -34,10 +36,11 @@ class ExportTarget:
     left_out: str | None = None
     gone: str = "exported, but their files are not on this machine"
     needs_labels: bool = True
+    commits: bool = False
 
     def load(self) -> Callable[[Source, str], Counts]:
         """The function that writes a run's rows to a folder."""
-        module, _, name = self.writer.partition(".")
+        module, _, name = self.writer.rpartition(".")
         writer: Callable[[Source, str], Counts] = getattr(
             importlib.import_module(f"{__package__}.{module}"), name
         )
@@ -78,6 +81,16 @@ TARGETS: Mapping[str, ExportTarget] = {
         "ledger.write_ledger",
         "they were skipped, and are inside archives or gone",
         needs_labels=False,
+    ),
+    "iceberg": ExportTarget(
+        "an Apache Iceberg table, a snapshot for each export",
+        "lakehouse.iceberg.write_iceberg",
+        commits=True,
+    ),
+    "lance": ExportTarget(
+        "a Lance dataset for LanceDB, a version for each export",
+        "lakehouse.lance.write_lance",
+        commits=True,
     ),
 }
 """Name, which is also that of the folder in `export/`, to target."""

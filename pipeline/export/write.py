@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -21,7 +21,7 @@ from pipeline.run.folder.finished import open_run
 from pipeline.run.folder.manifest import now
 from pipeline.run.folder.own_labels import require_labels_of
 from transforms._version import VERSION
-from transforms.errors import UserError
+from transforms.errors import UsageError, UserError
 from transforms.rows.marker import mark, staged
 from transforms.rows.names import EXPORT_FOLDER
 from transforms.storage import files
@@ -54,6 +54,8 @@ class ExportOptions:
         require(self.to in TARGETS, "--to", f"one of {', '.join(TARGETS)}", self.to)
         require(self.uris != "", "--uris", "a table of pictures", self.uris)
         require_labels(self.labels)
+        if self.copy_pictures and TARGETS[self.to].commits:
+            raise UsageError(f"--copy-pictures: --to {self.to} is a table of rows; leave it out")
 
 
 def export(options: ExportOptions, *, console: Console | None = None) -> dict[str, Any]:
@@ -82,7 +84,7 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
             place,
             command="export",
             names=[f"{options.to}.json"],
-            folders=[options.to],
+            folders=folders_of([options.to]),
             # All formats, since others may be there already.
             marked=[*TARGETS, *(f"{name}.json" for name in TARGETS)],
             prefix=options.to,
@@ -94,10 +96,17 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
     return summary
 
 
+def folders_of(targets: Iterable[str]) -> list[str]:
+    """Those of some targets that are written anew, beside what is there."""
+    return [to for to in targets if not TARGETS[to].commits]
+
+
 def write(
     source: Source, to: str, *, staging: str, place: str, copy_pictures: bool = False
 ) -> tuple[dict[str, Any], Mapping[str, str]]:
     """Writes what a source has to `staging/TO`, and of that to `staging/TO.json`.
+
+    What commits by itself is written to `place/TO`.
 
     Args:
         source: of the rows.
@@ -115,7 +124,8 @@ def write(
     run = source.run
     if TARGETS[to].needs_labels:
         require_labels_of(run, source.own, doing=f"export --to {to}")
-    folder, new = files.join(place, to), files.join(staging, to)
+    folder = files.join(place, to)
+    new = _absolute(folder) if TARGETS[to].commits else files.join(staging, to)
     if copy_pictures:
         tables = source.predictions(columns=["uri", "format"])
         copies = copy_members(run, tables, staging=new, final=_absolute(folder))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -21,6 +19,7 @@ from transforms.inputs.read_images import ReadImages
 from transforms.inputs.skips import joined
 from transforms.network.classify_images import ClassifyImages
 from transforms.network.network import Network
+from transforms.resume.stage_archives import StageArchives
 from transforms.rows.kinds import RowKind
 from transforms.rows.merge_pieces import MergePieces
 from transforms.rows.stage_rows import StageRows
@@ -75,7 +74,7 @@ def build(
     new = predictions | "Stage" >> StageRows(attempt, RowKind.PREDICTION)
     new_failures = failures | "StageFailures" >> StageRows(attempt, RowKind.FAILURE)
     # Failures are JSON lines, which have no place for it.
-    metadata = _schema_metadata(identity)
+    metadata = identity.schema_metadata
     merge = MergePieces(attempt, RowKind.PREDICTION, options.format, metadata)
     merge_failures = MergePieces(attempt, RowKind.FAILURE, RowKind.FAILURE.default_format)
     shards = (new.pieces, earlier.predictions) | "Pieces" >> beam.Flatten() | "Merge" >> merge
@@ -83,6 +82,11 @@ def build(
         (new_failures.pieces, earlier.failures)
         | "FailurePieces" >> beam.Flatten()
         | "MergeFailures" >> merge_failures
+    )
+    archives = (
+        (loaded.archives, earlier.archives)
+        | "Archives" >> beam.Flatten()
+        | "StageArchives" >> StageArchives(attempt)
     )
     outcomes = (new.outcomes, new_failures.outcomes, earlier.outcomes)
     _ = (
@@ -95,9 +99,12 @@ def build(
             failures=AsList(failure_shards),
             tally=AsDict((read.tally, earlier.tally, loaded.tally) | "Tally" >> _AddUp()),
             outcomes=AsDict(outcomes | "Count" >> _AddUp()),
-            skipped=AsDict((read.skipped, loaded.skipped) | "Skipped" >> _AddUp(joined)),
-            notes=AsDict((read.notes, loaded.notes) | "Notes" >> _AddUp(joined)),
+            skipped=AsDict(
+                (read.skipped, earlier.skipped, loaded.skipped) | "Skipped" >> _AddUp(joined)
+            ),
+            notes=AsDict((read.notes, earlier.notes, loaded.notes) | "Notes" >> _AddUp(joined)),
             discarded=AsList(earlier.discarded),
+            archives=AsList(archives),
         )
     )
 
@@ -124,14 +131,3 @@ class _AddUp(beam.PTransform):  # type: ignore[misc]
 
 def _same(pair: tuple[Any, Any]) -> tuple[Any, Any]:
     return pair
-
-
-def _schema_metadata(identity: Identity) -> dict[str, str]:
-    """What every Parquet file says of its origin."""
-    return {
-        "quantlabel.version": identity.version,
-        "quantlabel.model": identity.model.name,
-        "quantlabel.model_sha256": identity.model.sha256,
-        "quantlabel.preprocess": json.dumps(identity.preprocess.as_dict()),
-        "quantlabel.options": json.dumps(dataclasses.asdict(identity.options)),
-    }

@@ -18,31 +18,25 @@ from rich.console import Console
 from pipeline.labels.label_map import load_label_map
 from pipeline.models.load import load_network
 from pipeline.run.folder import attempts, ledger, lock
-from pipeline.run.folder.manifest import Identity, Manifest, Model, now, read_manifest
+from pipeline.run.folder.manifest import Identity, Manifest, read_manifest
 from pipeline.run.graph import build
+from pipeline.run.identity import identity_of
 from pipeline.run.options import LabelOptions
 from pipeline.run.runners import dataflow, progress, runner
 from pipeline.run.runners.options import beam_options, inert
 from pipeline.run.submission import Submission, described
-from transforms import kernel
-from transforms._version import ROW_VALUES, VERSION
+from transforms import outage
 from transforms.errors import UsageError, UserError
 from transforms.failures import Reason
-from transforms.images import native as jpeg
-from transforms.images.settings import Preprocessing
 from transforms.inputs import listing as sources
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import Found, Member, read_members
 from transforms.inputs.skips import Note, Skipped, Tally
-from transforms.kernel import check_kernel
-from transforms.network.classify_images import model_handler
 from transforms.network.label_map import LabelMap
-from transforms.network.litert import LiteRtModel
-from transforms.network.native import NativeModel
 from transforms.network.network import Network
 from transforms.records import Failure, ImageRef
 from transforms.storage import files
-from transforms.storage.addresses import shown, text
+from transforms.storage.addresses import shown
 
 _EXAMPLE = "label --input=gs://BUCKET/photos --output=gs://BUCKET/labels"
 
@@ -148,7 +142,7 @@ def _checked(options: LabelOptions, *, console: Console | None) -> _Ready:
     model = load_network(options.model, sha256=options.sha256, hints=options.hints)
     options = options.for_network(len(model.classes))
     label_map = _label_map(options, model)
-    return _Ready(flags, runs_on, model, _identity(options, model, label_map))
+    return _Ready(flags, runs_on, model, identity_of(options, model, label_map))
 
 
 def _replaces(options: LabelOptions) -> bool:
@@ -229,53 +223,6 @@ def _label_map(options: LabelOptions, model: Network) -> LabelMap | None:
     )
 
 
-def _identity(options: LabelOptions, model: Network, label_map: LabelMap | None) -> Identity:
-    return Identity(
-        row_values=ROW_VALUES,
-        version=VERSION,
-        started=now(),
-        model=Model(
-            name=text(model.name),
-            kind=model.kind,
-            sha256=model.sha256,
-            input_size=model.input_size,
-            feature_size=model.feature_size,
-            classes=model.classes,
-            outputs=model.outputs,
-            embedding_tensor=text(model.embedding_tensor),
-            pixel_values=model.pixel_values.in_words(),
-            input_columns=model.input_columns,
-        ),
-        preprocess=_preprocessing(options, model),
-        label_map=label_map,
-        options=options.for_manifest(),
-        kernel=_kernel(options, model) if options.is_local else "",
-    )
-
-
-def _preprocessing(options: LabelOptions, model: Network) -> Preprocessing:
-    return options.preprocessing(size=model.input_size, columns=model.input_columns)
-
-
-def _kernel(options: LabelOptions, model: Network) -> str:
-    """What will decode JPEG and run the network.
-
-    Raises:
-        UsageError: the compiled kernel was asked for, and is not there or does not take it.
-    """
-    check_kernel(options.kernel)
-    handler = model_handler(model, kernel=options.kernel)
-    loaded = handler.load_model() if model.kind == "tflite" else None
-    alone = isinstance(loaded, LiteRtModel) and loaded.batch_size == 1
-    python = "python, one picture at a time" if alone else "python"
-    if options.kernel == "python" or kernel.module is None:
-        return python
-    takes_jpeg = jpeg.takes(_preprocessing(options, model))
-    if not isinstance(loaded, NativeModel):
-        return f"native for JPEG, {python} for the network" if takes_jpeg else python
-    return f"native ({loaded.level})" + ("" if takes_jpeg else " for the network, python for JPEG")
-
-
 @contextlib.contextmanager
 def _in_a_file(model: Network) -> Iterator[Network]:
     """The model with its content in a file too, from which workers of this machine read it."""
@@ -298,11 +245,13 @@ def _run(
     except UserError as error:
         try:
             manifest = read_manifest(options.output)
-        except (FileNotFoundError, UserError):
+        except (OSError, UserError):  # the storage may be what the run has failed with
             raise error from None
         if manifest.status == "failed" and manifest.started == started:
             raise UserError(f"the run has failed: {manifest.error}") from error
         raise
+    finally:
+        outage.release()
 
 
 _ADVICE = "add --resume to go on where it stopped"
@@ -324,8 +273,11 @@ def _kept_for_resume(attempt: str) -> Iterator[None]:
 
 def _has_pieces(attempt: str) -> bool:
     """Whether --resume can make use of an attempt; if not, it is deleted."""
-    with contextlib.suppress(OSError):  # the storage may be what the run has failed with
+    try:
         if attempts.pieces(attempt):
             return True
+    except OSError:  # the storage may be what the run has failed with; what is there stays
+        return True
+    with contextlib.suppress(OSError):
         files.delete_tree(attempt)
     return False

@@ -9,6 +9,8 @@ import apache_beam as beam
 from pipeline.run.folder import attempts
 from pipeline.run.folder.manifest import Identity
 from pipeline.run.options import LabelOptions
+from transforms.inputs.archives.finished import FinishedArchive, read_finished
+from transforms.inputs.skips import Count
 from transforms.records import ImageRef
 from transforms.resume.carry_rows import CarryRows
 from transforms.resume.check_files import DISCARDED, CheckFiles
@@ -28,6 +30,9 @@ class Earlier(NamedTuple):
         outcomes: as in `transforms.resume.skip_finished.Skipped`.
         tally: as in `transforms.resume.skip_finished.Skipped`.
         discarded: PCollection[str], paths of files that are damaged.
+        archives: as in `transforms.resume.skip_finished.Known`.
+        skipped: as there.
+        notes: as there.
     """
 
     refs: beam.PCollection[ImageRef]
@@ -36,6 +41,9 @@ class Earlier(NamedTuple):
     outcomes: beam.PCollection[tuple[Outcome, int]]
     tally: beam.PCollection[tuple[str, int]]
     discarded: beam.PCollection[str]
+    archives: beam.PCollection[FinishedArchive]
+    skipped: beam.PCollection[tuple[str, Count]]
+    notes: beam.PCollection[tuple[str, Count]]
 
 
 class EarlierRows(beam.PTransform):  # type: ignore[misc]
@@ -57,17 +65,23 @@ class EarlierRows(beam.PTransform):  # type: ignore[misc]
         """Builds the graph: files, keys, join, rows."""
         if not self._options.resume:
             nothing = refs.pipeline | "Nothing" >> beam.Create([])
-            return Earlier(refs, nothing, nothing, nothing, nothing, nothing)
+            return Earlier(refs, *[nothing] * (len(Earlier._fields) - 1))
+        mine = {"attempt": self._attempt, "identity": self._identity}
+        folder = refs.pipeline | "Folder" >> beam.Create([self._options.output])
+        archives = (
+            folder
+            | "ArchiveFiles" >> beam.FlatMap(attempts.archive_files, **mine)
+            | "Archives" >> beam.FlatMap(read_finished)
+        )
         checked = (
-            refs.pipeline
-            | "Folder" >> beam.Create([self._options.output])
-            | "Files"
-            >> beam.FlatMap(attempts.stored_files, attempt=self._attempt, identity=self._identity)
+            folder
+            | "Files" >> beam.FlatMap(attempts.stored_files, **mine)
             # Files are read and hashed by all workers, not by the one that listed them.
             | "Spread" >> beam.Reshuffle()
             | "Check" >> beam.ParDo(CheckFiles()).with_outputs(DISCARDED, main="files")
         )
-        skipped = {"refs": refs, "stored": checked.files} | "Skip" >> SkipFinished(
+        sources = {"refs": refs, "stored": checked.files, "archives": archives}
+        skipped = sources | "Skip" >> SkipFinished(
             retry_failures=self._options.retry_failures,
             managed=self._options.colour == "managed",
             image_key=self._options.image_key,
@@ -90,4 +104,5 @@ class EarlierRows(beam.PTransform):  # type: ignore[misc]
             [each.outcomes for each in found] | "Outcomes" >> beam.Flatten(),
             [each.tally for each in found] | "Tally" >> beam.Flatten(),
             checked[DISCARDED],
+            *skipped.known,
         )

@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from pipeline.cli import main
+from tests.helpers.finished_runs import plausible, write_run
 from tests.helpers.rows import prediction
 from transforms.network.classes import class_names
 from transforms.records import Prediction
@@ -82,4 +85,37 @@ def loaded(tmp_path: Path, *words: str | None) -> dict[str, Any]:
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def bring_run(run: Path, *, rows: int) -> None:
+    """Makes a run of so many made-up rows, in place of the one before, as `--resume` does."""
+    new = run.with_name("new")
+    write_run(new, plausible(rows), rows_per_shard=100)
+    run.mkdir(exist_ok=True)
+    for path in run.iterdir():
+        if path.is_file():
+            path.unlink()
+    for path in new.iterdir():
+        path.rename(run / path.name)
+    new.rmdir()
+
+
+NEEDS = {"iceberg": "pyiceberg", "lance": "lance"}
+"""Targets and the package that each of them needs."""
+
+
+def iceberg_table(folder: Path) -> Any:
+    """The table of an export to Iceberg, opened by pyiceberg through its catalogue."""
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    catalog = SqlCatalog("quantlabel", uri=f"sqlite:///{folder}/catalog.db", warehouse=str(folder))
+    return catalog.load_table("quantlabel.predictions")
+
+
+def lance_rows(folder: Path) -> pa.Table:
+    """The rows of an export to Lance, as its library reads them."""
+    import lance
+
+    found: pa.Table = lance.dataset(str(folder / "predictions.lance")).to_table()
     return found

@@ -49,8 +49,9 @@ def write_run(
     files: list[dict[str, Any]] = []
     for number, length in enumerate(lengths):
         name = f"predictions-{number:05d}-of-{len(lengths):05d}.parquet"
-        (folder / f"{number}.parquet").rename(folder / name)
-        files.append({"name": name, "rows": length, "size": 0, "sha256": ""})
+        data = (folder / f"{number}.parquet").rename(folder / name).read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        files.append({"name": name, "rows": length, "size": len(data), "sha256": digest})
     rows = sum(lengths)
     if failed_rows:
         name = "__failures/failures-00000-of-00001.jsonl"

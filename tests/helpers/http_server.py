@@ -39,12 +39,14 @@ class Server:
         url: of the server, without a slash at the end.
         requested: the paths, with query, that were asked for, in order.
         headers: of these requests.
+        out_after: how many requests are answered before all others get a 503; None for all.
     """
 
     def __init__(self, port: int, scheme: str) -> None:
         self.url = f"{scheme}://127.0.0.1:{port}"
         self.requested: list[str] = []
         self.headers: list[Mapping[str, str]] = []
+        self.out_after: int | None = None
         self.stopped = threading.Event()
         self._replies: dict[str, list[Reply]] = {}
 
@@ -61,6 +63,8 @@ class Server:
     def take(self, path: str) -> Reply:
         """The answer to the next request for `path`."""
         self.requested.append(path)
+        if self.out_after is not None and len(self.requested) > self.out_after:
+            return Reply(status=503)
         replies = self._replies.get(path.partition("?")[0], [Reply(status=404)])
         return replies.pop(0) if len(replies) > 1 else replies[0]
 

@@ -78,9 +78,7 @@ class Bucket:
         with self._lock:
             self.requests.append(request)
             for fault in self.faults:
-                if fault.times != 0 and re.search(fault.pattern, request):
-                    if fault.times is not None:
-                        fault.times -= 1
+                if fault.times != 0 and re.search(fault.pattern, request) and fault.happens():
                     return fault
         return None
 

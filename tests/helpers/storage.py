@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from transforms.errors import UserError
+from transforms.errors import StorageOutError, UserError
 from transforms.storage import files
 
 MEDIA = "/download/storage/v1/b/bkt/o/a.jpg"
@@ -16,3 +19,16 @@ def refusal_of(path: str) -> str:
     with pytest.raises(UserError) as raised:
         files.require_access(path, what=f"--input {path}")
     return str(raised.value)
+
+
+def outcomes_of(paths: Sequence[str]) -> list[str]:
+    """What reading pictures side by side comes to: their text, or the name of the error."""
+
+    def outcome(path: str) -> str:
+        try:
+            return files.read(path, max_bytes=100).data.decode()
+        except (OSError, StorageOutError) as error:
+            return type(error).__name__
+
+    with ThreadPoolExecutor(len(paths)) as threads:
+        return list(threads.map(outcome, paths))

@@ -7,17 +7,20 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import apache_beam as beam
 import pyarrow.parquet as pq
 import pytest
 from apache_beam.yaml import main as yaml_main
 
-from pipeline.beam_yaml import LabelImages
+from pipeline.beam_yaml import LabelImages, WriteRun
 from pipeline.cli import main
+from pipeline.run.folder.finished import open_run
 from pipeline.run.options import LabelOptions
 from tests.helpers.contents import contents
 from tests.helpers.root import ROOT
-from transforms.errors import UsageError
+from transforms.errors import UsageError, UserError
 
 EXAMPLE = ROOT / "deploy" / "yaml" / "label.yaml"
 
@@ -32,9 +35,12 @@ def _words(path: Path, **variables: str) -> list[str]:
     return [f"--yaml_pipeline_file={path}", f"--jinja_variables={json.dumps(variables)}"]
 
 
+def _given(photos: Path, model: Path, output: Path) -> list[str]:
+    return [f"--input={photos}", f"--model={model}", f"--output={output}"]
+
+
 def _labelled(photos: Path, model: Path, output: Path, *more: str) -> Path:
-    words = ["label", "--quiet", f"--input={photos}", f"--model={model}", f"--output={output}"]
-    assert main([*words, *more]) == 0
+    assert main(["label", "--quiet", *_given(photos, model, output), *more]) == 0
     return output
 
 
@@ -42,17 +48,35 @@ def test_the_example_writes_the_files_of_the_command(
     photos: Path, stand_in_file: Path, tmp_path: Path
 ) -> None:
     (photos / "words.jpg").write_text("no picture", "utf-8")
+    (photos / "notes.txt").write_text("no picture", "utf-8")
     output = tmp_path / "yaml"
     _run(EXAMPLE, input=str(photos), output=str(output), model=str(stand_in_file))
     local = _labelled(photos, stand_in_file, tmp_path / "local")
     names = ("predictions-00000-of-00001.parquet", "__failures/failures-00000-of-00001.jsonl")
-    assert sorted(contents(output)) == sorted(names)
+    assert sorted(contents(output)) == sorted([*names, "_MANIFEST.json", "_SUCCESS"])
     ours, theirs = (pq.read_table(folder / names[0]) for folder in (local, output))
     assert theirs.num_rows == 10
     assert theirs.equals(ours)  # the schema too
+    assert set(theirs.schema.metadata) == set(ours.schema.metadata)
     failure = (output / names[1]).read_text("utf-8")
     assert json.loads(failure)["reason"] == "unknown_format"
     assert failure == (local / names[1]).read_text("utf-8")
+    here, there = (_comparable(folder) for folder in (local, output))
+    assert there == here
+    assert there["skipped_by_kind"] == {"text": {"count": 1, "example": str(photos / "notes.txt")}}
+    assert main(["verify", str(output), "--sample", "3"]) == 0
+    assert main(["label", "--resume", "--quiet", *_given(photos, stand_in_file, output)]) == 0
+    assert open_run(str(output)).manifest.reused == 11
+
+
+def _comparable(folder: Path) -> dict[str, Any]:
+    """A manifest without what differs from run to run."""
+    manifest = open_run(str(folder)).manifest.as_dict()
+    for name in ("started", "finished"):
+        del manifest[name]
+    del manifest["options"]["output"]
+    manifest["files"] = [(each["name"], each["rows"]) for each in manifest["files"]]
+    return manifest
 
 
 _OWN_ROWS = """
@@ -103,15 +127,47 @@ def test_rows_of_other_steps_can_be_labelled_and_written_by_others(
     assert failure["reason"] == "not_found"
 
 
+def _rows_to_a_run(photos: Path, model: Path, output: Path, **how: Any) -> None:
+    """As a pipeline in Python: what it says does not pass through another process."""
+    names = ("000000.jpg", "none.jpg")
+    with beam.Pipeline() as pipeline:
+        labelled = (
+            pipeline
+            | beam.Create([beam.Row(uri=f"{photos}/{name}") for name in names])
+            | LabelImages(error_handling={"output": "failures"}, model=str(model))
+        )
+        _ = labelled | WriteRun(str(output), **how)
+
+
+def test_rows_of_other_steps_make_a_run_that_adds_up(
+    photos: Path, stand_in_file: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "run"
+    _rows_to_a_run(photos, stand_in_file, output, format="jsonl", max_failure_rate=0.5)
+    manifest = open_run(str(output)).manifest
+    assert (manifest.inputs, manifest.predictions, manifest.failures) == (2, 1, 1)
+    assert (manifest.options.inputs, manifest.options.output) == (("beam://rows",), str(output))
+    assert all(shard.name.endswith(".jsonl") for shard in manifest.files)
+    with pytest.raises(UserError, match="a finished run is there already"):
+        _rows_to_a_run(photos, stand_in_file, output)
+    with pytest.raises(
+        (UserError, RuntimeError), match=r"1 of 2 pictures failed, .* the limit is 0.1"
+    ):
+        _rows_to_a_run(photos, stand_in_file, tmp_path / "other", max_failure_rate=0.1)
+    assert not (tmp_path / "other/_SUCCESS").exists()
+    with pytest.raises(UsageError, match="expected the inputs predictions, failures, ledger"):
+        WriteRun(str(output)).expand({})
+    with pytest.raises(UsageError, match="--max-failure-rate"):
+        WriteRun(str(output), max_failure_rate=2)
+
+
 _NOT_IN_YAML = {
     **dict.fromkeys(
         ("user_agent", "allow_private_hosts"),
         "flags of Beam for the whole pipeline, --http_user_agent and --http_allow_private_hosts",
     ),
-    "output": "WritePredictions has it",
-    "format": "WritePredictions has it",
-    "max_failure_rate": "a pipeline of one's own counts for itself",
-    **dict.fromkeys(("overwrite", "resume", "retry_failures", "reuse_by"), "of a run's folder"),
+    **dict.fromkeys(("output", "format", "overwrite", "max_failure_rate"), "WriteRun has it"),
+    **dict.fromkeys(("resume", "retry_failures", "reuse_by"), "of the command, in the same folder"),
     **dict.fromkeys(("runner", "beam_args", "allow_image"), "Beam's program for YAML has them"),
 }
 

@@ -15,15 +15,17 @@ from transforms.bundles import in_window
 from transforms.images.loader import Loader
 from transforms.images.loader_pool import LoaderPool
 from transforms.images.settings import Preprocessing, PreprocessingChanges
+from transforms.inputs.archives.finished import FinishedArchive, as_counts
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import (
+    Found,
     Member,
     named_archive,
     read_members,
     read_named,
     uri_of,
 )
-from transforms.inputs.skips import Count, Note, Skipped, Tally
+from transforms.inputs.skips import Count, Note, Skipped, Tally, joined
 from transforms.kernel import Kernel, check_kernel
 from transforms.records import Failure, Image, ImageRef
 from transforms.storage import files
@@ -45,6 +47,7 @@ _FAILURES = "failures"
 _TALLY = "tally"
 _SKIPPED = "skipped"
 _NOTES = "notes"
+_ARCHIVES = "archives"
 
 
 class LoadResult(NamedTuple):
@@ -58,6 +61,7 @@ class LoadResult(NamedTuple):
             picture, and take it from the `unread`.
         skipped: PCollection[tuple[str, Count]], the same for members that are no pictures.
         notes: PCollection[tuple[str, Count]], how archives were understood.
+        archives: PCollection[FinishedArchive], those that were read to their end.
     """
 
     images: beam.PCollection[Image]
@@ -65,6 +69,7 @@ class LoadResult(NamedTuple):
     tally: beam.PCollection[tuple[str, int]]
     skipped: beam.PCollection[tuple[str, Count]]
     notes: beam.PCollection[tuple[str, Count]]
+    archives: beam.PCollection[FinishedArchive]
 
 
 class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
@@ -106,12 +111,12 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         self.kernel = kernel
 
     def expand(self, refs: beam.PCollection[ImageRef]) -> LoadResult:
-        """Builds the graph: one ParDo with five outputs."""
+        """Builds the graph: one ParDo with six outputs."""
         if not refs.windowing.is_default():
             raise ValueError("LoadAndPreprocess expects its input in the global window")
         loader = Loader(self.how, self.kernel)
         load = beam.ParDo(_Load(loader, self.image_key, self.memory, self.processes))
-        others = (_FAILURES, _TALLY, _SKIPPED, _NOTES)
+        others = (_FAILURES, _TALLY, _SKIPPED, _NOTES, _ARCHIVES)
         loaded = refs | "Load" >> load.with_outputs(*others, main="images")
         return LoadResult(loaded.images, *(loaded[tag] for tag in others))
 
@@ -189,7 +194,9 @@ class _Load(beam.DoFn):  # type: ignore[misc]
         done = set(archive.done)
         rows = -1  # the archive was counted as a picture when it was listed
         skipped = Tally()
+        whole = _Whole(archive.uri)
         for found in members:
+            whole.add(found)
             if isinstance(found, Skipped):
                 skipped.add(found._replace(path=f"{archive.uri}#{found.path}"))
                 continue
@@ -209,6 +216,8 @@ class _Load(beam.DoFn):  # type: ignore[misc]
                 rows = 0
         yield from _tallies(rows=rows, skipped=skipped)
         yield beam.pvalue.TaggedOutput(_TALLY, ("unread", -1))
+        if (finished := whole.record()) is not None:
+            yield beam.pvalue.TaggedOutput(_ARCHIVES, finished)
 
     def _add(self, pictures: InFlight[Image | Failure]) -> Iterator[Any]:
         """Puts pictures in flight; hands out the oldest ones if there are too many."""
@@ -232,6 +241,41 @@ class _Load(beam.DoFn):  # type: ignore[misc]
 
     def teardown(self) -> None:
         self._ahead.clear()  # if a bundle has failed
+
+
+class _Whole:
+    """What there is in an archive, from its first member to its last.
+
+    Args:
+        uri: of the archive.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._version: str | None = None
+        self._rows = 0
+        self._is_broken = False
+        self._skipped = Tally()
+        self._notes: dict[str, Count] = {}
+
+    def add(self, found: Found) -> None:
+        """Takes what was found next."""
+        if isinstance(found, Skipped):
+            self._skipped.add(found._replace(path=f"{self._uri}#{found.path}"))
+        elif isinstance(found, Note):
+            what, one = found.counted
+            self._notes[what] = joined([one, self._notes[what]]) if what in self._notes else one
+        else:
+            self._rows += 1
+            self._is_broken |= uri_of(found) == self._uri
+            self._version = found.version if isinstance(found, Failure) else found.ref.version
+
+    def record(self) -> FinishedArchive | None:
+        """What a later run may go by; None where it has to read the archive again."""
+        if self._is_broken or self._version is None:
+            return None
+        skipped, notes = as_counts(self._skipped.counts), as_counts(self._notes)
+        return FinishedArchive(text(self._uri), self._version, self._rows, skipped, notes)
 
 
 def _tallies(*, rows: int, skipped: Tally) -> Iterator[beam.pvalue.TaggedOutput]:

@@ -20,9 +20,11 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.bundles import Packs, in_window, unpack
 from transforms.errors import UserError
+from transforms.inputs.archives.finished import FinishedArchive, counts_of
 from transforms.inputs.archives.kinds import archive_kind, archive_of
 from transforms.inputs.archives.members import Member, read_named
 from transforms.inputs.buckets import unit_of
+from transforms.inputs.skips import Count
 from transforms.records import ImageRef
 from transforms.resume.check_files import Stored
 from transforms.resume.row_values import BEGINNING, depends_on_profile, has_marks
@@ -34,6 +36,10 @@ KEPT = "kept"
 TALLY = "tally"
 OUTCOMES = "outcomes"
 """Tags of the outputs of `KeepRows`."""
+
+_ARCHIVES = "archives"
+_SKIPPED = "skipped"
+_NOTES = "notes"
 
 # Objects whose size and version are asked for at a time, some milliseconds each.
 _LOOKS_AT_ONCE = 16
@@ -49,6 +55,20 @@ _UNKNOWN: Look = (-1, None)
 _MEMBER = -2
 
 
+class Known(NamedTuple):
+    """What is known of archives that need not be read.
+
+    Attributes:
+        archives: PCollection[FinishedArchive], those of which every row is kept.
+        skipped: PCollection[tuple[str, Count]], what is skipped in them, by kind.
+        notes: PCollection[tuple[str, Count]], how they were understood.
+    """
+
+    archives: beam.PCollection[FinishedArchive]
+    skipped: beam.PCollection[tuple[str, Count]]
+    notes: beam.PCollection[tuple[str, Count]]
+
+
 class Skipped(NamedTuple):
     """What `SkipFinished` returns.
 
@@ -57,12 +77,14 @@ class Skipped(NamedTuple):
         kept: rows of the others, as `CarryRows` expects them.
         outcomes: PCollection[tuple[Outcome, int]], partial sums over the rows that are kept.
         tally: PCollection[tuple[str, int]], partial sums: `reused` rows.
+        known: of archives that are not among `refs`; None where all of them are.
     """
 
     refs: beam.PCollection[ImageRef]
     kept: beam.PCollection[tuple[str, bytes]]
     outcomes: beam.PCollection[tuple[Outcome, int]]
     tally: beam.PCollection[tuple[str, int]]
+    known: Known | None = None
 
 
 class StoredRow(NamedTuple):
@@ -103,13 +125,13 @@ class SkipFinished(beam.PTransform):  # type: ignore[misc]
     has no row. A stored row that belongs to no picture of the listing is not kept, and one whose
     `meta` is not the listing's is kept with the listing's.
 
-    Takes a dict with `refs`: PCollection[ImageRef], each uri once, and `stored`:
-    PCollection[Stored].
+    Takes a dict with `refs`: PCollection[ImageRef], each uri once, `stored`: PCollection[Stored],
+    and `archives`: PCollection[FinishedArchive].
 
     A member of an archive has a row if one is stored for it and for the version that the archive
     has, and if its `meta` holds what the listing says. How many members there are only the archive
-    itself
-    knows: it is passed on, with the uris of those that are `done`.
+    itself knows: it is passed on, with the uris of those that are `done`, unless it was read to its
+    end before and as many rows are there as were found then.
 
     Attributes:
         retry_failures: retryable failures count as no row.
@@ -128,12 +150,22 @@ class SkipFinished(beam.PTransform):  # type: ignore[misc]
         """Builds the graph: keys of rows and references, packed, joined by bucket."""
         stored = inputs["stored"] | "Read keys" >> beam.ParDo(_ReadKeys())
         listed = inputs["refs"] | "Pack" >> beam.ParDo(_PackRefs())
+        finished = inputs["archives"] | "Archives" >> beam.Map(_with_unit)
+        of_archives = (_ARCHIVES, _SKIPPED, _NOTES)
         matched = (
-            {"stored": stored, "listed": listed}
+            {"stored": stored, "listed": listed, "finished": finished}
             | "Join" >> beam.CoGroupByKey()
-            | "Match" >> beam.ParDo(_Match(self)).with_outputs(KEPT, OUTCOMES, TALLY, main="refs")
+            | "Match"
+            >> beam.ParDo(_Match(self)).with_outputs(
+                KEPT, OUTCOMES, TALLY, *of_archives, main="refs"
+            )
         )
-        return Skipped(matched.refs, matched[KEPT], matched[OUTCOMES], matched[TALLY])
+        known = Known(*(matched[tag] for tag in of_archives))
+        return Skipped(matched.refs, matched[KEPT], matched[OUTCOMES], matched[TALLY], known)
+
+
+def _with_unit(archive: FinishedArchive) -> tuple[int, FinishedArchive]:
+    return unit_of(archive.uri), archive
 
 
 class _PackRefs(beam.DoFn):  # type: ignore[misc]
@@ -219,9 +251,10 @@ class _Match(KeepRows):
     def teardown(self) -> None:
         self._threads.shutdown()
 
-    def process(self, element: tuple[int, dict[str, Iterable[bytes]]]) -> Iterator[Any]:
+    def process(self, element: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[Any]:
         _, packs = element
         stored, members = self._stored(packs["stored"])
+        finished = {(each.uri, each.version): each for each in packs["finished"]}
         # Sorted, so that members of an archive follow each other in the next step too.
         refs = sorted(ImageRef(*fields) for fields in unpack(packs["listed"]))
         known = [ref for ref in refs if text(ref.uri) in stored or text(ref.uri) in members]
@@ -234,7 +267,9 @@ class _Match(KeepRows):
                 yield ref
             elif archive_kind(ref.uri) is not None:
                 rows = {member: stored[member] for member in members[uri]}
-                yield from self._archive(ref, looks[ref.uri], rows)
+                _, version = looks[ref.uri]
+                record = finished.get((uri, version)) if version is not None else None
+                yield from self._archive(ref, version, rows, record)
             else:
                 yield from self._picture(ref, looks[ref.uri], stored[uri])
 
@@ -283,19 +318,27 @@ class _Match(KeepRows):
             yield ref
 
     def _archive(
-        self, archive: ImageRef, look: Look, stored: dict[str, list[StoredRow]]
+        self,
+        archive: ImageRef,
+        version: str | None,
+        stored: dict[str, list[StoredRow]],
+        finished: FinishedArchive | None,
     ) -> Iterator[Any]:
         """Keeps the rows of an archive's members, and passes it on for the others."""
         done = []
-        version = look[1]
         for uri, rows in sorted(stored.items()):
             found = _row_of((_MEMBER, version), rows) if version is not None else None
             if found and _says(archive.meta, found.meta):
                 done.append(uri)
                 yield from self._keep(found, None)
+        more = len(done)
+        if finished is not None and finished.rows == len(done):
+            yield from _all_is_known(finished)
+            more -= 1  # the archive was counted as a picture when it was listed
+        else:
+            yield archive._replace(done=done)
         for name in ("entries", "inputs"):
-            yield beam.pvalue.TaggedOutput(TALLY, (name, len(done)))
-        yield archive._replace(done=done)
+            yield beam.pvalue.TaggedOutput(TALLY, (name, more))
 
     def _keep(self, row: StoredRow, changes: list[Any] | None) -> Iterator[Any]:
         return self.keep(row.kind.outcome(row.outcome), row.path, row.row, changes)
@@ -312,6 +355,17 @@ class _Match(KeepRows):
             file = _file_of(ref)
             size, version = found[file] if file in found else _look_at(file)
             yield (size if file == ref.uri or version is None else _MEMBER), version
+
+
+def _all_is_known(archive: FinishedArchive) -> Iterator[beam.pvalue.TaggedOutput]:
+    """What reading the archive once more would say, besides its rows."""
+    yield beam.pvalue.TaggedOutput(_ARCHIVES, archive)
+    yield beam.pvalue.TaggedOutput(TALLY, ("unread", -1))
+    for kind, count in counts_of(archive.skipped):
+        yield beam.pvalue.TaggedOutput(TALLY, ("skipped", count.count))
+        yield beam.pvalue.TaggedOutput(_SKIPPED, (kind, count))
+    for note in counts_of(archive.notes):
+        yield beam.pvalue.TaggedOutput(_NOTES, note)
 
 
 def _row_of(look: Look, rows: Sequence[StoredRow]) -> StoredRow | None:

@@ -37,13 +37,14 @@ class MergePieces(beam.PTransform):  # type: ignore[misc]
         folder: where the merged files go.
         kind: of the rows.
         format: of the merged files, a key of `transforms.rows.formats.FORMATS`.
-        metadata: stored in the schema of Parquet files.
+        metadata: stored in the schema of Parquet files; or a side input of it, where it is not
+            known before the graph runs.
     """
 
     folder: str
     kind: RowKind
     format: str
-    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    metadata: Mapping[str, str] | beam.pvalue.AsSingleton = dataclasses.field(default_factory=dict)
 
     def expand(self, pieces: beam.PCollection[Piece]) -> beam.PCollection[Piece]:
         """Builds the graph: plan once, merge anywhere."""
@@ -56,10 +57,10 @@ class MergePieces(beam.PTransform):  # type: ignore[misc]
                 _KEPT, main="groups"
             )
         )
-        merge = _Merge(self.folder, self.kind, self.format, dict(self.metadata))
+        merge = beam.ParDo(_Merge(self.folder, self.kind, self.format), metadata=self.metadata)
         # Without the grouping Beam would fuse the two, and the worker that plans would do all the
         # work.
-        merged = planned.groups | "Spread" >> beam.GroupByKey() | "Merge" >> beam.ParDo(merge)
+        merged = planned.groups | "Spread" >> beam.GroupByKey() | "Merge" >> merge
         return (planned[_KEPT], merged) | "All" >> beam.Flatten()
 
 
@@ -97,29 +98,31 @@ def groups(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
 
 
 class _Merge(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, folder: str, kind: RowKind, format: str, metadata: dict[str, str]) -> None:
+    def __init__(self, folder: str, kind: RowKind, format: str) -> None:
         self._folder = folder
         self._kind = kind
         self._format = format
-        self._metadata = metadata
 
-    def process(self, element: tuple[int, Iterable[list[Piece]]]) -> Iterator[Piece]:
+    def process(
+        self, element: tuple[int, Iterable[list[Piece]]], metadata: Mapping[str, str]
+    ) -> Iterator[Piece]:
         _, planned = element
         for group in planned:
-            yield self._merge(group)
+            yield self._merge(group, metadata)
 
-    def _merge(self, group: list[Piece]) -> Piece:
+    def _merge(self, group: list[Piece], metadata: Mapping[str, str]) -> Piece:
         rows = max(20, _ROWS_READ // len(group))
         streams = [read_rows(piece.path, kind=self._kind, rows=rows) for piece in group]
         give_back()
-        tables = map(self._ready, row_groups(merged(streams)))
+        tables = (_ready(table, metadata) for table in row_groups(merged(streams)))
         name = f"merged-{self._kind.file_name(uuid.uuid4().hex, format=self._format)}"
         return write_piece(self._folder, name, tables, format=self._format)
 
-    def _ready(self, table: pa.Table) -> pa.Table:
-        """A row group to be written, after memory that was freed goes back to the system."""
-        give_back()
-        return table.replace_schema_metadata({**self._metadata, **VERSION_METADATA})
+
+def _ready(table: pa.Table, metadata: Mapping[str, str]) -> pa.Table:
+    """A row group to be written, after memory that was freed goes back to the system."""
+    give_back()
+    return table.replace_schema_metadata({**metadata, **VERSION_METADATA})
 
 
 def merged(streams: Sequence[Iterator[pa.Table]]) -> Iterator[pa.Table]:

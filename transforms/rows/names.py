@@ -14,7 +14,10 @@ SUCCESS = "_SUCCESS"
 RUNNING = "_RUNNING.json"
 """Who is writing in the folder. It is there before any manifest, and nobody else writes it."""
 
-OF_A_RUN = frozenset([MANIFEST, SUCCESS, RUNNING])
+ARCHIVES = "_ARCHIVES.jsonl"
+"""Archives that were read to their end; what it says is checked, and it may be missing."""
+
+OF_A_RUN = frozenset([MANIFEST, SUCCESS, RUNNING, ARCHIVES])
 """Files of a run beside its rows."""
 
 UNFINISHED = "_unfinished-"

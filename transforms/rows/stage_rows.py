@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import functools
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ import apache_beam as beam
 import pyarrow as pa
 
 from transforms.bundles import in_window
+from transforms.outage import persistently
 from transforms.rows.kinds import Outcome, RowKind
 from transforms.rows.memory import give_back
 from transforms.rows.merge_pieces import merged
@@ -82,7 +84,7 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
         """Leaves the rows of a bundle that was broken off to a later run."""
         if self._rows or self._tables:
             with contextlib.suppress(OSError):  # what the bundle may have failed with
-                self._save()
+                self._save(patiently=False)
 
     def start_bundle(self) -> None:
         self._outcomes: collections.Counter[Outcome] = collections.Counter()
@@ -124,10 +126,12 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
         self._begin_piece()
         return piece
 
-    def _save(self) -> Piece:
+    def _save(self, *, patiently: bool = True) -> Piece:
         """Writes all rows that are held, and only then forgets the copy of fewer."""
         self._to_arrow()
-        older, self._saved = self._saved, stage_piece(self._folder, self._kind, self._tables)
+        write = functools.partial(stage_piece, self._folder, self._kind, self._tables)
+        # The run would end with the error: an outage is waited for here too.
+        older, self._saved = self._saved, persistently(write) if patiently else write()
         if older is not None:
             files.delete([older.path])
         give_back()

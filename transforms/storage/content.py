@@ -6,6 +6,8 @@ import errno
 from collections.abc import Callable
 from typing import NamedTuple
 
+from transforms.errors import FinalError
+
 Reserve = Callable[[int], None]
 """Asks for room in memory for so many bytes; may block."""
 
@@ -17,7 +19,7 @@ class Content(NamedTuple):
     version: str | None
 
 
-class ChangedError(ConnectionError):
+class ChangedError(FinalError):
     """What is being read was replaced or deleted since it was opened."""
 
     def __init__(self, path: str) -> None:

@@ -71,8 +71,8 @@ def find(uri: str, *, patience_s: float = PATIENCE_S) -> tuple[int, str] | None:
     if not name:
         return None
     try:
+        item = described(uri, patience_s)
         with translated(uri):
-            item = described(uri, patience_s)
             return int(item.size), str(item.generation)
     except FileNotFoundError:
         return None
@@ -86,8 +86,7 @@ def exists(path: str) -> bool:
 def changed(path: str) -> float | None:
     """When the generation that is there now was made."""
     try:
-        with translated(path):
-            created = described(path, PATIENCE_S).time_created
+        created = described(path, PATIENCE_S).time_created
     except FileNotFoundError:
         return None
     return cast("float", created.timestamp())

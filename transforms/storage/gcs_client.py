@@ -26,8 +26,8 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError, TransportError
 from google.cloud import storage
 from google.cloud.storage.exceptions import InvalidResponse
-from google.cloud.storage.retry import DEFAULT_RETRY
 
+from transforms import outage
 from transforms.errors import UserError, clause, one_line
 
 CONNECT_S = 5.0
@@ -203,10 +203,25 @@ def blob(uri: str) -> Any:
     return connection().client.bucket(bucket).blob(name)
 
 
+def host() -> outage.Host:
+    """Cloud Storage, as long as it answers."""
+    return outage.host("Cloud Storage")
+
+
 def described(uri: str, patience_s: float) -> Any:
-    """The handle with size, generation and times. To be called within `translated`."""
-    found = blob(uri)
-    found.reload(retry=DEFAULT_RETRY.with_timeout(patience_s), timeout=WAIT)
+    """The handle with size, generation and times.
+
+    Raises:
+        OSError: as `translated` says.
+    """
+    with translated(uri):
+        found = blob(uri)
+
+    def attempt(each: outage.Try) -> None:
+        with each.asking(host()), translated(uri):
+            found.reload(retry=None, timeout=WAIT)
+
+    outage.attempts(uri, attempt, patience_s=patience_s)
     return found
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import functools
 import re
-import time
 import urllib.parse
-from collections.abc import Callable
-from typing import IO, Any, TypeVar
+from collections.abc import Iterator
+from typing import IO, Any
 
 import google_crc32c
 import urllib3
-from google.api_core.exceptions import RetryError
-from google.api_core.retry import Retry, if_exception_type
 
+from transforms.outage import Try, attempts
 from transforms.storage.content import ChangedError, Content, Reserve, require_at_most
 from transforms.storage.gcs_client import (
     CHUNK_BYTES,
@@ -24,6 +23,7 @@ from transforms.storage.gcs_client import (
     STALL_S,
     connection,
     described,
+    host,
     parse,
     status_error,
     translated,
@@ -32,8 +32,6 @@ from transforms.storage.streams import stream
 from transforms.storage.unzipped import unzipped, unzipped_stream
 
 _MAX_WORDS = 2048
-
-_T = TypeVar("_T")
 
 
 def read(
@@ -56,31 +54,20 @@ def read(
             large.
         UserError: there are no credentials.
     """
-    deadline = time.monotonic() + patience_s
 
-    def attempt() -> Content:
-        with translated(path), _get(_media_path(path), path, deadline=deadline) as response:
+    def attempt(each: Try) -> Content:
+        with _answer(_media_path(path), path, each) as response:
             length = response.headers.get("Content-Length")
             size = max_bytes if length is None else _number(length, path)
             require_at_most(max_bytes, size, path)
             reserve(size)
-            data = _body(response, path, max_bytes=max_bytes, deadline=deadline)
-        _require_intact(data, response.headers, path)
+            data = _body(response, path, max_bytes=max_bytes, each=each)
+            _require_intact(data, response.headers, path)
         if response.headers.get("Content-Encoding") == "gzip":
             data = unzipped(data, path, max_bytes=max_bytes)
         return Content(data, response.headers.get("X-Goog-Generation"))
 
-    return _retried(attempt, patience_s)
-
-
-_RETRY = Retry(if_exception_type(ConnectionError, TimeoutError), initial=0.5, maximum=10.0)
-
-
-def _retried(attempt: Callable[[], _T], patience_s: float) -> _T:
-    try:
-        return _RETRY.with_timeout(patience_s)(attempt)()
-    except RetryError as error:
-        raise error.cause from None
+    return attempts(path, attempt, patience_s=patience_s)
 
 
 def _media_path(uri: str) -> str:
@@ -89,33 +76,35 @@ def _media_path(uri: str) -> str:
     return f"/download/storage/v1/b/{bucket}/o/{quoted}?alt=media"
 
 
-def _get(path: str, uri: str, *, deadline: float, **headers: str) -> Any:
+@contextlib.contextmanager
+def _answer(path: str, uri: str, each: Try, **headers: str) -> Iterator[Any]:
     """An answer whose body has not been read yet; leaving it closes what is unread.
 
     Raises:
         OSError: the answer is no success.
     """
-    left_s = max(deadline - time.monotonic(), 0.1)
-    response = connection().reader.get(
-        path,
-        # gzip: as it is stored, so that length and checksum are those of what arrives.
-        headers={"Accept-Encoding": "gzip", **headers},
-        timeout=urllib3.Timeout(connect=min(CONNECT_S, left_s), read=min(STALL_S, left_s)),
-    )
-    if response.status in (200, 206):
-        return response
-    with response:
-        words = response.read(_MAX_WORDS).decode("utf-8", "replace")
-    raise status_error(response.status, uri, words)
+    with each.asking(host()), translated(uri):
+        left_s = each.left_s
+        response = connection().reader.get(
+            path,
+            # gzip: as it is stored, so that length and checksum are those of what arrives.
+            headers={"Accept-Encoding": "gzip", **headers},
+            timeout=urllib3.Timeout(connect=min(CONNECT_S, left_s), read=min(STALL_S, left_s)),
+        )
+        with response:
+            if response.status not in (200, 206):
+                words = response.read(_MAX_WORDS).decode("utf-8", "replace")
+                raise status_error(response.status, uri, words)
+            yield response
 
 
-def _body(response: Any, uri: str, *, max_bytes: int, deadline: float) -> bytes:
+def _body(response: Any, uri: str, *, max_bytes: int, each: Try) -> bytes:
     chunks, size = [], 0
     while chunk := response.read1(CHUNK_BYTES):
         chunks.append(chunk)
         size += len(chunk)
         require_at_most(max_bytes, size, uri)
-        if time.monotonic() > deadline:
+        if each.is_over:
             raise TimeoutError(errno.ETIMEDOUT, "the object arrived too slowly", uri)
     return b"".join(chunks)
 
@@ -147,8 +136,8 @@ def open_read(path: str) -> IO[bytes]:
 
 def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
     """As `open_read`, with the generation."""
+    found = described(path, PATIENCE_S)
     with translated(path):
-        found = described(path, PATIENCE_S)
         size, version = int(found.size), str(found.generation)
     media = f"{_media_path(path)}&generation={version}"
     file = stream(functools.partial(_read_span, path, media), size, chunk=CHUNK_BYTES)
@@ -156,15 +145,14 @@ def open_versioned(path: str) -> tuple[IO[bytes], str | None]:
 
 
 def _read_span(uri: str, media: str, start: int, length: int) -> bytes:
-    deadline = time.monotonic() + PATIENCE_S
     span = f"bytes={start}-{start + length - 1}"
 
-    def attempt() -> bytes:
-        with translated(uri), _get(media, uri, deadline=deadline, Range=span) as response:
-            return _body(response, uri, max_bytes=length, deadline=deadline)
+    def attempt(each: Try) -> bytes:
+        with _answer(media, uri, each, Range=span) as response:
+            return _body(response, uri, max_bytes=length, each=each)
 
     try:
-        return _retried(attempt, PATIENCE_S)
+        return attempts(uri, attempt, patience_s=PATIENCE_S)
     except FileNotFoundError:  # this generation was there when the stream was opened
         raise ChangedError(uri) from None
 

@@ -11,14 +11,14 @@ import errno
 import functools
 import io
 import re
-import time
 import urllib.parse
 import zlib
 from typing import IO, Any, NamedTuple, NoReturn
 
 from transforms.errors import UserError
+from transforms.outage import Try
 from transforms.storage.content import ChangedError, Content, Reserve, require_at_most
-from transforms.storage.http_client import Try, answer, attempts, parse
+from transforms.storage.http_client import answer, attempts, parse
 from transforms.storage.streams import stream
 
 _CHUNK_BYTES = 8 << 20
@@ -70,7 +70,7 @@ def _body(response: Any, path: str, *, max_bytes: int, each: Try) -> bytes:
         chunks.append(chunk)
         size += len(chunk)
         require_at_most(max_bytes, size, path)
-        if time.monotonic() > each.deadline:
+        if each.is_over:
             raise TimeoutError(errno.ETIMEDOUT, "the answer came too slowly", path)
     return b"".join(chunks)
 

@@ -1,8 +1,8 @@
 """Requests to web servers: to which addresses, how many at a time, how often, and for how long.
 
 urllib3 speaks the protocol. What it leaves to its caller is here: an address is looked up and
-judged before it is connected to, at each redirect; nobody is asked by too many at once or against
-what a `Retry-After` says; and a host that is down is not found out anew for every picture.
+judged before it is connected to, at each redirect; and nobody is asked by too many at once or
+against what a `Retry-After` says.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import errno
 import functools
 import ipaddress
 import os
-import random
 import re
 import socket
 import threading
@@ -26,9 +25,10 @@ from typing import Any, NamedTuple, TypeVar
 import requests
 import urllib3
 
+from transforms import outage
+from transforms.outage import QuietError, Try
 from transforms.storage.addresses import without_credentials
-from transforms.storage.content import ChangedError
-from transforms.storage.http_options import Settings, settings
+from transforms.storage.http_options import settings
 
 CONNECT_S = 5.0
 STALL_S = 20.0
@@ -43,12 +43,8 @@ _REDIRECTING = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP statuses that may pass: RFC 9110, 15, and RFC 6585, 4."""
 
-_FIRST_DELAY_S, _MAX_DELAY_S = 0.5, 10.0
-_MAX_QUIET_S = 600.0
-"""For how long a `Retry-After` is believed."""
-
-_FAILURES, _FAILING_S, _PAUSE_S = 10, 10.0, 60.0
-"""A host that has failed so often in a row, and for so long, is left alone for a while."""
+_MOST_HOSTS = 1000
+"""Kept in mind; what is known of others is forgotten."""
 
 _MAX_ADDRESSES = 3
 _KNOWN_S = 60.0
@@ -176,8 +172,10 @@ class _Lookups:
             raise OSError(errno.EPROTONOSUPPORT, words) from None
         except OSError as error:
             # An answer, not a silence. Lists of the web are full of hosts that are gone: a minute
-            # of attempts for each would hold up all other pictures.
-            if isinstance(error, socket.gaierror) and error.errno in _NO_SUCH_HOST:
+            # of attempts for each would hold up all other pictures. Of a host that had an address
+            # before it is the name service that is out.
+            is_gone = isinstance(error, socket.gaierror) and error.errno in _NO_SUCH_HOST
+            if is_gone and (host, port) not in cls._known:
                 raise QuietError(errno.EIO, unknown) from None
             raise ConnectionError(errno.EIO, unknown) from None
         found = list(dict.fromkeys(str(answer[4][0]) for answer in answers))
@@ -186,84 +184,25 @@ class _Lookups:
         return found
 
 
-# ---- hosts --------------------------------------------------------------------------------------
-
-_MOST_HOSTS = 1000
-"""Kept in mind; what is known of others is forgotten."""
+# ---- requests -----------------------------------------------------------------------------------
 
 
-class _Host:
-    """What a process knows of a host.
-
-    Attributes:
-        slots: of requests at a time.
-    """
-
-    def __init__(self) -> None:
-        self.slots = threading.BoundedSemaphore(_AT_ONCE)
-        self._failures = 0
-        self._failing_since = 0.0
-        self._left_alone_until = 0.0
-        self._quiet_until = 0.0
-
-    def succeeded(self) -> None:
-        """Notes that the host has answered."""
-        self._failures = 0
-
-    def failed(self) -> None:
-        """Notes that the host has not answered, or not as it should."""
-        now = time.monotonic()
-        if not self._failures:
-            self._failing_since = now
-        self._failures += 1
-        if self._failures >= _FAILURES and now - self._failing_since >= _FAILING_S:
-            self._left_alone_until = now + _PAUSE_S
-
-    def quiet_for(self, seconds: float) -> None:
-        """Notes for how long the host wants to be asked nothing."""
-        until = time.monotonic() + min(seconds, _MAX_QUIET_S)
-        self._quiet_until = max(self._quiet_until, until)
-
-    def wait(self, deadline: float) -> None:
-        """Returns when the host may be asked.
-
-        Raises:
-            QuietError: that is after the deadline, or nobody knows when.
-        """
-        now = time.monotonic()
-        if self._left_alone_until > now:
-            words = f"the host has failed {self._failures} times in a row, and is left alone now"
-            raise QuietError(errno.EIO, words)
-        if self._quiet_until >= deadline:
-            raise QuietError(errno.EIO, "the server wants to be asked later (Retry-After)")
-        time.sleep(max(self._quiet_until - now, 0.0))
-
-
-class QuietError(ConnectionError):
-    """The host is not asked now; trying again at once has no sense."""
+def _host(address: Address) -> outage.Host:
+    return outage.host(address.authority, is_web=True)
 
 
 _lock = threading.Lock()
 
 
-def _host(name: str) -> _Host:
+def _slots(authority: str) -> threading.BoundedSemaphore:
+    """Of the requests to a host at a time."""
     with _lock:
-        return _host_of(os.getpid(), name)
+        return _slots_of(os.getpid(), authority)
 
 
 @functools.lru_cache(maxsize=_MOST_HOSTS)
-def _host_of(process: int, name: str) -> _Host:  # noqa: ARG001  # a key
-    return _Host()
-
-
-# ---- requests -----------------------------------------------------------------------------------
-
-
-class Try(NamedTuple):
-    """One attempt: until when it may last, and what it asks with."""
-
-    deadline: float
-    settings: Settings
+def _slots_of(process: int, authority: str) -> threading.BoundedSemaphore:  # noqa: ARG001  # a key
+    return threading.BoundedSemaphore(_AT_ONCE)
 
 
 def attempts(url: str, attempt: Callable[[Try], _T]) -> _T:
@@ -271,25 +210,13 @@ def attempts(url: str, attempt: Callable[[Try], _T]) -> _T:
 
     Raises:
         OSError: as the attempt does; QuietError where the host shall not be asked.
+        StorageOutError: see `transforms.outage.Host`.
     """
     require_no_secret(url)
-    deadline = time.monotonic() + PATIENCE_S
-    asked = settings()
-    delay_s = _FIRST_DELAY_S
     # Held while it waits for the next attempt too: a host in need is asked by fewer. And who has
     # been given memory for a picture must not wait for somebody who waits for memory.
-    with _host(parse(url).authority).slots:
-        while True:
-            try:
-                return attempt(Try(deadline, asked))
-            except (QuietError, ChangedError):
-                raise
-            except (ConnectionError, TimeoutError):
-                wait_s = delay_s * random.uniform(0.5, 1.0)
-                if time.monotonic() + wait_s >= deadline:
-                    raise
-            time.sleep(wait_s)
-            delay_s = min(2 * delay_s, _MAX_DELAY_S)
+    with _slots(parse(url).authority):
+        return outage.attempts(url, attempt, patience_s=PATIENCE_S)
 
 
 @contextlib.contextmanager
@@ -305,12 +232,17 @@ def answer(url: str, each: Try, *, accept: tuple[int, ...] = (), **headers: str)
     Raises:
         OSError: there is none.
     """
-    sent = {"User-Agent": each.settings.user_agent, "Accept-Encoding": "identity", **headers}
+    asked = settings()
+    sent = {"User-Agent": asked.user_agent, "Accept-Encoding": "identity", **headers}
     for _ in range(_REDIRECTS + 1):
         address = parse(url)
-        host = _host(address.authority)
-        host.wait(each.deadline)
-        with _noted(host), contextlib.closing(_request(address, sent, each)) as response:
+        host = _host(address)
+        with (
+            each.asking(host),
+            contextlib.closing(
+                _request(address, sent, each, asked.allow_private_hosts)
+            ) as response,
+        ):
             location = response.headers.get("Location")
             if response.status // 100 == 2 or response.status in accept:
                 with _translated():
@@ -324,20 +256,6 @@ def answer(url: str, each: Try, *, accept: tuple[int, ...] = (), **headers: str)
     raise OSError(errno.ELOOP, f"more than {_REDIRECTS} redirects")
 
 
-@contextlib.contextmanager
-def _noted(host: _Host) -> Iterator[None]:
-    """Keeps in mind whether a host answers."""
-    try:
-        yield
-    except (ConnectionError, TimeoutError):
-        host.failed()
-        raise
-    except OSError:  # it has answered, if only with a refusal
-        host.succeeded()
-        raise
-    host.succeeded()
-
-
 def _redirected(url: str, location: str) -> str:
     try:
         # Headers are Latin-1 by the book, and UTF-8 where they hold addresses.
@@ -348,11 +266,11 @@ def _redirected(url: str, location: str) -> str:
         raise OSError(errno.EPROTONOSUPPORT, words) from None
 
 
-def _request(address: Address, headers: Mapping[str, str], each: Try) -> Any:
+def _request(address: Address, headers: Mapping[str, str], each: Try, allow_private: bool) -> Any:
     """The first answer that one of the addresses of a host gives; its body is not read yet."""
     error: OSError | None = None
-    for ip in _permitted(address, each.settings.allow_private_hosts):
-        left_s = max(each.deadline - time.monotonic(), 0.1)
+    for ip in _permitted(address, allow_private):
+        left_s = each.left_s
         try:
             with _translated():
                 return _pool(address, ip).urlopen(

@@ -13,11 +13,9 @@ import errno
 import functools
 import io
 import os
-import random
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from typing import IO, Any, TypeVar
+from collections.abc import Iterator
+from typing import IO, Any
 
 import boto3
 from apache_beam.options.pipeline_options import PipelineOptions, S3Options
@@ -37,13 +35,11 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
-from transforms import beam_internals
+from transforms import beam_internals, outage
 from transforms.errors import UserError, one_line
 from transforms.storage.content import ChangedError, Content, Reserve, require_at_most
 from transforms.storage.streams import stream
 from transforms.storage.unzipped import unzipped, unzipped_stream
-
-_T = TypeVar("_T")
 
 _SETTINGS = Config(
     connect_timeout=5,
@@ -76,8 +72,8 @@ def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
     """
     bucket, key = _parse(path)
 
-    def attempt() -> Content:
-        with _translated(path):
+    def attempt(each: outage.Try) -> Content:
+        with each.asking(_host()), _translated(path):
             answer = _client().get_object(Bucket=bucket, Key=key)
             with contextlib.closing(answer["Body"]) as body:
                 require_at_most(max_bytes, answer["ContentLength"], path)
@@ -88,27 +84,16 @@ def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
             data = unzipped(data, path, max_bytes=max_bytes)
         return Content(data, version)
 
-    return _retried(attempt)
+    return outage.attempts(path, attempt, patience_s=PATIENCE_S)
 
 
-_PATIENCE_S = 60.0
-_DELAYS_S = (0.5, 2.0, 5.0)
-"""Before an answer is asked for again that broke off or made no sense. boto3 itself tries again
-only until an answer begins."""
+PATIENCE_S = 60.0
+"""For how long an answer is asked for again that broke off or made no sense. boto3 itself tries
+again only until an answer begins."""
 
 
-def _retried(attempt: Callable[[], _T]) -> _T:
-    until = time.monotonic() + _PATIENCE_S
-    for delay_s in _DELAYS_S:
-        try:
-            return attempt()
-        except ChangedError:
-            raise
-        except ConnectionError:
-            if time.monotonic() + delay_s >= until:
-                raise
-            time.sleep(delay_s * random.uniform(0.5, 1.0))
-    return attempt()
+def _host() -> outage.Host:
+    return outage.host("S3")
 
 
 def find(path: str) -> tuple[int, str] | None:
@@ -156,9 +141,13 @@ def open_versioned(path: str) -> tuple[IO[bytes], str]:
         UserError: there are no credentials.
     """
     bucket, key = _parse(path)
-    with _translated(path):
-        found = _client().head_object(Bucket=bucket, Key=key)
-        size, version = int(found["ContentLength"]), _version(found)
+
+    def attempt(each: outage.Try) -> tuple[Any, int, str]:
+        with each.asking(_host()), _translated(path):
+            found = _client().head_object(Bucket=bucket, Key=key)
+            return found, int(found["ContentLength"]), _version(found)
+
+    found, size, version = outage.attempts(path, attempt, patience_s=PATIENCE_S)
     file = stream(functools.partial(_read_span, path, version), size, chunk=_CHUNK_BYTES)
     is_packed = found.get("ContentEncoding") == "gzip"
     return unzipped_stream(file, path) if is_packed else file, version
@@ -168,18 +157,18 @@ def _read_span(path: str, version: str, start: int, length: int) -> bytes:
     bucket, key = _parse(path)
     span = f"bytes={start}-{start + length - 1}"
 
-    def attempt() -> bytes:
-        with _translated(path):
+    def attempt(each: outage.Try) -> bytes:
+        with each.asking(_host()), _translated(path):
             # IfMatch: if another version was written since, S3 answers 412.
             answer = _client().get_object(Bucket=bucket, Key=key, Range=span, IfMatch=version)
             with contextlib.closing(answer["Body"]) as body:
                 data: bytes = body.read()
-        if len(data) != length:
-            raise ConnectionError(errno.EIO, "S3 gave another part of the object", path)
+            if len(data) != length:
+                raise ConnectionError(errno.EIO, "S3 gave another part of the object", path)
         return data
 
     try:
-        return _retried(attempt)
+        return outage.attempts(path, attempt, patience_s=PATIENCE_S)
     except FileNotFoundError:  # it was there when the stream was opened
         raise ChangedError(path) from None
 

@@ -3,6 +3,8 @@
     OUTPUT/_unfinished-<id>/_RUN.json              which run this is
                             predictions-<id>.arrow     pieces, complete from their first moment on
                             merged-<id>.<format>       shards before they have their names
+                            _ARCHIVES-<id>.jsonl       archives that were read to their end
+                            _ARCHIVES.jsonl            all of them
                             _COMMIT.json           all is written; what remains is to give names
 
 An attempt that dies without `_COMMIT.json` has changed nothing in the output folder, and its pieces
@@ -23,10 +25,11 @@ from pipeline.run.folder import owner
 from pipeline.run.folder.manifest import Identity, Manifest, as_json, from_json, read_manifest
 from pipeline.run.options import CHANGE_ROWS
 from transforms.errors import UserError
+from transforms.inputs.archives.finished import read_finished, write_finished
 from transforms.network.label_map import LabelMap
 from transforms.resume.check_files import Found
 from transforms.rows.kinds import ANY_KIND, RowKind, kind_of
-from transforms.rows.names import MANIFEST, SUCCESS, UNFINISHED
+from transforms.rows.names import ARCHIVES, MANIFEST, SUCCESS, UNFINISHED
 from transforms.rows.publish import (
     Move,
     delete_markers,
@@ -42,6 +45,8 @@ _COMMIT = "_COMMIT.json"
 _CURE = "Delete its folder, and run again."
 
 _PIECE = re.compile(rf"({ANY_KIND})-[0-9a-f]{{32}}\.{PIECES}")
+_STEM, _SUFFIX = map(re.escape, ARCHIVES.split("."))
+_ARCHIVES = re.compile(rf"{_STEM}-[0-9a-f]{{32}}\.{_SUFFIX}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,11 +84,24 @@ def discard(folder: str, *, but: str | None = None) -> None:
             files.delete_tree(attempt)
 
 
-def commit(folder: str, attempt: str, manifest: Manifest, moves: Sequence[Move]) -> None:
+def commit(
+    folder: str,
+    attempt: str,
+    manifest: Manifest,
+    moves: Sequence[Move],
+    archives: Sequence[str] = (),
+) -> None:
     """Makes an attempt the result. From the first byte on it is one, whatever happens.
 
     Does nothing if it has been made the result already: services run a last step again whose answer
     got lost.
+
+    Args:
+        folder: of the outputs.
+        attempt: the folder of what is not finished.
+        manifest: of the run.
+        moves: of files with rows.
+        archives: files of the attempt with what is known of archives.
 
     Raises:
         UserError: another run has the folder, or has finished in it.
@@ -92,6 +110,10 @@ def commit(folder: str, attempt: str, manifest: Manifest, moves: Sequence[Move])
         if not _is_published(folder, manifest):
             raise _discarded(folder)
         return
+    if archives:
+        found = [each for path in archives for each in read_finished(path)]
+        found.sort(key=lambda each: each.uri)
+        write_finished(files.join(attempt, ARCHIVES), found)
     # Before the record: afterwards others would finish what it says.
     owner.renew(folder, attempt)
     record = {"manifest": manifest.as_dict(), "moves": moves}
@@ -148,6 +170,7 @@ def _finish(folder: str, attempt: str, *, by: str) -> None:
     _require_own(folder, attempt, by=by)  # moving may have taken long
     for kind in RowKind:
         delete_stale(folder, kind=kind, current=[move.shard for move in moves])
+    _publish_archives(folder, attempt)
     content = as_json(manifest.as_dict())
     # The manifest before its marker: who finds `_SUCCESS` finds everything.
     files.write_bytes(files.join(folder, MANIFEST), content)
@@ -155,6 +178,14 @@ def _finish(folder: str, attempt: str, *, by: str) -> None:
         files.write_bytes(files.join(folder, SUCCESS), success(content))
     discard(folder, but=attempt)  # the record goes last: until then it can be read again
     files.delete_tree(attempt)
+
+
+def _publish_archives(folder: str, attempt: str) -> None:
+    source, target = files.join(attempt, ARCHIVES), files.join(folder, ARCHIVES)
+    if ARCHIVES in files.names(attempt):
+        files.write_bytes(target, files.read_bytes(source))
+    else:
+        files.delete([target])
 
 
 def _require_own(folder: str, attempt: str, *, by: str) -> None:
@@ -198,6 +229,23 @@ def stored_files(folder: str, *, attempt: str, identity: Identity) -> Iterator[F
         if other != attempt and not differences(run, identity):
             for name in pieces(other):
                 yield Found(kind_of(name), run.made, other, name)
+
+
+def archive_files(folder: str, *, attempt: str, identity: Identity) -> Iterator[str]:
+    """Files with what earlier runs know of archives, where their rows are as this run makes them.
+
+    Args:
+        folder: the output folder.
+        attempt: of this run.
+        identity: of this run.
+    """
+    for manifest in _manifests(folder):
+        if not differences(manifest, identity) and ARCHIVES in files.names(folder):
+            yield files.join(folder, ARCHIVES)
+    for other, run in _others(folder):
+        if other != attempt and not differences(run, identity):
+            names = filter(_ARCHIVES.fullmatch, files.names(other))
+            yield from (files.join(other, name) for name in names)
 
 
 def require_same(folder: str, identity: Identity) -> None:

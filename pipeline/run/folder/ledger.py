@@ -68,6 +68,7 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
         skipped: dict[str, Count],
         notes: dict[str, Count],
         discarded: list[str],
+        archives: list[str],
     ) -> Iterator[Manifest]:
         """Writes the manifest, once (a retry writes the same counts again).
 
@@ -91,7 +92,7 @@ class FinishRun(beam.DoFn):  # type: ignore[misc]
         if problem:
             # Written all the same: the rows are good, and the counts say what went wrong.
             manifest = dataclasses.replace(manifest, status="failed", error=problem)
-        attempts.commit(self.folder, self.attempt, manifest, moves)
+        attempts.commit(self.folder, self.attempt, manifest, moves, archives)
         if problem:
             raise UserError(problem)
         yield manifest

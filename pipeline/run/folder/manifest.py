@@ -115,6 +115,17 @@ class Identity:
         """How the rows are made, as far as later releases may have to know."""
         return Made(self.row_values, self.preprocess.method, self.preprocess.size)
 
+    @property
+    def schema_metadata(self) -> dict[str, str]:
+        """What every Parquet file of the run says of its origin."""
+        return {
+            "quantlabel.version": self.version,
+            "quantlabel.model": self.model.name,
+            "quantlabel.model_sha256": self.model.sha256,
+            "quantlabel.preprocess": json.dumps(self.preprocess.as_dict()),
+            "quantlabel.options": json.dumps(dataclasses.asdict(self.options)),
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
         return {**_plain(self)}

@@ -319,7 +319,7 @@ def now():
     moment = datetime.datetime.fromtimestamp(time.time(), datetime.timezone.utc)
     return moment.isoformat(timespec="milliseconds")
 
-pipeline.run.folder.ledger.now = pipeline.run.launch.now = now
+pipeline.run.folder.ledger.now = pipeline.run.identity.now = now
 """
 """Each second takes the clock back a quarter of an hour."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import shutil
 import tempfile
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from PIL import Image
 from deploy.emulator import Cloud
 from pipeline.cli import main
 from pipeline.console.progress_bar import Counts
+from pipeline.run.folder import attempts
 from pipeline.run.runners import progress
 from tests.helpers.archives import write_archive, write_parquet, write_tar, write_tfrecord
 from transforms.images.loader import Loader
@@ -307,6 +310,64 @@ def test_members_that_have_a_row_are_not_decoded_again(
     assert (_rows(out), _failures(out)) == before
     assert _counts(again) == _counts(first) == [11, 10, 1, 0, 1]
     assert again["reused"] == 11
+
+
+def _reads(cloud: Cloud, name: str) -> int:
+    """Requests for the bytes of an archive; its listing may look at the end of Parquet."""
+    found = cloud.count(rf"{re.escape(urllib.parse.quote(name, safe=''))}\?alt=media")
+    cloud.requests.clear()
+    return found
+
+
+def test_a_shard_that_was_read_to_its_end_is_not_opened_again(
+    cloud: Cloud,
+    archives: Path,
+    stand_in_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a run that died, after one that has finished, and after one that read nothing.
+
+    Seen failing with `_Whole.record` always None.
+    """
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for path in archives.iterdir():
+        cloud.put(f"archives/{path.name}", path.read_bytes())
+    out, inputs = tmp_path / "out", ("--input", "gs://bkt/archives")
+    with monkeypatch.context() as patched:
+        patched.setattr(attempts, "commit", dies)
+        words = ["--output", str(out), "--model", str(stand_in_file), "--quiet", *inputs]
+        assert main(["label", *words]) == 130
+    assert _reads(cloud, "archives/a.tar") > 0
+    manifests = [_label(out, stand_in_file, *inputs, "--resume") for _ in range(2)]
+    assert _reads(cloud, "archives/a.tar") == 0
+    whole = _label(tmp_path / "whole", stand_in_file, *inputs)
+    for manifest in manifests:
+        assert (_counts(manifest), manifest["reused"]) == (_counts(whole), 11)
+        for name in ("skipped_by_kind", "read_as", "failures_by_reason"):
+            assert manifest[name] == whole[name]
+    assert (_rows(out), _failures(out)) == (
+        _rows(tmp_path / "whole"),
+        _failures(tmp_path / "whole"),
+    )
+    # Of a shard that lacks a row, that has changed, or of which nothing is known, nothing is taken.
+    (out / "_ARCHIVES.jsonl").write_bytes(b"damaged")
+    cloud.requests.clear()
+    assert _counts(_label(out, stand_in_file, *inputs, "--resume")) == _counts(whole)
+    assert _reads(cloud, "archives/a.tar") > 0
+    whole_tar = (archives / "a.tar").read_bytes()
+    cloud.put("archives/a.tar", whole_tar)
+    assert _counts(_label(out, stand_in_file, *inputs, "--resume")) == _counts(whole)
+    assert _reads(cloud, "archives/a.tar") > 0
+    cloud.put("archives/a.tar", whole_tar[: whole_tar.index(b"1.jpg") + 600])
+    broken = _label(out, stand_in_file, *inputs, "--resume")
+    assert broken["failures_by_reason"] == {"damaged_shard": 1}
+    cloud.requests.clear()
+    _label(out, stand_in_file, *inputs, "--resume")
+    assert _reads(cloud, "archives/a.tar") > 0  # one that is broken may be mended
 
 
 def test_only_the_members_without_a_row_are_decoded(

@@ -468,7 +468,7 @@ def _asked(path: str) -> None:
 def test_answers_of_anything_from_s3(
     count: int, answers: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3, "_DELAYS_S", ())
+    monkeypatch.setattr(s3, "PATIENCE_S", 0.0)
     monkeypatch.setattr(standard.ExponentialBackoff, "delay_amount", lambda *_: 0.0)
 
     def holds(example: bytes) -> None:

@@ -247,8 +247,8 @@ def test_pieces_of_two_versions_are_merged(wider: tuple[Column, ...], tmp_path: 
     older = _first_version([prediction(number) for number in (7, 8)])
     new = stage_piece(str(tmp_path), RowKind.PREDICTION, [_wide_table(wider)])
     old = stage_piece(str(tmp_path), RowKind.PREDICTION, [older])
-    merge = merge_pieces._Merge(str(tmp_path), RowKind.PREDICTION, "parquet", {"a": "b"})
-    (merged,) = merge.process((0, [[old, new]]))
+    merge = merge_pieces._Merge(str(tmp_path), RowKind.PREDICTION, "parquet")
+    (merged,) = merge.process((0, [[old, new]]), {"a": "b"})
     table = pq.read_table(merged.path)
     assert table["uri"].to_pylist() == [prediction(number).uri for number in (0, 1, 2, 3, 7, 8)]
     assert table["words"].to_pylist() == [["a", "b"], [], ["c"], None, None, None]

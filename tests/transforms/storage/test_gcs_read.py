@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from deploy.emulator import BUCKET, Cloud
-from tests.helpers.storage import MEDIA
+from tests.helpers.clock import FakeClock
+from tests.helpers.storage import MEDIA, outcomes_of
+from transforms import outage
 from transforms.failures import Reason
 from transforms.storage import files, gcs, gcs_read
 from transforms.storage.content import ChangedError
@@ -66,6 +68,49 @@ def test_what_does_not_pass_before_the_deadline_can_be_retried_by_another_run(
         gcs.read(uri, max_bytes=10, patience_s=0.2)
     assert Reason.from_os_error(raised.value) is reason
     assert reason.retryable
+
+
+def test_a_storage_that_is_out_is_waited_for_and_given_up_at_last(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends(now: float) -> None:
+        if now > began + 120:  # each has a minute of its own
+            cloud.faults.clear()
+
+    clock = FakeClock(pace_s=0.01, after=ends)
+    monkeypatch.setattr(outage, "CLOCK", clock)
+    uris = [cloud.put(f"{number}.jpg", b"good") for number in range(12)]
+    began = clock.now()
+    cloud.fail("alt=media", 503)
+    with monkeypatch.context() as patched:
+        patched.setattr(outage, "OUT_S", 1e6)  # time passes faster than requests are answered
+        assert outcomes_of(uris) == ["good"] * 12
+    cloud.fail("alt=media", "reset")
+    began = float("inf")
+    cloud.requests.clear()
+    assert outcomes_of(uris) == ["StorageOutError"] * 12
+    assert cloud.count("alt=media") < 12 * 10 + 60
+    cloud.faults.clear()
+    clock.sleep(20)
+    assert outcomes_of(uris[:1]) == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(404, "FileNotFoundError"), (403, "PermissionError")]
+)
+def test_refusals_are_answers(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, status: int, error: str
+) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr(outage, "CLOCK", clock)
+    uris = [cloud.put(f"{number}.jpg", b"good") for number in range(12)]
+    cloud.fail("alt=media", status)
+    for _ in range(3):
+        assert outcomes_of(uris) == [error] * 12
+        clock.sleep(60)
+    cloud.faults.clear()
+    assert outcomes_of(uris) == ["good"] * 12
+    assert len(cloud.requests) == 4 * 12
 
 
 def test_a_server_that_does_not_answer_is_a_timeout(cloud: Cloud) -> None:

@@ -22,6 +22,7 @@ from pipeline.run.folder.finished import open_run
 from tests.helpers.archives import write_tar
 from tests.helpers.certificates import NAME, write_certificate
 from tests.helpers.http_server import Reply, Server, closed_port, serve
+from transforms import outage
 from transforms.errors import UserError
 from transforms.storage import files, http, http_client, http_options
 
@@ -29,14 +30,14 @@ from transforms.storage import files, http, http_client, http_options
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A web server of this machine, which may be asked, and a process that knows no host."""
-    monkeypatch.setattr(http_client, "_FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(outage, "FIRST_DELAY_S", 0.01)
     monkeypatch.setattr(http_client, "PATIENCE_S", 2.0)
     http_options.use(user_agent=None, allow_private_hosts=True)
-    http_client._host_of.cache_clear()
+    outage.release()
     with serve() as server:
         yield server
     FileSystems.set_options(None)
-    http_client._host_of.cache_clear()
+    outage.release()
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@ from __future__ import annotations
 import datetime
 import email.utils
 import socket
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.helpers.clock import FakeClock
 from tests.helpers.http_server import Reply, Server, closed_port, serve
+from transforms import outage
 from transforms.failures import Reason
 from transforms.storage import files, http_client, http_options
 
@@ -17,13 +18,13 @@ from transforms.storage import files, http_client, http_options
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A web server of this machine, which may be asked, and a process that knows no host."""
-    monkeypatch.setattr(http_client, "_FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(outage, "FIRST_DELAY_S", 0.01)
     http_options.use(user_agent=None, allow_private_hosts=True)
-    http_client._host_of.cache_clear()
+    outage.release()
     with serve() as server:
         yield server
     http_options.use(user_agent=None, allow_private_hosts=False)
-    http_client._host_of.cache_clear()
+    outage.release()
 
 
 def _read(url: str) -> bytes:
@@ -229,36 +230,35 @@ def test_a_server_that_wants_to_be_left_alone_is(web: Server) -> None:
 
 
 def test_retry_after_is_waited_for(web: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    slept: list[float] = []
-    monkeypatch.setattr(time, "sleep", slept.append)
+    clock = FakeClock()
+    monkeypatch.setattr(outage, "CLOCK", clock)
+    began = clock.now()
     busy = Reply(status=503, headers={"Retry-After": "7"})
     assert _read(web.on("/a.jpg", busy, Reply(b"good"))) == b"good"
-    assert 6 < max(slept) <= 7
+    assert 6.9 < clock.now() - began < 7.1
 
 
 def test_a_host_that_is_down_is_not_found_out_for_each_picture(
     web: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_client, "_FAILING_S", 0.0)
-    monkeypatch.setattr(http_client, "_FAILURES", 3)
+    monkeypatch.setattr(outage, "FAILING_S", 0.0)
+    monkeypatch.setattr(outage, "FAILURES", 3)
     url = f"http://127.0.0.1:{closed_port()}/a.jpg"
     for _ in range(3):
         reason, words = _refusal(url)
         assert reason is Reason.UNAVAILABLE
         assert words == "the host has failed 3 times in a row, and is left alone now"
     assert _read(web.on("/a.jpg", Reply(b"a"))) == b"a"  # another host
-    url = web.on("/b.jpg", *[Reply(status=503)] * 3, Reply(b"b"))
     assert "left alone" in _refusal(url)[1]
-    assert web.requested[1:] == ["/b.jpg"] * 3
-    monkeypatch.setattr(http_client, "_PAUSE_S", 0.0)
-    http_client._host_of.cache_clear()
-    assert _read(url) == b"b"
+    url = web.on("/b.jpg", *[Reply(status=503)] * 3, Reply(b"b"))
+    assert _read(url) == b"b"  # one picture of a host that has answered
+    assert web.requested[1:] == ["/b.jpg"] * 4
 
 
 def test_few_ask_a_host_at_a_time(web: Server) -> None:
-    host = http_client._host(http_client.parse(web.url).authority)
+    slots = http_client._slots(http_client.parse(web.url).authority)
     taken = 0
-    while host.slots.acquire(blocking=False):
+    while slots.acquire(blocking=False):
         taken += 1
     assert taken == 8
 

@@ -16,9 +16,11 @@ from deploy.emulator import Cloud, Fault
 from pipeline.cli import main
 from pipeline.run.folder import lock
 from pipeline.run.folder.finished import open_run
+from tests.helpers.clock import FakeClock
 from tests.helpers.runs import copy_pictures
 from tests.helpers.s3_server import Bucket, environment, run_s3
-from tests.helpers.storage import MEDIA
+from tests.helpers.storage import MEDIA, outcomes_of
+from transforms import outage
 from transforms.errors import UserError
 from transforms.failures import Reason
 from transforms.storage import files, s3
@@ -35,9 +37,10 @@ def bucket(_running_s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[Buc
     """An empty s3://bkt, for this process; what may pass is tried again at once."""
     for name, value in environment(_running_s3.url).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(s3, "_DELAYS_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(outage, "CLOCK", FakeClock())
     monkeypatch.setattr(standard.ExponentialBackoff, "delay_amount", lambda *_: 0.0)
     _running_s3.clear()
+    outage.release()
     s3._client_of.cache_clear()
     yield _running_s3
     s3._client_of.cache_clear()
@@ -62,6 +65,22 @@ def test_what_does_not_pass_is_a_failure_that_another_run_may_retry(
         files.read(path, max_bytes=1000)
     assert Reason.from_os_error(raised.value).retryable
     assert "\n" not in str(raised.value)
+
+
+def test_a_storage_that_is_out_is_waited_for(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends(now: float) -> None:
+        if now > began + 120:
+            bucket.faults.clear()
+
+    clock = FakeClock(pace_s=0.01, after=ends)
+    monkeypatch.setattr(outage, "CLOCK", clock)
+    monkeypatch.setattr(outage, "OUT_S", 1e6)  # time passes faster than requests are answered
+    paths = [bucket.put(f"{number}.jpg", b"good") for number in range(12)]
+    began = clock.now()
+    bucket.fail("GET /bkt/", 503)
+    assert outcomes_of(paths) == ["good"] * 12
 
 
 @pytest.mark.parametrize("what", [500, "reset", "lost"])

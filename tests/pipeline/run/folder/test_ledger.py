@@ -54,6 +54,7 @@ def _finish(folder: Path, *, limit: float = 1.0, **changed: Any) -> dict[str, An
         "skipped": {"text": Count(3, "/p/a.csv"), "hidden": Count(2, "/p/.DS_Store")},
         "notes": {"column 'path' as the uri": Count(1, "/p/a.csv")},
         "discarded": [],
+        "archives": [],
         **BALANCED,
         **changed,
     }
