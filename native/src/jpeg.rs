@@ -296,6 +296,7 @@ fn finished(
 }
 
 /// What the input is mixed from, crop by crop.
+#[inline(never)] 
 fn corners(crossings: &Crossings, size: usize) -> Vec<u8> {
     let crops = crossings.columns / (2 * size);
     let mut pixels = Vec::with_capacity(crops * 4 * size * size * 3);
