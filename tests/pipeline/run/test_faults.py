@@ -313,7 +313,7 @@ def backwards():
 backwards.__module__, backwards.__qualname__ = "time", "time"  # Beam pickles its clock by name
 time.time = backwards
 
-import pipeline.run.folder.ledger, pipeline.run.launch
+import pipeline.run.folder.ledger, pipeline.run.identity, pipeline.run.launch
 
 def now():
     moment = datetime.datetime.fromtimestamp(time.time(), datetime.timezone.utc)
