@@ -10,6 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from transforms.errors import UsageError, UserError
+    from transforms.images.decode_and_preprocess import DecodeAndPreprocess
     from transforms.images.load_and_preprocess import LoadAndPreprocess
     from transforms.images.preprocess import load, unit_range
     from transforms.images.settings import Preprocessing
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClassifyImages",
+    "DecodeAndPreprocess",
     "Failure",
     "Image",
     "ImageRef",
@@ -31,6 +34,8 @@ __all__ = [
     "Preprocessing",
     "ReadImages",
     "Scoring",
+    "UsageError",
+    "UserError",
     "WriteFailures",
     "WritePredictions",
     "load",
@@ -39,6 +44,7 @@ __all__ = [
 
 _HOMES = {
     "ClassifyImages": "network.classify_images",
+    "DecodeAndPreprocess": "images.decode_and_preprocess",
     "Failure": "records",
     "Image": "records",
     "ImageRef": "records",
@@ -48,6 +54,8 @@ _HOMES = {
     "Preprocessing": "images.settings",
     "ReadImages": "inputs.read_images",
     "Scoring": "network.scoring",
+    "UsageError": "errors",
+    "UserError": "errors",
     "WriteFailures": "rows.write_rows",
     "WritePredictions": "rows.write_rows",
     "load": "images.preprocess",

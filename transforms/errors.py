@@ -32,6 +32,10 @@ class UserError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(without_passwords(message))
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback, in a notebook."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(UserError):
     """A command line or an option that cannot be carried out, found before any I/O."""

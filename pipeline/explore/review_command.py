@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_json, add_number, add_run, show
+from pipeline.console.parser import Answer, add_command, add_json, add_number, add_run
 from pipeline.explore.options import ReviewOptions
 from pipeline.labels.options import add_labels
 
@@ -50,12 +50,11 @@ def add(commands: Any) -> None:
     add_labels(parser)
 
 
-def _review(arguments: argparse.Namespace) -> None:
+def _review(arguments: argparse.Namespace) -> Answer:
     from pipeline.console.extras import require
 
     require("faiss", "scipy", extra="analysis", command="review")
-    from rich.console import Console
-
+    from pipeline.console.terminal import progress_console
     from pipeline.explore.review import print_review, review
 
     options = ReviewOptions(
@@ -66,10 +65,6 @@ def _review(arguments: argparse.Namespace) -> None:
         copy_pictures=arguments.copy_pictures,
         labels=arguments.labels,
     )
-    with Console(stderr=True).status("Choosing pictures ..."):
+    with progress_console().status("Choosing pictures ..."):
         rows = review(options)
-    show(
-        arguments,
-        rows,
-        in_words=lambda console: print_review(rows, folder=options.folder, console=console),
-    )
+    return Answer(rows, lambda console: print_review(rows, folder=options.folder, console=console))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_json, add_run, add_uris, show
+from pipeline.console.parser import Answer, add_command, add_json, add_run, add_uris
 from pipeline.export.targets import TARGETS
 from pipeline.labels.options import add_labels
 
@@ -33,10 +33,8 @@ def add(commands: Any) -> None:
     add_labels(parser)
 
 
-def _export(arguments: argparse.Namespace) -> None:
-    from rich.console import Console
-
-    from pipeline.console.terminal import only_ours
+def _export(arguments: argparse.Namespace) -> Answer:
+    from pipeline.console.terminal import only_ours, progress_console
     from pipeline.export.write import ExportOptions, export, print_export
 
     options = ExportOptions(
@@ -47,5 +45,5 @@ def _export(arguments: argparse.Namespace) -> None:
         labels=arguments.labels,
     )
     with only_ours(verbose=arguments.verbose) as stderr:
-        summary = export(options, console=Console(file=stderr))
-    show(arguments, summary, in_words=lambda console: print_export(summary, console=console))
+        summary = export(options, console=progress_console(stderr))
+    return Answer(summary, lambda console: print_export(summary, console=console))
