@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from transforms.errors import UsageError, UserError
+    from transforms.flags import Flags
     from transforms.images.decode_and_preprocess import DecodeAndPreprocess
     from transforms.images.load_and_preprocess import LoadAndPreprocess
     from transforms.images.preprocess import load, unit_range
@@ -26,6 +27,7 @@ __all__ = [
     "ClassifyImages",
     "DecodeAndPreprocess",
     "Failure",
+    "Flags",
     "Image",
     "ImageRef",
     "LoadAndPreprocess",
@@ -46,6 +48,7 @@ _HOMES = {
     "ClassifyImages": "network.classify_images",
     "DecodeAndPreprocess": "images.decode_and_preprocess",
     "Failure": "records",
+    "Flags": "flags",
     "Image": "records",
     "ImageRef": "records",
     "LoadAndPreprocess": "images.load_and_preprocess",

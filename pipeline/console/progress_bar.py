@@ -85,7 +85,7 @@ def shown(read: Callable[[], Counts], *, console: Console, every: float = 0.2) -
         every: seconds between two questions for them, at least.
     """
     stop = threading.Event()
-    show = _show_bar if console.is_terminal else _show_cell if in_notebook() else _show_lines
+    show = _show_cell if in_notebook() else _show_bar if console.is_terminal else _show_lines
     # A daemon: if the body is killed, nothing waits for the next look.
     thread = threading.Thread(target=show, args=(read, console, stop, every), daemon=True)
     thread.start()

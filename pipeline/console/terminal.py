@@ -49,8 +49,10 @@ def progress_console(stderr: TextIO | None = None) -> Console:
     """
     from rich.console import Console
 
-    # Rich would want ipywidgets in a notebook, and say so each time.
-    return Console(file=stderr, stderr=stderr is None, force_jupyter=False)
+    if in_notebook():
+        # As a file: Rich would want ipywidgets, and kernels ask for the colours of a terminal.
+        return Console(file=sys.stderr, force_jupyter=False, force_terminal=False)
+    return Console(file=stderr, stderr=stderr is None)
 
 
 def in_notebook() -> bool:

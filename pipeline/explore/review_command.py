@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.console.parser import Answer, add_command, add_json, add_number, add_run
 from pipeline.explore.options import ReviewOptions
-from pipeline.labels.options import add_labels
+from pipeline.labels.options import add_flags, add_labels
 
 
 def add(commands: Any) -> None:
@@ -47,6 +47,7 @@ def add(commands: Any) -> None:
         action="store_true",
         help="write members of archives out as files, for tools that cannot look into archives",
     )
+    add_flags(parser)
     add_labels(parser)
 
 
@@ -64,6 +65,7 @@ def _review(arguments: argparse.Namespace) -> Answer:
         answered=tuple(arguments.answered),
         copy_pictures=arguments.copy_pictures,
         labels=arguments.labels,
+        flags=tuple(arguments.flag),
     )
     with progress_console().status("Choosing pictures ..."):
         rows = review(options)

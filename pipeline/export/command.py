@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.console.parser import Answer, add_command, add_json, add_run, add_uris
 from pipeline.export.targets import TARGETS
-from pipeline.labels.options import add_labels
+from pipeline.labels.options import add_flags, add_labels
 
 
 def add(commands: Any) -> None:
@@ -25,6 +25,7 @@ def add(commands: Any) -> None:
     add_json(parser)
     parser.add_argument("--to", required=True, metavar="FORMAT", help="one of those above")
     add_uris(parser)
+    add_flags(parser)
     parser.add_argument(
         "--copy-pictures",
         action="store_true",
@@ -43,6 +44,7 @@ def _export(arguments: argparse.Namespace) -> Answer:
         uris=arguments.uris,
         copy_pictures=arguments.copy_pictures,
         labels=arguments.labels,
+        flags=tuple(arguments.flag),
     )
     with only_ours(verbose=arguments.verbose) as stderr:
         summary = export(options, console=progress_console(stderr))

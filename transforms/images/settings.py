@@ -45,6 +45,7 @@ class Preprocessing:
         max_pixels: pictures with more are failures, told from the header.
         max_bytes: files with more are failures, told before they are read.
         colour: what becomes of colour profiles, one of `COLOURS`.
+        quality: whether to find out what is odd about a picture, see `transforms.flags`.
     """
 
     method: Method = "eval"
@@ -53,6 +54,7 @@ class Preprocessing:
     max_pixels: int = MAX_PIXELS
     max_bytes: int = MAX_BYTES
     colour: Colour = "managed"
+    quality: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """What the manifest has in this part; the rest is among its options."""
@@ -66,5 +68,6 @@ class PreprocessingChanges(TypedDict, total=False):
     size: int
     views: int
     colour: Colour
+    quality: bool
     max_pixels: int
     max_bytes: int
