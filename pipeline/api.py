@@ -21,6 +21,7 @@ from pipeline.cli import command_parsers
 from pipeline.console.parser import Answer, Parser
 from pipeline.console.terminal import in_notebook
 from pipeline.run.options import LabelOptions, PlanOptions
+from transforms.beam_internals import no_notebook
 from transforms.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ def _function(command: str) -> Callable[..., Any]:
         arguments.owns_process, arguments.is_call = False, True
         # A notebook's own streams are not touched; in a script other threads may write there.
         arguments.verbose = not in_notebook()
-        with _unlogged():
+        runs_beam = parser.get_default("takes_beam_flags")
+        as_elsewhere = no_notebook() if runs_beam and in_notebook() else contextlib.nullcontext()
+        with _unlogged(), as_elsewhere:
             answer: Answer = arguments.command(arguments)
         return answer.result
 

@@ -128,7 +128,12 @@ def _flags(
         return None
     if picture is None or picture.format == "JPEG" or picture.pixels.shape[-1] == 4:
         picture = decode(
-            data, max_pixels=how.max_pixels, min_side=SIDE, scratch=scratch, reserve=reserve
+            data,
+            max_pixels=how.max_pixels,
+            # What libjpeg reduces is sharper than means of its pixels: the rest levels that.
+            min_side=2 * SIDE,
+            scratch=scratch,
+            reserve=reserve,
         )
     return find_flags(picture.pixels, width=picture.width, height=picture.height)
 

@@ -20,7 +20,7 @@ _LONGEST = 8 * SIDE
 
 _BLURRY = 0.455
 _DARK = 108
-_BRIGHT, _BRIGHT_MEAN = 150, 203
+_BRIGHT, _BRIGHT_MEAN = 150, 207
 _EVEN = 0.07
 _STEP, _BUSY_SHARE = 0.06, 0.1
 # Grey levels. A picture that is dark or bright as a whole has little contrast and little colour; it
