@@ -59,6 +59,9 @@ JXL = {"pillow-jxl-plugin"}
 KERNEL = {"quantlabel_native"}
 """The compiled kernel, which is in some wheels of ours; without it everything works."""
 
+NOTEBOOK = {"IPython", "pandas"}
+"""Used where they are: in a notebook, and for rows as frames."""
+
 FLOAT = {
     *(ROOT / "pipeline/models/float_module").glob("*.py"),
     *(ROOT / "pipeline/models/convert").glob("*.py"),
@@ -161,7 +164,7 @@ def test_extras_bring_what_the_runtime_leaves_out(metadata: Distribution) -> Non
 def test_every_import_is_a_requirement() -> None:
     sources = set(_sources())
     known = _imports(sources - FLOAT)
-    assert known - RUNTIME - set(PACKAGES) <= GCP | AWS | ANALYSIS | JXL | KERNEL
+    assert known - RUNTIME - set(PACKAGES) <= GCP | AWS | ANALYSIS | JXL | KERNEL | NOTEBOOK
     assert _imports(FLOAT & sources) <= RUNTIME | set(PACKAGES) | {"tensorflow"}
 
 

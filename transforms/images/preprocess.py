@@ -130,8 +130,7 @@ def _flags(
         picture = decode(
             data,
             max_pixels=how.max_pixels,
-            # What libjpeg reduces is sharper than means of its pixels: the rest levels that.
-            min_side=2 * SIDE,
+            min_side=SIDE,
             scratch=scratch,
             reserve=reserve,
         )
