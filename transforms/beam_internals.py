@@ -79,7 +79,7 @@ def no_notebook() -> Iterator[None]:
     its interactive runner and data frames for that, which fail with pandas 3.
     """
     require_version("alter_label_if_ipython")
-    module = importlib.import_module("apache_beam.pipeline")
+    module: Any = importlib.import_module("apache_beam.pipeline")
     named_by_beam = module.alter_label_if_ipython
     module.alter_label_if_ipython = _keep_name
     try:

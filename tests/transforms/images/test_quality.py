@@ -68,7 +68,7 @@ CASES = [(flag, name) for flag, faults in FAULTS.items() for name in faults]
 @pytest.fixture(scope="module")
 def photograph() -> Image.Image:
     """A cat, 451 x 300 pixels."""
-    return Image.fromarray(data.chelsea())
+    return Image.fromarray(data.chelsea())  # type: ignore[no-untyped-call]
 
 
 def _flags(image: Image.Image, **how: int) -> Flags:
