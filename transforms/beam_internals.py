@@ -76,7 +76,7 @@ def no_notebook() -> Iterator[None]:
     """Lets Beam build and run graphs in a notebook as anywhere else.
 
     In a kernel of IPython it would put the number of the cell before the names of steps, and loads
-    its interactive runner and data frames for that, which fail with pandas 3.
+    its interactive runner and data frames for that, which fail without pandas and with pandas 3.
     """
     require_version("alter_label_if_ipython")
     module: Any = importlib.import_module("apache_beam.pipeline")
