@@ -89,9 +89,9 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
         **figures,
     }
     text = json.dumps(result, indent=2, ensure_ascii=False)
-    files.write_bytes(files.join(options.folder, EVALUATION_FILE), f"{text}\n".encode())
     # So that a later run with this folder among its inputs takes the file for no picture.
     mark_files(options.folder, EVALUATION_FILE, command="evaluate")
+    files.write_bytes(files.join(options.folder, EVALUATION_FILE), f"{text}\n".encode())
     return result
 
 

@@ -88,8 +88,8 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
     )
     page = render(content).encode()
     path = files.join(run.folder, REPORT_FILE)
-    files.write_bytes(path, page)
     mark_files(run.folder, REPORT_FILE, command="report")
+    files.write_bytes(path, page)
     return Report(path, len(page), len(small), sum(not each.jpeg for each in small))
 
 
