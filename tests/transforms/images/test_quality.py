@@ -57,7 +57,7 @@ FAULTS: Mapping[str, Mapping[str, Fault]] = {
         "gradient": _gradient,
     },
     "grey": {"grey": lambda image: image.convert("L")},
-    "odd_shape": {"strip": lambda image: image.crop((0, 0, image.width, image.height // 4))},
+    "odd_shape": {"strip": lambda image: image.crop((0, 0, image.width, image.width // 4))},
     "tiny": {"thumbnail": lambda image: image.resize((96, 72))},
 }
 """What is made of a photograph, by the flag that it shall have."""
