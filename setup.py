@@ -140,6 +140,9 @@ EXTRAS = {
         # S3 without a network, likewise.
         "moto[server]>=5.1,<6",
         "mypy>=1.15,<3",
+        # Runs a notebook, as `jupyter execute` does.
+        "ipykernel>=6.29,<8",
+        "nbclient>=0.10,<1",
         "pytest>=8.3,<10",
         # `make test` on all cores.
         "pytest-xdist>=3.6,<4",

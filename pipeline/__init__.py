@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipeline.models.image_model import load_model
     from pipeline.models.load import load_network
+    from pipeline.run.folder.rows import LabelledRun, open_run
 
-__all__ = ["load_model", "load_network"]
+__all__ = ["LabelledRun", "load_model", "load_network", "open_run"]
 
-_HOMES = {"load_model": "models.image_model", "load_network": "models.load"}
+_HOMES = {
+    "LabelledRun": "run.folder.rows",
+    "load_model": "models.image_model",
+    "load_network": "models.load",
+    "open_run": "run.folder.rows",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -117,6 +117,7 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
     top_k: int = LabelOptions.top_k
     views: int = LabelOptions.views
     colour: Colour = LabelOptions.colour
+    quality: bool = LabelOptions.quality
     temperature: float = LabelOptions.temperature
     label_map: str | None = LabelOptions.label_map
     label_threshold: float = LabelOptions.label_threshold

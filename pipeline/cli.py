@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from pipeline.console.next_step import print_next
-from pipeline.console.parser import Parser, did_you_mean
+from pipeline.console.parser import Answer, Parser, did_you_mean
 from pipeline.console.signals import as_interrupts
 from pipeline.evaluate import command as evaluate
 from pipeline.explore import duplicates_command, review_command, search_command
@@ -82,12 +82,13 @@ def _run(argv: Sequence[str] | None, received: Sequence[int]) -> int:
     arguments.beam_args = tuple(others)
     # Who calls `main` with words of its own has a process that goes on afterwards.
     arguments.owns_process = argv is None
+    arguments.is_call = False
     _set_verbosity(arguments.verbose)
-    command: Callable[[argparse.Namespace], None] = arguments.command
+    command: Callable[[argparse.Namespace], Answer] = arguments.command
     try:
         if others and not arguments.takes_beam_flags:
             raise UsageError(_unknown(others[0], arguments))
-        command(arguments)
+        command(arguments).show(as_json=getattr(arguments, "json", False))
         print_next(arguments.name, arguments)
     except UserError as error:
         _trace(arguments)
@@ -182,3 +183,20 @@ def _parser() -> argparse.ArgumentParser:
     for command in _COMMANDS:
         command.add(commands)
     return parser
+
+
+def command_parsers(parser: argparse.ArgumentParser | None = None) -> dict[str, Parser]:
+    """The parser of each command, by its name: `label`, `head fit`.
+
+    Args:
+        parser: whose commands; None for all.
+    """
+    parser = parser or _parser()
+    if isinstance(name := parser.get_default("name"), str) and isinstance(parser, Parser):
+        return {name: parser}
+    found: dict[str, Parser] = {}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for each in action.choices.values():
+                found |= command_parsers(each)
+    return found

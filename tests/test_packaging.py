@@ -62,6 +62,9 @@ LAKEHOUSE = {"pyiceberg", "pylance", "sqlalchemy"}
 KERNEL = {"quantlabel_native"}
 """The compiled kernel, which is in some wheels of ours; without it everything works."""
 
+NOTEBOOK = {"IPython", "pandas"}
+"""Used where they are: in a notebook, and for rows as frames."""
+
 FLOAT = {
     *(ROOT / "pipeline/models/float_module").glob("*.py"),
     *(ROOT / "pipeline/models/convert").glob("*.py"),
@@ -165,7 +168,8 @@ def test_extras_bring_what_the_runtime_leaves_out(metadata: Distribution) -> Non
 def test_every_import_is_a_requirement() -> None:
     sources = set(_sources())
     known = _imports(sources - FLOAT)
-    assert known - RUNTIME - set(PACKAGES) <= GCP | AWS | ANALYSIS | JXL | LAKEHOUSE | KERNEL
+    extras = GCP | AWS | ANALYSIS | JXL | LAKEHOUSE | KERNEL | NOTEBOOK
+    assert known - RUNTIME - set(PACKAGES) <= extras
     assert _imports(FLOAT & sources) <= RUNTIME | set(PACKAGES) | {"tensorflow"}
 
 

@@ -10,6 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from transforms.errors import UsageError, UserError
+    from transforms.flags import Flags
+    from transforms.images.decode_and_preprocess import DecodeAndPreprocess
     from transforms.images.load_and_preprocess import LoadAndPreprocess
     from transforms.images.preprocess import load, unit_range
     from transforms.images.settings import Preprocessing
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClassifyImages",
+    "DecodeAndPreprocess",
     "Failure",
+    "Flags",
     "Image",
     "ImageRef",
     "LoadAndPreprocess",
@@ -31,6 +36,8 @@ __all__ = [
     "Preprocessing",
     "ReadImages",
     "Scoring",
+    "UsageError",
+    "UserError",
     "WriteFailures",
     "WritePredictions",
     "load",
@@ -39,7 +46,9 @@ __all__ = [
 
 _HOMES = {
     "ClassifyImages": "network.classify_images",
+    "DecodeAndPreprocess": "images.decode_and_preprocess",
     "Failure": "records",
+    "Flags": "flags",
     "Image": "records",
     "ImageRef": "records",
     "LoadAndPreprocess": "images.load_and_preprocess",
@@ -48,6 +57,8 @@ _HOMES = {
     "Preprocessing": "images.settings",
     "ReadImages": "inputs.read_images",
     "Scoring": "network.scoring",
+    "UsageError": "errors",
+    "UserError": "errors",
     "WriteFailures": "rows.write_rows",
     "WritePredictions": "rows.write_rows",
     "load": "images.preprocess",

@@ -71,6 +71,27 @@ class _Hiding(importlib.abc.MetaPathFinder):
             raise ModuleNotFoundError(f"{name} is not looked for", name=name)
 
 
+@contextlib.contextmanager
+def no_notebook() -> Iterator[None]:
+    """Lets Beam build and run graphs in a notebook as anywhere else.
+
+    In a kernel of IPython it would put the number of the cell before the names of steps, and loads
+    its interactive runner and data frames for that, which fail without pandas and with pandas 3.
+    """
+    require_version("alter_label_if_ipython")
+    module: Any = importlib.import_module("apache_beam.pipeline")
+    named_by_beam = module.alter_label_if_ipython
+    module.alter_label_if_ipython = _keep_name
+    try:
+        yield
+    finally:
+        module.alter_label_if_ipython = named_by_beam
+
+
+def _keep_name(*_: Any) -> None:
+    """Does nothing."""
+
+
 def load_file_systems() -> None:
     """Lets Beam's file systems know gs:// and s3://, as far as their packages are installed.
 

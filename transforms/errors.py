@@ -35,6 +35,10 @@ class UserError(Exception):
         self.lines = [without_passwords(line) for line in (message, *below)]
         super().__init__("\n".join(self.lines))
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback, in a notebook."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(UserError):
     """A command line or an option that cannot be carried out, found before any I/O."""

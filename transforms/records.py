@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from transforms.flags import Flags
 
 Pixels = npt.NDArray[np.uint8]
 """uint8[rows, columns, 3], RGB, what a network is fed."""
@@ -53,6 +56,7 @@ class Image(NamedTuple):
         format: name of the encoding, as `transforms.sniff.format_of` says.
         pixels: uint8[rows, columns, 3]; for four views uint8[2, rows, columns, 3], two crops.
         colour: what was done about its colours.
+        flags: what is odd about it, or None if nobody asked.
     """
 
     ref: ImageRef
@@ -62,6 +66,7 @@ class Image(NamedTuple):
     format: str
     pixels: Pixels
     colour: ColourDone = "none"
+    flags: Flags | None = None
 
 
 class Failure(NamedTuple):
@@ -117,6 +122,13 @@ class Prediction(NamedTuple):
         version: as in `ImageRef`.
         meta: as in `ImageRef`.
         colour: as in `Image`; None in rows of versions that did nothing and did not say so.
+        blurry: as in `Flags`, like all that follow; None if nobody asked for flags.
+        dark: see there.
+        bright: see there.
+        low_information: see there.
+        grey: see there.
+        odd_shape: see there.
+        tiny: see there.
     """
 
     uri: str
@@ -138,3 +150,10 @@ class Prediction(NamedTuple):
     version: str | None = None
     meta: str | None = None
     colour: ColourDone | None = None
+    blurry: bool | None = None
+    dark: bool | None = None
+    bright: bool | None = None
+    low_information: bool | None = None
+    grey: bool | None = None
+    odd_shape: bool | None = None
+    tiny: bool | None = None

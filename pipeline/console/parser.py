@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import difflib
 import json
 import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from transforms.errors import UsageError
+from transforms.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +42,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def add_command(
     commands: Any,
     name: str,
-    command: Callable[[argparse.Namespace], None],
+    command: Callable[[argparse.Namespace], Answer],
     *,
     takes_beam_flags: bool = False,
     **texts: Any,
@@ -105,23 +106,36 @@ def add_uris(parser: argparse.ArgumentParser) -> None:
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """Adds `--json`, see `show`."""
+    """Adds `--json`, see `Answer`."""
     parser.add_argument("--json", action="store_true", default=False, help="for programs")
 
 
-def show(
-    arguments: argparse.Namespace, result: Any, *, in_words: Callable[[Console], None]
-) -> None:
-    """Prints what a command has found.
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a command has found or done.
 
-    Args:
-        arguments: with `--json`.
-        result: as plain values, for programs.
+    Attributes:
+        result: for programs: what `--json` prints, as plain values, and what a call in Python
+            returns. None: there is nothing to say.
         in_words: prints it for people.
+        error: why the command has failed though it has an answer, or None.
     """
-    if arguments.json:
-        print(json.dumps(result, indent=2))
-        return
-    from pipeline.console.tables import output
 
-    in_words(output())
+    result: Any
+    in_words: Callable[[Console], None] = lambda _: None
+    error: str | None = None
+
+    def show(self, *, as_json: bool) -> None:
+        """Prints it on standard output.
+
+        Raises:
+            UserError: the command has failed.
+        """
+        if as_json and self.result is not None:
+            print(json.dumps(self.result, indent=2))
+        elif self.result is not None:
+            from pipeline.console.tables import output
+
+            self.in_words(output())
+        if self.error is not None:
+            raise UserError(self.error)

@@ -1,4 +1,4 @@
-"""Live progress: a bar on a terminal, lines elsewhere."""
+"""Live progress: a bar on a terminal, a line in a notebook, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from typing import Any, NamedTuple, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 
+from pipeline.console.terminal import in_notebook
+
 _LINE_SECONDS = 10.0
+_CELL_SECONDS = 0.5
 
 _Item = TypeVar("_Item")
 
@@ -72,7 +75,9 @@ class _Rate(ProgressColumn):
 
 @contextlib.contextmanager
 def shown(read: Callable[[], Counts], *, console: Console, every: float = 0.2) -> Iterator[None]:
-    """Shows the counts while the body runs: a bar on a terminal, a line now and then elsewhere.
+    """Shows the counts while the body runs.
+
+    On a terminal as a bar, in a notebook as one line that changes, elsewhere a line now and then.
 
     Args:
         read: tells the counts.
@@ -80,7 +85,7 @@ def shown(read: Callable[[], Counts], *, console: Console, every: float = 0.2) -
         every: seconds between two questions for them, at least.
     """
     stop = threading.Event()
-    show = _show_bar if console.is_terminal else _show_lines
+    show = _show_cell if in_notebook() else _show_bar if console.is_terminal else _show_lines
     # A daemon: if the body is killed, nothing waits for the next look.
     thread = threading.Thread(target=show, args=(read, console, stop, every), daemon=True)
     thread.start()
@@ -136,6 +141,22 @@ def _show_lines(
             progress_line(read(), seconds=time.monotonic() - started),
             highlight=False,
         )
+
+
+def _show_cell(read: Callable[[], Counts], _: Console, stop: threading.Event, every: float) -> None:
+    from IPython.display import display
+
+    started = time.monotonic()
+    shown: Any = None
+    finished = False
+    while not finished:
+        finished = stop.wait(max(every, _CELL_SECONDS))
+        line = progress_line(read(), seconds=time.monotonic() - started)
+        text = {"text/plain": line}
+        if shown is None:
+            shown = display(text, raw=True, display_id=True)
+        else:
+            shown.update(text, raw=True)
 
 
 def progress_line(counts: Counts, *, seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""What reaches the terminal during a run: this program's own words and nothing else."""
+"""What reaches a terminal or notebook during a run: this program's own words, nothing else."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @contextlib.contextmanager
@@ -36,3 +39,23 @@ def only_ours(*, verbose: bool) -> Iterator[TextIO]:
     finally:
         os.dup2(saved, 2)
         os.close(saved)
+
+
+def progress_console(stderr: TextIO | None = None) -> Console:
+    """Where progress and notes go: standard error, in a notebook too.
+
+    Args:
+        stderr: as `only_ours` has it; None for that of this process.
+    """
+    from rich.console import Console
+
+    if in_notebook():
+        # As a file: Rich would want ipywidgets, and kernels ask for the colours of a terminal.
+        return Console(file=sys.stderr, force_jupyter=False, force_terminal=False)
+    return Console(file=stderr, stderr=stderr is None)
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")  # a kernel has imported it
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_json, add_run, show
+from pipeline.console.parser import Answer, add_command, add_json, add_run
 from pipeline.labels.options import add_labels, add_truth
 
 
@@ -39,9 +39,8 @@ def add(commands: Any) -> None:
     )
 
 
-def _evaluate(arguments: argparse.Namespace) -> None:
-    from rich.console import Console
-
+def _evaluate(arguments: argparse.Namespace) -> Answer:
+    from pipeline.console.terminal import progress_console
     from pipeline.evaluate.evaluate import EvaluateOptions, evaluate
     from pipeline.evaluate.tables import print_evaluation
     from transforms.rows.names import EVALUATION_FILE
@@ -54,10 +53,6 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         disagreement=arguments.disagreement,
         labels=arguments.labels,
     )
-    result = evaluate(options, console=Console(stderr=True))
+    result = evaluate(options, console=progress_console())
     path = files.join(arguments.folder, EVALUATION_FILE)
-    show(
-        arguments,
-        result,
-        in_words=lambda console: print_evaluation(result, path=path, console=console),
-    )
+    return Answer(result, lambda console: print_evaluation(result, path=path, console=console))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_json, add_number, add_run, show
+from pipeline.console.parser import Answer, add_command, add_json, add_number, add_run
 from pipeline.explore.options import DuplicatesOptions
 
 
@@ -29,21 +29,17 @@ def add(commands: Any) -> None:
     add_number(parser, "--threshold", DuplicatesOptions.threshold, metavar="C", help=alike)
 
 
-def _duplicates(arguments: argparse.Namespace) -> None:
+def _duplicates(arguments: argparse.Namespace) -> Answer:
     from pipeline.console.extras import require
 
     require("faiss", "scipy", extra="analysis", command="duplicates")
-    from rich.console import Console
-
+    from pipeline.console.terminal import progress_console
     from pipeline.explore.duplicates import duplicates, print_duplicates
 
     options = DuplicatesOptions(folder=arguments.folder, threshold=arguments.threshold)
-    with Console(stderr=True).status("Comparing feature vectors ..."):
+    with progress_console().status("Comparing feature vectors ..."):
         summary, table = duplicates(options)
-    show(
-        arguments,
+    return Answer(
         summary,
-        in_words=lambda console: print_duplicates(
-            summary, table, folder=options.folder, console=console
-        ),
+        lambda console: print_duplicates(summary, table, folder=options.folder, console=console),
     )

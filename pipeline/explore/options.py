@@ -6,7 +6,7 @@ import dataclasses
 
 from pipeline.console.checks import require, require_run
 from pipeline.export.targets import TARGETS
-from pipeline.labels.options import LabelKind, require_labels
+from pipeline.labels.options import LabelKind, require_flags, require_labels
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,7 @@ class ReviewOptions:
             passed over.
         copy_pictures: whether members of archives are written out as files.
         labels: as in `SearchOptions`.
+        flags: only pictures with one of these, see `pipeline.labels.flags`; none for all.
 
     Raises:
         UsageError: a value that cannot work.
@@ -85,6 +86,7 @@ class ReviewOptions:
     answered: tuple[str, ...] = ()
     copy_pictures: bool = False
     labels: LabelKind | None = None
+    flags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
@@ -94,6 +96,7 @@ class ReviewOptions:
             require(to in TARGETS, "--to", f"one of {', '.join(TARGETS)}", to)
         require("" not in self.answered, "--answered", "a file with answers", "")
         require_labels(self.labels)
+        require_flags(self.flags)
 
     @property
     def round(self) -> int:

@@ -31,12 +31,14 @@ from pipeline.export.source import Selection, Source, open_source
 from pipeline.export.write import folders_of, write
 from pipeline.labels.answers.guesses import CHOICES, GUESS, MARGIN, WHY
 from pipeline.labels.answers.votes import UNKNOWN
+from pipeline.labels.flags import flagged
 from pipeline.labels.options import TruthOptions
 from pipeline.labels.truth import FileTruth
 from pipeline.labels.vocabularies import OwnLabels
-from pipeline.run.folder.finished import FinishedRun, open_run
+from pipeline.run.folder.finished import FinishedRun, open_run, require_quality
 from pipeline.run.folder.own_labels import require_labels_of
 from transforms.errors import UsageError, UserError
+from transforms.flags import Flags
 from transforms.rows.marker import staged
 from transforms.rows.names import REVIEW_FOLDER
 from transforms.rows.spreadsheet import harmless
@@ -80,7 +82,8 @@ def review(options: ReviewOptions) -> list[dict[str, Any]]:
             f"{options.folder}: labelled with --top-k 1, so how close the second class came is not "
             "known. Label again with the default."
         )
-    chosen = choose(source, budget=options.budget, answered=_answered(run, options.answered))
+    unwanted = _answered(run, options.answered) | _unflagged(run, options.flags)
+    chosen = choose(source, budget=options.budget, unwanted=unwanted)
     rows = sorted(_rows(source, chosen, options), key=lambda row: (row["margin"], row["uri"]))
     place = files.join(options.folder, REVIEW_FOLDER)
     targets, name = list(dict.fromkeys(options.to)), posixpath.basename(FILE)
@@ -112,24 +115,33 @@ def _selected(source: Source, rows: list[dict[str, Any]]) -> Source:
     return dataclasses.replace(source, selection=selection)
 
 
-def _answered(run: FinishedRun, paths: tuple[str, ...]) -> npt.NDArray[np.bool_] | None:
+def _answered(run: FinishedRun, paths: tuple[str, ...]) -> npt.NDArray[np.bool_]:
     """Which pictures of the run people have been asked about, bool[predictions]."""
     if not paths:
-        return None
+        return np.zeros(run.manifest.predictions, np.bool_)
     truth = FileTruth(TruthOptions(truth=paths), OwnLabels())
     tables = run.predictions(columns=["uri"])
     return np.concatenate([truth.classes(table["uri"].to_pylist()) != UNKNOWN for table in tables])
 
 
+def _unflagged(run: FinishedRun, flags: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+    """Which pictures of the run have none of the flags that are wanted, bool[predictions]."""
+    if not flags:
+        return np.zeros(run.manifest.predictions, np.bool_)
+    require_quality(run)
+    tables = run.predictions(columns=Flags._fields)
+    return np.concatenate([~flagged(table, flags).to_numpy() for table in tables])
+
+
 def choose(
-    source: Source, *, budget: int, answered: npt.NDArray[np.bool_] | None = None
+    source: Source, *, budget: int, unwanted: npt.NDArray[np.bool_] | None = None
 ) -> dict[int, str]:
     """Positions of pictures among the predictions of the run, and why each was chosen.
 
     Args:
         source: whose pictures, and by which labels.
         budget: how many.
-        answered: bool[predictions], what is passed over; None for nothing.
+        unwanted: bool[predictions], what is passed over; None for nothing.
 
     Raises:
         UserError: nothing is left.
@@ -137,9 +149,9 @@ def choose(
     run = source.run
     tables = source.predictions(columns=_best_columns(source))
     margins = np.concatenate([_margins(source, table) for table in tables])
-    left = np.arange(len(margins)) if answered is None else np.flatnonzero(~answered)
+    left = np.arange(len(margins)) if unwanted is None else np.flatnonzero(~unwanted)
     if not len(left):
-        raise UserError(f"{run.folder}: people have been asked about every picture")
+        raise UserError(f"{run.folder}: people have been asked about every picture that is wanted")
     random = np.random.RandomState(_SEED)
     budget = min(budget, len(left))
     # One at least, or nothing is left to estimate by.

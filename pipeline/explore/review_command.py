@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_json, add_number, add_run, show
+from pipeline.console.parser import Answer, add_command, add_json, add_number, add_run
 from pipeline.explore.options import ReviewOptions
-from pipeline.labels.options import add_labels
+from pipeline.labels.options import add_flags, add_labels
 
 
 def add(commands: Any) -> None:
@@ -47,15 +47,15 @@ def add(commands: Any) -> None:
         action="store_true",
         help="write members of archives out as files, for tools that cannot look into archives",
     )
+    add_flags(parser)
     add_labels(parser)
 
 
-def _review(arguments: argparse.Namespace) -> None:
+def _review(arguments: argparse.Namespace) -> Answer:
     from pipeline.console.extras import require
 
     require("faiss", "scipy", extra="analysis", command="review")
-    from rich.console import Console
-
+    from pipeline.console.terminal import progress_console
     from pipeline.explore.review import print_review, review
 
     options = ReviewOptions(
@@ -65,11 +65,8 @@ def _review(arguments: argparse.Namespace) -> None:
         answered=tuple(arguments.answered),
         copy_pictures=arguments.copy_pictures,
         labels=arguments.labels,
+        flags=tuple(arguments.flag),
     )
-    with Console(stderr=True).status("Choosing pictures ..."):
+    with progress_console().status("Choosing pictures ..."):
         rows = review(options)
-    show(
-        arguments,
-        rows,
-        in_words=lambda console: print_review(rows, folder=options.folder, console=console),
-    )
+    return Answer(rows, lambda console: print_review(rows, folder=options.folder, console=console))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_json, add_number, add_run, show
+from pipeline.console.parser import Answer, add_command, add_json, add_number, add_run
 from pipeline.explore.options import SearchOptions
 from pipeline.labels.options import add_labels
 
@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
     add_labels(parser)
 
 
-def _search(arguments: argparse.Namespace) -> None:
+def _search(arguments: argparse.Namespace) -> Answer:
     from pipeline.console.terminal import only_ours
     from pipeline.explore.search import print_found, search
 
@@ -47,4 +47,4 @@ def _search(arguments: argparse.Namespace) -> None:
     )
     with only_ours(verbose=arguments.verbose):
         found = search(options)
-    show(arguments, found, in_words=lambda console: print_found(found, console=console))
+    return Answer(found, lambda console: print_found(found, console=console))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_json, add_run, add_uris, show
+from pipeline.console.parser import Answer, add_command, add_json, add_run, add_uris
 from pipeline.export.targets import TARGETS
-from pipeline.labels.options import add_labels
+from pipeline.labels.options import add_flags, add_labels
 
 
 def add(commands: Any) -> None:
@@ -25,6 +25,7 @@ def add(commands: Any) -> None:
     add_json(parser)
     parser.add_argument("--to", required=True, metavar="FORMAT", help="one of those above")
     add_uris(parser)
+    add_flags(parser)
     parser.add_argument(
         "--copy-pictures",
         action="store_true",
@@ -33,10 +34,8 @@ def add(commands: Any) -> None:
     add_labels(parser)
 
 
-def _export(arguments: argparse.Namespace) -> None:
-    from rich.console import Console
-
-    from pipeline.console.terminal import only_ours
+def _export(arguments: argparse.Namespace) -> Answer:
+    from pipeline.console.terminal import only_ours, progress_console
     from pipeline.export.write import ExportOptions, export, print_export
 
     options = ExportOptions(
@@ -45,7 +44,8 @@ def _export(arguments: argparse.Namespace) -> None:
         uris=arguments.uris,
         copy_pictures=arguments.copy_pictures,
         labels=arguments.labels,
+        flags=tuple(arguments.flag),
     )
     with only_ours(verbose=arguments.verbose) as stderr:
-        summary = export(options, console=Console(file=stderr))
-    show(arguments, summary, in_words=lambda console: print_export(summary, console=console))
+        summary = export(options, console=progress_console(stderr))
+    return Answer(summary, lambda console: print_export(summary, console=console))

@@ -13,10 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.labels.flags import flagged
 from pipeline.labels.options import LabelKind
 from pipeline.labels.pictures import Listed
 from pipeline.run.folder.finished import FinishedRun
 from pipeline.run.folder.own_labels import OwnLabels, own_labels
+from transforms.flags import Flags
 from transforms.inputs.archives.kinds import archive_of
 from transforms.rows.kinds import RowKind
 from transforms.rows.reader import read_predictions
@@ -33,19 +35,26 @@ class Selection:
         listed: whose rows are wanted, in the order of the run; None for all.
         order: uri to place of those that are wanted, in that order; None for no order.
         data: uri to what a task tells of the picture besides.
+        flags: as `pipeline.labels.flags.flagged` takes them; none for all pictures.
     """
 
     listed: Listed | None = None
     order: Mapping[str, int] | None = None
     data: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    flags: Sequence[str] = ()
 
     @property
     def is_some(self) -> bool:
         """Whether it is less than everything."""
-        return self.listed is not None or self.order is not None
+        return self.listed is not None or self.order is not None or bool(self.flags)
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """What it must know of a row besides `uri`."""
+        return Flags._fields if self.flags else ()
 
     def of(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-        """The rows among those with `uri` that are wanted; in an order all in one table."""
+        """The rows among those with `uri` and `columns` that are wanted; ordered, in one table."""
         if self.order is None:
             for table in tables:
                 yield table.filter(self._wanted(table))
@@ -59,7 +68,8 @@ class Selection:
         uris = table["uri"].to_pylist()
         if self.order is not None:
             return pa.array([uri in self.order for uri in uris], pa.bool_())
-        return pa.array(self.listed.among(uris) if self.listed else [True] * len(uris))
+        wanted = pa.array(self.listed.among(uris) if self.listed else [True] * len(uris))
+        return pc.and_(wanted, flagged(table, self.flags)) if self.flags else wanted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,14 +102,16 @@ class Source:
 
     def shards(self, *, columns: Sequence[str]) -> list[Iterator[pa.Table]]:
         """The same, apart for each shard of the run; what was selected as one."""
+        read = list(dict.fromkeys([*columns, *self.selection.columns]))
         if self.own:
-            shards = self.own.shards(columns=columns)
+            shards = self.own.shards(columns=read)
         else:
             paths = self.run.shards(RowKind.PREDICTION)
-            shards = [read_predictions(path, columns=columns) for path in paths]
+            shards = [read_predictions(path, columns=read) for path in paths]
         if not self.selection.is_some:
             return shards
-        return [self.selection.of(itertools.chain.from_iterable(shards))]
+        wanted = self.selection.of(itertools.chain.from_iterable(shards))
+        return [(table.select(list(columns)) for table in wanted)]
 
     @functools.cached_property
     def added_columns(self) -> Sequence[str]:

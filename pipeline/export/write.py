@@ -15,9 +15,9 @@ from pipeline.console.checks import require, require_run
 from pipeline.export.copies import copy_members
 from pipeline.export.source import Counts, Selection, Source, open_source
 from pipeline.export.targets import TARGETS
-from pipeline.labels.options import LabelKind, require_labels
+from pipeline.labels.options import LabelKind, require_flags, require_labels
 from pipeline.labels.pictures import Listed
-from pipeline.run.folder.finished import open_run
+from pipeline.run.folder.finished import open_run, require_quality
 from pipeline.run.folder.manifest import now
 from pipeline.run.folder.own_labels import require_labels_of
 from transforms._version import VERSION
@@ -37,6 +37,7 @@ class ExportOptions:
         uris: a table with `uri` or `file` of the pictures that are wanted; None for all.
         copy_pictures: whether members of archives are written out as files.
         labels: as in `pipeline.run.folder.own_labels.own_labels`.
+        flags: only pictures with one of these, see `pipeline.labels.flags`; none for all.
 
     Raises:
         UsageError: a value that cannot work.
@@ -47,6 +48,7 @@ class ExportOptions:
     uris: str | None = None
     copy_pictures: bool = False
     labels: LabelKind | None = None
+    flags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""
@@ -56,6 +58,9 @@ class ExportOptions:
         require_labels(self.labels)
         if self.copy_pictures and TARGETS[self.to].commits:
             raise UsageError(f"--copy-pictures: --to {self.to} is a table of rows; leave it out")
+        require_flags(self.flags)
+        if self.flags and self.to == "ledger":
+            raise UsageError("--flag: the ledger has what failed too, which has no flags")
 
 
 def export(options: ExportOptions, *, console: Console | None = None) -> dict[str, Any]:
@@ -74,7 +79,10 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
             written there.
     """
     run = open_run(options.folder)
-    selection = Selection(Listed(options.uris) if options.uris else None)
+    if options.flags:
+        require_quality(run)
+    listed = Listed(options.uris) if options.uris else None
+    selection = Selection(listed, flags=options.flags)
     source = dataclasses.replace(open_source(run, labels=options.labels), selection=selection)
     place = files.join(run.folder, EXPORT_FOLDER)
     doing = f"writing {options.to}"

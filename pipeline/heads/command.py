@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_group, add_json, add_run, show
+from pipeline.console.parser import Answer, add_command, add_group, add_json, add_run
 from pipeline.labels.options import add_truth
 from pipeline.run.runners.options import RunnerOptions
 
@@ -78,12 +78,11 @@ def _add_apply(actions: Any) -> None:
     add_json(parser)
 
 
-def _fit(arguments: argparse.Namespace) -> None:
+def _fit(arguments: argparse.Namespace) -> Answer:
     from pipeline.console.extras import require
 
     require("sklearn", extra="analysis", command="head fit")
-    from rich.console import Console
-
+    from pipeline.console.terminal import progress_console
     from pipeline.heads.fit import FitOptions, fit
     from pipeline.heads.tables import print_fit
 
@@ -95,18 +94,15 @@ def _fit(arguments: argparse.Namespace) -> None:
         none_of_these=arguments.none_of_these,
         output=arguments.output,
     )
-    about = fit(options, console=Console(stderr=True))
-    show(
-        arguments,
+    about = fit(options, console=progress_console())
+    return Answer(
         {"head": options.path, **about},
-        in_words=lambda console: print_fit(about, path=options.path, console=console),
+        lambda console: print_fit(about, path=options.path, console=console),
     )
 
 
-def _apply(arguments: argparse.Namespace) -> None:
-    from rich.console import Console
-
-    from pipeline.console.terminal import only_ours
+def _apply(arguments: argparse.Namespace) -> Answer:
+    from pipeline.console.terminal import only_ours, progress_console
     from pipeline.heads.apply import ApplyOptions, apply
     from pipeline.heads.tables import print_apply
     from transforms.rows.names import HEAD_FOLDER
@@ -120,11 +116,8 @@ def _apply(arguments: argparse.Namespace) -> None:
         allow_image=arguments.allow_image,
     )
     with only_ours(verbose=arguments.verbose) as stderr:
-        manifest = apply(options, console=None if arguments.json else Console(file=stderr))
-    if manifest is not None:
-        folder = files.join(options.folder, HEAD_FOLDER)
-        show(
-            arguments,
-            manifest,
-            in_words=lambda console: print_apply(manifest, folder=folder, console=console),
-        )
+        manifest = apply(options, console=None if arguments.json else progress_console(stderr))
+    if manifest is None:  # a template for Dataflow was written
+        return Answer(None)
+    folder = files.join(options.folder, HEAD_FOLDER)
+    return Answer(manifest, lambda console: print_apply(manifest, folder=folder, console=console))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_group, add_json, show
+from pipeline.console.parser import Answer, add_command, add_group, add_json
 
 
 def add(commands: Any) -> None:
@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
     add_json(search)
 
 
-def _search(arguments: argparse.Namespace) -> None:
+def _search(arguments: argparse.Namespace) -> Answer:
     from pipeline.console.terminal import only_ours
     from pipeline.labels.search import print_found, search
     from pipeline.models.load import known_classes
@@ -39,4 +39,4 @@ def _search(arguments: argparse.Namespace) -> None:
     with only_ours(verbose=arguments.verbose):
         classes = known_classes(model=arguments.model, classes=arguments.classes)
     found = search(" ".join(arguments.words), classes)
-    show(arguments, found.as_dict(), in_words=lambda console: print_found(found, console=console))
+    return Answer(found.as_dict(), lambda console: print_found(found, console=console))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from pipeline.console.checks import require, require_truth
+from transforms.flags import Flags
 
 Disagreement = Literal["leave-out", "majority"]
 DISAGREEMENT: tuple[Disagreement, ...] = ("leave-out", "majority")
@@ -16,6 +17,34 @@ DISAGREEMENT: tuple[Disagreement, ...] = ("leave-out", "majority")
 LabelKind = Literal["network", "mapped", "head"]
 LABEL_KINDS: tuple[LabelKind, ...] = ("network", "mapped", "head")
 """The labels that a run may have: of its classes, of its label map, and of `head apply`."""
+
+
+ANY_FLAG = "any"
+NO_FLAG = "none"
+FLAGS = (*Flags._fields, ANY_FLAG, NO_FLAG)
+"""What `--flag` may be."""
+
+
+def require_flags(values: Sequence[str]) -> None:
+    """Checks the values of `--flag`.
+
+    Raises:
+        UsageError: one is none.
+    """
+    for value in values:
+        require(value in FLAGS, "--flag", f"one of {', '.join(FLAGS)}", value)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds `--flag`, which pictures of a run with `--quality` are wanted."""
+    parser.add_argument(
+        "--flag",
+        action="append",
+        default=[],
+        metavar="FLAG",
+        help="only pictures with this flag of label --quality, may be given several times: "
+        f"{', '.join(Flags._fields)}; {ANY_FLAG}; or {NO_FLAG}, those without any",
+    )
 
 
 def require_labels(value: str | None) -> None:

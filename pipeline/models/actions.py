@@ -1,11 +1,12 @@
-"""The sub-commands of `quantlabel model`: what they print."""
+"""The sub-commands of `quantlabel model`: what they do and answer."""
 
 from __future__ import annotations
 
 import contextlib
-import json
+import hashlib
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -13,8 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.console.tables import output
-from pipeline.console.terminal import only_ours
+from pipeline.console.parser import Answer
+from pipeline.console.terminal import only_ours, progress_console
 from pipeline.models.hints import NetworkHints
 from pipeline.models.load import beside, module_name
 from pipeline.models.store.module import module_folder
@@ -34,43 +35,39 @@ if TYPE_CHECKING:
 _DIFFERING_SHOWN = 10
 
 
-def fetch(model: str, *, sha256: str | None) -> None:
-    """Downloads a model into the cache and prints where it is.
+def fetch(model: str, *, sha256: str | None) -> Answer:
+    """Downloads a model into the cache; answers where it is.
 
     Raises:
         UserError: it cannot be had, or is not what it should be.
     """
     stored = resolve(model, sha256=sha256)
     describe(stored.tflite, beside=beside(stored))
-    _print_pairs([("file", str(stored.path or stored.source)), ("sha256", stored.sha256)])
+    found = {"file": str(stored.path or stored.source), "sha256": stored.sha256}
+    return Answer(found, lambda console: _print_pairs([*found.items()], console))
 
 
-def info(
-    model: str, *, sha256: str | None, hints: NetworkHints, as_json: bool, verbose: bool
-) -> None:
-    """Prints what a model holds, as a table or as JSON.
+def info(model: str, *, sha256: str | None, hints: NetworkHints, verbose: bool) -> Answer:
+    """Answers what a model holds.
 
     Raises:
         UserError: it cannot be had, or is no classifier of pictures.
     """
     with module_folder(model) as module:
         if module is not None:
-            with _tensorflow(f"reading {model}", verbose=verbose):
-                from pipeline.models.float_module.describe import describe as describe_module
-
-                found_module = describe_module(module, sha256=sha256, hints=hints)
-            _print_module(module_name(model), found_module, as_json=as_json)
-            return
+            return _info_of_module(
+                module_name(model), module, sha256=sha256, hints=hints, verbose=verbose
+            )
     stored = resolve(model, sha256=sha256)
     found = describe(stored.tflite, hints, beside=beside(stored))
-    if as_json:
-        print(json.dumps({"name": stored.name, **found.as_dict()}, indent=2))
-    else:
-        _print_pairs([("name", stored.name), *_pairs(found)])
+    pairs = [("name", stored.name), *_pairs(found)]
+    return Answer(
+        {"name": stored.name, **found.as_dict()}, lambda console: _print_pairs(pairs, console)
+    )
 
 
-def export(options: ExportOptions, *, as_json: bool, verbose: bool) -> None:
-    """Converts a model and prints what was written.
+def export(options: ExportOptions, *, verbose: bool) -> Answer:
+    """Converts a model; answers what was written.
 
     Raises:
         UserError: it cannot be converted or written, or tensorflow is not installed.
@@ -79,18 +76,14 @@ def export(options: ExportOptions, *, as_json: bool, verbose: bool) -> None:
         from pipeline.models.convert.export import export as convert
 
         done = convert(options)
-    if as_json:
-        print(json.dumps(done.as_dict(), indent=2))
-        return
-    _print_pairs(
-        [
-            ("written", done.path),
-            ("sha256", done.sha256),
-            ("size", f"{done.size:,} bytes"),
-            ("time", f"{done.seconds:.1f} s"),
-            *(_agreement_pairs(done.agreement) if done.agreement else []),
-        ]
-    )
+    pairs = [
+        ("written", done.path),
+        ("sha256", done.sha256),
+        ("size", f"{done.size:,} bytes"),
+        ("time", f"{done.seconds:.1f} s"),
+        *(_agreement_pairs(done.agreement) if done.agreement else []),
+    ]
+    return Answer(done.as_dict(), lambda console: _print_pairs(pairs, console))
 
 
 def _agreement_pairs(found: Agreement) -> list[tuple[str, str]]:
@@ -106,8 +99,8 @@ def _agreement_pairs(found: Agreement) -> list[tuple[str, str]]:
     ]
 
 
-def compare(a: str, b: str, *, source: str, as_json: bool, verbose: bool) -> None:
-    """Runs two models over the same pictures and prints where they differ.
+def compare(a: str, b: str, *, source: str, verbose: bool) -> Answer:
+    """Runs two models over the same pictures; answers where they differ.
 
     Raises:
         UserError: one cannot be had, or they are of different kinds, or tensorflow is missing.
@@ -119,10 +112,7 @@ def compare(a: str, b: str, *, source: str, as_json: bool, verbose: bool) -> Non
 
         left, right = tapped(a), tapped(b)
         found = comparison.compare(left, right, pictures(source, size=left.size))
-    if as_json:
-        print(json.dumps(found.as_dict(), indent=2))
-    else:
-        _print_comparison(found)
+    return Answer(found.as_dict(), lambda console: _print_comparison(found, console))
 
 
 @contextlib.contextmanager
@@ -130,7 +120,7 @@ def _tensorflow(doing: str, *, verbose: bool) -> Iterator[None]:
     """Imports tensorflow, quietly, and says meanwhile what is being done."""
     with (
         only_ours(verbose=verbose) as stderr,
-        Console(file=stderr).status(escape(f"{doing} ...")),
+        progress_console(stderr).status(escape(f"{doing} ...")),
     ):
         from transforms.network.savedmodel import import_tensorflow
 
@@ -138,7 +128,7 @@ def _tensorflow(doing: str, *, verbose: bool) -> Iterator[None]:
         yield
 
 
-def _print_comparison(found: Comparison) -> None:
+def _print_comparison(found: Comparison, console: Console) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("layer")
     for heading in ("step", "max, steps", "mean, steps", "equal"):
@@ -151,15 +141,13 @@ def _print_comparison(found: Comparison) -> None:
             f"{layer.mean_steps:.4f}",
             _percent(layer.equal),
         )
-    console = output()
     console.print(table)
-    _print_pairs(
-        [
-            ("pictures", f"{found.pictures:,}"),
-            ("same first class", _percent(found.top1)),
-            ("first class among the other's five best", _percent(found.top5)),
-        ]
-    )
+    pairs = [
+        ("pictures", f"{found.pictures:,}"),
+        ("same first class", _percent(found.top1)),
+        ("first class among the other's five best", _percent(found.top5)),
+    ]
+    _print_pairs(pairs, console)
 
 
 def _percent(share: float) -> str:
@@ -167,11 +155,15 @@ def _percent(share: float) -> str:
     return f"{math.floor(share * 10_000) / 100:.2f} %"
 
 
-def _print_module(name: str, found: ModuleInfo, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"name": name, **found.as_dict()}, indent=2))
-    else:
-        _print_pairs([("name", name), *_module_pairs(found)])
+def _info_of_module(
+    name: str, module: Path, *, sha256: str | None, hints: NetworkHints, verbose: bool
+) -> Answer:
+    with _tensorflow(f"reading {name}", verbose=verbose):
+        from pipeline.models.float_module.describe import describe as describe_module
+
+        found = describe_module(module, sha256=sha256, hints=hints)
+    pairs = [("name", name), *_module_pairs(found)]
+    return Answer({"name": name, **found.as_dict()}, lambda console: _print_pairs(pairs, console))
 
 
 def _module_pairs(module: ModuleInfo) -> list[tuple[str, str]]:
@@ -202,8 +194,8 @@ def _mapped(module: ModuleInfo) -> str:
     return f", mapped as {module.network.input_range}" if module.network else ""
 
 
-def write_stand_in(output: str, *, multiplier: float, size: int, seed: int) -> None:
-    """Writes a model with random weights.
+def write_stand_in(output: str, *, multiplier: float, size: int, seed: int) -> Answer:
+    """Writes a model with random weights; answers where, with its hash.
 
     Raises:
         UserError: no such multiplier or size, or the file cannot be written.
@@ -216,6 +208,7 @@ def write_stand_in(output: str, *, multiplier: float, size: int, seed: int) -> N
             f"--output {output}: cannot be written: {error.strerror}. Name a file in a folder "
             "that exists and that you may write to."
         ) from error
+    return Answer({"file": output, "sha256": hashlib.sha256(content).hexdigest()})
 
 
 def _pairs(model: ModelInfo) -> list[tuple[str, str]]:
@@ -246,10 +239,10 @@ def _tensor(tensor: TensorInfo) -> str:
     return f"{text}  {tensor.name}"
 
 
-def _print_pairs(pairs: list[tuple[str, str]]) -> None:
+def _print_pairs(pairs: list[tuple[str, str]], console: Console) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in pairs:
         table.add_row(name, escape(value))
-    output().print(table)
+    console.print(table)

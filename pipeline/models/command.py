@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.console.parser import add_command, add_group, add_json
+from pipeline.console.parser import Answer, add_command, add_group, add_json
 from pipeline.models.names import DEFAULT
 from pipeline.models.tflite.architecture import MULTIPLIERS, SIZES
 
@@ -120,7 +120,7 @@ def _add_compare(actions: Any) -> None:
     add_json(parser)
 
 
-def _model_export(arguments: argparse.Namespace) -> None:
+def _model_export(arguments: argparse.Namespace) -> Answer:
     from pipeline.models.actions import export
     from pipeline.models.convert.options import ExportOptions
 
@@ -132,44 +132,37 @@ def _model_export(arguments: argparse.Namespace) -> None:
         input_range=arguments.input_range,
         post_training=arguments.post_training,
     )
-    export(options, as_json=arguments.json, verbose=arguments.verbose)
+    return export(options, verbose=arguments.verbose)
 
 
-def _model_compare(arguments: argparse.Namespace) -> None:
+def _model_compare(arguments: argparse.Namespace) -> Answer:
     from pipeline.models.actions import compare
 
-    compare(
-        arguments.a,
-        arguments.b,
-        source=arguments.input,
-        as_json=arguments.json,
-        verbose=arguments.verbose,
-    )
+    return compare(arguments.a, arguments.b, source=arguments.input, verbose=arguments.verbose)
 
 
-def _model_fetch(arguments: argparse.Namespace) -> None:
+def _model_fetch(arguments: argparse.Namespace) -> Answer:
     from pipeline.models.actions import fetch
 
-    fetch(arguments.model, sha256=arguments.sha256)
+    return fetch(arguments.model, sha256=arguments.sha256)
 
 
-def _model_info(arguments: argparse.Namespace) -> None:
+def _model_info(arguments: argparse.Namespace) -> Answer:
     from pipeline.models.actions import info
     from pipeline.models.hints import NetworkHints
 
-    info(
+    return info(
         arguments.model,
         sha256=arguments.sha256,
         hints=NetworkHints(classes=arguments.classes),
-        as_json=arguments.json,
         verbose=arguments.verbose,
     )
 
 
-def _model_stand_in(arguments: argparse.Namespace) -> None:
+def _model_stand_in(arguments: argparse.Namespace) -> Answer:
     from pipeline.models.actions import write_stand_in
 
-    write_stand_in(
+    return write_stand_in(
         arguments.output,
         multiplier=arguments.multiplier,
         size=arguments.size,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from typing import Any
 
-from pipeline.console.parser import add_command, add_number, add_run, add_uris
+from pipeline.console.parser import Answer, add_command, add_number, add_run, add_uris
 from pipeline.labels.options import add_labels
 from pipeline.report.options import ReportOptions
 
@@ -29,11 +30,8 @@ def add(commands: Any) -> None:
     add_labels(parser)
 
 
-def _report(arguments: argparse.Namespace) -> None:
-    from rich.console import Console
-
-    from pipeline.console.tables import output
-    from pipeline.console.terminal import only_ours
+def _report(arguments: argparse.Namespace) -> Answer:
+    from pipeline.console.terminal import only_ours, progress_console
     from pipeline.report.write import print_report, report
 
     options = ReportOptions(
@@ -43,5 +41,7 @@ def _report(arguments: argparse.Namespace) -> None:
         uris=arguments.uris,
     )
     with only_ours(verbose=arguments.verbose) as stderr:
-        written = report(options, console=Console(file=stderr))
-    print_report(written, console=output())
+        written = report(options, console=progress_console(stderr))
+    return Answer(
+        dataclasses.asdict(written), lambda console: print_report(written, console=console)
+    )

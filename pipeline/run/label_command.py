@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import nullcontext
+import contextlib
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from pipeline.console.parser import add_command
+from pipeline.console.parser import Answer, add_command
 from pipeline.console.startup import (
     imports_uncollected,
     one_thread_for_products,
@@ -24,7 +25,7 @@ from pipeline.run.options import (
 from transforms.beam_internals import without_cloud_services
 
 if TYPE_CHECKING:
-    from pipeline.run.submission import Submission
+    from rich.console import Console
 
 
 def add(commands: Any) -> None:
@@ -143,18 +144,6 @@ def _add_beam(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _show(would: Submission, options: LabelOptions) -> None:
-    from pipeline.console.tables import output
-    from pipeline.run.plan import plan
-    from pipeline.run.plan_table import print_plan
-    from pipeline.run.submission import print_submission
-
-    expected = plan(PlanOptions(label=options, **_workers(options)))
-    print_submission(would, console=output())
-    print_plan(expected, console=output())
-    print("Nothing was written or submitted.")
-
-
 def _workers(options: LabelOptions) -> dict[str, Any]:
     """What the flags for Dataflow say of its machines, as `PlanOptions` has it."""
     if not options.is_dataflow:
@@ -174,26 +163,50 @@ def _is_true(word: str) -> bool:
     return word.lower() == "true"
 
 
-def _label(arguments: argparse.Namespace) -> None:
-    # Before anything imports Arrow, which looks once.
-    share_memory_with_arrow()
-    one_thread_for_products()
+def _label(arguments: argparse.Namespace) -> Answer:
     options = label_options(arguments)
-    # Only where nothing else in this process can miss what is left out.
-    is_lean = arguments.owns_process and options.is_here
-    with imports_uncollected(), without_cloud_services() if is_lean else nullcontext():
-        from rich.console import Console
-
-        from pipeline.console.tables import output
-        from pipeline.console.terminal import only_ours
-        from pipeline.run.launch import dry_run, label
+    with contextlib.ExitStack() as importing:
+        if not arguments.is_call:  # else others of this program would feel it
+            # Before anything imports Arrow and numpy, which look once.
+            share_memory_with_arrow()
+            one_thread_for_products()
+            importing.enter_context(imports_uncollected())
+            # Only where nothing else in this process can miss what is left out.
+            if arguments.owns_process and options.is_here:
+                importing.enter_context(without_cloud_services())
+        from pipeline.console.terminal import only_ours, progress_console
+        from pipeline.run.folder.rows import LabelledRun
+        from pipeline.run.launch import label
         from pipeline.run.summary import print_summary
+        from transforms.storage.files import absolute
 
     with only_ours(verbose=arguments.verbose) as stderr:
-        console = None if arguments.quiet else Console(file=stderr)
+        console = None if arguments.quiet else progress_console(stderr)
         if arguments.dry_run:
-            _show(dry_run(options, console=console), options)
-            return
+            return _dry_run(options, console=console)
         manifest = label(options, console=console)
-    if manifest is not None and not arguments.quiet:
-        print_summary(manifest, folder=options.output, console=output())
+    if manifest is None:  # a template for Dataflow was written
+        return Answer(None)
+    run = LabelledRun(absolute(options.output), manifest)
+    if arguments.quiet:
+        return Answer(run)
+    return Answer(
+        run, lambda console: print_summary(manifest, folder=options.output, console=console)
+    )
+
+
+def _dry_run(options: LabelOptions, *, console: Console | None) -> Answer:
+    from pipeline.run.launch import dry_run
+    from pipeline.run.plan import plan
+    from pipeline.run.plan_table import print_plan
+    from pipeline.run.submission import print_submission
+
+    would = dry_run(options, console=console)
+    expected = plan(PlanOptions(label=options, **_workers(options)))
+
+    def in_words(console: Console) -> None:
+        print_submission(would, console=console)
+        print_plan(expected, console=console)
+        print("Nothing was written or submitted.")
+
+    return Answer({"run": dataclasses.asdict(would), "plan": expected.as_dict()}, in_words)

@@ -56,6 +56,7 @@ CHANGE_ROWS = (
     "top_k",
     "views",
     "colour",
+    "quality",
     "temperature",
     "label_map",
     "label_threshold",
@@ -107,6 +108,7 @@ class LabelOptions(RunnerOptions):
         top_k: classes a prediction names, 1..1001 and at most as many as there are.
         views: how often the network looks at a picture, see `transforms.images.settings.VIEWS`.
         colour: what becomes of colour profiles, one of `transforms.images.settings.COLOURS`.
+        quality: whether rows say what is odd about a picture, see `transforms.flags`.
         temperature: that the logits are divided by, above 0.
         label_map: table of the user's own labels, see `pipeline.labels.label_map`, or None.
         label_threshold: own labels with a smaller score are not given, 0..1.
@@ -145,6 +147,7 @@ class LabelOptions(RunnerOptions):
     top_k: int = Scoring.top_k
     views: int = Scoring.views
     colour: Colour = Preprocessing.colour
+    quality: bool = Preprocessing.quality
     temperature: float = Scoring.temperature
     label_map: str | None = None
     label_threshold: float = 0.0
@@ -266,6 +269,7 @@ class LabelOptions(RunnerOptions):
             columns=columns,
             views=self.views,
             colour=self.colour,
+            quality=self.quality,
             max_pixels=self.max_pixels,
             max_bytes=self.max_bytes,
         )
@@ -461,6 +465,12 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         help="what becomes of colour profiles that are not sRGB: managed, the picture is converted "
         "by them, as browsers do; ignore, nothing, as in the network's own evaluation (default: "
         f"{LabelOptions.colour})",
+    )
+    network.add_argument(
+        "--quality",
+        action="store_true",
+        help="say of each picture whether it is blurry, dark, bright, grey, tiny, of an odd shape, "
+        "or shows next to nothing; costs processor time: docs/quality.md",
     )
     network.add_argument(
         "--temperature",

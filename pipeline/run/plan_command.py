@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, get_args
 
-from pipeline.console.parser import add_command, add_json, show
+from pipeline.console.parser import Answer, add_command, add_json
 from pipeline.run.options import (
     BucketIn,
     PlanOptions,
@@ -69,7 +69,7 @@ def _add_costs(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _plan(arguments: argparse.Namespace) -> None:
+def _plan(arguments: argparse.Namespace) -> Answer:
     from pipeline.console.terminal import only_ours
     from pipeline.run.plan import plan
     from pipeline.run.plan_table import print_plan
@@ -81,4 +81,4 @@ def _plan(arguments: argparse.Namespace) -> None:
     options = PlanOptions(label=label_options(arguments, output="unused"), **costs)
     with only_ours(verbose=arguments.verbose):
         found = plan(options)
-    show(arguments, found.as_dict(), in_words=lambda console: print_plan(found, console=console))
+    return Answer(found.as_dict(), lambda console: print_plan(found, console=console))

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from pipeline.run.folder.finished import FinishedRun
 from pipeline.run.folder.manifest import Manifest
+from transforms.flags import Flags
 from transforms.inputs.skips import in_words, notes_in_words
 
 _LABELS_SHOWN = 5
@@ -46,6 +47,7 @@ def _lines(manifest: Manifest, folder: str) -> list[tuple[str, str]]:
         ("most frequent", _labels(manifest, folder)),
         ("classes", "" if len(manifest.model.classes) else "none, feature vectors alone"),
         # Rows that were kept took no time worth counting.
+        ("flagged", _flags(manifest, folder)),
         ("time", _time(seconds, done=pictures - manifest.reused)),
         ("model", _model(manifest)),
         ("kernel", manifest.kernel),
@@ -84,6 +86,18 @@ def _own_labels(run: FinishedRun) -> list[tuple[str, int]]:
         for value in pc.value_counts(table["mapped_label"]).to_pylist():
             counts[value["values"] or "no label"] += value["counts"]
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _flags(manifest: Manifest, folder: str) -> str:
+    """How many pictures have which flag of --quality; they are counted in the rows."""
+    if not manifest.options.quality:
+        return ""
+    counts: collections.Counter[str] = collections.Counter()
+    run = FinishedRun(folder, manifest.files, manifest)
+    for table in run.predictions(columns=Flags._fields):
+        counts.update({flag: pc.sum(table[flag]).as_py() or 0 for flag in Flags._fields})
+    found = [f"{count:,} {flag}" for flag, count in counts.items() if count]
+    return ", ".join(found) or "none"
 
 
 def _model(manifest: Manifest) -> str:

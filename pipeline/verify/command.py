@@ -6,9 +6,8 @@ import argparse
 import dataclasses
 from typing import Any
 
-from pipeline.console.parser import add_command, add_json, add_number, add_run, show
+from pipeline.console.parser import Answer, add_command, add_json, add_number, add_run
 from pipeline.verify.options import VerifyOptions
-from transforms.errors import UserError
 
 
 def add(commands: Any) -> None:
@@ -43,7 +42,7 @@ def add(commands: Any) -> None:
     )
 
 
-def _verify(arguments: argparse.Namespace) -> None:
+def _verify(arguments: argparse.Namespace) -> Answer:
     from pipeline.console.terminal import only_ours
     from pipeline.verify.verify import print_checks, verify
 
@@ -57,11 +56,9 @@ def _verify(arguments: argparse.Namespace) -> None:
         checks = verify(options)
     wrong = sum(check.count for check in checks)
     found = [dataclasses.asdict(check) for check in checks]
-    show(
-        arguments,
+    things = "thing is" if wrong == 1 else "things are"
+    return Answer(
         {"folder": options.folder, "wrong": wrong, "checks": found},
-        in_words=lambda console: print_checks(checks, console=console),
+        lambda console: print_checks(checks, console=console),
+        error=f"{options.folder}: {wrong:,} {things} wrong" if wrong else None,
     )
-    if wrong:
-        things = "thing is" if wrong == 1 else "things are"
-        raise UserError(f"{options.folder}: {wrong:,} {things} wrong")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
@@ -32,7 +34,9 @@ def test_every_example_is_run_here() -> None:
     assert text.count("```python") == len(EXAMPLES)
     assert set(EXAMPLES) == {
         "beam",
+        "beam-bytes",
         "fiftyone",  # by tests/pipeline/export/test_fiftyone.py, with a Python that has it
+        "functions",
         "fine-tune",  # by tests/docs/test_fine_tune.py
         "huggingface",
         "load-model",
@@ -75,6 +79,42 @@ def test_transforms_compose_in_ten_lines(
     assert [path.name for path in (tmp_path / "labels").iterdir()] == [
         "predictions-00000-of-00001.parquet"
     ]
+
+
+def test_bytes_of_any_pipeline_become_rows(
+    photos: Path, stand_in_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (photos / "empty.jpg").write_bytes(b"")
+    example = EXAMPLES["beam-bytes"].replace(MODEL, str(stand_in_file))
+    _run(example.replace("beam.Pipeline()", "beam.Pipeline(runner='FnApiRunner')"))
+    rows = pq.read_table("labels", columns=["uri", "size"]).to_pylist()
+    assert sorted((row["uri"], row["size"]) for row in rows) == [
+        (f"photos/{number:06d}.jpg", (photos / f"{number:06d}.jpg").stat().st_size)
+        for number in range(10)
+    ]
+    (failures,) = (tmp_path / "labels").rglob("failures-*.jsonl")
+    assert json.loads(failures.read_text("utf-8"))["reason"] == "empty"
+
+
+def test_commands_are_functions(
+    photos: Path,
+    stand_in_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (photos / "empty.jpg").write_bytes(b"")
+    truth = [f"{photos}/{number:06d}.jpg,{1 + number % 2}" for number in range(10)]
+    Path("truth.csv").write_text("\n".join(["uri,class_id", *truth]), "utf-8")
+    names = _run(EXAMPLES["functions"].replace(MODEL, str(stand_in_file)))
+    printed = f"10 labelled, {{'empty': 1}}\n{photos}/empty.jpg empty\n"
+    assert capsys.readouterr().out == printed
+    assert list(names["frame"].columns) == ["uri", "label", "score"]
+    assert names["vectors"].num_rows == 10
+    assert names["found"]["rows"]["predictions"] == 10
+    assert Path(names["page"]).is_file()
 
 
 def test_outputs_are_read_as_shown(

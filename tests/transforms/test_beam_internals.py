@@ -35,6 +35,7 @@ def test_another_version_of_beam_fails_loudly(monkeypatch: pytest.MonkeyPatch) -
     for use in (
         lambda: beam_internals.sample_steps_every(10),
         beam_internals.inspect_once,
+        lambda: beam_internals.no_notebook().__enter__(),
         beam_internals.file_system_flags,
         beam_internals.load_file_systems,
         lambda: beam_internals.start_worker_processes(b"true", died="x"),
@@ -42,6 +43,13 @@ def test_another_version_of_beam_fails_loudly(monkeypatch: pytest.MonkeyPatch) -
     ):
         with pytest.raises(RuntimeError, match=r"read in Beam 2\.77, and 2\.99 is installed"):
             use()
+
+
+def test_steps_keep_their_names_in_a_notebook_as_long_as_that_is_asked_for() -> None:
+    named_by_beam = beam.pipeline.alter_label_if_ipython
+    with beam_internals.no_notebook():
+        assert beam.pipeline.alter_label_if_ipython is not named_by_beam
+    assert beam.pipeline.alter_label_if_ipython is named_by_beam
 
 
 def test_only_one_file_uses_what_beam_does_not_promise() -> None:

@@ -43,7 +43,9 @@ _TOGETHER_BYTES = 1024 * 1024
 # Members of an archive that are counted at a time: a large one shows progress while it is read.
 _ROWS_A_TALLY = 256
 
-_FAILURES = "failures"
+FAILURES = "failures"
+"""Tag of the output of failures."""
+
 _TALLY = "tally"
 _SKIPPED = "skipped"
 _NOTES = "notes"
@@ -115,28 +117,30 @@ class LoadAndPreprocess(beam.PTransform):  # type: ignore[misc]
         if not refs.windowing.is_default():
             raise ValueError("LoadAndPreprocess expects its input in the global window")
         loader = Loader(self.how, self.kernel)
-        load = beam.ParDo(_Load(loader, self.image_key, self.memory, self.processes))
-        others = (_FAILURES, _TALLY, _SKIPPED, _NOTES, _ARCHIVES)
+        load = beam.ParDo(_Load(loader, self.memory, self.processes, self.image_key))
+        others = (FAILURES, _TALLY, _SKIPPED, _NOTES, _ARCHIVES)
         loaded = refs | "Load" >> load.with_outputs(*others, main="images")
         return LoadResult(loaded.images, *(loaded[tag] for tag in others))
 
 
-class _Load(beam.DoFn):  # type: ignore[misc]
-    def __init__(
-        self,
-        loader: Loader,
-        image_key: str | None,
-        memory: int | None,
-        processes: int | None,
-    ) -> None:
+class LoadsAhead(beam.DoFn):  # type: ignore[misc]
+    """What steps that load pictures have in common: the threads, and what they have in flight.
+
+    Args:
+        loader: how.
+        memory: as in `LoadAndPreprocess`.
+        processes: as in `LoadAndPreprocess`.
+    """
+
+    def __init__(self, loader: Loader, memory: int | None, processes: int | None) -> None:
         self._loader = loader
-        self._image_key = image_key
         self._memory = memory
         self._processes = processes
         # One pool for a process, however many threads of Beam have a copy of this object.
         self._shared = Shared()
 
     def setup(self) -> None:
+        """Makes the threads, or takes those that are there."""
         # Here too: a worker may be another machine than the one where the options were checked.
         check_kernel(self._loader.kernel)
         self._pool: LoaderPool = self._shared.acquire(
@@ -145,7 +149,44 @@ class _Load(beam.DoFn):  # type: ignore[misc]
         self._ahead: Ahead[Image | Failure] = Ahead()
 
     def start_bundle(self) -> None:
+        """Forgets a bundle that has failed."""
         self._ahead.clear()
+
+    def _add(self, pictures: InFlight[Image | Failure]) -> Iterator[Any]:
+        """Puts pictures in flight; hands out the oldest ones if there are too many."""
+        self._ahead.append(pictures)
+        while self._ahead.count > self._pool.ahead or (
+            self._ahead.bytes > _WAITING_BYTES and len(self._ahead) > 1
+        ):
+            yield from self._pop()
+
+    def _pop(self) -> Iterator[Any]:
+        for result in self._ahead.pop():
+            yield tagged(result) if isinstance(result, Failure) else result
+
+    def finish_bundle(self) -> Iterator[Any]:
+        """Hands out the rest."""
+        while self._ahead:
+            yield from map(in_window, self._pop())
+
+    def teardown(self) -> None:
+        """Drops what is in flight, if a bundle has failed."""
+        self._ahead.clear()
+
+
+class _Load(LoadsAhead):
+    def __init__(
+        self,
+        loader: Loader,
+        memory: int | None,
+        processes: int | None,
+        image_key: str | None,
+    ) -> None:
+        super().__init__(loader, memory, processes)
+        self._image_key = image_key
+
+    def start_bundle(self) -> None:
+        super().start_bundle()
         self._named: list[ImageRef] = []
         self._archive = ""
         self._waiting: list[ImageRef] = []
@@ -181,7 +222,7 @@ class _Load(beam.DoFn):  # type: ignore[misc]
             self._archive, named, image_key=self._image_key, max_bytes=self._loader.how.max_bytes
         ):
             if isinstance(found, Failure):
-                yield _tagged(found)
+                yield tagged(found)
             elif isinstance(found, Member):
                 yield from self._add(self._pool.submit_member(self._loader, found))
             else:
@@ -208,7 +249,7 @@ class _Load(beam.DoFn):  # type: ignore[misc]
                 continue
             rows += 1
             if isinstance(found, Failure):
-                yield _tagged(found)
+                yield tagged(found)
             else:
                 yield from self._add(self._pool.submit_member(self._loader, found))
             if rows >= _ROWS_A_TALLY:
@@ -219,28 +260,12 @@ class _Load(beam.DoFn):  # type: ignore[misc]
         if (finished := whole.record()) is not None:
             yield beam.pvalue.TaggedOutput(_ARCHIVES, finished)
 
-    def _add(self, pictures: InFlight[Image | Failure]) -> Iterator[Any]:
-        """Puts pictures in flight; hands out the oldest ones if there are too many."""
-        self._ahead.append(pictures)
-        while self._ahead.count > self._pool.ahead or (
-            self._ahead.bytes > _WAITING_BYTES and len(self._ahead) > 1
-        ):
-            yield from self._pop()
-
-    def _pop(self) -> Iterator[Any]:
-        for result in self._ahead.pop():
-            yield _tagged(result) if isinstance(result, Failure) else result
-
     def finish_bundle(self) -> Iterator[Any]:
         if self._named:
             yield from map(in_window, self._load_named())
         if self._waiting:
             yield from map(in_window, self._load_waiting())
-        while self._ahead:
-            yield from map(in_window, self._pop())
-
-    def teardown(self) -> None:
-        self._ahead.clear()  # if a bundle has failed
+        yield from super().finish_bundle()
 
 
 class _Whole:
@@ -285,5 +310,6 @@ def _tallies(*, rows: int, skipped: Tally) -> Iterator[beam.pvalue.TaggedOutput]
         yield beam.pvalue.TaggedOutput(_SKIPPED, of_kind)
 
 
-def _tagged(value: Any) -> beam.pvalue.TaggedOutput:
-    return beam.pvalue.TaggedOutput(_FAILURES, value)
+def tagged(found: Failure) -> beam.pvalue.TaggedOutput:
+    """A failure, for the output of failures."""
+    return beam.pvalue.TaggedOutput(FAILURES, found)

@@ -86,4 +86,5 @@ class Loader:
             format=loaded.format,
             pixels=loaded.pixels,
             colour=loaded.colour,
+            flags=loaded.flags,
         )

@@ -16,12 +16,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from transforms.errors import UsageError
+from transforms.flags import Flags
 from transforms.images import native
 from transforms.images.colour.conversion import Conversion, conversion
 from transforms.images.colour.embedded import embedded
 from transforms.images.decode import decode
 from transforms.images.formats import raw
-from transforms.images.pixels import RGB, Scratch
+from transforms.images.pixels import RGB, Decoded, Scratch
+from transforms.images.quality import SIDE, find_flags
 from transforms.images.settings import METHODS, Method, Preprocessing, PreprocessingChanges
 from transforms.kernel import Kernel
 from transforms.records import ColourDone, Pixels
@@ -42,6 +44,7 @@ class Loaded(NamedTuple):
         height: rows of the whole picture, upright.
         format: as `transforms.sniff.format_of` says.
         colour: what was done about its colours.
+        flags: what is odd about it, or None if nobody asked.
     """
 
     pixels: Pixels
@@ -49,6 +52,7 @@ class Loaded(NamedTuple):
     height: int
     format: str
     colour: ColourDone
+    flags: Flags | None = None
 
 
 def load(
@@ -89,7 +93,8 @@ def load(
     if taken is not None:
         sides = taken.height, taken.width
         pixels, done = _converted(taken.pixels, sides, how, wanted)
-        return Loaded(pixels, taken.width, taken.height, "JPEG", done)
+        flags = _flags(data, None, how, scratch=scratch, reserve=reserve)
+        return Loaded(pixels, taken.width, taken.height, "JPEG", done, flags)
     picture = decode(
         data,
         max_pixels=how.max_pixels,
@@ -107,7 +112,34 @@ def load(
     else:
         sampled = _preprocessed(picture.pixels, how)
     pixels, done = _converted(sampled, picture.pixels.shape[:2], how, wanted)
-    return Loaded(pixels, picture.width, picture.height, picture.format, done)
+    flags = _flags(data, picture, how, scratch=scratch, reserve=reserve)
+    return Loaded(pixels, picture.width, picture.height, picture.format, done, flags)
+
+
+def _flags(
+    data: bytes,
+    picture: Decoded | None,
+    how: Preprocessing,
+    *,
+    scratch: Scratch | None,
+    reserve: Reserve,
+) -> Flags | None:
+    """What is odd about a picture, if that is asked for.
+
+    A JPEG is decoded once more at a fraction of its size: that costs less than to reduce it, the
+    compiled kernel leaves nothing to look at, and with and without it the flags shall be the same.
+    """
+    if not how.quality:
+        return None
+    if picture is None or picture.format == "JPEG" or picture.pixels.shape[-1] == 4:
+        picture = decode(
+            data,
+            max_pixels=how.max_pixels,
+            min_side=SIDE,
+            scratch=scratch,
+            reserve=reserve,
+        )
+    return find_flags(picture.pixels, width=picture.width, height=picture.height)
 
 
 _BILINEAR = ("eval", "slim")

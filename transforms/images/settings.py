@@ -48,6 +48,7 @@ class Preprocessing:
         max_bytes: files with more are failures, told before they are read.
         colour: what becomes of colour profiles, one of `COLOURS`.
         columns: of a result that is no square, else None.
+        quality: whether to find out what is odd about a picture, see `transforms.flags`.
     """
 
     method: Method = "eval"
@@ -57,6 +58,7 @@ class Preprocessing:
     max_bytes: int = MAX_BYTES
     colour: Colour = "managed"
     columns: int | None = None
+    quality: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -77,5 +79,6 @@ class PreprocessingChanges(TypedDict, total=False):
     columns: int | None
     views: int
     colour: Colour
+    quality: bool
     max_pixels: int
     max_bytes: int

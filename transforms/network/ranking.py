@@ -104,6 +104,7 @@ class RankingHandler:
                 version=image.ref.version,
                 meta=image.ref.meta,
                 colour=image.colour,
+                **(image.flags._asdict() if image.flags else {}),
             )
 
     @property

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from transforms.flags import Flags
 from transforms.records import Failure, Prediction
 from transforms.storage.addresses import text
 
@@ -105,6 +106,7 @@ PREDICTION_COLUMNS = (
     Column(name="mapped_score", type=pa.float32(), nullable=True),
     *_PICTURE,
     Column(name="colour", type=pa.string(), nullable=True, since=2),
+    *(Column(name=flag, type=pa.bool_(), nullable=True, since=3) for flag in Flags._fields),
 )
 
 FAILURE_COLUMNS = (

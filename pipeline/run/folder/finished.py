@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from pipeline.run.folder.manifest import Manifest, read_manifest
-from transforms.errors import UserError
+from transforms.errors import UsageError, UserError
 from transforms.rows.kinds import RowKind
 from transforms.rows.names import ASIDE, MANIFEST, SUCCESS
 from transforms.rows.reader import read_rows
@@ -92,3 +92,16 @@ def open_run(folder: str, *, with_vectors: bool = False) -> FinishedRun:
             f"{folder}: its rows have no feature vectors. Label again with --embedding-tensor NAME."
         )
     return FinishedRun(folder, manifest.files, manifest)
+
+
+def require_quality(run: FinishedRun) -> None:
+    """Makes sure that the rows of a run have flags.
+
+    Raises:
+        UsageError: they have none.
+    """
+    if not run.manifest.options.quality:
+        raise UsageError(
+            f"--flag: {run.folder} was labelled without --quality, which finds the flags. Label "
+            "again with it."
+        )

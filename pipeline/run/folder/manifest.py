@@ -75,8 +75,8 @@ class Identity:
         version: of quantlabel.
         started: ISO 8601, UTC.
         model: that labels.
-        preprocess: how the pictures are loaded. Limits and colour are not in this part of the JSON
-            but among the options.
+        preprocess: how the pictures are loaded. Limits, colour and quality are not in this part of
+            the JSON but among the options.
         label_map: or None.
         options: as `LabelOptions.for_manifest` has them.
         kernel: what decoded and ran the network, for people; empty if a service chose.
@@ -95,7 +95,7 @@ class Identity:
     def __post_init__(self) -> None:
         """Checks what types do not say."""
         _require_time("started", self.started)
-        names = ("colour", "max_pixels", "max_bytes")
+        names = ("colour", "quality", "max_pixels", "max_bytes")
         options = {name: getattr(self.options, name) for name in names}
         # The JSON has these among the options only; here they belong to both.
         object.__setattr__(self, "preprocess", dataclasses.replace(self.preprocess, **options))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,6 +17,7 @@ from tests.helpers.answers import SKIP, annotated, tasks_of
 from tests.helpers.finished_runs import write_run
 from tests.helpers.label_studio import validated
 from tests.helpers.rows import labelled, prediction
+from transforms.flags import Flags
 from transforms.inputs.listing import list_input
 from transforms.records import Prediction
 
@@ -55,6 +57,17 @@ def test_the_doubtful_are_chosen_and_a_tenth_at_random(tmp_path: Path) -> None:
     assert uncertain[0] == without[0]
     margins = [float(row["margin"]) for row in rows]
     assert margins == sorted(margins)
+
+
+def test_only_pictures_with_a_flag_are_chosen(tmp_path: Path) -> None:
+    none: dict[str, Any] = dict.fromkeys(Flags._fields, False)
+    flags = [{**none, "grey": True}, {**none, "tiny": True}, none]
+    rows = [_row(n, n / 100, n)._replace(**flags[n % 3]) for n in range(30)]
+    write_run(tmp_path / "run", rows, options={"quality": True})
+    for flag, expected in (("grey", range(0, 30, 3)), ("none", range(2, 30, 3))):
+        assert main(["review", str(tmp_path / "run"), "--budget", "20", "--flag", flag]) == 0
+        table = pandas.read_csv(tmp_path / "run/__review/review.csv")
+        assert sorted(int(uri[8:11]) for uri in table["uri"]) == list(expected)
 
 
 def test_labels_that_look_like_formulas_are_none_in_the_table(tmp_path: Path) -> None:

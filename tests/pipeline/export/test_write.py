@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas
 import pytest
@@ -14,7 +15,9 @@ from pipeline.cli import main
 from pipeline.export.targets import TARGETS
 from tests.helpers.contents import contents
 from tests.helpers.exports import NAMES, NEEDS, exported, loaded
-from tests.helpers.finished_runs import plausible, write_run
+from tests.helpers.finished_runs import plausible, some_failures, write_run
+from tests.helpers.rows import prediction
+from transforms.flags import Flags
 from transforms.inputs.listing import list_input
 from transforms.inputs.skips import Skipped
 from transforms.records import ImageRef
@@ -58,6 +61,27 @@ def test_where_there_are_columns_the_label_map_has_its_own(mapped: Path) -> None
     found = loaded(mapped.parent, str(mapped / "__export/huggingface"))
     assert found["mapped"] == [["fish", "cat", "bird"], [0, None, 2], [0.75, 0.125, 0.5]]
     assert found["misdeclared"] == []
+
+
+def test_only_pictures_with_a_flag_are_exported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags: list[dict[str, Any]] = [dict.fromkeys(Flags._fields, False) for _ in range(4)]
+    flags[1]["blurry"] = flags[2]["dark"] = True
+    rows = [prediction(at)._replace(**flags[at]) for at in range(4)]
+    write_run(tmp_path / "run", rows, some_failures(1), options={"quality": True})
+    export = ["export", str(tmp_path / "run"), "--to", "csv", "--flag"]
+    for words, expected in (
+        (["blurry"], [1]),
+        (["dark", "--flag", "blurry"], [1, 2]),
+        (["none"], [0, 3]),
+    ):
+        assert main([*export, *words]) == 0
+        table = pandas.read_csv(tmp_path / "run/__export/csv/predictions.csv")
+        assert table["class_id"].tolist() == expected
+    write_run(tmp_path / "plain", rows)
+    assert main(["export", str(tmp_path / "plain"), "--to", "csv", "--flag", "blurry"]) == 2
+    assert "was labelled without --quality" in capsys.readouterr().err
 
 
 def test_an_export_replaces_the_last_and_touches_nothing_else(run: Path) -> None:

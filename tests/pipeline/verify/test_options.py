@@ -32,6 +32,7 @@ VALUES: dict[str, list[str]] = {
     "top_k": ["--top-k", "3"],
     "views": ["--views", "2"],
     "colour": ["--colour", "ignore"],
+    "quality": ["--quality"],
     "temperature": ["--temperature", "0.5"],
     "label_map": ["--label-map", "map.csv"],
     "label_threshold": ["--label-map", "map.csv", "--label-threshold", "0.99"],

@@ -194,7 +194,7 @@ def test_the_result_of_load_outlives_scratch_memory(method: Method) -> None:
 def test_load_gives_pixels_and_what_is_known_of_the_picture() -> None:
     picture = load(encoded(waves(60, 90), "PNG"), size=32, method="slim")
     np.testing.assert_array_equal(picture.pixels, preprocess(waves(60, 90), size=32, method="slim"))
-    assert picture[1:] == (90, 60, "PNG", "none")
+    assert picture[1:] == (90, 60, "PNG", "none", None)
 
 
 def test_load_refuses_what_cannot_be_decoded() -> None:

@@ -22,6 +22,7 @@ NEW = {"form": 1, "row_values": 1, "kernel": "", "skipped_by_kind": {}, "read_as
 
 NEW_OPTIONS = {
     "allow_image": False,
+    "quality": False,
     "kernel": "auto",
     "memory": None,
     "colour": "ignore",
