@@ -106,8 +106,15 @@ EXTRAS = {
     # on. Of those under freer licences none has wheels for Linux on ARM and Python 3.14.
     "jxl": ["pillow-jxl-plugin>=1.3.5,<2"],
     # Near-duplicates and what to label next: an index of vectors, and components of a graph. Heads:
-    # logistic regression and its cross-validation.
-    "analysis": ["faiss-cpu>=1.10,<2", "scikit-learn>=1.5,<2", "scipy>=1.13,<2"],
+    # logistic regression and its cross-validation. The map of the report: t-SNE in wheels of 3.4 MB
+    # for every Python that we name, where UMAP and PaCMAP bring a compiler of 60 MB. For Linux on
+    # ARM it has no wheels; there the page has no map.
+    "analysis": [
+        "faiss-cpu>=1.10,<2",
+        'openTSNE>=1.0.4,<2; sys_platform != "linux" or platform_machine != "aarch64"',
+        "scikit-learn>=1.5,<2",
+        "scipy>=1.13,<2",
+    ],
     # What Beam YAML needs to start, without the JavaScript and old pandas of Beam's own extra.
     "yaml": ["pandas>=2.2.3,<4", "docstring-parser>=0.15,<1", "jsonschema>=4,<5"],
     # The float module only; a labelling run never imports it. It has no wheel for Python 3.14.
@@ -188,7 +195,7 @@ setup(
         include=["pipeline", "pipeline.*", "quantlabel", "transforms", "transforms.*"]
     ),
     package_data={
-        "pipeline": ["py.typed", "report/*.css", "report/*.html", "report/*.js"],
+        "pipeline": ["py.typed", "report/web/*"],
         "quantlabel": ["py.typed"],
         "transforms": ["py.typed", "network/*.tsv"],
     },
