@@ -33,6 +33,7 @@ from tests.helpers.gallery import (
     take_pictures,
     terminal_environment,
 )
+from tests.helpers.looking import choose, click
 from tests.helpers.runs import copy_pictures
 from transforms.records import Failure
 from transforms.rows.reader import read_failures
@@ -185,30 +186,39 @@ def test_evaluate(run: Run, trip: Path, target: Path, window: webdriver.Chrome) 
     line = "quantlabel evaluate holiday --truth folders"
     _keep(target, "evaluate", (line, run(line)), shows=("top-1", "of 182"))
     run("quantlabel report holiday")
-    open_page(window, trip / "holiday/__report/index.html")
+    _open_facts(window, trip / "holiday/__report/index.html")
     _shoot(window, "#evaluation", target / "evaluation.webp", shows=("top-1", "How often a score"))
 
 
 def test_report(run: Run, trip: Path, target: Path, window: webdriver.Chrome) -> None:
+    run("quantlabel evaluate holiday --truth folders")
     run("quantlabel report holiday")
     page = trip / "holiday/__report/index.html"
     open_page(window, page)
-    _shoot(window, "body", target / "report.webp", shows=("182 pictures in holiday", "castle"))
+    choose(window, "Colour of points", "label")
+    _shoot(window, "body", target / "report.webp", shows=("180 pictures", "castle", "Mistakes"))
     open_page(window, page, scheme="dark")
-    shows = ("Contact sheet", "castle")
-    _shoot(window, "#sheet", target / "report-dark.webp", shows=shows)
+    click(window, ".bar", "castle")
+    window.find_element(By.CSS_SELECTOR, ".tile:nth-child(3)").click()
+    shows = ("Best classes", "castle", "Most like it")
+    _shoot(window, "#zoom", target / "report-dark.webp", shows=shows)
+
+
+def _open_facts(window: webdriver.Chrome, page: Path) -> None:
+    open_page(window, page)
+    window.find_element(By.LINK_TEXT, "Facts").click()
 
 
 def test_duplicates(run: Run, trip: Path, target: Path, window: webdriver.Chrome) -> None:
     run("quantlabel duplicates holiday")
     run("quantlabel report holiday")
-    open_page(window, trip / "holiday/__report/index.html")
+    _open_facts(window, trip / "holiday/__report/index.html")
     _shoot(window, "#duplicates", target / "duplicates.webp", shows=("the same or nearly",))
 
 
 def test_label_map(run: Run, trip: Path, target: Path, window: webdriver.Chrome) -> None:
     run("quantlabel report places")
-    open_page(window, trip / "places/__report/index.html")
+    _open_facts(window, trip / "places/__report/index.html")
     _shoot(window, "#classes", target / "label-map.webp", shows=("mountains", "no label, below"))
 
 

@@ -36,4 +36,4 @@ def test_a_run_in_a_bucket_with_pictures_in_a_bucket(cloud: Cloud, tmp_path: Pat
     assert main(["report", folder]) == 0
     page = cloud.content("run/__report/index.html").decode()
     assert "a b#c é.jpg" in page
-    assert '"thumb":"/9j/' in page
+    assert '"jpegs":["/9j/' in page
