@@ -89,18 +89,13 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
     run = open_run(options.folder)
     listed = Listed(options.uris) if options.uris else None
     wanted = _Wanted(run, own_labels(run, options.labels), listed)
-    total = run.manifest.predictions
-    tables = wanted.rows(COLUMNS)
-    found = survey(tracked(tables, "reading rows", total=total, size=len, console=console))
+    found, duplicates = _surveyed(wanted, console)
     if not found.rows:
         raise UserError(f"{run.folder}: it labelled none of the pictures in {options.uris}")
-    # What `quantlabel duplicates` found, if it has run since; equal files tell for free.
-    read = functools.partial(wanted.rows, COLUMNS)
-    near = near_identical(run, read) if listed is None else None
-    duplicates = near or identical(found, read())
     # The figures are those of all pictures.
     evaluation = evaluation_part(run, paths=options.paths) if listed is None else None
-    mapped = run.manifest.model.feature_size > 0 and all(map(is_there, _EXTRA))
+    has_vectors = run.manifest.model.feature_size > 0
+    mapped = has_vectors and all(map(is_there, _EXTRA))
     rows = _page_rows(wanted, found, duplicates, mapped=mapped)
     data = _data(rows, found, duplicates, paths=options.paths)
     if mapped:
@@ -119,13 +114,9 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
         wrong=pc.equal(right, False).fill_null(False).to_numpy(zero_copy_only=False),
         most=min(options.max_pictures, room // _THUMBNAIL),
     )
-    made = tracked(
-        _thumbnails(run, rows.take(pa.array(chosen, pa.int64()))),
-        "thumbnails",
-        total=len(chosen),
-        console=console,
-    )
-    small = dict(_that_fit(zip(chosen, made, strict=True), room))
+    made = _thumbnails(run, rows.take(pa.array(chosen, pa.int64())))
+    seen = tracked(made, "thumbnails", total=len(chosen), console=console)
+    small = dict(_that_fit(zip(chosen, seen, strict=True), room))
     content = Content(
         folder=os.path.abspath(run.folder) if files.is_local(run.folder) else run.folder,
         paths=options.paths,
@@ -143,7 +134,7 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
     files.write_bytes(path, page)
     mark_files(run.folder, REPORT_FILE, command="report")
     missing = sum(not each.jpeg for each in small.values())
-    no_extra = not mapped and run.manifest.model.feature_size > 0
+    no_extra = has_vectors and not mapped
     return Report(path, len(page), rows.num_rows, len(small) - missing, missing, no_extra)
 
 
@@ -177,6 +168,16 @@ class _Wanted:
                 yield table
             else:
                 yield table.filter(pa.array(self.listed.among(table["uri"].to_pylist())))
+
+
+def _surveyed(wanted: _Wanted, console: Console | None) -> tuple[Survey, Duplicates]:
+    """Counts; and what `duplicates` found, if it has run since, else the files that are equal."""
+    run, tables = wanted.run, wanted.rows(COLUMNS)
+    total = run.manifest.predictions
+    found = survey(tracked(tables, "reading rows", total=total, size=len, console=console))
+    read = functools.partial(wanted.rows, COLUMNS)
+    near = near_identical(run, read) if wanted.listed is None else None
+    return found, near or identical(found, read())
 
 
 def _page_rows(wanted: _Wanted, found: Survey, duplicates: Duplicates, *, mapped: bool) -> pa.Table:

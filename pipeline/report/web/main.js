@@ -33,8 +33,8 @@ const views = (() => {
 
 let seen = "";
 state.onChange(() => {
-  // A selection changes no order: the reader stays where they are.
-  const now = JSON.stringify([state.filters.text, [...state.filters.labels], state.filters.score, state.filters.area, state.filters.verdict, state.filters.picked, state.filters.flags, state.sort]);
+  // A selection alone changes neither rows nor order: the reader stays where they are.
+  const now = JSON.stringify([state.filters.text, [...state.filters.labels], state.filters.score, state.filters.area, state.filters.verdict, state.filters.picked, state.filters.flags, state.sort, state.shown.length]);
   const same = now === seen;
   seen = now;
   toolbar.refresh();

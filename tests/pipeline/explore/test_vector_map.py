@@ -17,7 +17,7 @@ def _groups(count: int, *, each: int) -> Vectors:
     random = np.random.RandomState(0)
     centres = random.normal(size=(count, 64))
     vectors = np.repeat(centres, each, axis=0) + 0.4 * random.normal(size=(count * each, 64))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
 def test_what_is_near_in_the_vectors_is_near_on_the_map() -> None:
