@@ -15,6 +15,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # where uv cannot be had, pip installs.
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(PIP) install $(1)
 
+# uv compiles nothing, so the first process that imports a module keeps it compiled for the hundreds
+# that tests start later, also where the environment asks for none to be kept, as in many images.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow proof fuzz-runs test-cluster pictures docs lint audit bench native fuzz-kernel sanitize-kernel fuzz-formats wheel format clean
 # A target that failed half way must not look finished.

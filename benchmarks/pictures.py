@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from transforms.errors import UserError
 from transforms.inputs import listing
@@ -98,10 +98,7 @@ def enlarge(pictures: Sequence[Path], folder: Path, *, count: int) -> list[Path]
 def _enlarge_one(source: Path, target: Path) -> None:
     width, height = LARGE
     image = Image.open(source).convert("RGB")
-    scale = min(image.width / width, image.height / height)
-    left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
-    box = (left, top, left + width * scale, top + height * scale)
-    pixels = np.asarray(image.resize(LARGE, Image.Resampling.BICUBIC, box=box))
+    pixels = np.asarray(ImageOps.fit(image, LARGE, Image.Resampling.BICUBIC))
     random = np.random.default_rng(int(target.stem))
     grain = random.standard_normal((height, width, 1), dtype=np.float32) * _GRAIN
     noisy = np.clip(pixels + grain, 0, 255).astype(np.uint8)

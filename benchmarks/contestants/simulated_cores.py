@@ -9,10 +9,12 @@ such a machine is.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,24 +26,29 @@ _LOADERS = ("transforms.loader", "transforms.images.loader")
 installation from a checkout finds today's modules beside those of an earlier version."""
 
 
-def load(data: bytes, how: Any = None, **changed: Any) -> Any:  # noqa: ARG001
-    """Stands for `transforms.images.preprocess.load`."""
-    time.sleep(_SECONDS)
-    size = changed["size"] if how is None else how.size
-    loaded = (np.zeros((size, size, 3), np.uint8), 500, 375, "JPEG")
-    if _loader().__name__ == _LOADERS[0]:  # where the result was a plain tuple
-        return loaded
-    from transforms.images.preprocess import Loaded
-
-    return Loaded(*loaded, colour="none")
-
-
-def _loader() -> Any:
+def _replace_load() -> None:
+    """Lets loading a picture take as long as it is said to, whatever its content is."""
     earlier, now = _LOADERS
+    result: Callable[..., Any]
     try:
-        return importlib.import_module(earlier)
+        loader = importlib.import_module(earlier)
+        result = _plain
     except ModuleNotFoundError:
-        return importlib.import_module(now)
+        loader = importlib.import_module(now)
+        preprocess = importlib.import_module("transforms.images.preprocess")
+        result = functools.partial(preprocess.Loaded, colour="none")
+
+    def load(data: bytes, how: Any = None, **changed: Any) -> Any:  # noqa: ARG001
+        time.sleep(_SECONDS)
+        size = changed["size"] if how is None else how.size
+        return result(np.zeros((size, size, 3), np.uint8), 500, 375, "JPEG")
+
+    loader.load = load  # type: ignore[attr-defined]
+
+
+def _plain(*values: Any) -> tuple[Any, ...]:
+    """What `load` returned in the earlier version."""
+    return values
 
 
 def main() -> None:
@@ -49,7 +56,7 @@ def main() -> None:
     cores = int(sys.argv.pop(1))
     os.sched_getaffinity = lambda _: set(range(cores))
     os.cpu_count = lambda: cores
-    _loader().load = load
+    _replace_load()
     from pipeline.cli import main as run
 
     sys.exit(run())

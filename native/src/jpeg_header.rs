@@ -64,7 +64,7 @@ pub struct Header {
     pub restart_interval: usize,
     pub dc_codes: [Option<Code>; 4],
     pub ac_codes: [Option<Code>; 4],
-    quantization: [Option<[i32; 64]>; 4],
+    quantization: [Option<[i16; 64]>; 4],
     /// Where the entropy-coded data begin.
     pub scan: usize,
 }
@@ -77,7 +77,7 @@ impl Header {
     }
 
     /// The steps of a component's coefficients, in natural order, each at most 32,767.
-    pub fn steps(&self, component: &Component) -> Taken<[i32; 64]> {
+    pub fn steps(&self, component: &Component) -> Taken<[i16; 64]> {
         self.quantization[component.quantization].ok_or(NotTaken)
     }
 }
@@ -241,7 +241,7 @@ fn quantization_tables(header: &mut Header, mut content: &[u8]) -> Taken<()> {
             if step == 0 || step > 0x7FFF {
                 return Err(NotTaken);
             }
-            table[usize::from(place)] = i32::from(step);
+            table[usize::from(place)] = step as i16;
         }
         *header.quantization.get_mut(usize::from(kind & 15)).ok_or(NotTaken)? = Some(table);
         content = rest;

@@ -37,11 +37,11 @@ pub fn flat(dc: i32, step: i32) -> Taken<u8> {
 
 /// Dequantizes and transforms; both arguments in natural order.
 #[inline(always)]
-pub fn transform(coefficients: &Block, steps: &[i32; 64]) -> Taken<Samples> {
+pub fn transform(coefficients: &Block, steps: &[i16; 64]) -> Taken<Samples> {
     let mut values = [0i32; 64];
     let mut sum = 0;
     for i in 0..64 {
-        values[i] = i32::from(coefficients[i]) * steps[i];
+        values[i] = i32::from(coefficients[i]) * i32::from(steps[i]);
         // At most 64 x 2,047 x 32,767 / 4: no overflow.
         sum += values[i].abs() >> 2;
     }

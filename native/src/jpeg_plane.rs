@@ -51,7 +51,7 @@ struct Column {
 #[derive(Debug)]
 pub struct Plane {
     pub component: Component,
-    pub steps: [i32; 64],
+    pub steps: [i16; 64],
     samples_down: usize,
     across: Upsampling,
     down: Upsampling,

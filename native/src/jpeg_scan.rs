@@ -201,13 +201,13 @@ fn read<const SKIPS: usize>(
     bits: &mut Bits,
     dc: i32,
     table: &AcTable<SKIPS>,
-    steps: &[i32; 64],
+    steps: &[i16; 64],
     to: &mut Samples,
 ) -> Taken<()> {
     let mut block: Block = [0; 128];
     block[0] = dc as i16;
     if !inner.read_block(table, bits, &mut block)? {
-        *to = [[flat(dc, steps[0])?; 8]; 8];
+        *to = [[flat(dc, i32::from(steps[0]))?; 8]; 8];
         return Ok(());
     }
     inner.transform(&block, steps, to)

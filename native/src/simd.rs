@@ -14,7 +14,7 @@ use crate::taps;
 /// How the inner steps are done. Every way has the same results.
 pub trait Steps: Copy {
     /// As `jpeg_idct::transform`, into memory that is there.
-    fn transform(self, coefficients: &Block, steps: &[i32; 64], to: &mut Samples) -> Taken<()>;
+    fn transform(self, coefficients: &Block, steps: &[i16; 64], to: &mut Samples) -> Taken<()>;
 
     /// As `AcTable::read_block`.
     fn read_block<const N: usize>(
@@ -56,7 +56,7 @@ pub struct Plain;
 
 impl Steps for Plain {
     #[inline(always)]
-    fn transform(self, coefficients: &Block, steps: &[i32; 64], to: &mut Samples) -> Taken<()> {
+    fn transform(self, coefficients: &Block, steps: &[i16; 64], to: &mut Samples) -> Taken<()> {
         *to = jpeg_idct::transform(coefficients, steps)?;
         Ok(())
     }
@@ -133,7 +133,7 @@ mod x86 {
 
     impl Steps for Avx2 {
         #[inline(always)]
-        fn transform(self, coefficients: &Block, steps: &[i32; 64], to: &mut Samples) -> Taken<()> {
+        fn transform(self, coefficients: &Block, steps: &[i16; 64], to: &mut Samples) -> Taken<()> {
             // SAFETY: `self` is the proof.
             if !unsafe { transform(coefficients, steps, to) } {
                 *to = large(coefficients, steps)?;
@@ -220,16 +220,11 @@ mod x86 {
 
     #[cold]
     #[inline(never)]
-    fn large(coefficients: &Block, steps: &[i32; 64]) -> Taken<Samples> {
+    fn large(coefficients: &Block, steps: &[i16; 64]) -> Taken<Samples> {
         jpeg_idct::transform(coefficients, steps)
     }
 
-    fn of_i32(values: &[i32; 8]) -> __m256i {
-        // SAFETY: same size, every bit pattern is a value.
-        unsafe { core::mem::transmute(*values) }
-    }
-
-    fn of_i16(values: &[i16; 8]) -> __m128i {
+    fn of_i16(values: &[i16; 16]) -> __m256i {
         // SAFETY: same size, every bit pattern is a value.
         unsafe { core::mem::transmute(*values) }
     }
@@ -266,24 +261,37 @@ mod x86 {
 
     /// False if the coefficients are too large to be sure that nothing overflows: then the plain
     /// code decides.
+    ///
+    /// What goes into a step has 16 bits, as products of pairs take it.
     #[inline]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
-    fn transform(coefficients: &Block, steps: &[i32; 64], to: &mut Samples) -> bool {
-        let mut values = [_mm256_setzero_si256(); 8];
+    fn transform(coefficients: &Block, steps: &[i16; 64], to: &mut Samples) -> bool {
+        // Two rows each.
+        let mut values = [_mm256_setzero_si256(); 4];
         let mut sums = _mm256_setzero_si256();
-        let rows = coefficients.as_chunks::<8>().0.iter().zip(steps.as_chunks::<8>().0);
-        for (value, (row, steps)) in values.iter_mut().zip(rows) {
-            *value = _mm256_mullo_epi32(_mm256_cvtepi16_epi32(of_i16(row)), of_i32(steps));
-            sums = _mm256_add_epi32(sums, _mm256_srli_epi32::<2>(_mm256_abs_epi32(*value)));
+        let mut lost = _mm256_setzero_si256();
+        let rows = coefficients.as_chunks::<16>().0.iter().zip(steps.as_chunks::<16>().0);
+        for (value, (rows, steps)) in values.iter_mut().zip(rows) {
+            let (rows, steps) = (of_i16(rows), of_i16(steps));
+            *value = _mm256_mullo_epi16(rows, steps);
+            let beyond = _mm256_srai_epi16::<15>(*value);
+            let high = _mm256_mulhi_epi16(rows, steps);
+            lost = _mm256_or_si256(lost, _mm256_xor_si256(high, beyond));
+            let quarter = _mm256_srli_epi16::<2>(_mm256_abs_epi16(*value));
+            sums = _mm256_adds_epi16(sums, quarter);
         }
-        let four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
+        let eight = _mm256_madd_epi16(sums, _mm256_set1_epi16(1));
+        let four =
+            _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256::<1>(eight));
         let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b01_00_11_10>(four));
         let one = _mm_add_epi32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two));
         let sum = _mm_cvtsi128_si32(one);
-        if sum > (jpeg_idct::MEDIUM - 4 * 64) >> 2 {
+        if sum > (jpeg_idct::MEDIUM - 4 * 64) >> 2 || _mm256_testz_si256(lost, lost) == 0 {
             return false;
         }
-        let columns = transposed(one_dimension::<11>(values));
+        // The halves of two rows in turn: first, second, first, second.
+        let halves = values.map(|two| _mm256_permute4x64_epi64::<0b11_01_10_00>(two));
+        let columns = transposed(one_dimension::<11>(halves));
         let samples = one_dimension::<18>(columns);
         if sum > jpeg_idct::SMALL >> 2 && !are_within_range(&samples) {
             return false;
@@ -324,34 +332,39 @@ mod x86 {
         _mm256_testz_si256(outside, outside) == 1
     }
 
-    /// As `jpeg_idct::one_dimension`, eight at a time.
+    /// As `jpeg_idct::one_dimension`, eight at a time, with its sums and products multiplied out.
+    ///
+    /// Takes 16-bit values, two inputs a register: the first four of either, then the last four.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn one_dimension<const SHIFT: i32>(input: [__m256i; 8]) -> [__m256i; 8] {
+    fn one_dimension<const SHIFT: i32>(input: [__m256i; 4]) -> [__m256i; 8] {
         let add = |a, b| _mm256_add_epi32(a, b);
         let sub = |a, b| _mm256_sub_epi32(a, b);
-        let times = |a, b| _mm256_mullo_epi32(a, _mm256_set1_epi32(b));
-        let up = |a| _mm256_slli_epi32::<13>(a);
+        let [i01, i23, i45, i67] = input;
+        // Of each pair the first times `a` and the second times `b`.
+        let sum = |pairs, a: i32, b: i32| {
+            _mm256_madd_epi16(pairs, _mm256_set1_epi32((b << 16) | (a & 0xFFFF)))
+        };
 
-        let z1 = times(add(input[2], input[6]), 4433);
-        let even2 = sub(z1, times(input[6], 15137));
-        let even3 = add(z1, times(input[2], 6270));
+        let i04 = _mm256_unpacklo_epi16(i01, i45);
+        let i26 = _mm256_unpacklo_epi16(i23, i67);
+        let even2 = sum(i26, 4433, 4433 - 15137);
+        let even3 = sum(i26, 4433 + 6270, 4433);
         let half = _mm256_set1_epi32(1 << (SHIFT - 1));
-        let even0 = add(up(add(input[0], input[4])), half);
-        let even1 = add(up(sub(input[0], input[4])), half);
+        let even0 = add(sum(i04, 1 << 13, 1 << 13), half);
+        let even1 = add(sum(i04, 1 << 13, -(1 << 13)), half);
         let (a0, a3) = (add(even0, even3), sub(even0, even3));
         let (a1, a2) = (add(even1, even2), sub(even1, even2));
 
-        let z1 = times(add(input[7], input[1]), -7373);
-        let z2 = times(add(input[5], input[3]), -20995);
-        let (z3, z4) = (add(input[7], input[3]), add(input[5], input[1]));
-        let z5 = times(add(z3, z4), 9633);
-        let z3 = add(times(z3, -16069), z5);
-        let z4 = add(times(z4, -3196), z5);
-        let b0 = add(add(times(input[7], 2446), z1), z3);
-        let b1 = add(add(times(input[5], 16819), z2), z4);
-        let b2 = add(add(times(input[3], 25172), z2), z3);
-        let b3 = add(add(times(input[1], 12299), z1), z4);
+        let i17 = _mm256_unpackhi_epi16(i01, i67);
+        let i53 = _mm256_unpackhi_epi16(i45, i23);
+        let z43 = _mm256_add_epi16(i17, i53);
+        let z3 = sum(z43, 9633, 9633 - 16069);
+        let z4 = sum(z43, 9633 - 3196, 9633);
+        let b0 = add(sum(i17, -7373, 2446 - 7373), z3);
+        let b1 = add(sum(i53, 16819 - 20995, -20995), z4);
+        let b2 = add(sum(i53, -20995, 25172 - 20995), z3);
+        let b3 = add(sum(i17, 12299 - 7373, -7373), z4);
 
         let down = |a| _mm256_srai_epi32::<SHIFT>(a);
         [
@@ -366,29 +379,24 @@ mod x86 {
         ]
     }
 
+    /// Rows of 32 bits to columns as `one_dimension` takes them; all values fit into 16 bits.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn transposed(rows: [__m256i; 8]) -> [__m256i; 8] {
+    fn transposed(rows: [__m256i; 8]) -> [__m256i; 4] {
         let [a, b, c, d, e, f, g, h] = rows;
-        let (ab, ab2) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
-        let (cd, cd2) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
-        let (ef, ef2) = (_mm256_unpacklo_epi32(e, f), _mm256_unpackhi_epi32(e, f));
-        let (gh, gh2) = (_mm256_unpacklo_epi32(g, h), _mm256_unpackhi_epi32(g, h));
-        let upper = [
-            _mm256_unpacklo_epi64(ab, cd),
-            _mm256_unpackhi_epi64(ab, cd),
-            _mm256_unpacklo_epi64(ab2, cd2),
-            _mm256_unpackhi_epi64(ab2, cd2),
-        ];
-        let lower = [
-            _mm256_unpacklo_epi64(ef, gh),
-            _mm256_unpackhi_epi64(ef, gh),
-            _mm256_unpacklo_epi64(ef2, gh2),
-            _mm256_unpackhi_epi64(ef2, gh2),
-        ];
-        let first = |i: usize| _mm256_permute2x128_si256::<0x20>(upper[i], lower[i]);
-        let second = |i: usize| _mm256_permute2x128_si256::<0x31>(upper[i], lower[i]);
-        [first(0), first(1), first(2), first(3), second(0), second(1), second(2), second(3)]
+        let (ae, bf) = (_mm256_packs_epi32(a, e), _mm256_packs_epi32(b, f));
+        let (cg, dh) = (_mm256_packs_epi32(c, g), _mm256_packs_epi32(d, h));
+        let (ab, ef) = (_mm256_unpacklo_epi16(ae, bf), _mm256_unpackhi_epi16(ae, bf));
+        let (cd, gh) = (_mm256_unpacklo_epi16(cg, dh), _mm256_unpackhi_epi16(cg, dh));
+        // Columns 0, 1, 4, 5 and then 2, 3, 6, 7: of the upper rows, and of the lower ones.
+        let (upper, upper2) = (_mm256_unpacklo_epi32(ab, cd), _mm256_unpackhi_epi32(ab, cd));
+        let (lower, lower2) = (_mm256_unpacklo_epi32(ef, gh), _mm256_unpackhi_epi32(ef, gh));
+        [
+            _mm256_permute2x128_si256::<0x20>(upper, lower),
+            _mm256_permute2x128_si256::<0x20>(upper2, lower2),
+            _mm256_permute2x128_si256::<0x31>(upper, lower),
+            _mm256_permute2x128_si256::<0x31>(upper2, lower2),
+        ]
     }
 
     /// The factors of `jpeg_colour::convert` less whole multiples of 65,536, so that they fit into
@@ -509,7 +517,8 @@ mod tests {
             for _ in 0..random(65) {
                 block[random(64) as usize] = (random(2 * largest) as i64 - largest as i64) as i16;
             }
-            let steps: [i32; 64] = std::array::from_fn(|_| 1 + (random(255) >> random(9)) as i32);
+            let largest = 1 + (random(0x7FFF) >> random(16));
+            let steps: [i16; 64] = std::array::from_fn(|_| (1 + random(largest)) as i16);
             let (mut plain, mut fast) = ([[0; 8]; 8], [[0; 8]; 8]);
             let taken_plainly = Plain.transform(&block, &steps, &mut plain);
             assert_eq!(taken_plainly, avx2.transform(&block, &steps, &mut fast));

@@ -338,6 +338,13 @@ def test_large_pictures_show_the_same_in_12_megapixels(photos: Path, tmp_path: P
     assert all(abs(a - b) < 25 for a, b in pairs)
 
 
+@pytest.mark.parametrize("size", [(131, 95), (500, 334), (95, 131)])
+def test_pictures_of_any_size_are_enlarged(tmp_path: Path, size: tuple[int, int]) -> None:
+    Image.new("RGB", size, "red").save(tmp_path / "small.jpg")
+    (large,) = pictures.enlarge([tmp_path / "small.jpg"], tmp_path / "large", count=1)
+    assert Image.open(large).size == (4000, 3000)
+
+
 # ---- contestants, stages, reports
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from apache_beam.yaml import main as yaml_main
 
 from pipeline.beam_yaml import LabelImages
 from pipeline.cli import main
@@ -22,10 +23,13 @@ EXAMPLE = ROOT / "deploy" / "yaml" / "label.yaml"
 
 
 def _run(path: Path, **variables: str) -> None:
-    command = [sys.executable, "-m", "apache_beam.yaml.main", f"--yaml_pipeline_file={path}"]
-    command.append(f"--jinja_variables={json.dumps(variables)}")
+    command = [sys.executable, "-m", "apache_beam.yaml.main", *_words(path, **variables)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def _words(path: Path, **variables: str) -> list[str]:
+    return [f"--yaml_pipeline_file={path}", f"--jinja_variables={json.dumps(variables)}"]
 
 
 def _labelled(photos: Path, model: Path, output: Path, *more: str) -> Path:
@@ -87,7 +91,7 @@ def test_rows_of_other_steps_can_be_labelled_and_written_by_others(
         ),
         "utf-8",
     )
-    _run(pipeline)
+    yaml_main.run(_words(pipeline))
     local = _labelled(photos, stand_in_file, tmp_path / "local", "--views=2")
     (rows,) = (tmp_path / "yaml").glob("rows.parquet-*")
     (row,) = pq.read_table(rows).to_pylist()

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.metadata
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import (
+    GoogleCloudOptions,
+    PipelineOptions,
+    StandardOptions,
+)
+from apache_beam.transforms import core
 
 from deploy.emulator import Cloud
 from pipeline.run.runners.dataflow import image_tag
@@ -25,6 +34,7 @@ def test_another_version_of_beam_fails_loudly(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(importlib.metadata, "version", lambda _: "2.99.0")
     for use in (
         lambda: beam_internals.sample_steps_every(10),
+        beam_internals.inspect_once,
         beam_internals.file_system_flags,
         beam_internals.load_file_systems,
         lambda: beam_internals.start_worker_processes(b"true", died="x"),
@@ -38,6 +48,32 @@ def test_only_one_file_uses_what_beam_does_not_promise() -> None:
     sources = [path for name in ("pipeline", "transforms") for path in (ROOT / name).rglob("*.py")]
     users = [path.name for path in sources if _PRIVATE.search(path.read_text(encoding="utf-8"))]
     assert users == ["beam_internals.py"]
+
+
+class _Scaled(beam.DoFn):  # type: ignore[misc]
+    def process(self, element: int, factor: int = 2, at: Any = beam.DoFn.TimestampParam) -> Any:
+        yield element * factor, at
+
+
+def test_parameters_are_those_that_beam_would_find_out_again() -> None:
+    beam_internals.inspect_once()
+    found = (["element", "factor", "at"], [2, beam.DoFn.TimestampParam])
+    for _ in range(2):
+        asked = core.get_function_args_defaults(_Scaled().process)
+        assert asked == core.get_function_args_defaults.__wrapped__(_Scaled().process) == found
+        asked[0].clear()  # whoever changes the answer has it for himself
+    assert core.get_function_args_defaults(lambda x, y=1: (x, y)) == (["x", "y"], [1])
+
+
+def test_views_of_flags_share_their_values_and_those_of_copies_do_not() -> None:
+    beam_internals.inspect_once()
+    flags, other = (PipelineOptions([f"--job_name={name}"]) for name in ("one", "other"))
+    assert flags.view_as(GoogleCloudOptions).job_name == "one"
+    flags.view_as(StandardOptions).view_as(GoogleCloudOptions).job_name = "two"
+    copied = copy.deepcopy(flags)
+    copied.view_as(GoogleCloudOptions).job_name = "three"
+    names = [each.view_as(GoogleCloudOptions).job_name for each in (flags, copied, other)]
+    assert names == ["two", "three", "other"]
 
 
 _LEAN = """

@@ -26,6 +26,7 @@ def create(options: RunnerOptions) -> Any:
     Raises:
         UsageError: Beam has no such runner.
     """
+    beam_internals.inspect_once()
     if options.is_local:
         workers.set_up()
         beam_internals.sample_steps_every(SAMPLING_MS)

@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 import shutil
-import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -202,19 +202,24 @@ def test_many_members_larger_than_what_may_wait_keep_their_rows(
     assert len(_rows(tmp_path / "out")) == 300
 
 
-def test_nothing_is_extracted(photos: Path, stand_in_file: Path, tmp_path: Path) -> None:
+def test_nothing_is_extracted(
+    photos: Path, stand_in_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     content = _contents(photos)[0]
-    inside = tmp_path / "deep/inside"
+    inside, outside = tmp_path / "deep/inside", Path("/tmp/quantlabel-escaped.jpg")
     inside.mkdir(parents=True)
-    names = ["../../escaped.jpg", "/tmp/quantlabel-escaped.jpg", "a\n\x1b[31m.jpg"]
+    # Two folders up from wherever names could count from is within what is searched below.
+    for place in ("working/folder", "temporary/folder"):
+        (tmp_path / place).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "working/folder")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary/folder"))
+    names = ["../../escaped.jpg", str(outside), "a\n\x1b[31m.jpg"]
     write_tar(inside / "x.tar", [(name, content) for name in names])
-    manifest = _label(tmp_path / "out", stand_in_file, "--input", inside / "x.tar")
+    manifest = _label(tmp_path / "results/out", stand_in_file, "--input", inside / "x.tar")
     assert _counts(manifest) == [3, 3, 0, 0, 0]
-    assert set(_rows(tmp_path / "out")) == {f"{inside}/x.tar#{name}" for name in names}
-    found = subprocess.run(
-        ["find", tmp_path, "/tmp", "-name", "*escaped.jpg"], capture_output=True, check=False
-    )
-    assert found.stdout == b""
+    assert set(_rows(tmp_path / "results/out")) == {f"{inside}/x.tar#{name}" for name in names}
+    assert list(tmp_path.rglob("*escaped.jpg")) == []
+    assert not outside.exists()
 
 
 def test_a_resumed_run_doubles_nothing_of_shards_that_are_damaged(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from apache_beam.runners.dataflow import dataflow_runner
 
 from deploy.emulator import BUCKET, Cloud
 from pipeline.cli import main
+from pipeline.console import progress_bar
+from pipeline.run.runners import dataflow
 from pipeline.run.runners.dataflow import image_tag
 from tests.helpers.dataflow_service import JOB, Service, run_service
 from tests.helpers.finished_runs import write_run
@@ -37,6 +41,15 @@ def _credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_text(json.dumps(secrets | expiry), "utf-8")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "test-project")
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beam asks how a job stands every five seconds, and so do we for its counters."""
+    clock = types.SimpleNamespace(time=time.time, sleep=lambda _: time.sleep(0.1))
+    monkeypatch.setattr(dataflow_runner, "time", clock)
+    monkeypatch.setattr(dataflow, "_ASK_SECONDS", 0.2)
+    monkeypatch.setattr(progress_bar, "_LINE_SECONDS", 0.2)
 
 
 @pytest.fixture
@@ -147,10 +160,9 @@ def test_a_head_is_applied_there_as_here(
         if path.is_file():
             bucket.put(str(path.relative_to(tmp_path)), path.read_bytes())
     words = ["head", "apply", f"gs://{BUCKET}/labels", *_ON_DATAFLOW]
-    words.append(f"--dataflow_endpoint={service.url}")
-    done = subprocess.run(_command(*words), capture_output=True, text=True, timeout=90)
-    assert done.returncode == 0, done.stderr
-    assert "ant (4), bee (4), cat (4)" in done.stdout
+    capsys.readouterr()
+    assert main([*words, f"--dataflow_endpoint={service.url}"]) == 0
+    assert "ant (4), bee (4), cat (4)" in capsys.readouterr().out
     assert main(["head", "apply", str(tmp_path / "labels")]) == 0
     remote = _fetch(bucket, "labels/__head/", tmp_path / "remote")
     assert len(_rows(remote)) == 12
@@ -158,15 +170,6 @@ def test_a_head_is_applied_there_as_here(
     capsys.readouterr()
     assert main(["head", "apply", str(tmp_path / "labels"), *_ON_DATAFLOW]) == 2
     assert f"DIR {tmp_path}/labels: workers cannot reach" in capsys.readouterr().err
-
-
-_IMPATIENT = """
-import sys
-import pipeline.console.progress_bar, pipeline.run.runners.dataflow
-from pipeline.cli import main
-pipeline.run.runners.dataflow._ASK_SECONDS = pipeline.console.progress_bar._LINE_SECONDS = 0.2
-sys.exit(main(sys.argv[1:]))
-"""
 
 
 def _later(service: Service, *, state: str) -> None:
@@ -186,15 +189,17 @@ def _later(service: Service, *, state: str) -> None:
     [("FAILED", "Workflow failed."), ("CANCELLED", "ended as CANCELLED"), ("UPDATED", "UPDATED")],
 )
 def test_counters_show_how_far_a_job_is_and_its_end_is_named(
-    state: str, said: str, bucket: Cloud, service: Service, stand_in_file: Path
+    state: str,
+    said: str,
+    bucket: Cloud,
+    service: Service,
+    stand_in_file: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     service.counters = [("listed", 2000), ("listed", -500), ("labelled", 900), ("failed", 100)]
     _later(service, state=f"JOB_STATE_{state}")
-    words = _words(stand_in_file, f"--dataflow_endpoint={service.url}")
-    command = [sys.executable, "-c", _IMPATIENT, *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
-    assert done.returncode == 1
-    _, *lines, last = done.stderr.splitlines()
+    assert main(_words(stand_in_file, f"--dataflow_endpoint={service.url}")) == 1
+    _, *lines, last = capfd.readouterr().err.splitlines()
     assert any(line.startswith("1,000 of 1,500 pictures, ") for line in lines)
     assert any(", 100 failed, " in line for line in lines)
     assert last.startswith("quantlabel: ")
@@ -204,24 +209,24 @@ def test_counters_show_how_far_a_job_is_and_its_end_is_named(
 
 
 def test_a_job_that_was_cancelled_at_once_is_no_finished_run(
-    bucket: Cloud, service: Service, stand_in_file: Path
+    bucket: Cloud, service: Service, stand_in_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     service.runs, service.state = False, "JOB_STATE_CANCELLED"
-    words = _words(stand_in_file, f"--dataflow_endpoint={service.url}", "--quiet")
-    done = subprocess.run(_command(*words), capture_output=True, text=True, timeout=90)
-    assert done.returncode == 1, done.stderr
-    assert done.stderr.startswith("quantlabel: the job has ended as CANCELLED")
-    assert done.stderr.count("\n") == 1
+    assert main(_words(stand_in_file, f"--dataflow_endpoint={service.url}", "--quiet")) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("quantlabel: the job has ended as CANCELLED")
+    assert said.count("\n") == 1
     assert bucket.names("labels/_SUCCESS") == []
 
 
-def test_a_failed_job_is_a_failed_run(bucket: Cloud, service: Service, stand_in_file: Path) -> None:
+def test_a_failed_job_is_a_failed_run(
+    bucket: Cloud, service: Service, stand_in_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     limit = "--max-failure-rate=0.01"
-    words = _words(stand_in_file, f"--dataflow_endpoint={service.url}", "--quiet", limit)
-    done = subprocess.run(_command(*words), capture_output=True, text=True, timeout=90)
-    assert done.returncode == 1
-    assert done.stderr.startswith("quantlabel: the run has failed: 1 of 11 pictures failed")
-    assert done.stderr.count("\n") == 1
+    assert main(_words(stand_in_file, f"--dataflow_endpoint={service.url}", "--quiet", limit)) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("quantlabel: the run has failed: 1 of 11 pictures failed")
+    assert said.count("\n") == 1
     assert bucket.names("labels/_SUCCESS") == []
 
 
