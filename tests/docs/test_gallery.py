@@ -229,7 +229,9 @@ def _shoot(window: webdriver.Chrome, selector: str, path: Path, *, shows: tuple[
     for expected in shows:
         assert expected in element.text
     assert complaints(window) == []
-    assert window.execute_script("return [...document.images].every((i) => i.naturalWidth)")
+    # Pictures are loaded when they come into view.
+    window.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", element)
+    eventually(lambda: window.execute_script(_NOT_LOADED, element), 0)
     place = element.rect
     area = {name: place[name] for name in ("x", "y", "width")}
     area |= {"height": min(place["height"], 0.9 * place["width"]), "scale": 1}
@@ -240,3 +242,10 @@ def _shoot(window: webdriver.Chrome, selector: str, path: Path, *, shows: tuple[
         assert len(np.unique(np.asarray(image).reshape(-1, 4), axis=0)) > 100  # not blank
         image.save(path, quality=60, method=6)
     assert path.stat().st_size < MAX_BYTES
+
+
+_NOT_LOADED = """
+const seen = (image) => image.checkVisibility() && image.getBoundingClientRect().top < innerHeight;
+const images = [...arguments[0].querySelectorAll("img")];
+return images.filter((image) => seen(image) && !image.naturalWidth).length;
+"""

@@ -1,4 +1,4 @@
-// The map: points drawn into the pixels of a canvas, which takes 100,000 of them in some 10 ms.
+// The map: points drawn straight into the pixels of a canvas, which 100,000 of them need to be quick.
 const plane = (() => {
   const root = find(".plane");
   if (!rows.map) {
@@ -69,16 +69,21 @@ const plane = (() => {
     const [r, g, b] = colours.back;
     new Uint32Array(pixels.buffer).fill(((255 << 24) | (b << 16) | (g << 8) | r) >>> 0);
     const covered = disc(radius()), reach = Math.ceil(radius());
+    const steps = Int32Array.from(covered, ([dx, dy]) => 4 * (dy * wide + dx));
     const factor = scale() * ratio, left = (width / 2) * ratio - view.x * factor, top = (height / 2) * ratio - view.y * factor;
     const [table, colour] = palette();
     const hidden = state.shown.length < rows.count;
-    const stamp = (row, [red, green, blue], strength) => {
+    const stamp = (row, rgb, strength) => {
       const x = Math.round(xs[row] * factor + left), y = Math.round(ys[row] * factor + top);
       if (x < -reach || y < -reach || x >= wide + reach || y >= high + reach) return;
-      for (let at = 0; at < covered.length; at++) {
-        const px = x + covered[at][0], py = y + covered[at][1];
-        if (px < 0 || py < 0 || px >= wide || py >= high) continue;
-        const share = covered[at][2] * strength, place = 4 * (py * wide + px);
+      const red = rgb[0], green = rgb[1], blue = rgb[2], middle = 4 * (y * wide + x);
+      const whole = x >= reach && y >= reach && x < wide - reach && y < high - reach;
+      for (let at = 0; at < steps.length; at++) {
+        if (!whole) {
+          const px = x + covered[at][0], py = y + covered[at][1];
+          if (px < 0 || py < 0 || px >= wide || py >= high) continue;
+        }
+        const share = covered[at][2] * strength, place = middle + steps[at];
         pixels[place] += (red - pixels[place]) * share;
         pixels[place + 1] += (green - pixels[place + 1]) * share;
         pixels[place + 2] += (blue - pixels[place + 2]) * share;
