@@ -61,7 +61,7 @@ def crop_vectors(sources: Sequence[Path], model: str, *, count: int) -> Vectors:
         for batch in _batches(crops, size=256)
     ]
     vectors = np.concatenate(found)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
 def _mixed(vectors: Vectors, *, pictures: int, count: int) -> Vectors:

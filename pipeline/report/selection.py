@@ -15,6 +15,7 @@ def select(
     scores: npt.NDArray[np.floating],
     groups: Sequence[Sequence[int]],
     wrong: npt.NDArray[np.bool_],
+    copies: npt.NDArray[np.bool_],
     most: int,
 ) -> list[int]:
     """Chooses rows: all, or a quarter that is wrong, a quarter that is uncertain, and so on.
@@ -26,6 +27,7 @@ def select(
         scores: float[n].
         groups: positions of rows that are the same picture.
         wrong: bool[n], whether another label is known to be the truth.
+        copies: bool[n], whether a row before has the same bytes: one of them is enough.
         most: rows at most.
 
     Returns:
@@ -40,7 +42,7 @@ def select(
     _add(chosen, mistakes.tolist(), room=most // 4)
     _add(chosen, by_score.tolist(), room=most // 4)
     _add(chosen, itertools.chain.from_iterable(groups), room=most // 5)
-    _add(chosen, _in_turn(classes).tolist(), room=most - len(chosen))
+    _add(chosen, _in_turn(classes, copies).tolist(), room=most - len(chosen))
     return list(chosen)
 
 
@@ -50,10 +52,15 @@ def _add(chosen: dict[int, None], positions: Iterable[int], *, room: int) -> Non
     chosen.update(dict.fromkeys(itertools.islice(dict.fromkeys(new), room)))
 
 
-def _in_turn(classes: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-    """One row of each class, then another of each, and so on; large classes before small ones."""
+def _in_turn(
+    classes: npt.NDArray[np.integer], copies: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """One row of each class, then another of each, and so on; large classes before small ones.
+
+    Copies come after all others.
+    """
     shuffled = np.random.default_rng(0).permutation(len(classes))
-    order = shuffled[np.argsort(classes[shuffled], kind="stable")]
+    order = shuffled[np.lexsort((copies[shuffled], classes[shuffled]))]
     _, starts, sizes = np.unique(classes[order], return_index=True, return_counts=True)
     rank = np.arange(len(order)) - np.repeat(starts, sizes)
-    return order[np.lexsort((-np.repeat(sizes, sizes), rank))]
+    return order[np.lexsort((-np.repeat(sizes, sizes), rank, copies[order]))]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
@@ -32,7 +33,7 @@ from pipeline.report.own_labels import replace
 from pipeline.report.page import HINT, Content, in_json, ranked, render
 from pipeline.report.page_rows import page_rows
 from pipeline.report.selection import select
-from pipeline.report.survey import COLUMNS, Survey, survey
+from pipeline.report.survey import COLUMNS, Survey, hash_numbers, survey
 from pipeline.report.thumbnails import Thumbnail, thumbnails
 from pipeline.run.folder.finished import FinishedRun, open_run
 from pipeline.run.folder.own_labels import OwnLabels, own_labels
@@ -112,6 +113,7 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
         scores=rows["score"].to_numpy(),
         groups=[group["rows"] for group in data["groups"]],
         wrong=pc.equal(right, False).fill_null(False).to_numpy(zero_copy_only=False),
+        copies=_copies(rows),
         most=min(options.max_pictures, room // _THUMBNAIL),
     )
     made = _thumbnails(run, rows.take(pa.array(chosen, pa.int64())))
@@ -213,6 +215,14 @@ def _layout(rows: pa.Table) -> dict[str, Any]:
         "map": columns.map_columns(vector_map(vectors, neighbours)),
         "near": columns.neighbour_columns(neighbours),
     }
+
+
+def _copies(rows: pa.Table) -> npt.NDArray[np.bool_]:
+    """Whether a row before has the same bytes, bool[n]."""
+    _, first = np.unique(hash_numbers(rows["sha256"]), return_index=True)
+    copies = np.ones(rows.num_rows, np.bool_)
+    copies[first] = False
+    return copies
 
 
 def _waiting(console: Console | None, what: str) -> contextlib.AbstractContextManager[object]:

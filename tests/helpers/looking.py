@@ -102,4 +102,4 @@ def decoded(column: dict[str, Any]) -> npt.NDArray[np.int64]:
     """A column of a page as numbers."""
     width = column["width"]
     parts = np.frombuffer(base64.b64decode(column["data"]), np.uint8).reshape(-1, width)
-    return parts.astype(np.int64) @ (256 ** np.arange(width))
+    return np.asarray(parts.astype(np.int64) @ (256 ** np.arange(width)), np.int64)

@@ -14,6 +14,7 @@ def _select(most: int) -> list[int]:
         scores=np.arange(100) / 100,
         groups=[[20, 30]],
         wrong=np.arange(100) >= 90,
+        copies=np.zeros(100, np.bool_),
         most=most,
     )
 
@@ -38,7 +39,9 @@ def test_every_class_has_some() -> None:
         scores=np.ones(1000),
         groups=[],
         wrong=np.zeros(1000, np.bool_),
+        copies=np.arange(1000) % 2 == 1,
         most=100,
     )
     # A quarter is of the lowest scores, which are all the same here; the rest is shared.
     assert np.bincount(classes[chosen[25:]]).tolist() == [19, 19, 19, 18]
+    assert {at % 2 for at in chosen[25:]} == {0}  # of a picture one is enough
