@@ -43,5 +43,5 @@ def test_every_class_has_some() -> None:
         most=100,
     )
     # A quarter is of the lowest scores, which are all the same here; the rest is shared.
-    assert np.bincount(classes[chosen[25:]]).tolist() == [19, 19, 19, 18]
+    assert sorted(np.bincount(classes[chosen[25:]]).tolist()) == [18, 19, 19, 19]
     assert {at % 2 for at in chosen[25:]} == {0}  # of a picture one is enough
