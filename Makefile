@@ -42,7 +42,7 @@ proof: $(VENV)/.dev ## Label a million references full of trouble, killed five t
 	@rm -rf proof-output
 	@$(BIN)/python -m tests.helpers.proof --folder proof-output $(ARGS)
 
-fuzz-runs: $(VENV)/.dev ## Label and verify damaged files, archives and lists for 12 minutes (ARGS="--minutes 60 --seed 7")
+fuzz-runs: $(VENV)/.dev ## Label and verify a million damaged files, members and lines (ARGS="--count 100000 --seed 7")
 	@$(BIN)/python -m tests.helpers.fuzz_runs --folder fuzz-output $(ARGS)
 
 test-cluster: $(VENV)/.dev ## Run the tests on a real cluster

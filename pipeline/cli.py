@@ -24,7 +24,7 @@ from pipeline.report import command as report
 from pipeline.run import label_command, plan_command
 from pipeline.verify import command as verify
 from transforms._version import VERSION
-from transforms.errors import UsageError, UserError, one_line
+from transforms.errors import UsageError, UserError, one_line, printable
 from transforms.kernel import installed
 from transforms.storage.addresses import text
 
@@ -109,7 +109,7 @@ def _run(argv: Sequence[str] | None, received: Sequence[int]) -> int:
 def _tell(message: str) -> None:
     """One line on standard error, if anybody can still read it: a terminal may be gone."""
     try:
-        print(f"quantlabel: {message}", file=sys.stderr)
+        print(f"quantlabel: {printable(message)}", file=sys.stderr)
         sys.stderr.flush()
     except OSError:
         _say_no_more()

@@ -58,6 +58,20 @@ def one_line(text: str) -> str:
     return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 3] + "..."
 
 
+def printable(text: str) -> str:
+    r"""The text as one line for a terminal: what would move its cursor or colour it is spelled out.
+
+    Bytes of names that are not UTF-8 are `\xNN`, as in rows; the rest is as Python writes it.
+    """
+    return "".join(each if each.isprintable() else _spelled(each) for each in text)
+
+
+def _spelled(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
 def clause(words: object) -> str:
     """What others say, without the full stop at its end, for a sentence of ours to go on."""
     return str(words).rstrip(" .")

@@ -127,11 +127,22 @@ _UNREAD: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x1f\x8b\x08", "gzip"),
     (257, b"ustar", "tar, without the extension .tar"),
     (0, b"PAR1", "Parquet, without the extension .parquet"),
+    (0, b"version https://git-lfs.github.com/spec/", "Git LFS pointer, fetched by git lfs pull"),
 )
 
 
 def _unread(data: bytes) -> str | None:
+    if _is_dib(data):
+        return "BMP without its file header (DIB)"
     return next((name for at, mark, name in _UNREAD if data.startswith(mark, at)), None)
+
+
+def _is_dib(data: bytes) -> bool:
+    """Whether this begins like what follows the first 14 bytes of a BMP: size, planes, depth."""
+    size, planes, depth = (
+        int.from_bytes(data[start:end], "little") for start, end in ((0, 4), (12, 14), (14, 16))
+    )
+    return size in _BMP_HEADER_SIZES[2:] and planes == 1 and depth in (1, 4, 8, 16, 24, 32)
 
 
 def _png_size(data: bytes) -> tuple[int, int]:

@@ -90,6 +90,8 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
                 f"--truth {options.named}: says nothing of any picture of the run, the first of "
                 f"which is {evaluation.without_truth[0]}. {_help(options, labels)}"
             )
+        # So that a later run with this folder among its inputs takes the files for no pictures.
+        mark_files(options.folder, EVALUATION_FILE, EVALUATED_FILE, command="evaluate")
         pictures.seek(0)
         with files.create(files.join(options.folder, EVALUATED_FILE)) as file:
             shutil.copyfileobj(pictures, file)
@@ -103,8 +105,6 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
     }
     text = json.dumps(result, indent=2, ensure_ascii=False)
     files.write_bytes(files.join(options.folder, EVALUATION_FILE), f"{text}\n".encode())
-    # So that a later run with this folder among its inputs takes the file for no picture.
-    mark_files(options.folder, EVALUATION_FILE, EVALUATED_FILE, command="evaluate")
     return result
 
 

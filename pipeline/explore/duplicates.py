@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,11 @@ from pipeline.explore.options import DuplicatesOptions
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms._version import VERSION
 from transforms.inputs.archives.parquet import VERSION_KEY
-from transforms.rows.marker import mark_files
+from transforms.rows.marker import staged
 from transforms.rows.names import DUPLICATES_FILE, GROUPS_FILE
 from transforms.storage import files
+
+_GROUPS, _SUMMARY = map(posixpath.basename, (GROUPS_FILE, DUPLICATES_FILE))
 
 _SHOWN = 10
 
@@ -56,11 +59,12 @@ def duplicates(options: DuplicatesOptions) -> tuple[dict[str, Any], pa.Table]:
     )
     table = _described(run, groups).replace_schema_metadata({VERSION_KEY: run.manifest.version})
     summary = _summary(options, run, groups, table, little)
-    with files.create(files.join(options.folder, GROUPS_FILE)) as file:
-        pq.write_table(table, file, compression="zstd")
     text = json.dumps(summary, indent=2, ensure_ascii=False)
-    files.write_bytes(files.join(options.folder, DUPLICATES_FILE), f"{text}\n".encode())
-    mark_files(options.folder, GROUPS_FILE, DUPLICATES_FILE, command="duplicates")
+    place = files.join(options.folder, posixpath.dirname(GROUPS_FILE))
+    with staged(place, command="duplicates", names=[_GROUPS, _SUMMARY]) as staging:
+        with files.create(files.join(staging, _GROUPS)) as file:
+            pq.write_table(table, file, compression="zstd")
+        files.write_bytes(files.join(staging, _SUMMARY), f"{text}\n".encode())
     return summary, table
 
 

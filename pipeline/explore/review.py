@@ -36,7 +36,7 @@ from pipeline.labels.truth import FileTruth
 from pipeline.labels.vocabularies import OwnLabels
 from pipeline.run.folder.finished import FinishedRun, open_run
 from transforms.errors import UsageError, UserError
-from transforms.rows.marker import mark
+from transforms.rows.marker import staged
 from transforms.rows.names import REVIEW_FOLDER
 from transforms.rows.spreadsheet import harmless
 from transforms.storage import files
@@ -81,29 +81,33 @@ def review(options: ReviewOptions) -> list[dict[str, Any]]:
     chosen = choose(source, budget=options.budget, answered=_answered(run, options.answered))
     rows = sorted(_rows(source, chosen, options), key=lambda row: (row["margin"], row["uri"]))
     place = files.join(options.folder, REVIEW_FOLDER)
-    copies: dict[str, str] = {}
-    for to in options.to:
-        copies |= _write(source, rows, to, place=place, copy_pictures=options.copy_pictures)
-    for row in rows:
-        picture = copies.get(row["uri"]) or source.picture(row["uri"])
-        row["image"] = image_address(picture) if picture else ""
-    files.write_bytes(files.join(options.folder, FILE), _csv(rows))
-    written = [name for to in options.to for name in (to, f"{to}.json")]
-    mark(place, command="review", entries=[posixpath.basename(FILE), *written])
+    targets, name = list(dict.fromkeys(options.to)), posixpath.basename(FILE)
+    names = [*(f"{to}.json" for to in targets), name]
+    with staged(place, command="review", names=names, folders=targets) as staging:
+        copies: dict[str, str] = {}
+        for to in targets:
+            _, copied = write(
+                _selected(source, rows),
+                to,
+                staging=staging,
+                place=place,
+                copy_pictures=options.copy_pictures,
+            )
+            copies |= copied
+        for row in rows:
+            picture = copies.get(row["uri"]) or source.picture(row["uri"])
+            row["image"] = image_address(picture) if picture else ""
+        files.write_bytes(files.join(staging, name), _csv(rows))
     return rows
 
 
-def _write(
-    source: Source, rows: list[dict[str, Any]], to: str, *, place: str, copy_pictures: bool
-) -> dict[str, str]:
-    """The chosen pictures for one target; returns what was copied, as `Source.copies` has it."""
+def _selected(source: Source, rows: list[dict[str, Any]]) -> Source:
+    """The chosen pictures, in their order, with what their tasks tell of them."""
     selection = Selection(
         order={row["uri"]: at for at, row in enumerate(rows)},
         data={row["uri"]: {WHY: row[WHY], "round": row["round"]} for row in rows},
     )
-    chosen = dataclasses.replace(source, selection=selection)
-    copies: dict[str, str] = write(chosen, to, place=place, copy_pictures=copy_pictures)["copies"]
-    return copies
+    return dataclasses.replace(source, selection=selection)
 
 
 def _answered(run: FinishedRun, paths: tuple[str, ...]) -> npt.NDArray[np.bool_] | None:

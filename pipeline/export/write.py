@@ -21,8 +21,8 @@ from pipeline.run.folder.finished import open_run
 from pipeline.run.folder.ledger import now
 from transforms._version import VERSION
 from transforms.errors import UserError
-from transforms.rows.marker import mark
-from transforms.rows.names import EXPORT_FOLDER, UNFINISHED
+from transforms.rows.marker import mark, staged
+from transforms.rows.names import EXPORT_FOLDER
 from transforms.storage import files
 
 
@@ -75,51 +75,52 @@ def export(options: ExportOptions, *, console: Console | None = None) -> dict[st
     source = dataclasses.replace(open_source(run, labels=options.labels), selection=selection)
     place = files.join(run.folder, EXPORT_FOLDER)
     doing = f"writing {options.to}"
-    with console.status(doing) if console else contextlib.nullcontext():
-        summary = write(source, options.to, place=place, copy_pictures=options.copy_pictures)
-    del summary["copies"]
+    with (
+        console.status(doing) if console else contextlib.nullcontext(),
+        staged(
+            place,
+            command="export",
+            names=[f"{options.to}.json"],
+            folders=[options.to],
+            # All formats, since others may be there already.
+            marked=[*TARGETS, *(f"{name}.json" for name in TARGETS)],
+            prefix=options.to,
+        ) as staging,
+    ):
+        summary, _ = write(
+            source, options.to, staging=staging, place=place, copy_pictures=options.copy_pictures
+        )
     return summary
 
 
-def write(source: Source, to: str, *, place: str, copy_pictures: bool = False) -> dict[str, Any]:
-    """Writes what a source has to `place/TO`, in place of what is there.
+def write(
+    source: Source, to: str, *, staging: str, place: str, copy_pictures: bool = False
+) -> tuple[dict[str, Any], Mapping[str, str]]:
+    """Writes what a source has to `staging/TO`, and of that to `staging/TO.json`.
 
     Args:
         source: of the rows.
         to: one of `TARGETS`.
-        place: a folder in that of the run.
+        staging: as `transforms.rows.marker.staged` gives it.
+        place: where that goes.
         copy_pictures: as in `ExportOptions`.
 
     Returns:
-        See `export`; and `copies`, as in `Source`.
+        See `export`; and the copies, as in `Source`.
 
     Raises:
         UserError: see `export`; or none of the pictures can be exported.
     """
     run = source.run
-    folder = files.join(place, to)
-    ledger = f"{folder}.json"
-    staging = files.fresh_folder(place, prefix=f"{UNFINISHED}{to}-")
-    try:
-        if copy_pictures:
-            tables = source.predictions(columns=["uri", "format"])
-            copies = copy_members(run, tables, staging=staging, final=_absolute(folder))
-            source = dataclasses.replace(source, copies=copies)
-        counts = TARGETS[to].load()(source, staging)
-        if not counts.rows:
-            raise UserError(f"{run.folder}: nothing to export to {to}. {_why(counts, to)}")
-        mark(staging, command="export", entries=files.names(staging))
-        # All formats, since others may be there already. Before the old export is gone: a disk
-        # that is full must not end what comes after.
-        mark(place, command="export", entries=[*TARGETS, *(f"{name}.json" for name in TARGETS)])
-        if not files.is_local(place):  # where its files appear one by one
-            files.delete([ledger])
-        files.replace_tree(staging, folder)
-    # An interrupt too: half an export must not stay.
-    except BaseException:
-        with contextlib.suppress(OSError):  # the disk may be what the export has failed with
-            files.delete_tree(staging)
-        raise
+    folder, new = files.join(place, to), files.join(staging, to)
+    if copy_pictures:
+        tables = source.predictions(columns=["uri", "format"])
+        copies = copy_members(run, tables, staging=new, final=_absolute(folder))
+        source = dataclasses.replace(source, copies=copies)
+    counts = TARGETS[to].load()(source, new)
+    if not counts.rows:
+        raise UserError(f"{run.folder}: nothing to export to {to}. {_why(counts, to)}")
+    mark(new, command="export", entries=files.names(new))
     summary = {
         "format": to,
         "folder": folder,
@@ -128,8 +129,9 @@ def write(source: Source, to: str, *, place: str, copy_pictures: bool = False) -
         "exported": now(),
         "run": run.manifest.cited(),
     }
-    files.write_bytes(ledger, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
-    return {**summary, "copies": source.copies}
+    told = orjson.dumps(summary, option=orjson.OPT_INDENT_2)
+    files.write_bytes(files.join(staging, f"{to}.json"), told)
+    return summary, source.copies
 
 
 def _absolute(folder: str) -> str:

@@ -114,9 +114,9 @@ def fit(options: FitOptions, *, console: Console) -> dict[str, Any]:
         **_cross_validated(examples, labels, console),
     }
     head = _learn(examples, labels)
-    write_head(options.path, dataclasses.replace(head, about=about))
     if options.path == files.join(options.folder, FILE):  # elsewhere the folder is the user's
         mark_files(options.folder, FILE, command="head")
+    write_head(options.path, dataclasses.replace(head, about=about))
     return about
 
 

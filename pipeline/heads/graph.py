@@ -216,12 +216,19 @@ class PublishLabels(beam.DoFn):  # type: ignore[misc]
             "files": [shard._asdict() for shard in shards],
         }
         require_sources(self.folder, moves)  # a late retry must not harm a later head
+        content = as_json(manifest)
+        # Before the old ones are gone: there may be no room for them.
+        for name, made in ((MANIFEST, content), (SUCCESS, attempts.success(content))):
+            files.write_bytes(files.join(self.staging, name), made)
         delete_markers(self.folder)
         publish(self.folder, moves)
         delete_stale(self.folder, kind=_KIND, current=shards)
-        content = as_json(manifest)
-        files.write_bytes(files.join(self.folder, MANIFEST), content)
-        files.write_bytes(files.join(self.folder, SUCCESS), attempts.success(content))
+        files.move(
+            [
+                (files.join(self.staging, name), files.join(self.folder, name))
+                for name in (MANIFEST, SUCCESS)
+            ]
+        )
         files.delete_tree(self.staging)
         yield manifest
 

@@ -133,8 +133,8 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
     )
     page = render(content).encode()
     path = files.join(run.folder, REPORT_FILE)
-    files.write_bytes(path, page)
     mark_files(run.folder, REPORT_FILE, command="report")
+    files.write_bytes(path, page)
     missing = sum(not each.jpeg for each in small.values())
     no_extra = has_vectors and not mapped
     return Report(path, len(page), rows.num_rows, len(small) - missing, missing, no_extra)

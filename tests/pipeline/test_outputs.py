@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import resource
@@ -12,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import duckdb
 import pandas
@@ -104,6 +106,39 @@ def test_a_disk_that_is_full_costs_one_line_and_nothing_that_was_there(
         # Beam words errors its own way.
         assert re.search(r" /[^:]+: File too large$| File too large: '/[^']+'", line)
         assert (_content(run), _folders(run)) == (before, folders)
+
+
+@pytest.mark.parametrize(
+    "command", ["duplicates", "review", "evaluate", "fit", "apply", "export csv"]
+)
+def test_room_that_ends_at_any_file_leaves_all_old_ones(
+    run: Path,
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _first(run, command)
+    words = _words(run, command)
+    if command == "review":
+        words += ["--to", "csv", "--to", "label-studio"]
+    assert main(words) == 0
+    before = _content(run)
+    create = local.create
+    for room in range(20):
+        left = iter(range(room))
+
+        def limited(path: str, left: Iterator[int] = left) -> IO[bytes]:
+            if next(left, None) is None:
+                raise OSError(errno.ENOSPC, "No space left on device", path)
+            return create(path)
+
+        monkeypatch.setattr(local, "create", limited)
+        capsys.readouterr()
+        if main(words) == 0:
+            break
+        assert "No space left on device" in capsys.readouterr().err
+        assert _content(run) == before
+    assert room > 1
 
 
 @pytest.mark.parametrize(
@@ -273,8 +308,8 @@ def test_in_a_bucket_the_marker_goes_first_and_comes_last(cloud: Cloud, run: Pat
     touched = [at for at, each in enumerate(changes) if "export%2Fcsv%2F" in each]
     assert touched
     assert first < min(touched)
-    assert "/upload/" in changes[-1]
-    assert max(touched) < len(changes) - 1
+    last = max(at for at, each in enumerate(changes) if f"/rewriteTo/b/bkt/o/{marker}" in each)
+    assert max(touched) < last
     assert cloud.names("labels/__export/") == [
         "labels/__export/_QUANTLABEL.json",
         "labels/__export/csv.json",

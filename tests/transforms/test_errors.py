@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from transforms.errors import MissingExtraError, UsageError, UserError, clause, without_passwords
+from transforms.errors import (
+    MissingExtraError,
+    UsageError,
+    UserError,
+    clause,
+    printable,
+    without_passwords,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,3 +33,9 @@ def test_exit_statuses_are_those_of_the_documentation() -> None:
 
 def test_a_sentence_of_others_ends_once() -> None:
     assert [clause(said) for said in ("a b.", "a b.. ", "a b", ValueError("a b."))] == ["a b"] * 4
+
+
+def test_what_would_move_a_cursor_is_spelled_out() -> None:
+    odd = "a\x1b[31m\n\r\0 \udce9 \ud83d \u202e é 日本 \\x"
+    expected = r"a\x1b[31m\n\r\x00 \xe9 \ud83d \u202e é 日本 \x"
+    assert printable(odd) == expected

@@ -15,6 +15,11 @@ from transforms.sniff import format_of, is_known
         (b"PK\x03\x04", "zip"),
         (b"Rar!\x1a\x07\x01\0", "RAR"),
         (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+        (b"\x28\0\0\0\x10\0\0\0\x10\0\0\0\1\0\x18\0", "BMP without its file header (DIB)"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\n",
+            "Git LFS pointer, fetched by git lfs pull",
+        ),
         (b"a.jpg".ljust(257, b"\0") + b"ustar\x0000", "tar, without the extension .tar"),
     ],
 )

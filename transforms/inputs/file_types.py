@@ -6,6 +6,7 @@ What a user may have meant as a picture is read, or is a failure that names its 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 
 from transforms.failures import ImageError, Reason
@@ -52,8 +53,19 @@ _PICTURES = {
     "PostScript": "ai eps",
     "BPG": "bpg",
     "FLIF": "flif",
+    "JPEG XS": "jxs",
+    "JBIG": "jb2 jbg jbig",
+    "Windows metafile": "emf wmf",
+    "PICT": "pct pict",
+    "MNG": "jng mng",
+    "Photo CD": "pcd",
+    "scan of a film": "cin dpx",
+    "scan of a microscope": "bif czi lif lsm mrxs nd2 ndpi oib scn svs vsi",
+    "medical volume": "mha nii nrrd",
+    "texture": "astc ktx ktx2 pvr vtf",
+    "IFF": "iff ilbm lbm",
     # Of pictures that are read, under another name.
-    "JPEG": "insp jps pjp pjpeg",
+    "JPEG": "insp jfi jif jpg-large jpg_large jpglarge jps pjp pjpeg thm",
     "PNG": "apng",
     # With the camera's own JPEG in it, as a rule.
     "camera raw": "3fr arw cr2 cr3 dng erf fff gpr iiq mef nef nrw orf pef raf rw2 rwl sr2 srw",
@@ -62,9 +74,20 @@ _RAW = "cap crw dcr dcs eip k25 kdc mos mrw ptx raw rwz srf x3f"
 _ARCHIVES = {
     "RAR": "rar cbr",
     "7-Zip": "7z cb7",
+    "zip with newer methods": "zipx",
+    "ACE": "ace cba",
+    "ARJ": "arj",
+    "StuffIt": "sit sitx",
+    "cpio": "cpio",
+    "WIM": "wim",
+    "XAR": "xar",
+    "SquashFS": "squashfs",
     "tar, compressed by LZMA": "tar.lzma tlz",
     "tar, compressed by lz4": "tar.lz4",
-    "tar, compressed by compress": "tar.z",
+    "tar, compressed by lzip": "tar.lz",
+    "tar, compressed by lzo": "tar.lzo tzo",
+    "tar, compressed by brotli": "tar.br",
+    "tar, compressed by compress": "tar.z taz",
     "disk image": "dmg iso",
     "LHA": "lha lzh",
     "cabinet": "cab",
@@ -84,8 +107,24 @@ _UNREAD = {**_by_extension({"camera raw": _RAW}), **_by_extension(_ARCHIVES)}
 
 _COMPRESSED = (".bz2", ".gz", ".lz4", ".xz", ".zst")
 
+# As browsers and other programs call what they have not got whole; iCloud, what it has not fetched.
+_UNFINISHED = frozenset(
+    [".crdownload", ".download", ".filepart", ".icloud", ".opdownload", ".part", ".partial"]
+)
+
+# As `split`, 7-Zip, WinZip and old versions of RAR count the pieces of an archive.
+_SPLIT = re.compile(
+    r"\.(zip|7z|rar|tar|tgz|tar\.(gz|bz2|xz|zst))\.(\d{2,3}|a[a-z])$|\.[zr]\d\d$", re.ASCII
+)
+
 _SYSTEM_FOLDERS = frozenset(
-    ["@eadir", "__macosx", "$recycle.bin", "system volume information", "#recycle", "lost+found"]
+    [
+        *("@eadir", "#recycle", "#snapshot", "@tmp"),  # of Synology
+        *("@recycle", "@recently-snapshot"),  # of QNAP
+        *("__macosx", "network trash folder", "temporary items"),
+        *("$recycle.bin", "recycler", "system volume information"),
+        *("lost+found", "~snapshot"),
+    ]
 )
 _SYSTEM_FILES = frozenset(
     [".ds_store", ".nomedia", "desktop.ini", "ehthumbs.db", "icon\r", "picasa.ini", "thumbs.db"]
@@ -105,7 +144,7 @@ def skip_kind(path: str) -> str | None:
     """
     path = f"/{path}"  # names of archives are told from the / before them
     *folders, name = path.split("/")
-    lower = name.lower()
+    lower = _plain(name)
     # `._NAME` is what macOS leaves beside each file on other systems' disks.
     if any(map(is_hidden_folder, folders)) or name.startswith("._") or lower in _SYSTEM_FILES:
         return HIDDEN
@@ -128,29 +167,53 @@ def require_read(uri: str) -> None:
     Raises:
         ImageError: unsupported_format.
     """
-    if name := _unread(uri.lower()):
-        raise ImageError(Reason.UNSUPPORTED_FORMAT, f"{name}: this type is not read")
+    if why := _unread(_plain(uri)):
+        raise ImageError(Reason.UNSUPPORTED_FORMAT, why)
 
 
 def named_by(uri: str, error: ImageError) -> ImageError:
     """The error of a picture whose content nobody knows, with what its name says of it."""
-    name = _UNREAD_PICTURES.get(os.path.splitext(uri.lower())[1])
+    name = _UNREAD_PICTURES.get(os.path.splitext(_plain(uri))[1])
     if name is None or error.reason is not Reason.UNKNOWN_FORMAT:
         return error
     return ImageError(Reason.UNSUPPORTED_FORMAT, f"{name} by its name: {error}")
 
 
 def _unread(lower: str) -> str | None:
-    """The type of a file that is not read, by its name in lower case."""
+    """Why a file is not read, by its name in lower case."""
     if archive_kind(lower) is not None:
         return None
     stem, extension = os.path.splitext(lower)
     inner = os.path.splitext(stem)[1]
+    is_picture = inner in IMAGE_EXTENSIONS or inner in _UNREAD_PICTURES
     if found := _UNREAD.get(f"{inner}{extension}") or _UNREAD.get(extension):
-        return found
-    if extension in _COMPRESSED and (inner in IMAGE_EXTENSIONS or inner in _UNREAD_PICTURES):
-        return f"a picture, compressed as {extension}"
+        return f"{found}: this type is not read"
+    if extension in _COMPRESSED and is_picture:
+        return f"a picture, compressed as {extension}: this type is not read"
+    if extension in _UNFINISHED and (is_picture or _is_archive(stem)):
+        return f"by its name ({extension}) it was not fetched to its end"
+    if _SPLIT.search(lower):
+        return "a piece of a split archive: join the pieces first"
     return None
+
+
+def _is_archive(lower: str) -> bool:
+    return archive_kind(lower) is not None or os.path.splitext(lower)[1] in _UNREAD
+
+
+def _plain(name: str) -> str:
+    """A name in lower case as its extension is looked at.
+
+    That is without what systems of other machines do not keep at its end, a query that a downloader
+    has left there, and the number that it has counted a second file of that name by.
+    """
+    lower = name.lower().rstrip(" .")
+    stem, extension = os.path.splitext(lower)
+    if "?" in extension:
+        return stem + extension.partition("?")[0]
+    if extension[1:].isdecimal() and os.path.splitext(stem)[1] in IMAGE_EXTENSIONS:
+        return stem
+    return lower
 
 
 def member_kind(name: str) -> str | ImageError | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import fnmatch
+import functools
 import json
 import os
 import re
@@ -103,6 +104,9 @@ def _walk(root: str, pattern: _Pattern | None, kind_of: _Kind) -> Iterator[Liste
         folder = folder._replace(identity=(status.st_dev, status.st_ino))
         if _leads_back(folder):
             continue
+        if folder.above is not None and status.st_dev in _system_devices():
+            yield Skipped(folder.path, HIDDEN)
+            continue
         visits[folder.identity] += folder.by_link
         if folder.by_link and visits[folder.identity] > _MOST_VISITS:
             yield Skipped(folder.path, LINKED_AGAIN)
@@ -112,6 +116,12 @@ def _walk(root: str, pattern: _Pattern | None, kind_of: _Kind) -> Iterator[Liste
                 to_enter.append(item)
             else:
                 yield item
+
+
+@functools.cache
+def _system_devices() -> frozenset[int]:
+    """Where Linux shows itself as files. From `/proc` links lead to every folder of the machine."""
+    return frozenset(os.stat(path).st_dev for path in ("/proc", "/sys") if os.path.ismount(path))
 
 
 def _leads_back(folder: _Folder) -> bool:

@@ -6,7 +6,8 @@ its pictures is an error before anything is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from transforms.errors import UserError
@@ -22,6 +23,7 @@ from transforms.inputs.uri_columns import (
     NoUriError,
     UriOf,
     is_current,
+    is_written_by_us,
     unnamed_columns,
     uri_of_rows,
 )
@@ -30,6 +32,9 @@ from transforms.rows.spreadsheet import from_cell
 from transforms.storage.addresses import name_of, resolved
 
 _NO_URI = "the row of the input list has no usable uri"
+_ITSELF = "the uri is the picture itself (data: or base64); write it to a file, and name that"
+# How JPEG, PNG, GIF and WebP begin in base64.
+_BASE64 = re.compile("data:|(/9j/|iVBORw0KGgo|R0lGOD|UklGR)[A-Za-z0-9+/]{200}", re.ASCII)
 _CSV = (".csv", ".tsv")
 _PARQUET = ".parquet"
 
@@ -49,14 +54,18 @@ def list_rows(path: str) -> Iterator[Listed]:
         path: of a file for which `is_list_name` holds, on this machine or remote.
 
     Raises:
-        UserError: no column can be the uri, or several can, or the file cannot be read.
+        UserError: no column can be the uri, or several can, or the list is empty or cannot be
+            read.
     """
     reader = _Reader(path)
+    row = None
     for row in table_rows(path, Rules(reader.choose, unnamed_columns)):
         if row.problem is None and isinstance(row.content, Mapping):
             yield from reader.listed(row)
         else:
             yield _bad(path, row, row.problem or _NO_URI)
+    if row is None:
+        raise UserError(f"{path}: the input list is empty. Expected a row for each picture.")
 
 
 def require_uris(path: str) -> None:
@@ -82,7 +91,7 @@ class _Reader:
         self._ways: dict[tuple[str, ...], UriOf | NoUriError] = {}
         self._first: UriOf | None = None
         self._rows = 0
-        self._name_of: Callable[[str], str] = str
+        self._is_ours = False  # for certain; of rows as texts only their columns tell
 
     def choose(self, columns: Sequence[str]) -> None:
         """Decides on the column with the uris, for all rows.
@@ -107,7 +116,7 @@ class _Reader:
         except ImageError as error:
             raise UserError(f"{self._path}: {error}") from error
         if VERSION_KEY in (schema.metadata or {}):
-            self._name_of = name_of  # rows of ours spell what is not UTF-8
+            self._is_ours = True
         for field in schema:
             if field.name == URI and not holds_names(field.type):
                 raise UserError(
@@ -133,10 +142,12 @@ class _Reader:
             yield Skipped(skipped.path or f"{self._path}#{row.where}", skipped.kind)
         elif uri is None or not _is_name(uri):
             yield _bad(self._path, row, _NO_URI)
+        elif _BASE64.match(uri):
+            yield _bad(self._path, row, _ITSELF)
         else:
-            yield ImageRef(
-                resolved(self._name_of(uri), beside=self._path), meta_json(self._meta(content, way))
-            )
+            if self._is_ours or is_written_by_us(content):
+                uri = name_of(uri)
+            yield ImageRef(resolved(uri, beside=self._path), meta_json(self._meta(content, way)))
 
     def _way(self, columns: tuple[str, ...]) -> UriOf | NoUriError:
         """Of an object of JSON: each may have other members."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from transforms.errors import MissingExtraError
 from transforms.failures import ImageError, Reason
 from transforms.storage import files
+from transforms.storage.addresses import name_of
 from transforms.storage.content import Content, Reserve
 
 
@@ -21,4 +22,11 @@ def read_bytes(uri: str, *, max_bytes: int, reserve: Reserve = lambda _: None) -
     except MissingExtraError as error:
         raise ImageError(Reason.UNSUPPORTED_URI, str(error)) from error
     except OSError as error:
-        raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
+        raise ImageError(Reason.from_os_error(error), _words(uri, error)) from error
+
+
+def _words(uri: str, error: OSError) -> str:
+    words = error.strerror or str(error)
+    if isinstance(error, FileNotFoundError) and name_of(uri) != uri:
+        words += r"; \xNN stands for a byte in tables of quantlabel only, here for itself"
+    return words

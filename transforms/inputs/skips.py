@@ -25,7 +25,7 @@ IN_WORDS: Mapping[str, str] = {
     RESULTS: "written by quantlabel",
     NO_PICTURES: "Parquet without pictures",
     LINKED_AGAIN: "folders that links lead to again and again",
-    OTHER_KEY: "pictures with another key than --image-key",
+    OTHER_KEY: "with another key than --image-key",
     SUPERSEDED: "objects that an inventory calls deleted or replaced",
     "text": "text and tables",
     "document": "documents",

@@ -255,6 +255,8 @@ def _json_rows(path: str, rules: Rules) -> Iterator[TableRow]:
     with _open_text(path, newline=None) as stream:
         try:
             start = stream.read(_JSON_READ).lstrip()
+            if not start:
+                return
             if not start.startswith("["):
                 _require_lines(path, start.partition("\n")[0])
                 yield from _jsonl_rows(path, rules)
@@ -284,6 +286,10 @@ def _list_rows(stream: IO[str]) -> Iterator[TableRow]:
     while True:
         text = text.lstrip(" \t\r\n," if number else " \t\r\n")
         if text.startswith("]"):
+            rest = text[1:].strip() or stream.read(_JSON_READ).strip()
+            if rest:
+                problem = "something follows the end of the list; nothing from here on is read"
+                yield TableRow(f"row {number}", None, problem)
             return
         try:
             row, end = _JSON.raw_decode(text)
@@ -316,6 +322,8 @@ def _csv_rows(path: str, rules: Rules) -> Iterator[TableRow]:
         stream.seek(0)
         records = _Records(stream, delimiter)
         number, header = next(records, (1, []))
+        if not header:
+            return
         if isinstance(header, str):
             raise UserError(f"{path}: the first line cannot be read: {header}")
         names = rules.unnamed(first, header)

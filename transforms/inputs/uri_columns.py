@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from transforms.inputs.archives.base import is_picture_name
@@ -106,6 +106,27 @@ def _inventory(bucket: str, name: str, scheme: str, *, encoded: bool) -> UriOf:
         f"an inventory: columns {bucket!r} and {name!r} as {scheme}://",
         is_inventory=True,
     )
+
+
+_OURS = tuple(
+    frozenset([URI, *columns.split()])
+    for columns in (
+        "sha256 class_id label score",  # predictions, `export --to csv`
+        "stage reason message retryable",  # failures
+        "why guess margin choices",  # `review`
+        "version size outcome reason file",  # `export --to ledger`
+        "group keep identical similarity",  # `duplicates`
+    )
+)
+
+
+def is_written_by_us(columns: Collection[str]) -> bool:
+    r"""Whether a row with these columns is one of ours, in which `\xNN` in a uri is a byte.
+
+    Of Parquet that we wrote the file says so; CSV and JSON lines have nothing but their columns, of
+    which people may have added more.
+    """
+    return any(ours <= set(columns) for ours in _OURS)
 
 
 def is_current(row: Mapping[str, Any]) -> bool:

@@ -68,7 +68,8 @@ def _require_known(path: str) -> None:
         FileSystems.get_filesystem(path)
     except ValueError as error:
         raise OSError(
-            errno.EPROTONOSUPPORT, f"expected a local path, gs:// or s3://, not {scheme}://"
+            errno.EPROTONOSUPPORT,
+            f"expected a local path, gs://, s3:// or, to read, http(s)://, not {scheme}://",
         ) from error
 
 

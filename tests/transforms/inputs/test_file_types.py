@@ -24,6 +24,18 @@ from transforms.inputs.file_types import member_kind, named_by, require_read, sk
         ("._a.jpg", "hidden"),
         ("Thumbs.db", "hidden"),
         (".p.jpg", None),
+        ("a.jpg ", None),
+        ("a.jpg.", None),
+        ("a.jpeg?w=300", None),
+        ("a.jpg.1", None),
+        ("a.txt.1", "other"),
+        ("a.cbt", None),
+        ("a.svs", None),
+        (".a.jpg.icloud", None),
+        (".a.icloud", "hidden"),
+        ("a.part", "other"),
+        ("@Recycle/a.jpg", "hidden"),
+        ("#snapshot/GMT-2026/a.jpg", "hidden"),
     ],
 )
 def test_a_name_says_why_a_file_is_no_input(path: str, expected: str | None) -> None:
@@ -43,6 +55,25 @@ def test_a_type_that_is_not_read_is_named(uri: str, name: str) -> None:
     with pytest.raises(ImageError, match=f"^{name}: this type is not read") as raised:
         require_read(uri)
     assert raised.value.reason is Reason.UNSUPPORTED_FORMAT
+
+
+@pytest.mark.parametrize(
+    ("uri", "why"),
+    [
+        ("/a.jpg.crdownload", r"by its name (.crdownload) it was not fetched to its end"),
+        ("/.a.jpg.icloud", "by its name (.icloud) it was not fetched to its end"),
+        ("gs://b/a.tar.gz.part", "by its name (.part) it was not fetched to its end"),
+        ("/a.7z.partial", "by its name (.partial) it was not fetched to its end"),
+        ("/a.zip.001", "a piece of a split archive: join the pieces first"),
+        ("/a.tar.gz.ab", "a piece of a split archive: join the pieces first"),
+        ("/a.z01", "a piece of a split archive: join the pieces first"),
+    ],
+)
+def test_what_is_not_whole_says_so(uri: str, why: str) -> None:
+    assert skip_kind(uri.rpartition("/")[2]) is None
+    with pytest.raises(ImageError) as raised:
+        require_read(uri)
+    assert (raised.value.reason, str(raised.value)) == (Reason.UNSUPPORTED_FORMAT, why)
 
 
 def test_an_archive_within_an_archive_is_not_read() -> None:

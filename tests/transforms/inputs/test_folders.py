@@ -222,3 +222,12 @@ def test_parquet_of_ours_is_known_without_its_folder(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "train-00000-of-00001.parquet")
     for source in (tmp_path, f"{tmp_path}/*.parquet"):
         assert set(_outcomes(source, tmp_path).values()) == {"results"}
+
+
+@pytest.mark.skipif(not os.path.ismount("/proc"), reason="this system has no /proc")
+def test_what_the_system_shows_of_itself_as_files_is_not_searched(tmp_path: Path) -> None:
+    (tmp_path / "tasks").symlink_to("/proc/self/task")
+    (tmp_path / "kernel").symlink_to("/sys/kernel")
+    assert sorted(list_input(str(tmp_path))) == [
+        Skipped(str(tmp_path / name), "hidden") for name in ("kernel", "tasks")
+    ]

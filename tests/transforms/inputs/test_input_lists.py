@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import json
@@ -331,3 +332,46 @@ def test_rows_of_a_run_name_the_files_that_they_are_of(tmp_path: Path) -> None:
         pq.write_table(pa.table({"uri": names}).replace_schema_metadata(metadata), path)
         refs = [ref for ref in list_rows(str(path)) if isinstance(ref, ImageRef)]
         assert [ref.uri for ref in refs] == [str(tmp_path / name) for name in expected]
+
+
+_OF_US = (
+    "uri,class_id,synset,label,score,label_2,score_2,width,height,format,size,sha256",
+    "uri,stage,reason,message,retryable",
+    "uri,image,why,guess,score,margin,choices,round,my notes",
+    "uri,version,size,outcome,reason,file",
+    "group,keep,identical,similarity,least,uri,sha256",
+)
+
+
+@pytest.mark.parametrize("header", _OF_US)
+def test_our_rows_given_back_find_names_that_are_not_utf8(tmp_path: Path, header: str) -> None:
+    columns = header.split(",")
+    names = ["caf\\xe9.jpg", "caf\\x5cxe9.jpg", "x.tar#\\xff.png", "a\\x41.jpg"]
+    meant = ["caf\udce9.jpg", "caf\\xe9.jpg", "x.tar#\udcff.png", "a\\x41.jpg"]
+    rows = [dict.fromkeys(columns, "1") | {"uri": name} for name in names]
+    lists = {
+        "l.csv": "\n".join([header, *(",".join(row.values()) for row in rows)]),
+        "l.tsv": "\n".join([header.replace(",", "\t"), *("\t".join(row.values()) for row in rows)]),
+        "l.jsonl": "\n".join(map(json.dumps, rows)),
+        "l.json": json.dumps(rows),
+    }
+    for name, content in lists.items():
+        (tmp_path / name).write_text(content, "utf-8")
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "l.parquet")  # copied by another tool
+    for name in (*lists, "l.parquet"):
+        found = [item.uri for item in list_rows(str(tmp_path / name)) if isinstance(item, ImageRef)]
+        assert found == [f"{tmp_path}/{each}" for each in meant]
+
+
+def test_in_a_table_of_somebody_else_a_backslash_is_one(tmp_path: Path) -> None:
+    assert _listed(tmp_path / "l.csv", b"uri,label,score\ncaf\\xe9.jpg,a,1\n") == ["caf\\xe9.jpg"]
+    assert _listed(tmp_path / "l.txt", b"caf\\xe9.jpg\n") == ["caf\\xe9.jpg"]
+
+
+def test_a_uri_that_is_the_picture_itself_is_a_row_that_says_so(tmp_path: Path) -> None:
+    jpeg = base64.b64encode(b"\xff\xd8\xff\xe0" + bytes(200))
+    content = b"data:image/png;base64,iVBORw0KGgo=\na.jpg\n" + jpeg + b"\n/9j/a.jpg\n"
+    assert _listed(tmp_path / "l.txt", content) == ["!line 1", "a.jpg", "!line 3", "a.jpg"]
+    first = next(list_rows(str(tmp_path / "l.txt")))
+    assert isinstance(first, Failure)
+    assert first.message.startswith("the uri is the picture itself (data: or base64); write it")

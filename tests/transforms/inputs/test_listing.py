@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
 import re
@@ -171,11 +173,26 @@ def test_parquet_manifest_has_json_meta_even_for_nan(tmp_path: Path) -> None:
     assert failure.uri == f"{manifest}#row 1"
 
 
+def _no_rows() -> bytes:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"uri": pa.array([], pa.string())}), file)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
         ("list.csv", b"file,note\na,x\n", "no column 'uri' (found: file, note)"),
-        ("list.csv", b"", "no column 'uri' (found: nothing)"),
+        ("list.csv", b"", "the input list is empty."),
+        ("list.csv", b"uri,title\n", "the input list is empty. Expected a row for each picture."),
+        ("list.csv.gz", gzip.compress(b"uri\n"), "the input list is empty."),
+        ("list.txt", b"\n\n", "the input list is empty."),
+        ("list.txt", b"", "the input list is empty."),
+        ("list.jsonl", b"", "the input list is empty."),
+        ("list.json", b"", "the input list is empty."),
+        ("list.json", b"[ ]", "the input list is empty."),
+        ("list.parquet", _no_rows(), "the input list is empty."),
+        ("list.parquet", b"", "Parquet file size is 0 bytes"),
         ("list.parquet", b"no parquet at all", "not a readable Parquet file"),
     ],
 )

@@ -22,3 +22,15 @@ def test_what_cannot_be_read_has_a_reason(tmp_path: Path) -> None:
     with pytest.raises(ImageError) as raised:
         read_bytes("gopher://h/a.jpg", max_bytes=3)
     assert raised.value.reason.value == "unsupported_uri"
+
+
+def test_a_name_as_our_rows_spell_it_says_why_it_is_not_found(tmp_path: Path) -> None:
+    (tmp_path / "\udce9.jpg").write_bytes(b"abc")
+    for name, expected in (
+        (r"\xe9.jpg", r"No such file or directory; \xNN stands for a byte in tables of quantlabel"),
+        (r"\x41.jpg", "No such file or directory"),
+    ):
+        with pytest.raises(ImageError) as raised:
+            read_bytes(str(tmp_path / name), max_bytes=3)
+        assert raised.value.reason.value == "not_found"
+        assert raised.value.message.partition(" only,")[0] == expected

@@ -17,7 +17,11 @@ from transforms.storage.files import fresh_folder
     [
         ("azfs://bkt/a", "azfs:// needs an extra: pip install 'apache-beam[azure]'"),
         ("hdfs://host/a", "hdfs:// needs an extra: pip install 'apache-beam[hadoop]'"),
-        ("ftp://host/a", "--input ftp://host/a: expected a local path, gs:// or s3://, not ftp://"),
+        (
+            "ftp://host/a",
+            "--input ftp://host/a: expected a local path, gs://, s3:// or, to read, http(s)://, "
+            "not ftp://",
+        ),
     ],
 )
 def test_other_storage_says_what_to_install(path: str, message: str) -> None:

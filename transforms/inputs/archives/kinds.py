@@ -38,7 +38,7 @@ class ArchiveKind:
 
 TAR = ArchiveKind(
     ".tar",
-    re.compile(r"\.(tar(\.(gz|bz2|xz|zstd?))?|tgz|tbz2?|txz|tzst)$", re.IGNORECASE),
+    re.compile(r"\.(tar(\.(gz|bz2|xz|zstd?))?|tgz|tbz2?|txz|tzst|cbt)$", re.IGNORECASE),
     tar_entries,
 )
 

@@ -70,7 +70,7 @@ def sample_entries(files: Iterable[File], how: Reading) -> Iterator[Entry | Skip
             kind = keys.kind_of(file.name, how.kind_of(file.name))
             if not isinstance(kind, str):
                 entry = _entry(file, names, refused=kind, max_bytes=how.max_bytes)
-                keys.see(sample, key_of(file.name))
+                keys.see(sample, key_of(file.name), is_picture=kind is None)
                 yield from sample.add_picture(entry)
             elif kind not in (HIDDEN, OTHER_KEY) and _describes(file):
                 sample.add_sibling(Skipped(file.name, kind), file.content())
@@ -101,12 +101,15 @@ class _Keys:
             return kind if isinstance(kind, ImageError) else None
         if isinstance(kind, str):
             return kind
-        self._note(self._passed, key_of(name))
+        if kind is None:
+            self._note(self._passed, key_of(name))
         return OTHER_KEY
 
-    def see(self, sample: _Sample, key: str) -> None:
-        """Takes note of a picture of a sample."""
+    def see(self, sample: _Sample, key: str, *, is_picture: bool) -> None:
+        """Takes note of a picture of a sample, or of what is none, such as an archive in it."""
         self._note(self._seen, key)
+        if not is_picture:
+            return
         sample.keys.add(key)
         if len(sample.keys) > 1:
             for each in sample.keys:

@@ -86,7 +86,7 @@ def _files(archive: zipfile.ZipFile) -> Iterator[File]:
                 _name(info),
                 info.file_size,
                 info.header_offset,
-                _problem(info, after),
+                _problem(info, after, end=archive.start_dir),
                 functools.partial(_content, archive, info),
             )
 
@@ -102,7 +102,11 @@ def _name(info: zipfile.ZipInfo) -> str:
         return info.filename
 
 
-def _problem(info: zipfile.ZipInfo, after: zipfile.ZipInfo | None) -> ImageError | None:
+def _problem(
+    info: zipfile.ZipInfo, after: zipfile.ZipInfo | None, *, end: int
+) -> ImageError | None:
+    if not 0 <= info.header_offset < end:  # bytes are missing, or the directory is damaged
+        return damaged("this member begins outside of the file")
     if stat.S_ISLNK(info.external_attr >> 16):
         return ImageError(Reason.NOT_A_FILE, "a link; links are not followed")
     if info.flag_bits & _ENCRYPTED:

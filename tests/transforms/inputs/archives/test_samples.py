@@ -72,6 +72,18 @@ def test_a_key_chooses_and_the_others_are_skipped_by_name(masked: Path) -> None:
     assert taken == [("d/x.jpg", A), ("d/y.JPG", C), ("d/z.png", C)]
 
 
+def test_an_archive_in_an_archive_is_no_picture_of_a_sample(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    write_tar(path, [("a.jpg", A), ("a.zip", B), ("b.jpg", A), ("b.rar", B), ("c.png", C)])
+    nested = [("a.zip", "unsupported_format"), ("b.rar", "unsupported_format")]
+    assert [found for found in members_of(path) if found[1] not in (A, C)] == nested
+    assert notes_of(path) == []
+    assert [found for found in members_of(path, image_key="jpg") if isinstance(found, str)] == [
+        *("a.zip", "b.rar", "c.png"),
+    ]
+    assert notes_of(path, image_key="jpg") == ["pictures with the key 'jpg', not those with 'png'"]
+
+
 def test_a_key_that_no_member_has_is_one_failure(masked: Path) -> None:
     *skipped, failure = read_members(ImageRef(str(masked)), image_key="jpeg", max_bytes=2000)
     assert getattr(failure, "reason", None) == "no_pictures"

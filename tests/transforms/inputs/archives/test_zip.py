@@ -217,3 +217,14 @@ def test_what_it_unpacks_to_is_bounded(tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_bytes(_patched(buffer.getvalue(), _grow))
     found: Any = members_of(tmp_path / "x.zip")
     assert found == [("b.jpg", "damaged_shard")]
+
+
+def test_a_zip_that_has_lost_its_first_bytes_keeps_the_other_members(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    write_zip(path, {"a.jpg": A, "b.jpg": B, "c.jpg": C})
+    content = path.read_bytes()
+    path.write_bytes(content[10:])
+    assert members_of(path) == [("a.jpg", "damaged_shard"), ("b.jpg", B), ("c.jpg", C)]
+    at = content.index(b"PK\1\2") + 42  # the offset of the first member, in the directory
+    path.write_bytes(content[:at] + b"\xff\xff\xff\x7f" + content[at + 4 :])
+    assert members_of(path) == [("b.jpg", B), ("c.jpg", C), ("a.jpg", "damaged_shard")]
