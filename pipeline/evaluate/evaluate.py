@@ -73,7 +73,7 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
     counts = run.manifest
     predictions, failures = labels.tables(), run.failures()
     # Not in the run's folder until it is known that there is a truth of its pictures.
-    with tempfile.TemporaryFile() as pictures:
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as pictures:
         schema = PICTURES.with_metadata({VERSION_KEY: counts.version})
         with pq.ParquetWriter(pictures, schema, compression="zstd") as writer:
             for table in tracked(
@@ -106,6 +106,10 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
     text = json.dumps(result, indent=2, ensure_ascii=False)
     files.write_bytes(files.join(options.folder, EVALUATION_FILE), f"{text}\n".encode())
     return result
+
+
+_IN_MEMORY = 64 << 20
+"""Bytes of the table of pictures, some ten for each, from which on it is a file."""
 
 
 def _help(truth: TruthOptions, labels: Labels) -> str:
