@@ -106,8 +106,15 @@ EXTRAS = {
     # on. Of those under freer licences none has wheels for Linux on ARM and Python 3.14.
     "jxl": ["pillow-jxl-plugin>=1.3.5,<2"],
     # Near-duplicates and what to label next: an index of vectors, and components of a graph. Heads:
-    # logistic regression and its cross-validation.
-    "analysis": ["faiss-cpu>=1.10,<2", "scikit-learn>=1.5,<2", "scipy>=1.13,<2"],
+    # logistic regression and its cross-validation. The map of the report: t-SNE in wheels of 3.4 MB
+    # for every Python that we name, where UMAP and PaCMAP bring a compiler of 60 MB. For Linux on
+    # ARM it has no wheels; there the page has no map.
+    "analysis": [
+        "faiss-cpu>=1.10,<2",
+        'openTSNE>=1.0.4,<2; sys_platform != "linux" or platform_machine != "aarch64"',
+        "scikit-learn>=1.5,<2",
+        "scipy>=1.13,<2",
+    ],
     # Tables of a lakehouse, each with the package of its own project.
     "iceberg": ["pyiceberg[pyarrow,sql-sqlite]>=0.10,<1"],
     "lance": ["pylance>=7,<15"],
@@ -194,13 +201,7 @@ setup(
         include=["pipeline", "pipeline.*", "quantlabel", "transforms", "transforms.*"]
     ),
     package_data={
-        "pipeline": [
-            "py.typed",
-            "report/*.css",
-            "report/*.html",
-            "report/*.js",
-            "run/costs/*.toml",
-        ],
+        "pipeline": ["py.typed", "report/web/*", "run/costs/*.toml"],
         "quantlabel": ["py.typed"],
         "transforms": ["py.typed", "network/*.tsv"],
     },

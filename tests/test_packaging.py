@@ -50,7 +50,7 @@ GCP = {"google.api_core", "google.auth", "google.cloud"}
 AWS = {"boto3", "botocore"}
 """Modules that come with the extra `aws`."""
 
-ANALYSIS = {"faiss-cpu", "scikit-learn", "scipy"}
+ANALYSIS = {"faiss-cpu", "openTSNE", "scikit-learn", "scipy"}
 """Packages of the extra `analysis`."""
 
 JXL = {"pillow-jxl-plugin"}

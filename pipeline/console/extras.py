@@ -18,9 +18,14 @@ def require(*modules: str, extra: str, command: str) -> None:
     Raises:
         UserError: one is missing; the message says what to install.
     """
-    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    missing = [name for name in modules if not is_there(name)]
     if missing:
         raise UserError(
             f"quantlabel {command} needs {', '.join(missing)}. Install the extra: "
             f"pip install 'quantlabel[{extra}]'"
         )
+
+
+def is_there(module: str) -> bool:
+    """Whether a top-level module is installed; it is not imported."""
+    return importlib.util.find_spec(module) is not None

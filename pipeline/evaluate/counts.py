@@ -25,6 +25,9 @@ _MISTAKES = 50
 _FEW = 3
 """Hits of a truth counted from 0 that are no chance, if they are twice those of the truth."""
 
+PICTURES = pa.schema([("uri", pa.string()), ("truth", pa.string()), ("right", pa.bool_())])
+"""Of each picture what it shows, and whether that is the label it got."""
+
 Ids = npt.NDArray[np.int64]
 
 
@@ -45,6 +48,7 @@ class Evaluation:
     def __init__(self, truth: Truth, labels: Labels, *, temperature: float = 1.0) -> None:
         self._none = len(labels.names)
         self._names = [*labels.names, {"label": NONE_OF_THESE}]
+        self._labels_of_numbers = pa.array([name["label"] for name in self._names], pa.string())
         count = len(self._names)
         self._truth = truth
         self._labels = labels
@@ -58,12 +62,16 @@ class Evaluation:
         self._left_out = dict.fromkeys((UNKNOWN, DISPUTED, SKIPPED), 0)
         self._examples: list[str] = []
 
-    def add_predictions(self, table: pa.Table) -> None:
-        """Counts rows of `Labels.tables`."""
+    def add_predictions(self, table: pa.Table) -> pa.Table:
+        """Counts rows of `Labels.tables`.
+
+        Returns:
+            Those with a truth, with `PICTURES`.
+        """
         true = self._classes(table["uri"].to_pylist())
         known = true >= 0
         if not known.any():
-            return
+            return PICTURES.empty_table()
         true, table = true[known], table.filter(pa.array(known))
         given, scores = self._labels.numbers(table), self._labels.scores(table)
         answered = given != UNKNOWN
@@ -73,6 +81,8 @@ class Evaluation:
         self._scores.add(scores[answered], (given == true)[answered])
         if self._ranking:
             self._ranking.add(table, true)
+        shows = self._labels_of_numbers.take(pa.array(true))
+        return pa.table([table["uri"], shows, pa.array(given == true)], schema=PICTURES)
 
     def add_failures(self, table: pa.Table) -> None:
         """Counts failures with the column `uri`."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+import tempfile
 from typing import Any
 
+import pyarrow.parquet as pq
 from rich.console import Console
 
 from pipeline.console.checks import require_run
 from pipeline.console.progress_bar import tracked
-from pipeline.evaluate.counts import Evaluation
+from pipeline.evaluate.counts import PICTURES, Evaluation
 from pipeline.evaluate.given_labels import Labels, labels_of
 from pipeline.labels.options import LabelKind, TruthOptions, require_labels
 from pipeline.labels.truth import FOLDERS, load_truth
@@ -18,8 +21,9 @@ from pipeline.run.folder.finished import open_run
 from pipeline.run.folder.manifest import now
 from transforms._version import VERSION
 from transforms.errors import UserError
+from transforms.inputs.archives.parquet import VERSION_KEY
 from transforms.rows.marker import mark_files
-from transforms.rows.names import EVALUATION_FILE
+from transforms.rows.names import EVALUATED_FILE, EVALUATION_FILE
 from transforms.storage import files
 
 
@@ -46,7 +50,7 @@ class EvaluateOptions(TruthOptions):
 
 
 def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
-    """Evaluates a run and writes `EVALUATION_FILE` into its folder.
+    """Evaluates a run and writes `EVALUATION_FILE` and `EVALUATED_FILE` into its folder.
 
     Args:
         options: what is compared.
@@ -68,18 +72,29 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
     )
     counts = run.manifest
     predictions, failures = labels.tables(), run.failures()
-    for table in tracked(
-        predictions, "predictions", total=counts.predictions, size=len, console=console
-    ):
-        evaluation.add_predictions(table)
-    for table in tracked(failures, "failures", total=counts.failures, size=len, console=console):
-        evaluation.add_failures(table)
-    figures = evaluation.result()
-    if figures is None:
-        raise UserError(
-            f"--truth {options.named}: says nothing of any picture of the run, the first of which "
-            f"is {evaluation.without_truth[0]}. {_help(options, labels)}"
-        )
+    # Not in the run's folder until it is known that there is a truth of its pictures.
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as pictures:
+        schema = PICTURES.with_metadata({VERSION_KEY: counts.version})
+        with pq.ParquetWriter(pictures, schema, compression="zstd") as writer:
+            for table in tracked(
+                predictions, "predictions", total=counts.predictions, size=len, console=console
+            ):
+                writer.write_table(evaluation.add_predictions(table).cast(schema))
+        for table in tracked(
+            failures, "failures", total=counts.failures, size=len, console=console
+        ):
+            evaluation.add_failures(table)
+        figures = evaluation.result()
+        if figures is None:
+            raise UserError(
+                f"--truth {options.named}: says nothing of any picture of the run, the first of "
+                f"which is {evaluation.without_truth[0]}. {_help(options, labels)}"
+            )
+        # So that a later run with this folder among its inputs takes the files for no pictures.
+        mark_files(options.folder, EVALUATION_FILE, EVALUATED_FILE, command="evaluate")
+        pictures.seek(0)
+        with files.create(files.join(options.folder, EVALUATED_FILE)) as file:
+            shutil.copyfileobj(pictures, file)
     result = {
         "version": VERSION,
         "evaluated": now(),
@@ -89,10 +104,12 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
         **figures,
     }
     text = json.dumps(result, indent=2, ensure_ascii=False)
-    # So that a later run with this folder among its inputs takes the file for no picture.
-    mark_files(options.folder, EVALUATION_FILE, command="evaluate")
     files.write_bytes(files.join(options.folder, EVALUATION_FILE), f"{text}\n".encode())
     return result
+
+
+_IN_MEMORY = 64 << 20
+"""Bytes of the table of pictures, some ten for each, from which on it is a file."""
 
 
 def _help(truth: TruthOptions, labels: Labels) -> str:

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from markupsafe import Markup
 
 from pipeline.evaluate.tables import answer_lines
 from pipeline.labels.answers.guesses import COPIED
 from pipeline.report import charts
 from pipeline.run.folder.finished import FinishedRun
-from transforms.rows.names import EVALUATION_FILE
+from transforms.rows.names import EVALUATED_FILE, EVALUATION_FILE
 from transforms.storage import files
 
 
@@ -22,6 +25,7 @@ class EvaluationPart:
     """A section of the page.
 
     Attributes:
+        labels: which of the run were compared: network, mapped or head.
         caption: what was compared.
         answers: name and text: who said it, what was left out and how far people agree.
         tiles: value and name of the figures that matter most.
@@ -29,6 +33,7 @@ class EvaluationPart:
         confused: the most frequent mistakes: truth, prediction, pictures.
     """
 
+    labels: str
     caption: str
     answers: Sequence[tuple[str, str]]
     tiles: Sequence[tuple[str, str]]
@@ -36,8 +41,13 @@ class EvaluationPart:
     confused: Sequence[tuple[str, str, int]]
 
 
-def evaluation_part(run: FinishedRun) -> EvaluationPart | None:
-    """The section, or None if this very run has not been evaluated."""
+def evaluation_part(run: FinishedRun, *, paths: bool) -> EvaluationPart | None:
+    """The section, or None if this very run has not been evaluated.
+
+    Args:
+        run: the run.
+        paths: whether the page may say where the truth is.
+    """
     path = run.find(EVALUATION_FILE)
     if not files.exists(path):
         return None
@@ -45,7 +55,9 @@ def evaluation_part(run: FinishedRun) -> EvaluationPart | None:
     if result["run"]["started"] != run.manifest.started:
         return None  # of a run that was here before
     return EvaluationPart(
-        caption=f"{result['rows']['with_truth']:,} pictures compared with {result['truth']}.",
+        labels=result["labels"],
+        caption=f"{result['rows']['with_truth']:,} pictures compared with "
+        f"{result['truth'] if paths else 'the truth'}.",
         answers=[line for line in _answers(result) if line[1]],
         tiles=_tiles(result),
         figures=_figures(result),
@@ -59,6 +71,22 @@ def evaluation_part(run: FinishedRun) -> EvaluationPart | None:
 def _answers(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     copied = COPIED if result.get("copied") else ""
     return [*answer_lines(result.get("answers")), ("copied?", copied)]
+
+
+def truths(run: FinishedRun, uris: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """What pictures show, and whether that is their label; null where nobody knows.
+
+    Args:
+        run: that was evaluated; all is null if that was by a version before 0.2.0.
+        uris: of its pictures.
+    """
+    path = run.find(EVALUATED_FILE)
+    if not files.exists(path):
+        return pa.nulls(len(uris), pa.string()), pa.nulls(len(uris), pa.bool_())
+    with files.open_read(path) as file:
+        table = pq.read_table(file).combine_chunks()
+    found = pc.index_in(uris, value_set=table["uri"].combine_chunks())
+    return tuple(table[name].combine_chunks().take(found) for name in ("truth", "right"))
 
 
 def _tiles(result: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -14,18 +14,22 @@ class ReportOptions:
 
     Attributes:
         folder: of a finished run, local or remote.
-        max_pictures: thumbnails at most; each makes the page about 8 kB larger.
+        max_pictures: thumbnails at most; each makes the page about 8 kB larger. There are fewer
+            where the page would have more than `pipeline.report.write.MOST_BYTES`.
         labels: as in `pipeline.run.folder.own_labels.own_labels`.
         uris: a table with `uri` or `file` of the pictures that are wanted; None for all.
+        paths: whether the page may say where things are: else of pictures it has only the names,
+            and no paths of settings and no messages of failures.
 
     Raises:
         UsageError: a value that cannot work.
     """
 
     folder: str
-    max_pictures: int = 400
+    max_pictures: int = 1000
     labels: LabelKind | None = None
     uris: str | None = None
+    paths: bool = True
 
     def __post_init__(self) -> None:
         """Checks the values; touches no file."""

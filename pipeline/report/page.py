@@ -6,8 +6,6 @@ import base64
 import dataclasses
 import hashlib
 import importlib.resources
-import os
-import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,20 +16,37 @@ from markupsafe import Markup
 
 from pipeline.console.units import byte_size
 from pipeline.report import charts
+from pipeline.report.columns import file_name, thumbnail_columns
 from pipeline.report.duplicates import Duplicates
 from pipeline.report.evaluation import EvaluationPart
 from pipeline.report.failures import FailureKind
 from pipeline.report.own_labels import no_label
-from pipeline.report.selection import Selection
-from pipeline.report.survey import MEGAPIXEL_BINS, SCORE_BINS, Survey
+from pipeline.report.survey import MEGAPIXEL_BINS, SCORE_BINS, ClassCount, Survey
 from pipeline.report.thumbnails import Thumbnail
 from pipeline.run.folder.manifest import Manifest
 from pipeline.run.folder.own_labels import OwnLabels
 from transforms.inputs.skips import in_words, notes_in_words
-from transforms.storage.addresses import name_of
+
+HINT = "it needs the extra, pip install 'quantlabel[analysis]'; then run quantlabel report again"
 
 _BARS = 20
-_TOP = 3
+
+_SCRIPTS = (
+    "data",
+    "elements",
+    "state",
+    "virtual",
+    "picture",
+    "plane",
+    "labels",
+    "scores",
+    "sheet",
+    "zoom",
+    "toolbar",
+    "facts",
+    "main",
+)
+"""Parts of the one script, in the order in which they stand in it."""
 
 
 @dataclasses.dataclass
@@ -40,27 +55,29 @@ class Content:
 
     Attributes:
         folder: of the run.
+        paths: whether the page may say where things are.
         manifest: of the run.
         survey: counts.
         own: labels in place of the classes, if any.
         are_labelled: whether there are any labels, of whom ever.
         duplicates: groups of the same picture.
         failures: by reason, the most frequent first.
-        selection: the pictures.
-        thumbnails: one for each row of the selection.
         evaluation: the section on accuracy, if there is a truth.
+        rows_json: the rows, of `in_json`.
+        thumbnails: by the position of their row, if there are any for it.
     """
 
     folder: str
+    paths: bool
     manifest: Manifest
     survey: Survey
     own: OwnLabels | None
     are_labelled: bool
     duplicates: Duplicates
     failures: Sequence[FailureKind]
-    selection: Selection
-    thumbnails: Sequence[Thumbnail]
     evaluation: EvaluationPart | None
+    rows_json: Markup
+    thumbnails: Mapping[int, Thumbnail]
 
     @property
     def failed(self) -> int:
@@ -73,27 +90,45 @@ class Content:
         return self.survey.rows + self.failed
 
 
-def render(content: Content) -> str:
-    """The HTML of a report, UTF-8 text. Whatever comes from rows is escaped by the template."""
+def in_json(data: Any) -> Markup:
+    """JSON that ends a script element only where it says </script>: < > & ' are escaped."""
+    return htmlsafe_json_dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def ranked(found: Survey) -> list[tuple[int, ClassCount]]:
+    """Class ids and counts, the most frequent first: the order of labels on the page."""
+    return sorted(found.classes.items(), key=lambda item: (-item[1].count, item[0]))
+
+
+def render(content: Content, *, endpoint: str | None = None) -> str:
+    """The HTML of a report, UTF-8 text. Whatever comes from rows is escaped by the template.
+
+    Args:
+        content: what it shows.
+        endpoint: address of the picture of a row on the server that the page comes from, with
+            `{row}` for its position; None for a file that asks nobody.
+    """
     environment = jinja2.Environment(
         # StrictUndefined: a name that the template has wrong is an error, not an empty place.
         loader=jinja2.FunctionLoader(_resource),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
-    script = _resource("page.js")
+    script = _script()
     found, own = content.survey, content.own
     return environment.get_template("page.html").render(
         title=_title(content),
-        folder=content.folder,
+        folder=content.folder if content.paths else "",
         finished=content.manifest.finished[:16].replace("T", " "),
         manifest=content.manifest,
+        model=_model_name(content),
         survey=found,
         duplicates=content.duplicates,
-        selection=content.selection,
         failed=content.failed,
         pictures=content.pictures,
         failures=content.failures,
+        paths=content.paths,
+        name=file_name,
         sections=[each for each in _SECTIONS if each[0] not in _left_out(content)],
         are_labelled=content.are_labelled,
         tiles=_tiles(content, own),
@@ -101,25 +136,25 @@ def render(content: Content) -> str:
         own=own,
         charts=_charts(found),
         classes_caption=f"The {min(_BARS, len(found.classes))} most frequent",
-        sheet_caption=_sheet_caption(content, own),
         score_table=_score_table(found),
         formats=found.format_counts.most_common(),
         shapes=_shapes(found),
-        identity=_identity(content.manifest),
+        identity=_identity(content),
         evaluation=content.evaluation,
-        # With < > & ' escaped: JSON inside a script element ends where it says </script>.
-        data=htmlsafe_json_dumps(_data(content), ensure_ascii=False, separators=(",", ":")),
+        settings=in_json(_settings(content, endpoint)),
+        rows=content.rows_json,
+        thumbnails=in_json(_thumbnails(content)),
         style=Markup(_resource("page.css")),
         script=Markup(script),
         # No other script runs, whatever a label or the name of a file may hold.
         script_hash=_csp_hash(script),
+        # Pictures of the page itself; and originals from this machine's disk, or from the server.
+        sources=_sources(content, endpoint),
     )
 
 
 _SECTIONS = (
     ("classes", "Classes"),
-    ("sheet", "Contact sheet"),
-    ("uncertain", "Least certain"),
     ("scores", "Scores"),
     ("evaluation", "Against the truth"),
     ("duplicates", "Duplicates"),
@@ -129,7 +164,7 @@ _SECTIONS = (
 )
 
 
-_OF_LABELS = {"classes", "uncertain", "scores"}
+_OF_LABELS = {"classes", "scores"}
 
 
 def _left_out(content: Content) -> set[str]:
@@ -139,8 +174,45 @@ def _left_out(content: Content) -> set[str]:
     )
 
 
+def _script() -> str:
+    parts = "\n".join(_resource(f"{name}.js") for name in _SCRIPTS)
+    return f'"use strict";\n(() => {{\n{parts}\n}})();'
+
+
+def _sources(content: Content, endpoint: str | None) -> str:
+    if endpoint:
+        return "'self' data:"
+    return "data: file:" if content.paths else "data:"
+
+
+def _settings(content: Content, endpoint: str | None) -> dict[str, Any]:
+    """How the script finds pictures, and what it says of the rows."""
+    return {
+        "endpoint": endpoint,
+        "paths": content.paths,
+        "own": content.own is not None,
+        "noun": "labels" if content.own else "classes",
+        "hint": f"No map: {HINT}." if content.paths and content.manifest.model.feature_size else "",
+    }
+
+
+def _thumbnails(content: Content) -> dict[str, Any]:
+    found = content.thumbnails.items()
+    missing = {
+        place: each.missing if content.paths else "no picture"
+        for place, each in found
+        if not each.jpeg
+    }
+    jpegs = {place: each.jpeg for place, each in found if each.jpeg}
+    return {**thumbnail_columns(jpegs), "missing": missing}
+
+
 def _resource(name: str) -> str:
-    return importlib.resources.files("pipeline.report").joinpath(name).read_text(encoding="utf-8")
+    return (
+        importlib.resources.files("pipeline.report")
+        .joinpath("web", name)
+        .read_text(encoding="utf-8")
+    )
 
 
 def _csp_hash(script: str) -> str:
@@ -199,7 +271,7 @@ def _median(found: Survey) -> str:
 
 
 def _charts(found: Survey) -> dict[str, Markup]:
-    largest = sorted(found.classes.items(), key=lambda item: (-item[1].count, item[0]))[:_BARS]
+    largest = ranked(found)[:_BARS]
     kept = np.cumsum(found.score_counts[::-1])[::-1] / found.rows
     points = [(index / SCORE_BINS, float(share)) for index, share in enumerate(kept)] + [(1.0, 0.0)]
     return {
@@ -236,20 +308,6 @@ def _score_table(found: Survey) -> list[tuple[str, int, int, float]]:
     ]
 
 
-def _sheet_caption(content: Content, own: OwnLabels | None) -> str:
-    shown, present = len(content.selection.classes), len(content.survey.classes)
-    if not content.are_labelled:
-        return "Pictures drawn at random; the network has no classes."
-    noun = "labels" if own else "classes"
-    order = "Pictures are drawn at random within each and stand in order of their score."
-    if shown == present:
-        return f"All {present:,} {noun}. {order}"
-    return (
-        f"The {shown:,} most frequent of {present:,} {noun} (more with "
-        f"quantlabel report --max-pictures). {order}"
-    )
-
-
 def _shapes(found: Survey) -> str:
     shapes = ", ".join(f"{count:,} {name}" for name, count in found.shapes.most_common() if count)
     if not found.sized:
@@ -257,11 +315,17 @@ def _shapes(found: Survey) -> str:
     return f"{shapes}. {byte_size(found.file_bytes)} in {found.sized:,} files."
 
 
-def _identity(manifest: Manifest) -> list[tuple[str, str]]:
+def _model_name(content: Content) -> str:
+    name = content.manifest.model.name
+    return name if content.paths else file_name(name)
+
+
+def _identity(content: Content) -> list[tuple[str, str]]:
+    manifest, paths = content.manifest, content.paths
     model = manifest.model
     preprocessing = manifest.preprocess.as_dict()
     lines = [
-        ("model", model.name),
+        ("model", _model_name(content)),
         ("sha256 of the model", model.sha256),
         ("input", f"{model.input_in_words.replace('x', ' x ')} pixels"),
         ("feature vector", f"{model.feature_size} numbers"),
@@ -269,13 +333,17 @@ def _identity(manifest: Manifest) -> list[tuple[str, str]]:
         ("quantlabel", manifest.version),
         ("started", manifest.started),
         ("finished", manifest.finished),
-        ("skipped files", _skipped(manifest)),
-        *([("read as", notes_in_words(manifest.read_as))] if manifest.read_as else []),
+        ("skipped files", _skipped(manifest) if paths else f"{manifest.skipped:,}"),
+        *([("read as", notes_in_words(manifest.read_as))] if manifest.read_as and paths else []),
         ("paths listed twice", f"{manifest.duplicates:,}"),
     ]
     options = dataclasses.asdict(manifest.options)
     given = {name: value for name, value in options.items() if value not in (None, ())}
-    return lines + [(f"option {name}", _option(value)) for name, value in given.items()]
+    return lines + [
+        (f"option {name}", _option(value))
+        for name, value in given.items()
+        if paths or isinstance(value, bool | int | float)  # texts may be paths
+    ]
 
 
 def _skipped(manifest: Manifest) -> str:
@@ -285,55 +353,3 @@ def _skipped(manifest: Manifest) -> str:
 
 def _option(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _data(content: Content) -> dict[str, Any]:
-    """What the script on the page draws from."""
-    selection, found, own = content.selection, content.survey, content.own
-    ranked = sorted(found.classes.items(), key=lambda item: (-item[1].count, item[0]))
-    groups = zip(content.duplicates.shown, selection.groups, strict=False)  # the rest is not shown
-    return {
-        "pictures": [
-            _picture(row, thumbnail, own=own is not None)
-            for row, thumbnail in zip(selection.rows, content.thumbnails, strict=True)
-        ],
-        "own": own is not None,
-        "uncertain": selection.uncertain,
-        "classes": [
-            {
-                "id": class_id,
-                "label": entry.label,
-                "synset": entry.synset,
-                "count": entry.count,
-                "mean": _score(entry.score_sum / entry.count) if content.are_labelled else None,
-                "pictures": selection.classes.get(class_id, []),
-            }
-            for class_id, entry in ranked
-        ],
-        "groups": [{"count": group.count, "pictures": places} for group, places in groups],
-    }
-
-
-def _picture(row: Mapping[str, Any], thumbnail: Thumbnail, *, own: bool) -> dict[str, Any]:
-    best = zip(row["top_labels"][:_TOP], row["top_scores"][:_TOP], strict=True)
-    return {
-        "uri": row["uri"],
-        "width": row["width"],
-        "height": row["height"],
-        "format": row["format"],
-        "top": [[label, _score(score)] for label, score in best],
-        "own": [row["label"], _score(row["score"])] if own else None,
-        "thumb": thumbnail.jpeg,
-        "missing": thumbnail.missing,
-        "link": _link(row["uri"]) if thumbnail.jpeg else "",
-    }
-
-
-def _score(score: Any) -> float:
-    return round(float(score), 4)
-
-
-def _link(uri: str) -> str:
-    """Where a browser on this machine finds the picture; nowhere if it is not a local file."""
-    path = name_of(uri)
-    return f"file://{urllib.parse.quote(os.fsencode(path))}" if os.path.isfile(path) else ""

@@ -1,97 +1,66 @@
-"""Which pictures a report shows, and where: within one bound for all of its sections."""
+"""Which rows of a page have a picture, where there is no room for all."""
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
+import itertools
+from collections.abc import Iterable, Sequence
 
-from pipeline.report.duplicates import Duplicates
-from pipeline.report.survey import LEAST_CERTAIN, PER_CLASS, Survey
-
-_MIN_PER_CLASS = 6
+import numpy as np
+import numpy.typing as npt
 
 
-@dataclasses.dataclass
-class Selection:
-    """The pictures of a report, each once, and the positions in `rows` that a section shows.
+def select(
+    *,
+    classes: npt.NDArray[np.integer],
+    scores: npt.NDArray[np.floating],
+    groups: Sequence[Sequence[int]],
+    wrong: npt.NDArray[np.bool_],
+    copies: npt.NDArray[np.bool_],
+    most: int,
+) -> list[int]:
+    """Chooses rows: all, or a quarter that is wrong, a quarter that is uncertain, and so on.
 
-    Attributes:
-        rows: predictions as dictionaries of `survey.COLUMNS`.
-        uncertain: lowest score first.
-        classes: class id to its pictures, highest score first; the largest classes first.
-        groups: of the same order as `Duplicates.shown`.
-    """
-
-    rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    uncertain: list[int] = dataclasses.field(default_factory=list)
-    classes: dict[int, list[int]] = dataclasses.field(default_factory=dict)
-    groups: list[list[int]] = dataclasses.field(default_factory=list)
-
-
-def select(found: Survey, duplicates: Duplicates, *, max_pictures: int) -> Selection:
-    """Chooses the pictures: a quarter of them uncertain, up to a fifth repeated, the rest by class.
+    Up to a fifth is there more than once; the rest is of every class in turn, at random in each.
 
     Args:
-        found: the survey.
-        duplicates: of the same run.
-        max_pictures: how many different pictures at most.
+        classes: int[n], of each row.
+        scores: float[n].
+        groups: positions of rows that are the same picture.
+        wrong: bool[n], whether another label is known to be the truth.
+        copies: bool[n], whether a row before has the same bytes: one of them is enough.
+        most: rows at most.
+
+    Returns:
+        Positions, the most wanted first.
     """
-    chosen = _Chosen(max_pictures)
-    lowest = found.least_certain.to_pylist() if found.least_certain is not None else []
-    # In this order: who comes first gets its room, and a picture that two sections show counts
-    # once.
-    uncertain = chosen.add(lowest[: min(LEAST_CERTAIN, max_pictures // 4)])
-    groups = _groups(chosen, duplicates, share=max_pictures // 5)
-    return Selection(chosen.rows, uncertain, _classes(chosen, found), groups)
+    count = len(classes)
+    if count <= most:
+        return list(range(count))
+    by_score = np.argsort(scores, kind="stable")
+    mistakes = by_score[::-1][wrong[by_score[::-1]]]  # the surest ones tell most
+    chosen: dict[int, None] = {}
+    _add(chosen, mistakes.tolist(), room=most // 4)
+    _add(chosen, by_score.tolist(), room=most // 4)
+    _add(chosen, itertools.chain.from_iterable(groups), room=most // 5)
+    _add(chosen, _in_turn(classes, copies).tolist(), room=most - len(chosen))
+    return list(chosen)
 
 
-class _Chosen:
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._positions: dict[str, int] = {}
-        self.rows: list[dict[str, Any]] = []
-
-    @property
-    def room(self) -> int:
-        return self._limit - len(self.rows)
-
-    def add(self, rows: list[dict[str, Any]]) -> list[int]:
-        """Positions of the rows; those for which there is no room are left out."""
-        places = []
-        for row in rows:
-            if row["uri"] not in self._positions:
-                if not self.room:
-                    continue
-                self._positions[row["uri"]] = len(self.rows)
-                self.rows.append(row)
-            places.append(self._positions[row["uri"]])
-        return places
+def _add(chosen: dict[int, None], positions: Iterable[int], *, room: int) -> None:
+    """Takes as many as there is room for; a row that is there already counts once."""
+    new = (position for position in positions if position not in chosen)
+    chosen.update(dict.fromkeys(itertools.islice(dict.fromkeys(new), room)))
 
 
-def _groups(chosen: _Chosen, duplicates: Duplicates, *, share: int) -> list[list[int]]:
-    groups: list[list[int]] = []
-    # Counted in pictures, since some may be on the page already.
-    end = len(chosen.rows) + share
-    for group in duplicates.shown:
-        room = min(chosen.room, end - len(chosen.rows))
-        if room < 2:  # one picture of a group shows nothing
-            break
-        groups.append(chosen.add(group.rows[:room]))
-    return groups
+def _in_turn(
+    classes: npt.NDArray[np.integer], copies: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """One row of each class, then another of each, and so on; large classes before small ones.
 
-
-def _classes(chosen: _Chosen, found: Survey) -> dict[int, list[int]]:
-    if found.samples is None:
-        return {}
-    samples: dict[int, list[dict[str, Any]]] = {}
-    for row in found.samples.to_pylist():
-        samples.setdefault(row["class_id"], []).append(row)
-    largest = sorted(samples, key=lambda class_id: (-found.classes[class_id].count, class_id))
-    each = min(PER_CLASS, max(_MIN_PER_CLASS, chosen.room // len(samples)))
-    shown: dict[int, list[int]] = {}
-    for class_id in largest:
-        rows = samples[class_id][:each]
-        places = chosen.add(sorted(rows, key=lambda row: (-row["score"], row["uri"])))
-        if places:
-            shown[class_id] = places
-    return shown
+    Copies come after all others.
+    """
+    shuffled = np.random.default_rng(0).permutation(len(classes))
+    order = shuffled[np.lexsort((copies[shuffled], classes[shuffled]))]
+    _, starts, sizes = np.unique(classes[order], return_index=True, return_counts=True)
+    rank = np.arange(len(order)) - np.repeat(starts, sizes)
+    return order[np.lexsort((-np.repeat(sizes, sizes), rank, copies[order]))]

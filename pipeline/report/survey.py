@@ -25,11 +25,9 @@ COLUMNS = (
     "top_scores",
     "size",
 )
-"""What a report reads of a prediction: everything but the feature vector."""
+"""What a report reads of a prediction besides the feature vector."""
 
 SCORE_BINS = 20
-PER_CLASS = 24
-"""Pictures of a class that a report can show."""
 LEAST_CERTAIN = 120
 
 _MEGAPIXEL_EDGES = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
@@ -68,8 +66,6 @@ class Survey:
         file_bytes: sum over the files whose size is known.
         sized: files whose size is known.
         least_certain: the rows with the lowest scores, lowest first, `LEAST_CERTAIN` at most.
-        samples: up to `PER_CLASS` rows of each class, drawn by hash and so at random, yet the same
-            ones every time; identical files are drawn once.
         repeated: last 8 bytes of each sha256 that more than one row has, the most frequent first.
         repeats: rows that each of them has.
     """
@@ -87,7 +83,6 @@ class Survey:
     file_bytes: int = 0
     sized: int = 0
     least_certain: pa.Table | None = None
-    samples: pa.Table | None = None
     repeated: npt.NDArray[np.uint64] = dataclasses.field(
         default_factory=lambda: np.zeros(0, np.uint64)
     )
@@ -108,7 +103,7 @@ def survey(tables: Iterable[pa.Table]) -> Survey:
     hashes: list[npt.NDArray[np.uint64]] = []
     for table in tables:
         _count(found, table)
-        _keep(found, table)
+        found.least_certain = _lowest(_joined(found.least_certain, _lowest(table)))
         hashes.append(hash_numbers(table["sha256"]))
     if hashes:
         values, counts = np.unique(np.concatenate(hashes), return_counts=True)
@@ -150,12 +145,6 @@ def _count_classes(found: Survey, table: pa.Table) -> None:
         entry.score_sum += row["score_sum"]
 
 
-def _keep(found: Survey, table: pa.Table) -> None:
-    found.least_certain = _lowest(_joined(found.least_certain, _lowest(table)))
-    # Each table is cut down before it is joined, so that little is ever held.
-    found.samples = _sampled(_joined(found.samples, _sampled(table)))
-
-
 def _joined(kept: pa.Table | None, new: pa.Table) -> pa.Table:
     return new if kept is None else pa.concat_tables([kept, new])
 
@@ -163,17 +152,3 @@ def _joined(kept: pa.Table | None, new: pa.Table) -> pa.Table:
 def _lowest(table: pa.Table) -> pa.Table:
     order = pc.sort_indices(table, [("score", "ascending"), ("uri", "ascending")])
     return table.take(order[:LEAST_CERTAIN])
-
-
-def _sampled(table: pa.Table) -> pa.Table:
-    """Of each class the rows with the smallest hashes, none twice."""
-    order = pc.sort_indices(
-        table, [("class_id", "ascending"), ("sha256", "ascending"), ("uri", "ascending")]
-    )
-    table = table.take(order)
-    classes, hashes = table["class_id"].to_numpy(), hash_numbers(table["sha256"])
-    first = np.ones(len(classes), bool)
-    first[1:] = (classes[1:] != classes[:-1]) | (hashes[1:] != hashes[:-1])
-    table, classes = table.filter(pa.array(first)), classes[first]
-    starts = np.searchsorted(classes, classes)  # sorted: where the class of each row begins
-    return table.filter(pa.array(np.arange(len(classes)) - starts < PER_CLASS))

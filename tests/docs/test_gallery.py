@@ -33,6 +33,7 @@ from tests.helpers.gallery import (
     take_pictures,
     terminal_environment,
 )
+from tests.helpers.looking import choose, click, eventually
 from tests.helpers.runs import copy_pictures
 from transforms.records import Failure
 from transforms.rows.reader import read_failures
@@ -185,30 +186,40 @@ def test_evaluate(run: Run, trip: Path, target: Path, window: webdriver.Chrome) 
     line = "quantlabel evaluate holiday --truth folders"
     _keep(target, "evaluate", (line, run(line)), shows=("top-1", "of 182"))
     run("quantlabel report holiday")
-    open_page(window, trip / "holiday/__report/index.html")
+    _open_facts(window, trip / "holiday/__report/index.html")
     _shoot(window, "#evaluation", target / "evaluation.webp", shows=("top-1", "How often a score"))
 
 
 def test_report(run: Run, trip: Path, target: Path, window: webdriver.Chrome) -> None:
+    run("quantlabel evaluate holiday --truth folders")
     run("quantlabel report holiday")
     page = trip / "holiday/__report/index.html"
     open_page(window, page)
-    _shoot(window, "body", target / "report.webp", shows=("182 pictures in holiday", "castle"))
+    choose(window, "Colour of points", "label")
+    _shoot(window, "body", target / "report.webp", shows=("180 pictures", "castle", "Mistakes"))
     open_page(window, page, scheme="dark")
-    shows = ("Contact sheet", "castle")
-    _shoot(window, "#sheet", target / "report-dark.webp", shows=shows)
+    click(window, ".bar", "castle")
+    window.find_element(By.CSS_SELECTOR, ".tile:nth-child(3)").click()
+    shows = ("Best classes", "castle", "Most like it")
+    _shoot(window, "#zoom", target / "report-dark.webp", shows=shows)
+
+
+def _open_facts(window: webdriver.Chrome, page: Path) -> None:
+    open_page(window, page)
+    window.find_element(By.LINK_TEXT, "Facts").click()
+    eventually(lambda: window.find_element(By.ID, "facts").is_displayed(), True)
 
 
 def test_duplicates(run: Run, trip: Path, target: Path, window: webdriver.Chrome) -> None:
     run("quantlabel duplicates holiday")
     run("quantlabel report holiday")
-    open_page(window, trip / "holiday/__report/index.html")
+    _open_facts(window, trip / "holiday/__report/index.html")
     _shoot(window, "#duplicates", target / "duplicates.webp", shows=("the same or nearly",))
 
 
 def test_label_map(run: Run, trip: Path, target: Path, window: webdriver.Chrome) -> None:
     run("quantlabel report places")
-    open_page(window, trip / "places/__report/index.html")
+    _open_facts(window, trip / "places/__report/index.html")
     _shoot(window, "#classes", target / "label-map.webp", shows=("mountains", "no label, below"))
 
 
@@ -218,7 +229,9 @@ def _shoot(window: webdriver.Chrome, selector: str, path: Path, *, shows: tuple[
     for expected in shows:
         assert expected in element.text
     assert complaints(window) == []
-    assert window.execute_script("return [...document.images].every((i) => i.naturalWidth)")
+    # Pictures are loaded when they come into view.
+    window.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", element)
+    eventually(lambda: window.execute_script(_NOT_LOADED, element), 0)
     place = element.rect
     area = {name: place[name] for name in ("x", "y", "width")}
     area |= {"height": min(place["height"], 0.9 * place["width"]), "scale": 1}
@@ -229,3 +242,10 @@ def _shoot(window: webdriver.Chrome, selector: str, path: Path, *, shows: tuple[
         assert len(np.unique(np.asarray(image).reshape(-1, 4), axis=0)) > 100  # not blank
         image.save(path, quality=60, method=6)
     assert path.stat().st_size < MAX_BYTES
+
+
+_NOT_LOADED = """
+const seen = (image) => image.checkVisibility() && image.getBoundingClientRect().top < innerHeight;
+const images = [...arguments[0].querySelectorAll("img")];
+return images.filter((image) => seen(image) && !image.naturalWidth).length;
+"""

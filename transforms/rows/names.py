@@ -44,6 +44,7 @@ EXPORTS = frozenset(
 MARKER = "_QUANTLABEL.json"
 """In every folder that a command derives from a run: what in it is ours and never input."""
 EVALUATION_FILE = f"{ASIDE}evaluation/evaluation.json"
+EVALUATED_FILE = f"{ASIDE}evaluation/pictures.parquet"
 
 GROUPS_FILE = f"{ASIDE}duplicates/groups.parquet"
 DUPLICATES_FILE = f"{ASIDE}duplicates/summary.json"

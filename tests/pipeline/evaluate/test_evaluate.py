@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
@@ -33,6 +35,21 @@ def test_the_folder_is_left_as_it_is_and_can_be_evaluated_again(
     after = contents(run)
     assert {name: after[name] for name in before} == before
     assert {name.partition("/")[0] for name in after.keys() - before} == {"__evaluation"}
+
+
+def test_each_picture_gets_its_truth(
+    run: Path, truth: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluated(capsys, run, truth)
+    table = pq.read_table(run / "__evaluation/pictures.parquet")
+    assert table.to_pylist() == [
+        {"uri": "/p/a.jpg", "truth": "tench", "right": True},
+        {"uri": "/p/b.jpg", "truth": "goldfish", "right": False},
+        {"uri": "/p/c.jpg", "truth": "goldfish", "right": True},
+        {"uri": "/p/d.jpg", "truth": "goldfish", "right": False},
+    ]
+    marked = json.loads((run / "__evaluation/_QUANTLABEL.json").read_bytes())
+    assert marked["entries"] == ["evaluation.json", "pictures.parquet"]
 
 
 def test_folders_can_be_the_truth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -166,7 +166,7 @@ def test_the_report_tells_those_with_a_label_from_all(
     run: Path, truth: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _evaluated(capsys, run, "--truth", truth)
-    part = evaluation_part(open_run(str(run)))
+    part = evaluation_part(open_run(str(run)), paths=True)
     assert part is not None
     assert [(value, name.split(",")[0]) for value, name in part.tiles][:3] == [
         ("66.7%", "labelled"),

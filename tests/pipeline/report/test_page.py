@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +11,11 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
 
 from pipeline.cli import main
 from tests.helpers.browser import chromium, complaints, open_page, texts
-from tests.helpers.finished_runs import plausible, row_of_file, some_failures, write_run
+from tests.helpers.finished_runs import plausible, row_of_file, write_run
+from tests.helpers.looking import eventually, faults
 from tests.helpers.pictures import make_pictures
 from tests.helpers.rows import failed, labelled, prediction
 
@@ -24,16 +26,8 @@ def window() -> Iterator[webdriver.Chrome]:
         yield started
 
 
-def _button(window: webdriver.Chrome, section: str, name: str) -> WebElement:
-    return window.find_element(By.XPATH, f"//section[@id='{section}']//button[text()='{name}']")
-
-
-def _shown(window: webdriver.Chrome, section: str) -> str:
-    return window.find_element(By.CSS_SELECTOR, f"#{section} output").text
-
-
 def test_names_are_text_and_never_markup(tmp_path: Path, window: webdriver.Chrome) -> None:
-    wild = "<img src=x onerror=alert(2)>"
+    wild, other = "<img src=x onerror=alert(2)>", os.fsdecode(b"caf\xe9#1.jpg")
     folder = tmp_path / "photos" / "<script>alert(1)<"
     folder.mkdir(parents=True)
     names = [
@@ -44,29 +38,39 @@ def test_names_are_text_and_never_markup(tmp_path: Path, window: webdriver.Chrom
     make_pictures(tmp_path / "plain", count=3)
     for number, name in enumerate(names):
         (tmp_path / f"plain/{number:06d}.jpg").rename(folder / name)
+    shutil.copy(folder / names[0], folder / other)
     rows = [
         row_of_file(folder / name, number, label=wild, score=0.5)
-        for number, name in enumerate(names)
+        for number, name in enumerate([*names, other])
     ]
     bad = failed(9)._replace(uri=f"/x/{wild}</script>", message="</td><script>alert(4)</script>")
     write_run(tmp_path / "<b>labels", rows, [bad], skipped=3)
     assert main(["report", str(tmp_path / "<b>labels")]) == 0
     open_page(window, tmp_path / "<b>labels/__report/index.html")
-    assert window.title == "4 pictures in <b>labels - quantlabel report"
+    assert window.title == "5 pictures in <b>labels - quantlabel report"
     assert complaints(window) == []
-    assert window.execute_script("return document.scripts.length") == 2
-    assert (
-        window.execute_script("return document.querySelectorAll('img[src=x], #main b b').length")
-        == 0
-    )
-    assert sorted(texts(window, "#sheet .name")) == sorted(names)
-    assert texts(window, "#sheet h3") == [wild]
+    assert window.execute_script("return document.scripts.length") == 4
+    marked = "return document.querySelectorAll('img[src=x], #main b b').length"
+    assert window.execute_script(marked) == 0
+    assert sorted(texts(window, ".tile .name")) == sorted([*names, r"caf\xe9#1.jpg"])
+    assert set(texts(window, ".tile .word")) == {wild}
+    links = []
+    for tile in window.find_elements(By.CSS_SELECTOR, ".tile"):
+        tile.click()
+        assert texts(window, "#zoom .guesses .word")[0] == wild
+        links.append(window.find_element(By.CSS_SELECTOR, "#zoom a").get_attribute("href") or "")
+        window.switch_to.active_element.send_keys(Keys.ESCAPE)
+    _facts(window)
     assert texts(window, "#failures code") == [f"/x/{wild}</script>"]
     assert texts(window, "#failures td .soft") == ["</td><script>alert(4)</script>"]
-    link = window.find_element(By.CSS_SELECTOR, "#sheet a.frame").get_attribute("href")
-    assert link is not None
-    window.get(link)  # names with every special character are still found on disk
-    assert window.execute_script("return document.images[0].naturalWidth") == 96
+    for link in links:  # names with every special character are still found on disk
+        window.get(link)
+        assert window.execute_script("return document.images[0].naturalWidth") == 96
+
+
+def _facts(window: webdriver.Chrome) -> None:
+    window.find_element(By.LINK_TEXT, "Facts").click()
+    eventually(lambda: texts(window, ".tabs [aria-current]"), ["Facts"])
 
 
 def test_a_page_shows_pictures_or_says_why_not(
@@ -84,91 +88,37 @@ def test_a_page_shows_pictures_or_says_why_not(
     write_run(tmp_path / "labels", [*rows, prediction(9, uri="gs://bucket/far.jpg")])
     assert main(["report", str(tmp_path / "labels")]) == 0
     open_page(window, tmp_path / "labels/__report/index.html")
-    cards = "#uncertain .gallery > li"
-    assert len(texts(window, cards)) == 5
-    sheet = window.find_elements(By.CSS_SELECTOR, "#sheet .gallery > li")
-    frames = [card.find_element(By.CSS_SELECTOR, ".frame").text for card in sheet]
-    assert frames.pop().startswith("gs:// needs Google credentials: File /no/such/key.json was")
-    assert frames == [
-        "",
-        "No such file or directory",
-        "changed since it was labelled",
-        "",
-    ]
-    widths = "return [...document.querySelectorAll('#sheet img')].map((i) => i.naturalWidth)"
+    tiles = window.find_elements(By.CSS_SELECTOR, ".tile")
+    frames = [tile.find_element(By.CSS_SELECTOR, ".frame").text for tile in tiles]
+    assert frames[0].startswith("gs:// needs Google credentials: File /no/such/key.json was")
+    assert frames[1:] == ["", "changed since it was labelled", "No such file or directory", ""]
+    widths = "return [...document.querySelectorAll('.tile img')].map((i) => i.naturalWidth)"
     assert window.execute_script(widths) == [96, 96]
-    assert sheet[0].find_element(By.CSS_SELECTOR, "ol").text.split("\n") == [
-        "tabby",
-        "90%",
-        "other",
-        "1%",
-    ]
+    tiles[4].click()
+    assert texts(window, "#zoom .guesses .word") == ["tabby", "other"]
+    assert texts(window, "#zoom .guesses .number") == ["90%", "1%"]
 
 
-def test_ten_thousand_rows_stay_a_small_page(tmp_path: Path, window: webdriver.Chrome) -> None:
-    write_run(tmp_path / "labels", list(plausible(10_000)), some_failures(40))
-    assert main(["report", str(tmp_path / "labels"), "--max-pictures", "600"]) == 0
-    page = tmp_path / "labels/__report/index.html"
-    assert page.stat().st_size < 600_000  # the pictures are gone: names and scores alone
-    open_page(window, page)
-    assert window.execute_script("return document.querySelectorAll('*').length") < 4_000
-    assert texts(window, ".tiles b")[:3] == ["10,040", "10,000", "40"]
-    assert _shown(window, "uncertain") == "1 to 24 of 120"
-    assert _shown(window, "classes").startswith("1 to 10 of ")
-
-
-@pytest.mark.slow
-def test_a_hundred_thousand_rows_are_paged_with_the_keyboard(
+def test_parts_and_sections_are_found_with_the_keyboard(
     tmp_path: Path, window: webdriver.Chrome
 ) -> None:
-    write_run(tmp_path / "labels", plausible(100_000), some_failures(300))
-    assert main(["report", str(tmp_path / "labels")]) == 0
-    page = tmp_path / "labels/__report/index.html"
-    assert page.stat().st_size < 600_000
-    open_page(window, page)
-    tags = "return document.querySelectorAll('*').length"
-    assert window.execute_script(tags) < 4_000
-    assert texts(window, ".tiles b")[:3] == ["100,300", "100,000", "300"]
-    classes = int(texts(window, ".tiles b")[3])
-    assert classes == 851
-    assert _shown(window, "classes") == f"1 to 10 of {classes}"
-    first = texts(window, "#classes tbody td:first-child")
-    following = _button(window, "classes", "Next")
-    for _ in range(60):  # as somebody does who has no mouse
-        window.switch_to.active_element.send_keys(Keys.TAB)
-        if window.switch_to.active_element == following:
-            break
-    for _ in range(5):
-        window.switch_to.active_element.send_keys(Keys.ENTER)
-    assert _shown(window, "classes") == f"51 to 60 of {classes}"
-    assert not set(first) & set(texts(window, "#classes tbody td:first-child"))
-    assert window.execute_script(tags) < 4_000  # however far one turns
-    assert complaints(window) == []
-
-
-def test_it_is_used_with_the_keyboard(tmp_path: Path, window: webdriver.Chrome) -> None:
-    write_run(tmp_path / "labels", list(plausible(300)))
+    write_run(tmp_path / "labels", list(plausible(60)))
     assert main(["report", str(tmp_path / "labels")]) == 0
     open_page(window, tmp_path / "labels/__report/index.html")
     window.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
     assert window.switch_to.active_element.text == "Skip to the content"
     outline = "return getComputedStyle(document.activeElement).outlineStyle"
     assert window.execute_script(outline) == "solid"
-    following = _button(window, "uncertain", "Next")
-    window.execute_script("arguments[0].focus()", following)
-    following.send_keys(Keys.ENTER)
-    assert _shown(window, "uncertain") == "25 to 48 of 100"
-    assert window.switch_to.active_element == following
-    _button(window, "uncertain", "Previous").send_keys(Keys.SPACE)
-    assert _shown(window, "uncertain") == "1 to 24 of 100"
-    search = window.find_element(By.CSS_SELECTOR, "#classes input[type=search]")
-    search.send_keys("no class has this name")
-    assert texts(window, "#classes .body") == ["Nothing matches."]
-    search.send_keys(Keys.CONTROL, "a", Keys.NULL, Keys.DELETE)
-    _button(window, "classes", "Class").send_keys(Keys.ENTER)
-    labels = texts(window, "#classes tbody td:first-child")
-    assert labels == sorted(labels, key=str.casefold)
-    assert window.find_element(By.CSS_SELECTOR, "#classes th[aria-sort]").text == "Class ▾"
+    for _ in range(2):
+        window.switch_to.active_element.send_keys(Keys.TAB)
+    window.switch_to.active_element.send_keys(Keys.ENTER)
+    eventually(lambda: texts(window, ".tabs [aria-current]"), ["Facts"])
+    assert texts(window, ".tiles b")[:2] == ["60", "60"]
+    assert not window.find_element(By.CSS_SELECTOR, ".sheet").is_displayed()
+    window.get(f"{window.current_url.partition('#')[0]}#identity")  # as somebody sends a link
+    eventually(lambda: texts(window, ".tabs [aria-current]"), ["Facts"])
+    window.get(f"{window.current_url.partition('#')[0]}#pictures")
+    eventually(lambda: texts(window, ".tabs [aria-current]"), ["Pictures"])
 
 
 @pytest.mark.parametrize(("scheme", "back"), [("light", 246), ("dark", 17)])
@@ -190,10 +140,22 @@ def test_every_control_has_a_name(tmp_path: Path, window: webdriver.Chrome) -> N
     write_run(tmp_path / "labels", list(plausible(60)), [failed(number) for number in range(2)])
     assert main(["report", str(tmp_path / "labels")]) == 0
     open_page(window, tmp_path / "labels/__report/index.html")
-    for selector in ("button", "input", "select", "svg.chart", "section", "nav"):
-        names = [each.accessible_name for each in window.find_elements(By.CSS_SELECTOR, selector)]
-        assert names
-        assert all(names), (selector, names)
+    kinds = ["button", "input", "select", "svg", "section", "nav", "canvas"]
+    kinds += ["[role=option]", "[role=listbox]", "[role=list]", "[role=group]"]
+    _all_named(window, *kinds)
+    window.find_element(By.CSS_SELECTOR, ".tile").click()
+    _all_named(window, "dialog", "dialog button")
+    window.switch_to.active_element.send_keys(Keys.ESCAPE)
+    _facts(window)
+    _all_named(window, "#facts section", "#facts nav", "svg.chart")
+
+
+def _all_named(window: webdriver.Chrome, *selectors: str) -> None:
+    seen = "return [...document.querySelectorAll(arguments[0])].filter((e) => e.checkVisibility())"
+    for selector in selectors:
+        found = window.execute_script(seen, selector)
+        assert found, selector
+        assert all(each.accessible_name for each in found), selector
 
 
 def test_an_evaluation_of_the_same_run_is_shown(tmp_path: Path, window: webdriver.Chrome) -> None:
@@ -207,6 +169,12 @@ def test_an_evaluation_of_the_same_run_is_shown(tmp_path: Path, window: webdrive
     assert main(["evaluate", str(labels), "--truth", str(truth)]) == 0
     assert main(["report", str(labels)]) == 0
     open_page(window, labels / "__report/index.html")
+    assert [each.partition("\n")[2] for each in texts(window, ".truth button")] == [
+        "40",
+        "20",
+        "20",
+    ]
+    _facts(window)
     assert texts(window, "#evaluation b")[:1] == ["50.0%"]
     assert texts(window, "#evaluation figcaption") == [
         "What a threshold on the score leaves, and how often that is right",
@@ -218,12 +186,45 @@ def test_an_evaluation_of_the_same_run_is_shown(tmp_path: Path, window: webdrive
     (labels / "_MANIFEST.json").write_text(manifest.replace("03:04:05", "03:04:06"))
     assert main(["report", str(labels)]) == 0  # labelled again: the figures are of another run
     open_page(window, labels / "__report/index.html")
-    assert texts(window, "#evaluation, nav a[href='#evaluation']") == []
+    assert texts(window, "#evaluation, nav a[href='#evaluation'], .truth button") == []
 
 
 def test_a_run_without_pictures_to_show(tmp_path: Path, window: webdriver.Chrome) -> None:
     write_run(tmp_path / "labels", list(plausible(30)))
     assert main(["report", str(tmp_path / "labels"), "--max-pictures", "0"]) == 0
     open_page(window, tmp_path / "labels/__report/index.html")
-    assert texts(window, "#sheet .empty") == ["No pictures were asked for (--max-pictures)."]
-    assert complaints(window) == []
+    assert len(texts(window, ".tile")) > 10
+    assert faults(window) == []
+
+
+def test_a_page_for_everybody_has_no_paths(tmp_path: Path, window: webdriver.Chrome) -> None:
+    secret = tmp_path / "secret-folder"
+    make_pictures(secret, count=3)
+    rows = [
+        row_of_file(path, number, label="tabby", score=0.9)._replace(meta='{"who": "secret-name"}')
+        for number, path in enumerate(sorted(secret.iterdir()))
+    ]
+    rows[2] = rows[2]._replace(uri="https://secret-host/a/far.jpg?x=secret-query")
+    bad = failed(9)._replace(uri=f"{secret}/bad.jpg", message=f"{secret}: cut short")
+    options = {
+        "inputs": [str(secret)],
+        "output": str(secret),
+        "model": f"{secret}/net.tflite",
+        "label_map": f"{secret}/map.json",
+    }
+    model = {"name": f"{secret}/net.tflite"}
+    labels = tmp_path / "labels"
+    write_run(labels, rows, [bad], options=options, model=model)
+    truth = secret / "truth.csv"
+    truth.write_text("file,class_id\n000000.jpg,15\n000001.jpg,1\n", "utf-8")
+    assert main(["evaluate", str(labels), "--truth", str(truth)]) == 0
+    assert main(["report", str(labels), "--no-paths"]) == 0
+    page = labels / "__report/index.html"
+    html = page.read_text("utf-8")
+    assert "secret" not in html
+    assert str(tmp_path) not in html
+    open_page(window, page)
+    assert sorted(texts(window, ".tile .name")) == ["000000.jpg", "far.jpg", "is tench"]
+    window.find_element(By.CSS_SELECTOR, ".tile").click()
+    assert texts(window, "#zoom a") == []
+    assert window.execute_script("return document.querySelectorAll('[src^=file]').length") == 0

@@ -32,10 +32,3 @@ def test_counts_are_those_of_the_rows() -> None:
     assert found.least_certain is not None
     assert found.least_certain["uri"].to_pylist() == [row.uri for row in rows]
     assert found.repeated.tolist() == []
-
-
-def test_a_large_class_is_held_as_a_sample_of_itself() -> None:
-    rows = [prediction(number)._replace(class_id=7) for number in range(100)]
-    samples = survey([prediction_table(rows[:50]), prediction_table(rows[50:])]).samples
-    assert samples is not None
-    assert samples["uri"].to_pylist() == [row.uri for row in rows[:24]]  # the smallest hashes

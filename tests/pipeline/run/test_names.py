@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import urllib.parse
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -42,9 +41,8 @@ def test_two_files_are_two_rows_that_lead_back_to_them(
     assert checks["inputs"]["found"].startswith("3 listed")
     assert main(["report", str(run)]) == 0
     page = (run / "__report/index.html").read_text("utf-8")
-    for name in NAMES:
-        path = os.fsencode(run.parent) + b"/p\xe9/" + name
-        assert f"file://{urllib.parse.quote(path)}" in page
+    names = [json.dumps(name)[1:-1] for name in NAMES.values()]
+    assert [name for name in names if name not in page] == []
 
 
 @pytest.mark.parametrize("to", [*TARGETS])
