@@ -188,7 +188,13 @@ setup(
         include=["pipeline", "pipeline.*", "quantlabel", "transforms", "transforms.*"]
     ),
     package_data={
-        "pipeline": ["py.typed", "report/*.css", "report/*.html", "report/*.js"],
+        "pipeline": [
+            "py.typed",
+            "report/*.css",
+            "report/*.html",
+            "report/*.js",
+            "run/costs/*.toml",
+        ],
         "quantlabel": ["py.typed"],
         "transforms": ["py.typed", "network/*.tsv"],
     },

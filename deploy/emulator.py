@@ -8,6 +8,7 @@ emulator itself answers a question for one with bytes of another.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import http.client
@@ -59,6 +60,7 @@ class Cloud:
     Attributes:
         url: of the proxy.
         requests: `METHOD path?query` of each request, in order.
+        sent: bytes of content that each GET was answered with, by its path and query.
         delay_s: added to every GET.
         faults: the first that fits a request applies.
         page: most names a page of a listing.
@@ -68,6 +70,7 @@ class Cloud:
     def __init__(self, url: str, emulator: str) -> None:
         self.url = url
         self.requests: list[str] = []
+        self.sent: collections.Counter[str] = collections.Counter()
         self.delay_s = 0.0
         self.faults: list[Fault] = []
         self.page = 1000
@@ -85,6 +88,7 @@ class Cloud:
     def reset(self) -> None:
         """As it was in the beginning."""
         self.requests.clear()
+        self.sent.clear()
         self.faults.clear()
         self.delay_s, self.page = 0.0, 1000
         for name in self.names():
@@ -123,6 +127,11 @@ class Cloud:
     def count(self, pattern: str) -> int:
         """How many requests fit."""
         return sum(bool(re.search(pattern, request)) for request in self.requests)
+
+    def note(self, path: str, size: int) -> None:
+        """Notes what is sent."""
+        with self._lock:
+            self.sent[path] += size
 
     def fault(self, request: str) -> Fault | None:
         """Notes a request; what is to happen to it."""
@@ -211,6 +220,8 @@ def _answer(handler: BaseHTTPRequestHandler, cloud: Cloud, port: int) -> None:
         if status in (200, 206) and handler.command == "GET":
             status, more, content = _completed(handler.path, status, content, cloud, port)
             headers |= more
+    if handler.command == "GET":
+        cloud.note(handler.path, len(content))
     if cloud.remembers and "alt=media" in handler.path and status == 200:
         cloud.remembered[handler.path] = headers, content
     send(handler, status, headers, content, fault=fault)

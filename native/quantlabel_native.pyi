@@ -21,5 +21,6 @@ def load_jpeg(
     method: str,
     views: int,
     max_pixels: int,
+    corners: bool = False,
     plain: bool = False,
 ) -> tuple[bytearray, int, int] | None: ...

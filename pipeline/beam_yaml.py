@@ -121,7 +121,7 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
             read = begin | read_images.ReadImages(self.inputs, image_key=self.image_key)
             refs, unread = read.refs, [read.failures]
         loaded = refs | LoadAndPreprocess(
-            options.preprocessing(size=network.input_size),
+            options.preprocessing(size=network.input_size, columns=network.input_columns),
             image_key=self.image_key,
             memory=self.memory,
             kernel=self.kernel,
@@ -133,7 +133,8 @@ class LabelImages(beam.PTransform):  # type: ignore[misc]
         classified = loaded.images | ClassifyImages(network, scoring, kernel=self.kernel)
         failures = (*unread, loaded.failures, classified.failures) | beam.Flatten()
         return {
-            "predictions": classified.predictions | "PredictionRows" >> _rows(RowKind.PREDICTION),
+            "predictions": classified.predictions
+            | "PredictionRows" >> _rows(RowKind.PREDICTION, no_classes=not len(network.classes)),
             _failures_of(self): failures | "FailureRows" >> _rows(RowKind.FAILURE),
         }
 
@@ -186,20 +187,26 @@ def _failures_of(step: ReadImages | LabelImages) -> str:
     return step.error_handling["output"]
 
 
-def beam_type(column: Column) -> Any:
-    """The type of a column in Beam's schemas, which have no list of fixed size."""
+def beam_type(column: Column, *, no_classes: bool = False) -> Any:
+    """The type of a column in Beam's schemas, which have no list of fixed size.
+
+    Args:
+        column: of predictions or failures.
+        no_classes: whether the network has none.
+    """
     known = {pa.string(): str, pa.bool_(): bool}
     value = known.get(column.value_type) or column.value_type.to_pandas_dtype()
     type_ = Sequence[value] if column.is_list else value  # type: ignore[valid-type]
-    return type_ if column.is_required else Optional[type_]
+    nullable = column.nullable or column.of_imagenet or (no_classes and column.of_classes)
+    return Optional[type_] if nullable else type_
 
 
 def _row_type(fields: Sequence[tuple[str, Any]]) -> Any:
     return beam.typehints.row_type.RowTypeConstraint.from_fields(list(fields))
 
 
-def _rows(kind: RowKind) -> beam.PTransform:
-    fields = [(column.name, beam_type(column)) for column in kind.columns]
+def _rows(kind: RowKind, *, no_classes: bool = False) -> beam.PTransform:
+    fields = [(column.name, beam_type(column, no_classes=no_classes)) for column in kind.columns]
     return beam.Map(_row, [name for name, _ in fields]).with_output_types(_row_type(fields))
 
 

@@ -77,7 +77,7 @@ def _run(argv: Sequence[str] | None, received: Sequence[int]) -> int:
     try:
         arguments, others = _parser().parse_known_args(argv)
     except UsageError as error:
-        _tell(str(error))
+        _tell(*error.lines)
         return error.exit_status
     arguments.beam_args = tuple(others)
     # Who calls `main` with words of its own has a process that goes on afterwards.
@@ -91,7 +91,7 @@ def _run(argv: Sequence[str] | None, received: Sequence[int]) -> int:
         print_next(arguments.name, arguments)
     except UserError as error:
         _trace(arguments)
-        _tell(str(error))
+        _tell(*error.lines)
         return error.exit_status
     except BrokenPipeError:
         raise
@@ -106,10 +106,10 @@ def _run(argv: Sequence[str] | None, received: Sequence[int]) -> int:
     return 0
 
 
-def _tell(message: str) -> None:
-    """One line on standard error, if anybody can still read it: a terminal may be gone."""
+def _tell(*lines: str) -> None:
+    """Lines on standard error, if anybody can still read them: a terminal may be gone."""
     try:
-        print(f"quantlabel: {printable(message)}", file=sys.stderr)
+        print("quantlabel: " + "\n".join(map(printable, lines)), file=sys.stderr)
         sys.stderr.flush()
     except OSError:
         _say_no_more()

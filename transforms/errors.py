@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 # A user and a password, which may hold colons and further @, or a token alone.
 _USER = re.compile(r"(?<=[A-Za-z0-9]://)(?:([^\s/:@]*:)[^\s/]*|[^\s/:]*)@")
@@ -25,12 +26,14 @@ class UserError(Exception):
 
     Attributes:
         exit_status: 1 for a run that failed, 2 for wrong usage (`UsageError`).
+        lines: the message and what stands below it. None of them is broken on a terminal.
     """
 
     exit_status = 1
 
-    def __init__(self, message: str) -> None:
-        super().__init__(without_passwords(message))
+    def __init__(self, message: str, *, below: Sequence[str] = ()) -> None:
+        self.lines = [without_passwords(line) for line in (message, *below)]
+        super().__init__("\n".join(self.lines))
 
 
 class UsageError(UserError):

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
-"""uint8[size, size, 3], RGB, what a network is fed."""
+"""uint8[rows, columns, 3], RGB, what a network is fed."""
 
 
 ColourDone = Literal["none", "srgb", "converted", "ignored", "unreadable"]
@@ -51,7 +51,7 @@ class Image(NamedTuple):
         width: columns of the whole picture, after its EXIF orientation was applied.
         height: rows of the whole picture, after its EXIF orientation was applied.
         format: name of the encoding, as `transforms.sniff.format_of` says.
-        pixels: uint8[size, size, 3]; for four views uint8[2, size, size, 3], two crops.
+        pixels: uint8[rows, columns, 3]; for four views uint8[2, rows, columns, 3], two crops.
         colour: what was done about its colours.
     """
 
@@ -97,7 +97,8 @@ class Prediction(NamedTuple):
         width: as in `Image`.
         height: as in `Image`.
         format: as in `Image`.
-        class_id: the first of `top_class_ids`; 0..1000 for the published networks.
+        class_id: the first of `top_class_ids`; 0..1000 for the published networks. None, as label
+            and score, of a network without classes.
         synset: WordNet id of the class; the empty string for the background of ImageNet, None for
             a class of one's own.
         label: first name of the class.
@@ -123,10 +124,10 @@ class Prediction(NamedTuple):
     width: int
     height: int
     format: str
-    class_id: int
+    class_id: int | None
     synset: str | None
-    label: str
-    score: float
+    label: str | None
+    score: float | None
     top_class_ids: list[int]
     top_labels: list[str]
     top_scores: list[float]

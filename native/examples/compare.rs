@@ -12,10 +12,13 @@ fn main() {
     let (mut files, mut taken, mut wrong) = (0, 0, 0);
     for entry in fs::read_dir(folder).expect("expected a folder that can be read") {
         let data = fs::read(entry.expect("an entry").path()).expect("a file that can be read");
-        for (method, size, views) in
-            [(Method::Eval, 128, 1), (Method::Slim, 7, 4), (Method::StretchNearest, 32, 2)]
-        {
-            let options = Options { size, method, views, max_pixels: 1_000_000 };
+        for (method, size, views, corners) in [
+            (Method::Eval, 128, 1, false),
+            (Method::Eval, 20, 4, true),
+            (Method::Slim, 7, 4, false),
+            (Method::StretchNearest, 32, 2, false),
+        ] {
+            let options = Options { size, method, views, max_pixels: 1_000_000, corners };
             let fast = load(&data, &options);
             taken += usize::from(fast.is_ok());
             wrong += usize::from(fast != load_plain(&data, &options));

@@ -30,6 +30,9 @@ pub struct Options {
     pub views: usize,
     /// A picture with more is not taken.
     pub max_pixels: u64,
+    /// Whether to stop before anything is mixed: of each crop the rows and columns of the lower
+    /// neighbours, then those of the upper ones.
+    pub corners: bool,
 }
 
 /// What `load` makes.
@@ -126,6 +129,9 @@ fn load_into(
         4 if options.method != Method::StretchNearest => &[7, 6],
         _ => return Err(NotTaken),
     };
+    if options.corners && options.method == Method::StretchNearest {
+        return Err(NotTaken);
+    }
     let header = jpeg_header::read(data, options.max_pixels)?;
     let turned = header.orientation > 4;
     let (width, height) =
@@ -136,12 +142,12 @@ fn load_into(
         let stored_rows = mirrored(&columns.taps, width, matches!(header.orientation, 6 | 7));
         let stored_columns = mirrored(&rows.taps, height, matches!(header.orientation, 7 | 8));
         let crossings = crossings(inner, data, &header, &stored_rows, &stored_columns, memory)?;
-        resampled(inner, &crossings.transposed(), &rows, &columns, options.size)
+        finished(inner, &crossings.transposed(), &rows, &columns, options)
     } else {
         let stored_rows = mirrored(&rows.taps, height, matches!(header.orientation, 3 | 4));
         let stored_columns = mirrored(&columns.taps, width, matches!(header.orientation, 2 | 3));
         let crossings = crossings(inner, data, &header, &stored_rows, &stored_columns, memory)?;
-        let pixels = resampled(inner, &crossings, &rows, &columns, options.size);
+        let pixels = finished(inner, &crossings, &rows, &columns, options);
         memory.pixels = crossings.pixels;
         pixels
     };
@@ -271,6 +277,37 @@ impl Crossings {
         }
         Crossings { pixels, columns: rows }
     }
+}
+
+/// What is asked for. Always inlined, as all that runs the steps: see `Steps`.
+#[inline(always)]
+fn finished(
+    inner: impl Steps,
+    crossings: &Crossings,
+    rows: &Axis,
+    columns: &Axis,
+    options: &Options,
+) -> Vec<u8> {
+    if options.corners {
+        corners(crossings, options.size)
+    } else {
+        resampled(inner, crossings, rows, columns, options.size)
+    }
+}
+
+/// What the input is mixed from, crop by crop.
+fn corners(crossings: &Crossings, size: usize) -> Vec<u8> {
+    let crops = crossings.columns / (2 * size);
+    let mut pixels = Vec::with_capacity(crops * 4 * size * size * 3);
+    for crop in 0..crops {
+        let places = 2 * crop * size..2 * (crop + 1) * size;
+        for row in places.clone() {
+            for pixel in &crossings.row(row)[places.clone()] {
+                pixels.extend_from_slice(&pixel[..3]);
+            }
+        }
+    }
+    pixels
 }
 
 /// The input: interpolated, or as it is by nearest neighbour.

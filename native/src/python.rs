@@ -9,12 +9,13 @@ use crate::jpeg::{Options, load, load_plain};
 use crate::taps::Method;
 
 /// Raised whenever the functions or their results change, so that an old module is passed over.
-const INTERFACE: u32 = 2;
+const INTERFACE: u32 = 3;
 
 /// A picture as the network's input: pixels, width and height of the upright picture; None if the
-/// picture has to go another way.
+/// picture has to go another way. With `corners`, the pixels that the input is mixed from.
 #[pyfunction]
-#[pyo3(signature = (data, *, size, method, views, max_pixels, plain = false))]
+#[pyo3(signature = (data, *, size, method, views, max_pixels, corners = false, plain = false))]
+#[allow(clippy::too_many_arguments)]
 fn load_jpeg<'py>(
     py: Python<'py>,
     data: &[u8],
@@ -22,9 +23,11 @@ fn load_jpeg<'py>(
     method: &str,
     views: usize,
     max_pixels: u64,
+    corners: bool,
     plain: bool,
 ) -> Option<(Bound<'py, PyByteArray>, usize, usize)> {
-    let options = Options { size, method: Method::named(method).ok()?, views, max_pixels };
+    let method = Method::named(method).ok()?;
+    let options = Options { size, method, views, max_pixels, corners };
     let work = if plain { load_plain } else { load };
     // Never expected; but the picture has another way to go, and the process has others to do.
     let loaded =

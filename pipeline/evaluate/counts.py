@@ -14,6 +14,7 @@ from pipeline.evaluate.confusion import class_figures, confused
 from pipeline.evaluate.given_labels import Labels
 from pipeline.evaluate.shares import share
 from pipeline.labels.answers.answer import NONE_OF_THESE
+from pipeline.labels.answers.guesses import looks_copied
 from pipeline.labels.answers.votes import DISPUTED, NONE, SKIPPED, UNKNOWN
 from pipeline.labels.truth import Truth
 
@@ -101,6 +102,7 @@ class Evaluation:
             return None
         unused = self._truth.unused(examples=_EXAMPLES)
         hits = int(self._pairs.trace())
+        answers = self._truth.summary()
         return {
             "labels": self._labels.kind,
             "rows": {
@@ -121,7 +123,8 @@ class Evaluation:
             "precision": share(hits, answered) if answered else None,
             "classes": self._class_figures(),
             "confused": list(confused(self._pairs, self._names, most=_MISTAKES)),
-            "answers": self._truth.summary(),
+            "answers": answers,
+            "copied": looks_copied(hits, of=rows + failures, answers=answers),
             "shifted": self._shifted(hits, rows + failures),
             "calibration": self._calibration(),
             "coverage": self._scores.coverage(of=rows + failures),

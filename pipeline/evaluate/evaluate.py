@@ -14,8 +14,8 @@ from pipeline.evaluate.counts import Evaluation
 from pipeline.evaluate.given_labels import Labels, labels_of
 from pipeline.labels.options import LabelKind, TruthOptions, require_labels
 from pipeline.labels.truth import FOLDERS, load_truth
-from pipeline.run.folder import ledger
 from pipeline.run.folder.finished import open_run
+from pipeline.run.folder.manifest import now
 from transforms._version import VERSION
 from transforms.errors import UserError
 from transforms.rows.marker import mark_files
@@ -82,7 +82,7 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
         )
     result = {
         "version": VERSION,
-        "evaluated": ledger.now(),
+        "evaluated": now(),
         "truth": options.named,
         "fitted_on": labels.fitted_on,
         "run": run.manifest.cited(),

@@ -17,7 +17,7 @@ from pipeline.labels.options import LabelKind, TruthOptions
 from pipeline.labels.truth import FOLDERS, folder_name, read_truths
 from pipeline.labels.vocabularies import KnownLabels, NetworkClasses, Vocabulary
 from pipeline.run.folder.finished import FinishedRun, StoredRows
-from pipeline.run.folder.own_labels import OwnLabels, own_labels
+from pipeline.run.folder.own_labels import OwnLabels, own_labels, require_labels_of
 from transforms.errors import UserError
 
 
@@ -82,6 +82,9 @@ def labels_of(run: FinishedRun, kind: LabelKind | None, *, truth: TruthOptions) 
         UserError: the run has no such labels, or the truth fits two kinds alike.
     """
     own = own_labels(run, kind or _meant(run, truth))
+    if own is None and not len(run.manifest.model.classes):
+        own = own_labels(run, None)  # a head is all that there can be
+    require_labels_of(run, own, doing="evaluate")
     return _of_own(own) if own else _of_network(run)
 
 

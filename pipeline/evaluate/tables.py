@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.labels.answers.guesses import COPIED
+
 _SHOWN = 10
 _REPEATED = 2
 """Times that a mistake was made before it is called a confusion."""
@@ -63,6 +65,7 @@ def _lines(result: Mapping[str, Any], path: str) -> list[tuple[str, str]]:
             "unused",
             _named(rows["truth_unused"], "of the truth without row", rows["truth_unused_examples"]),
         ),
+        ("copied?", COPIED if result["copied"] else ""),
         *_right(result),
         ("shifted?", _shifted(result["shifted"])),
         *_calibration(result["calibration"]),

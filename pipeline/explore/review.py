@@ -35,6 +35,7 @@ from pipeline.labels.options import TruthOptions
 from pipeline.labels.truth import FileTruth
 from pipeline.labels.vocabularies import OwnLabels
 from pipeline.run.folder.finished import FinishedRun, open_run
+from pipeline.run.folder.own_labels import require_labels_of
 from transforms.errors import UsageError, UserError
 from transforms.rows.marker import staged
 from transforms.rows.names import REVIEW_FOLDER
@@ -73,6 +74,7 @@ def review(options: ReviewOptions) -> list[dict[str, Any]]:
     """
     run = open_run(options.folder, with_vectors=True)
     source = open_source(run, labels=options.labels)
+    require_labels_of(run, source.own, doing="review")
     if run.manifest.options.top_k < 2 and not _has_head(source):
         raise UsageError(
             f"{options.folder}: labelled with --top-k 1, so how close the second class came is not "

@@ -32,7 +32,7 @@ def search(options: SearchOptions) -> list[dict[str, Any]]:
 
     Returns:
         The most similar first, equal ones by uri: `similarity` (cosine, -1 to 1), `uri`, `label`
-        (None below the threshold of a label map) and `score` of each.
+        (None below the threshold of a label map, or without classes) and `score` of each.
 
     Raises:
         UserError: no run has finished there, its model cannot be had, or the picture is none.
@@ -102,7 +102,7 @@ def print_found(found: list[dict[str, Any]], *, console: Console) -> None:
         table.add_row(
             f"{row['similarity']:.3f}",
             escape(row["label"] or "-"),
-            f"{row['score']:.2f}",
+            "-" if row["score"] is None else f"{row['score']:.2f}",
             escape(row["uri"]),
         )
     console.print(table)

@@ -26,7 +26,8 @@ def write_csv(source: Source, folder: str) -> Counts:
 
     Labels of one's own are two more columns; the label is empty where a label map gave none.
     """
-    top_k = source.run.manifest.options.top_k
+    manifest = source.run.manifest
+    top_k = min(manifest.options.top_k, len(manifest.model.classes))
     more = [f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score")]
     path = files.join(folder, "predictions.csv")
     rows = _write(path, [*_BEFORE, *more, *_own(source), *_AFTER], _lines(source, top_k))
@@ -53,7 +54,7 @@ def _lines(source: Source, top_k: int) -> Iterator[list[Any]]:
                 more += [label, rounded(score)]
             more += [""] * (2 * (top_k - 1) - len(more))
             for name in ("score", *_own(source)[1:]):
-                row[name] = rounded(row[name])
+                row[name] = None if row[name] is None else rounded(row[name])
             rest = (*(row[name] for name in _BEFORE[1:]), *more, *(row[name] for name in after))
             yield [row["uri"], *_cells(rest)]
 

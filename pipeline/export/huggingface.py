@@ -44,8 +44,9 @@ def write_huggingface(source: Source, folder: str) -> Counts:
 
     `image` holds the path and no bytes, so the pictures stay where they are and are read when they
     are asked for; `push_to_hub` uploads them. It is null for pictures inside archives and for those
-    that are gone, and where the name of the file is not UTF-8. `label` is a ClassLabel; labels
-    of one's own are beside it as `mapped_label`, null where the map gave none, or `head_label`.
+    that are gone, and where the name of the file is not UTF-8. `label` is a ClassLabel, null of a
+    network without classes; labels of one's own are beside it as `mapped_label`, null where the map
+    gave none, or `head_label`.
     """
     schema = _schema(source)
     rows = gone = 0
@@ -94,7 +95,8 @@ def _schema(source: Source) -> pa.Schema:
     size = source.run.manifest.model.feature_size
     features: dict[str, Any] = {
         "image": {"_type": "Image"},
-        "label": _class_label(list(source.names.values())),
+        # A ClassLabel without names cannot be loaded.
+        "label": _class_label(list(source.names.values())) if source.names else _value("int64"),
         **{name: _value(dtype) for name, dtype in _VALUES.items()},
         "top_class_ids": _sequence("int32"),
         "top_labels": _sequence("string"),

@@ -26,12 +26,14 @@ class ExportTarget:
         writer: `module.function` in this room.
         left_out: why it may not take some pictures; None if it takes all.
         gone: what becomes of pictures whose files are not on this machine.
+        needs_labels: whether pictures without any would say nothing to the tool.
     """
 
     summary: str
     writer: str
     left_out: str | None = None
     gone: str = "exported, but their files are not on this machine"
+    needs_labels: bool = True
 
     def load(self) -> Callable[[Source, str], Counts]:
         """The function that writes a run's rows to a folder."""
@@ -57,11 +59,14 @@ TARGETS: Mapping[str, ExportTarget] = {
         "a folder for datasets.load_dataset; pictures stay in place",
         "huggingface.write_huggingface",
         gone="exported without picture: their files are not on this machine",
+        needs_labels=False,
     ),
     "coco-classification": ExportTarget(
         "COCO's JSON with a class for each image", "coco.write_coco"
     ),
-    "csv": ExportTarget("a line a picture, and the failures", "csv_table.write_csv"),
+    "csv": ExportTarget(
+        "a line a picture, and the failures", "csv_table.write_csv", needs_labels=False
+    ),
     "imagefolder": ExportTarget(
         "a folder a class with links to its pictures",
         "image_folder.write_image_folder",
@@ -72,6 +77,7 @@ TARGETS: Mapping[str, ExportTarget] = {
         "what became of each thing listed, to join with an inventory",
         "ledger.write_ledger",
         "they were skipped, and are inside archives or gone",
+        needs_labels=False,
     ),
 }
 """Name, which is also that of the folder in `export/`, to target."""

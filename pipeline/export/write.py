@@ -18,7 +18,8 @@ from pipeline.export.targets import TARGETS
 from pipeline.labels.options import LabelKind, require_labels
 from pipeline.labels.pictures import Listed
 from pipeline.run.folder.finished import open_run
-from pipeline.run.folder.ledger import now
+from pipeline.run.folder.manifest import now
+from pipeline.run.folder.own_labels import require_labels_of
 from transforms._version import VERSION
 from transforms.errors import UserError
 from transforms.rows.marker import mark, staged
@@ -109,9 +110,11 @@ def write(
         See `export`; and the copies, as in `Source`.
 
     Raises:
-        UserError: see `export`; or none of the pictures can be exported.
+        UserError: see `export`; or none of the pictures can be exported, or they have no labels.
     """
     run = source.run
+    if TARGETS[to].needs_labels:
+        require_labels_of(run, source.own, doing=f"export --to {to}")
     folder, new = files.join(place, to), files.join(staging, to)
     if copy_pictures:
         tables = source.predictions(columns=["uri", "format"])

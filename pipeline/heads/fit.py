@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from rich.console import Console
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
@@ -19,11 +21,12 @@ from pipeline.evaluate.calibration import ScoreCounts
 from pipeline.evaluate.confusion import class_figures, confused
 from pipeline.evaluate.shares import share
 from pipeline.heads.head import FILE, Head, Vectors, embeddings, vectors_of, write_head
+from pipeline.labels.answers.guesses import looks_copied
 from pipeline.labels.options import TruthOptions
 from pipeline.labels.truth import Truth, load_truth
 from pipeline.labels.vocabularies import OwnLabels
-from pipeline.run.folder import ledger
 from pipeline.run.folder.finished import FinishedRun, open_run
+from pipeline.run.folder.manifest import now
 from transforms._version import VERSION
 from transforms.errors import UserError
 from transforms.rows.marker import mark_files
@@ -69,8 +72,17 @@ class FitOptions(TruthOptions):
 
 
 class _Examples(NamedTuple):
+    """What is learned from.
+
+    Attributes:
+        vectors: of the pictures with a truth.
+        numbers: of their labels.
+        same: of them, those whose label is the network's own.
+    """
+
     vectors: Vectors
     numbers: npt.NDArray[np.intp]
+    same: int = 0
 
 
 def fit(options: FitOptions, *, console: Console) -> dict[str, Any]:
@@ -91,7 +103,7 @@ def fit(options: FitOptions, *, console: Console) -> dict[str, Any]:
     run = open_run(options.folder, with_vectors=True)
     own = OwnLabels(none_of_these=options.none_of_these)
     truth = load_truth(options, own)
-    found = _examples(run, truth, console)
+    found = _examples(run, truth, own, console)
     labels = own.labels
     counts = np.bincount(found.numbers, minlength=len(labels))
     _require_enough(options.named, labels, counts)
@@ -99,13 +111,14 @@ def fit(options: FitOptions, *, console: Console) -> dict[str, Any]:
     labels = [labels[at] for at in used.tolist()]
     # Labels of the truth that no picture has fall away, and the numbers close up.
     examples = found._replace(numbers=np.searchsorted(used, found.numbers))
-    unused = truth.unused(examples=_EXAMPLES)
+    unused, answers = truth.unused(examples=_EXAMPLES), truth.summary()
     about = {
         "version": VERSION,
-        "fitted": ledger.now(),
+        "fitted": now(),
         "vectors": vectors_of(run),
         "truth": options.named,
-        "answers": truth.summary(),
+        "answers": answers,
+        "copied": looks_copied(found.same, of=len(found.numbers), answers=answers),
         "rows": {
             "with_truth": len(examples.numbers),
             "truth_unused": unused.number,
@@ -120,15 +133,19 @@ def fit(options: FitOptions, *, console: Console) -> dict[str, Any]:
     return about
 
 
-def _examples(run: FinishedRun, truth: Truth, console: Console) -> _Examples:
-    rows = run.predictions(columns=("uri", "embedding"))
-    vectors, numbers = [], []
+def _examples(run: FinishedRun, truth: Truth, own: OwnLabels, console: Console) -> _Examples:
+    rows = run.predictions(columns=("uri", "embedding", "label"))
+    vectors, numbers, same = [], [], 0
     for table in tracked(rows, "rows", total=run.manifest.predictions, size=len, console=console):
         found = truth.classes(table["uri"].to_pylist())
         known = found >= 0
         vectors.append(embeddings(table)[known])
         numbers.append(found[known])
-    return _Examples(np.concatenate(vectors), np.concatenate(numbers).astype(np.intp))
+        guesses = table["label"].filter(pa.array(known)).to_pylist()
+        labels = own.labels  # folders are named as they come
+        told = (labels[number] for number in found[known].tolist())
+        same += sum(map(operator.eq, guesses, told))
+    return _Examples(np.concatenate(vectors), np.concatenate(numbers).astype(np.intp), same)
 
 
 def _require_enough(truth: str, labels: Sequence[str], counts: npt.NDArray[np.intp]) -> None:

@@ -15,8 +15,8 @@ from apache_beam.pvalue import AsList
 from threadpoolctl import threadpool_limits
 
 from pipeline.heads.head import Head, embeddings
-from pipeline.run.folder import attempts, ledger
-from pipeline.run.folder.manifest import as_json
+from pipeline.run.folder import attempts
+from pipeline.run.folder.manifest import as_json, now
 from pipeline.run.runners.progress import Report
 from transforms.errors import UserError
 from transforms.network.ranking import top_classes
@@ -210,7 +210,7 @@ class PublishLabels(beam.DoFn):  # type: ignore[misc]
         shards = [move.shard for move in moves]
         manifest = {
             **self.identity,
-            "finished": ledger.now(),
+            "finished": now(),
             "rows": sum(shard.rows for shard in shards),
             "labels": self._counts(labelled),
             "files": [shard._asdict() for shard in shards],

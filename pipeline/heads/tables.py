@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.evaluate.tables import answer_lines
+from pipeline.labels.answers.guesses import COPIED
 
 _SHOWN = 20
 
@@ -28,6 +29,7 @@ def print_fit(about: Mapping[str, Any], *, path: str, console: Console) -> None:
         ("pictures", f"{rows['with_truth']:,} with truth"),
         *answer_lines(about["answers"]),
         ("unused", f"{unused:,} of the truth without row" if unused else ""),
+        ("copied?", COPIED if about["copied"] else ""),
         (
             "right",
             f"{100 * right['share']:.1f} % (95 % interval {100 * right['low']:.1f} to "

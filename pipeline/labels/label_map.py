@@ -34,9 +34,14 @@ def load_label_map(path: str, *, classes: Classes, threshold: float = 0.0) -> La
         threshold: as in `LabelMap`.
 
     Raises:
-        UserError: the file cannot be read, or a line of it names no class, several, or one that
-            another line gives another label, or a label has no class left.
+        UserError: the network has no classes, the file cannot be read, or a line of it names no
+            class, several, or one that another line gives another label, or a label has no class
+            left.
     """
+    if not len(classes):
+        raise UserError(
+            f"--label-map {path}: the network has no classes to map, it gives feature vectors alone"
+        )
     entries = [_entry(row, classes) for row in tables.rows(path)]
     if not entries:
         raise UserError(f"{path}: the label map has no rows")

@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -16,9 +15,9 @@ from rich.table import Table
 
 from pipeline.console.tables import output
 from pipeline.console.terminal import only_ours
-from pipeline.models.float_module import folder
 from pipeline.models.hints import NetworkHints
-from pipeline.models.load import beside
+from pipeline.models.load import beside, module_name
+from pipeline.models.store.module import module_folder
 from pipeline.models.store.store import resolve
 from pipeline.models.tflite.info import ModelInfo, TensorInfo, describe
 from pipeline.models.tflite.stand_in import stand_in
@@ -54,10 +53,14 @@ def info(
     Raises:
         UserError: it cannot be had, or is no classifier of pictures.
     """
-    path = Path(model).expanduser()
-    if folder.kind_of(path) is folder.Kind.SAVED_MODEL:
-        _info_of_module(path, sha256=sha256, as_json=as_json, verbose=verbose)
-        return
+    with module_folder(model) as module:
+        if module is not None:
+            with _tensorflow(f"reading {model}", verbose=verbose):
+                from pipeline.models.float_module.describe import describe as describe_module
+
+                found_module = describe_module(module, sha256=sha256, hints=hints)
+            _print_module(module_name(model), found_module, as_json=as_json)
+            return
     stored = resolve(model, sha256=sha256)
     found = describe(stored.tflite, hints, beside=beside(stored))
     if as_json:
@@ -164,12 +167,7 @@ def _percent(share: float) -> str:
     return f"{math.floor(share * 10_000) / 100:.2f} %"
 
 
-def _info_of_module(path: Path, *, sha256: str | None, as_json: bool, verbose: bool) -> None:
-    with _tensorflow(f"reading {path}", verbose=verbose):
-        from pipeline.models.float_module import describe, load
-
-        name = load.load(path, sha256=sha256).name
-        found = describe.describe(path)
+def _print_module(name: str, found: ModuleInfo, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"name": name, **found.as_dict()}, indent=2))
     else:
@@ -177,21 +175,31 @@ def _info_of_module(path: Path, *, sha256: str | None, as_json: bool, verbose: b
 
 
 def _module_pairs(module: ModuleInfo) -> list[tuple[str, str]]:
-    quantized = "with simulated quantization" if module.quantized else "float"
     size = module.input_size
     return [
-        ("kind", f"TensorFlow 2 SavedModel of MobileNet V1, {quantized}"),
+        ("kind", module.kind),
         ("sha256", f"{module.sha256} over all files"),
         ("size", f"{module.file_bytes:,} bytes"),
-        ("multiplier", f"{module.multiplier:g}"),
-        ("input", f"images float32[-1,{size},{size},3] in [0,1], mapped as {module.input_range}"),
+        *([("multiplier", f"{module.network.multiplier:g}")] if module.network else []),
+        ("input", f"images float32[-1,{size},{size},3] in [0,1]{_mapped(module)}"),
         *(
             (name, ", ".join(f"{out} float32{shape}" for out, shape in outputs.items()))
             for name, outputs in module.signatures.items()
         ),
-        ("parameters", f"{module.parameters:,}"),
-        ("MACs", f"{module.macs:,}"),
+        ("classes", f"{module.classes:,}: {module.labels}"),
+        *(
+            [
+                ("parameters", f"{module.network.parameters:,}"),
+                ("MACs", f"{module.network.macs:,}"),
+            ]
+            if module.network
+            else []
+        ),
     ]
+
+
+def _mapped(module: ModuleInfo) -> str:
+    return f", mapped as {module.network.input_range}" if module.network else ""
 
 
 def write_stand_in(output: str, *, multiplier: float, size: int, seed: int) -> None:
@@ -222,7 +230,7 @@ def _pairs(model: ModelInfo) -> list[tuple[str, str]]:
         ("input", _tensor(model.input)),
         ("takes", model.takes),
         *(("output", _tensor(output)) for output in model.outputs),
-        (model.gives.partition(",")[0], _tensor(model.logits)),
+        *([(model.gives.partition(",")[0], _tensor(model.logits))] if model.logits else []),
         ("gives", model.gives),
         ("features", _tensor(model.features) if model.features else "none"),
         ("classes", f"{model.classes:,}: {model.labels}"),

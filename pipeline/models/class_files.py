@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pipeline.models.hints import IMAGENET, NetworkHints
 from transforms.errors import UserError
-from transforms.network.classes import Classes, imagenet
+from transforms.network.classes import Classes, imagenet, no_classes
 from transforms.storage import files
 from transforms.storage.addresses import shown, text
 
@@ -74,6 +74,24 @@ def classes_of(
         f"it has {count:,} classes and nothing says what they are called; pass --classes FILE with "
         f"{count:,} lines{' or --classes imagenet' if count in (1000, 1001) else ''}"
     )
+
+
+def without_classes(told_by: str, hints: NetworkHints) -> Told:
+    """Those of a network that gives feature vectors alone.
+
+    Args:
+        told_by: what says so.
+        hints: what the user says.
+
+    Raises:
+        UserError: the user names classes.
+    """
+    if hints.classes is not None and hints.classes != no_classes():
+        raise UserError(
+            "it gives feature vectors and no classes; leave out --classes"
+            + (" or --outputs features" if hints.outputs else "")
+        )
+    return Told(no_classes(), told_by)
 
 
 def class_file(path: str) -> Classes:

@@ -30,7 +30,7 @@ class NetworkHints:
         classes: file with the names of the classes, see `pipeline.models.class_files`; `imagenet`;
             or the classes themselves.
         embedding_tensor: name of the tensor with the feature vector, or `none`.
-        outputs: what the network gives for each class.
+        outputs: what the network gives for each class, or that it has none.
         input_range: what a network takes whose input has no quantization.
 
     Raises:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from pipeline.models.hints import NetworkHints
 from pipeline.models.load import load_network
+from transforms.errors import UserError
 from transforms.network.litert import LiteRtModel
 from transforms.network.network import Network
 from transforms.network.ranking import BATCH_SIZE
@@ -30,7 +31,8 @@ class ImageModel:
         expected_image_size: (height, width) in pixels.
         signatures: by the names that the hub modules have, each takes `images` and gives
             `{"default": array}`.
-        outputs: what `image_classification` gives, logits or scores.
+        outputs: what `image_classification` gives, logits or scores; or `features` of a network
+            without classes.
         labels: first name of each class, in the order of the logits. Some classes share it;
             `transforms.network.classes.class_names` has the synsets, which tell them apart.
 
@@ -44,23 +46,30 @@ class ImageModel:
     def __init__(self, model: Network) -> None:
         self.name = model.name
         self.sha256 = model.sha256
-        self.expected_image_size = (model.input_size, model.input_size)
+        self.expected_image_size = model.input_shape
         self.labels = tuple(model.classes.labels)
         self._widths = (len(model.classes), model.feature_size)
         self.outputs = model.outputs
         self._run = _runner(model)
-        self.signatures: Mapping[str, Callable[..., dict[str, Array]]] = {
+        signatures: dict[str, Callable[..., dict[str, Array]]] = {
             "default": self._default,
             "image_classification": self._default,
             "image_feature_vector": self._features,
         }
+        if not self._has_classes:
+            del signatures["image_classification"]
+        self.signatures: Mapping[str, Callable[..., dict[str, Array]]] = signatures
+
+    @property
+    def _has_classes(self) -> bool:
+        return self.outputs != "features"
 
     def __call__(self, images: Array) -> Array:
-        """As `image_classification`."""
-        return self.image_classification(images)
+        """As `image_classification`, or without classes as `image_feature_vector`."""
+        return self._heads(images)[0 if self._has_classes else 1]
 
     def _default(self, images: Array) -> dict[str, Array]:
-        return {"default": self.image_classification(images)}
+        return {"default": self(images)}
 
     def _features(self, images: Array) -> dict[str, Array]:
         return {"default": self.image_feature_vector(images)}
@@ -71,23 +80,34 @@ class ImageModel:
         Raises:
             TypeError: they are no array of float32.
             ValueError: they have another shape, or values outside [0,1].
+            UserError: the network has no classes.
         """
+        if not self._has_classes:
+            raise UserError(
+                f"model {self.name}: it has no classes; image_feature_vector gives its vectors"
+            )
         return self._heads(images)[0]
 
     def image_feature_vector(self, images: Array) -> Array:
-        """Features float32[batch, 256 x multiplier / 0.25]; errors as above."""
+        """Features float32[batch, 256 x multiplier / 0.25]; of images as above."""
         return self._heads(images)[1]
 
     def _heads(self, images: Array) -> tuple[Array, Array]:
         self._check(images)
         parts = [
-            self._run(images[start : start + BATCH_SIZE])
+            self._looked_at(images[start : start + BATCH_SIZE])
             for start in range(0, len(images), BATCH_SIZE)
         ]
         # So that no images give no rows instead of an error.
         none = tuple(np.empty((0, width), np.float32) for width in self._widths)
         logits, features = zip(none, *parts, strict=True)
         return np.concatenate(logits), np.concatenate(features)
+
+    def _looked_at(self, images: Array) -> tuple[Array, Array]:
+        outputs, features = self._run(images)
+        if self._has_classes:
+            return outputs, features
+        return np.empty((len(images), 0), np.float32), outputs
 
     def _check(self, images: Array) -> None:
         height, width = self.expected_image_size
@@ -107,8 +127,7 @@ def load_model(model: str, *, sha256: str | None = None, classes: str | None = N
     """Finds a model, downloads it where necessary, and loads it.
 
     Args:
-        model: name, path, gs:// or https:// of a quantized MobileNet V1 tflite; or the local folder
-            of a TensorFlow 2 SavedModel, which needs the extra `tensorflow`.
+        model: as in `pipeline.models.load.load_network`.
         sha256: the hash that the model must have, or None.
         classes: file with the names of its classes, or `imagenet`, see `quantlabel label
             --classes`; None for what its file or a `labels.txt` beside it says.

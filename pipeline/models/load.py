@@ -44,7 +44,7 @@ def load_network(
             from pipeline.models.float_module import load
 
             found = load.load(module, sha256=sha256, hints=hints)
-            return dataclasses.replace(found, name=_module_name(model))
+            return dataclasses.replace(found, name=module_name(model))
     if folder.kind_of(Path(model).expanduser()) is folder.Kind.CHECKPOINT:
         raise UserError(
             f"{model} is a {folder.Kind.CHECKPOINT.value}; make a model to run of it first: "
@@ -54,8 +54,8 @@ def load_network(
     return tflite.load(stored.tflite, name=stored.name, hints=hints, beside=beside(stored))
 
 
-def _module_name(model: str) -> str:
-    """The last part of a path, or what an address calls the module, without its version."""
+def module_name(model: str) -> str:
+    """What rows call a module: the last part of a path, or what follows the host in an address."""
     if is_address(model):
         return "/".join(shown(model).split("/")[3:])
     return Path(model).expanduser().resolve().name
@@ -73,7 +73,10 @@ def known_classes(*, model: str | None, classes: str | None) -> Classes:
     """
     hints = NetworkHints(classes=classes)
     if model is not None:
-        return load_network(model, hints=hints).classes
+        known = load_network(model, hints=hints).classes
+        if not len(known):
+            raise UserError(f"model {model}: it has no classes, it gives feature vectors alone")
+        return known
     return imagenet() if classes in (None, IMAGENET) else class_file(classes)
 
 

@@ -10,6 +10,7 @@ import orjson
 from markupsafe import Markup
 
 from pipeline.evaluate.tables import answer_lines
+from pipeline.labels.answers.guesses import COPIED
 from pipeline.report import charts
 from pipeline.run.folder.finished import FinishedRun
 from transforms.rows.names import EVALUATION_FILE
@@ -45,7 +46,7 @@ def evaluation_part(run: FinishedRun) -> EvaluationPart | None:
         return None  # of a run that was here before
     return EvaluationPart(
         caption=f"{result['rows']['with_truth']:,} pictures compared with {result['truth']}.",
-        answers=[line for line in answer_lines(result.get("answers")) if line[1]],
+        answers=[line for line in _answers(result) if line[1]],
         tiles=_tiles(result),
         figures=_figures(result),
         confused=[
@@ -53,6 +54,11 @@ def evaluation_part(run: FinishedRun) -> EvaluationPart | None:
             for mistake in result["confused"][:10]
         ],
     )
+
+
+def _answers(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    copied = COPIED if result.get("copied") else ""
+    return [*answer_lines(result.get("answers")), ("copied?", copied)]
 
 
 def _tiles(result: Mapping[str, Any]) -> list[tuple[str, str]]:

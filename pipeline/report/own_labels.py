@@ -14,6 +14,23 @@ def no_label(own: OwnLabels) -> int:
     return len(own.labels)
 
 
+def unlabelled(table: pa.Table) -> pa.Table:
+    """Rows of a network without classes, as if all were of one class, for a table as in `replace`.
+
+    A page that shows them leaves out what it says of classes and scores.
+    """
+    rows = table.num_rows
+    made = {
+        "class_id": pa.array([0] * rows, pa.int32()),
+        "label": pa.array(["Some of them"] * rows, pa.string()),
+        "synset": pa.array([""] * rows, pa.string()),
+        "score": pa.array([0.0] * rows, pa.float32()),
+    }
+    for name, column in made.items():
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    return table
+
+
 def replace(own: OwnLabels, table: pa.Table) -> pa.Table:
     """Puts label, score and position of the label where those of the network's class were.
 

@@ -112,7 +112,7 @@
       make(
         "div", { class: "head" },
         make("h3", {}, item.label),
-        make("span", { class: "soft" }, `${item.synset ? item.synset + ", " : ""}${pictures(item.count)}, mean score ${percent(item.mean)}`),
+        make("span", { class: "soft" }, `${item.synset ? item.synset + ", " : ""}${pictures(item.count)}${item.mean === null ? "" : `, mean score ${percent(item.mean)}`}`),
       ),
     )),
   });

@@ -43,6 +43,7 @@ class Content:
         manifest: of the run.
         survey: counts.
         own: labels in place of the classes, if any.
+        are_labelled: whether there are any labels, of whom ever.
         duplicates: groups of the same picture.
         failures: by reason, the most frequent first.
         selection: the pictures.
@@ -54,6 +55,7 @@ class Content:
     manifest: Manifest
     survey: Survey
     own: OwnLabels | None
+    are_labelled: bool
     duplicates: Duplicates
     failures: Sequence[FailureKind]
     selection: Selection
@@ -92,7 +94,8 @@ def render(content: Content) -> str:
         failed=content.failed,
         pictures=content.pictures,
         failures=content.failures,
-        sections=[each for each in _SECTIONS if content.evaluation or each[0] != "evaluation"],
+        sections=[each for each in _SECTIONS if each[0] not in _left_out(content)],
+        are_labelled=content.are_labelled,
         tiles=_tiles(content, own),
         given=_given(found, own),
         own=own,
@@ -124,6 +127,16 @@ _SECTIONS = (
     ("failures", "Failures"),
     ("identity", "Model and settings"),
 )
+
+
+_OF_LABELS = {"classes", "uncertain", "scores"}
+
+
+def _left_out(content: Content) -> set[str]:
+    """Sections about which there is nothing to say."""
+    return ({"evaluation"} if content.evaluation is None else set()) | (
+        set() if content.are_labelled else _OF_LABELS
+    )
 
 
 def _resource(name: str) -> str:
@@ -160,9 +173,12 @@ def _tiles(content: Content, own: OwnLabels | None) -> list[_Tile]:
         _Tile("pictures", f"{content.pictures:,}"),
         _Tile("labelled", f"{found.rows:,}"),
         _Tile("failed", f"{content.failed:,}", bad=content.failed > 0),
-        _Tile("labels of yours" if own else "classes", f"{_given(found, own):,}"),
-        _Tile("median score", _median(found)),
     ]
+    if content.are_labelled:
+        tiles += [
+            _Tile("labels of yours" if own else "classes", f"{_given(found, own):,}"),
+            _Tile("median score", _median(found)),
+        ]
     if own and no_label(own) in found.classes:
         tiles.append(_Tile("without a label", f"{found.classes[no_label(own)].count:,}"))
     if content.duplicates.groups:
@@ -222,12 +238,15 @@ def _score_table(found: Survey) -> list[tuple[str, int, int, float]]:
 
 def _sheet_caption(content: Content, own: OwnLabels | None) -> str:
     shown, present = len(content.selection.classes), len(content.survey.classes)
+    if not content.are_labelled:
+        return "Pictures drawn at random; the network has no classes."
     noun = "labels" if own else "classes"
+    order = "Pictures are drawn at random within each and stand in order of their score."
     if shown == present:
-        return f"All {present:,} {noun}."
+        return f"All {present:,} {noun}. {order}"
     return (
         f"The {shown:,} most frequent of {present:,} {noun} (more with "
-        "quantlabel report --max-pictures)."
+        f"quantlabel report --max-pictures). {order}"
     )
 
 
@@ -244,7 +263,7 @@ def _identity(manifest: Manifest) -> list[tuple[str, str]]:
     lines = [
         ("model", model.name),
         ("sha256 of the model", model.sha256),
-        ("input", f"{model.input_size} x {model.input_size} pixels"),
+        ("input", f"{model.input_in_words.replace('x', ' x ')} pixels"),
         ("feature vector", f"{model.feature_size} numbers"),
         *((f"preprocessing: {name}", str(value)) for name, value in preprocessing.items()),
         ("quantlabel", manifest.version),
@@ -286,7 +305,7 @@ def _data(content: Content) -> dict[str, Any]:
                 "label": entry.label,
                 "synset": entry.synset,
                 "count": entry.count,
-                "mean": round(entry.score_sum / entry.count, 4),
+                "mean": _score(entry.score_sum / entry.count) if content.are_labelled else None,
                 "pictures": selection.classes.get(class_id, []),
             }
             for class_id, entry in ranked

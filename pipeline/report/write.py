@@ -18,7 +18,7 @@ from pipeline.report.duplicates import identical, near_identical
 from pipeline.report.evaluation import evaluation_part
 from pipeline.report.failures import by_reason
 from pipeline.report.options import ReportOptions
-from pipeline.report.own_labels import replace
+from pipeline.report.own_labels import replace, unlabelled
 from pipeline.report.page import Content, render
 from pipeline.report.selection import Selection, select
 from pipeline.report.survey import COLUMNS, survey
@@ -68,6 +68,8 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
     found = survey(rows)
     if not found.rows:
         raise UserError(f"{run.folder}: it labelled none of the pictures in {options.uris}")
+    if not wanted.are_labelled:
+        found.least_certain = None
     # What `quantlabel duplicates` found, if it has run since; equal files tell for free.
     near = near_identical(run, wanted.rows) if wanted.listed is None else None
     duplicates = near or identical(found, wanted.rows())
@@ -80,6 +82,7 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
         survey=found,
         duplicates=duplicates,
         own=wanted.own,
+        are_labelled=wanted.are_labelled,
         failures=by_reason(wanted.of(run.failures())),
         selection=selection,
         thumbnails=small,
@@ -101,10 +104,16 @@ class _Wanted:
     own: OwnLabels | None
     listed: Listed | None
 
+    @property
+    def are_labelled(self) -> bool:
+        """Whether the pictures have any labels."""
+        return self.own is not None or len(self.run.manifest.model.classes) > 0
+
     def rows(self) -> Iterator[pa.Table]:
         """The predictions with `COLUMNS`."""
         if self.own is None:
-            return self.of(self.run.predictions(columns=COLUMNS))
+            rows = self.of(self.run.predictions(columns=COLUMNS))
+            return rows if self.are_labelled else map(unlabelled, rows)
         shards = self.own.shards(columns=(*COLUMNS, *self.own.columns))
         own = functools.partial(replace, self.own)
         return map(own, self.of(itertools.chain.from_iterable(shards)))

@@ -145,13 +145,27 @@ def _add_beam(parser: argparse.ArgumentParser) -> None:
 
 def _show(would: Submission, options: LabelOptions) -> None:
     from pipeline.console.tables import output
-    from pipeline.run.plan import plan, print_plan
+    from pipeline.run.plan import plan
+    from pipeline.run.plan_table import print_plan
     from pipeline.run.submission import print_submission
 
-    expected = plan(PlanOptions(label=options))
+    expected = plan(PlanOptions(label=options, **_workers(options)))
     print_submission(would, console=output())
     print_plan(expected, console=output())
     print("Nothing was written or submitted.")
+
+
+def _workers(options: LabelOptions) -> dict[str, Any]:
+    """What the flags for Dataflow say of its machines, as `PlanOptions` has it."""
+    if not options.is_dataflow:
+        return {}
+    from apache_beam.options.pipeline_options import WorkerOptions
+
+    from pipeline.run.runners.options import beam_options
+
+    flags = beam_options(options).view_as(WorkerOptions)
+    found = {"machine_type": flags.machine_type, "max_workers": flags.max_num_workers}
+    return {name: value for name, value in found.items() if value}
 
 
 def _is_true(word: str) -> bool:

@@ -18,7 +18,7 @@ from rich.console import Console
 from pipeline.labels.label_map import load_label_map
 from pipeline.models.load import load_network
 from pipeline.run.folder import attempts, ledger, lock
-from pipeline.run.folder.manifest import Identity, Manifest, Model, read_manifest
+from pipeline.run.folder.manifest import Identity, Manifest, Model, now, read_manifest
 from pipeline.run.graph import build
 from pipeline.run.options import LabelOptions
 from pipeline.run.runners import dataflow, progress, runner
@@ -29,6 +29,7 @@ from transforms._version import ROW_VALUES, VERSION
 from transforms.errors import UsageError, UserError
 from transforms.failures import Reason
 from transforms.images import native as jpeg
+from transforms.images.settings import Preprocessing
 from transforms.inputs import listing as sources
 from transforms.inputs.archives.kinds import archive_kind
 from transforms.inputs.archives.members import Found, Member, read_members
@@ -232,7 +233,7 @@ def _identity(options: LabelOptions, model: Network, label_map: LabelMap | None)
     return Identity(
         row_values=ROW_VALUES,
         version=VERSION,
-        started=ledger.now(),
+        started=now(),
         model=Model(
             name=text(model.name),
             kind=model.kind,
@@ -243,12 +244,17 @@ def _identity(options: LabelOptions, model: Network, label_map: LabelMap | None)
             outputs=model.outputs,
             embedding_tensor=text(model.embedding_tensor),
             pixel_values=model.pixel_values.in_words(),
+            input_columns=model.input_columns,
         ),
-        preprocess=options.preprocessing(size=model.input_size),
+        preprocess=_preprocessing(options, model),
         label_map=label_map,
         options=options.for_manifest(),
         kernel=_kernel(options, model) if options.is_local else "",
     )
+
+
+def _preprocessing(options: LabelOptions, model: Network) -> Preprocessing:
+    return options.preprocessing(size=model.input_size, columns=model.input_columns)
 
 
 def _kernel(options: LabelOptions, model: Network) -> str:
@@ -264,7 +270,7 @@ def _kernel(options: LabelOptions, model: Network) -> str:
     python = "python, one picture at a time" if alone else "python"
     if options.kernel == "python" or kernel.module is None:
         return python
-    takes_jpeg = jpeg.takes(options.preprocessing(size=model.input_size))
+    takes_jpeg = jpeg.takes(_preprocessing(options, model))
     if not isinstance(loaded, NativeModel):
         return f"native for JPEG, {python} for the network" if takes_jpeg else python
     return f"native ({loaded.level})" + ("" if takes_jpeg else " for the network, python for JPEG")

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 ReuseBy = Literal["uri", "sha256"]
 
+BucketIn = Literal["region", "continent", "elsewhere"]
+
 REUSE_BY: tuple[ReuseBy, ...] = get_args(ReuseBy)
 
 CLASSES = 1001
@@ -240,6 +242,9 @@ class LabelOptions(RunnerOptions):
         """
         if self.top_k <= classes:
             return self
+        if not classes:
+            require(self.top_k == Scoring.top_k, "--top-k", "none: it has no classes", self.top_k)
+            return self
         require(
             self.top_k == Scoring.top_k,
             "--top-k",
@@ -248,11 +253,17 @@ class LabelOptions(RunnerOptions):
         )
         return dataclasses.replace(self, top_k=classes)
 
-    def preprocessing(self, *, size: int) -> Preprocessing:
-        """How the pictures are loaded, for a network with an input of `size` x `size` pixels."""
+    def preprocessing(self, *, size: int, columns: int | None = None) -> Preprocessing:
+        """How the pictures are loaded, for a network with an input of `size` x `size` pixels.
+
+        Args:
+            size: rows and columns.
+            columns: of an input that is no square, else None.
+        """
         return Preprocessing(
             method=self.preprocess,
             size=size,
+            columns=columns,
             views=self.views,
             colour=self.colour,
             max_pixels=self.max_pixels,
@@ -315,18 +326,33 @@ class PlanOptions:
 
     Attributes:
         label: the run that is planned; its output folder is not touched.
-        price: of one vCPU-hour, in any currency.
+        prices: file whose values replace those of our table of prices, or None.
+        price: of one vCPU-hour on Dataflow, instead of the table's, or None.
+        machine_type: of the workers.
+        max_workers: machines at a time.
+        bucket_in: where the pictures are, seen from the workers: in their region, elsewhere on the
+            continent, or elsewhere.
 
     Raises:
-        UsageError: the price is not a positive number.
+        UsageError: a value that cannot be.
     """
 
     label: LabelOptions
-    price: float = 0.056
+    prices: str | None = None
+    price: float | None = None
+    machine_type: str = "e2-standard-2"
+    max_workers: int = 50
+    bucket_in: BucketIn = "region"
 
     def __post_init__(self) -> None:
-        """Checks the price; touches no file."""
-        require(self.price > 0, "--price", "a positive number", self.price)
+        """Checks the values; touches no file."""
+        require(self.prices != "", "--prices", "a file", self.prices)
+        usable = self.price is None or 0 < self.price < math.inf
+        require(usable, "--price", "a positive number", self.price)
+        require(self.machine_type != "", "--machine-type", "the name of one", self.machine_type)
+        require(self.max_workers > 0, "--max-workers", "a positive number", self.max_workers)
+        places = get_args(BucketIn)
+        require(self.bucket_in in places, "--bucket-in", " or ".join(places), self.bucket_in)
 
 
 # ---- flags --------------------------------------------------------------------------------------
@@ -393,8 +419,8 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--outputs",
         choices=OUTPUTS,
-        help="what the network gives for each class (default: scores if its last operator is a "
-        "softmax or logistic function, else logits)",
+        help="what the network gives for each class, or features: it has none, and gives feature "
+        "vectors (default: by its last operator)",
     )
     network.add_argument(
         "--input-range",

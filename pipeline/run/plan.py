@@ -6,18 +6,17 @@ import collections
 import dataclasses
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from pipeline.console.units import byte_size
 from pipeline.models.load import load_network
+from pipeline.run.costs.bill import OFFERS, Bill, Needs, bill
+from pipeline.run.costs.prices import Prices, Range, load_prices
+from pipeline.run.costs.requests import Asked, Stored, reading, writing
 from pipeline.run.options import LabelOptions, PlanOptions
-from pipeline.run.sample import Sampled, take_sample
+from pipeline.run.sample import Sample, Sampled, mean_of, take_sample
 from transforms.ahead import Ahead
 from transforms.images.loader import Loader
 from transforms.images.loader_pool import LoaderPool
@@ -30,45 +29,75 @@ from transforms.records import Failure, Image, ImageRef, Prediction
 from transforms.rows.formats import FORMATS, encoded
 from transforms.rows.schema import prediction_table
 
-# From the command to the first picture on a laptop: imports, graph, model. Measured 1 to 2 s.
-_SECONDS_TO_START = 2.0
+SECONDS_TO_START = 2.0
+"""From the command to the first picture on a laptop: imports, graph, model. Measured 1 to 2 s."""
+
+_WARM = 8
+"""Pictures that are loaded before the clock starts."""
+
+_CPU_SECONDS_TO_START = 1.4
+"""Processor time of a run over one picture of this machine."""
+
+_CPU_SECONDS_OF_CLOUD = 1.0
+"""What the packages of storages take to start, and the requests of a run beside its pictures."""
+
+CPU_SECONDS_A_ROW = 0.0002
+"""What Beam and the writing of rows take for a picture, beside loading and the network."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a run would find and take.
+    """What a run would find, take and cost.
 
     Attributes:
-        entries: pictures listed, a path that is listed twice counts twice; of archives an estimate.
+        pictures: listed, a path that is listed twice counts twice; of archives, and of spans that
+            were not listed, an estimate.
         archives: listed.
         opened: archives whose beginning was read.
         skipped: files of folders that are no input.
         unlisted: what could not be listed, each a failure of the run.
+        spans: parts into which listings are split.
+        spans_listed: of them, those that were listed.
         listing_seconds: how long the listing took.
         sampled: pictures tried.
         failures_by_reason: of the sample.
         encoded_bytes: of the sample's readable files together.
         wall_seconds: for the sample, on this machine, all cores at work.
         cpu_seconds: for the sample, summed over cores.
+        start_cpu_seconds: of a run beside its pictures.
         output_bytes: of the sample's rows in the chosen format.
         cores: that this machine lends to the run.
-        price: of a vCPU-hour.
+        needs: what the run asks of services.
+        bills: what that costs, the chosen machine on Dataflow first.
+        prices: the table by which.
+        options: what was asked for.
     """
 
-    entries: int
+    pictures: Range
     archives: int
     opened: int
     skipped: int
     unlisted: int
+    spans: int
+    spans_listed: int
     listing_seconds: float
     sampled: int
     failures_by_reason: dict[str, int]
     encoded_bytes: int
     wall_seconds: float
     cpu_seconds: float
+    start_cpu_seconds: float
     output_bytes: int
     cores: int
-    price: float
+    needs: Needs
+    bills: Sequence[Bill]
+    prices: Prices
+    options: PlanOptions
+
+    @property
+    def entries(self) -> int:
+        """Pictures to expect."""
+        return round(self.pictures.expected)
 
     @property
     def failures(self) -> int:
@@ -83,17 +112,7 @@ class Plan:
     @property
     def hours_here(self) -> float:
         """For all entries on this machine."""
-        return (_SECONDS_TO_START + self.entries / self.pictures_per_second) / 3600
-
-    @property
-    def vcpu_hours(self) -> float:
-        """Processor time for all entries, at this machine's speed a core."""
-        return self.entries * self.cpu_seconds / self.sampled / 3600
-
-    @property
-    def cost(self) -> float:
-        """Of the processor time, in the currency of the price."""
-        return self.vcpu_hours * self.price
+        return (SECONDS_TO_START + self.entries / self.pictures_per_second) / 3600
 
     @property
     def total_output_bytes(self) -> int:
@@ -102,15 +121,44 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """Measurements and estimates, for programs."""
+        left_out = ("needs", "bills", "prices", "options", "pictures")
+        measured = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name not in left_out
+        }
+        needs = {
+            "cpu_hours": self.needs.cpu_hours._asdict(),
+            "requests": {
+                "class_a": _by_storage(self.needs.class_a),
+                "class_b": _by_storage(self.needs.class_b),
+            },
+            "read_bytes": _by_storage(self.needs.read_bytes),
+        }
         return {
-            **dataclasses.asdict(self),
+            "entries": self.entries,
+            "pictures": self.pictures._asdict(),
+            **measured,
             "expected_failures": self.failures,
             "pictures_per_second": self.pictures_per_second,
             "hours_here": self.hours_here,
-            "vcpu_hours": self.vcpu_hours,
-            "cost": self.cost,
             "total_output_bytes": self.total_output_bytes,
+            "needs": needs,
+            "prices": {
+                "date": self.prices.date,
+                "source": self.prices.source,
+                "region": self.prices.region,
+                "currency": self.prices.currency,
+                "changed_by": self.options.prices,
+            },
+            "vcpu_hours": self.needs.cpu_hours.expected,
+            "cost": self.bills[0].total.expected,
+            "bills": [bill.as_dict() for bill in self.bills],
         }
+
+
+def _by_storage(values: Mapping[str, Range]) -> dict[str, Any]:
+    return {storage: value._asdict() for storage, value in values.items()}
 
 
 def plan(options: PlanOptions) -> Plan:
@@ -120,8 +168,9 @@ def plan(options: PlanOptions) -> Plan:
         options: what to plan.
 
     Raises:
-        UserError: an input matches nothing, or the model cannot be had.
+        UserError: an input matches nothing, or the model or the prices cannot be had.
     """
+    prices = _prices(options)
     options.label.use_for_storage()
     network = load_network(
         options.label.model, sha256=options.label.sha256, hints=options.label.hints
@@ -130,42 +179,127 @@ def plan(options: PlanOptions) -> Plan:
     sample = take_sample(options.label)
     listing_seconds = time.perf_counter() - start
     trial = _try(sample.items, network, options.label)
+    output_bytes = _written_bytes(trial.predictions, format=options.label.format)
+    needs = _needs(sample, trial, row_bytes=output_bytes / len(sample.items))
     return Plan(
-        entries=sample.pictures,
+        pictures=sample.pictures,
         archives=sample.archives,
         opened=sample.opened,
         skipped=sample.skipped,
         unlisted=sample.unlisted,
+        spans=sample.spans,
+        spans_listed=sample.listed,
         listing_seconds=listing_seconds,
         sampled=len(sample.items),
         failures_by_reason=dict(sorted(trial.reasons.items())),
-        encoded_bytes=trial.encoded_bytes,
+        encoded_bytes=sum(trial.sizes),
         wall_seconds=trial.wall_seconds,
         cpu_seconds=trial.cpu_seconds,
-        output_bytes=_written_bytes(trial.predictions, format=options.label.format),
+        start_cpu_seconds=_start(sample),
+        output_bytes=output_bytes,
         cores=cores(),
-        price=options.price,
+        needs=needs,
+        bills=list(bills(needs, prices, options)),
+        prices=prices,
+        options=options,
     )
+
+
+def _prices(options: PlanOptions) -> Prices:
+    """The table, before anything else is read: a typing error should not cost a listing."""
+    prices = load_prices(options.prices)
+    prices.machine(options.machine_type)
+    if options.price is None:
+        return prices
+    return dataclasses.replace(prices, dataflow=prices.dataflow._replace(vcpu_hour=options.price))
+
+
+def bills(needs: Needs, prices: Prices, options: PlanOptions) -> Iterator[Bill]:
+    """What that costs: every machine of the table under every offer, the chosen one first."""
+    for machine in dict.fromkeys([options.machine_type, *prices.machines]):
+        for offer in OFFERS:
+            found = bill(
+                needs,
+                prices,
+                machine_type=machine,
+                offer=offer,
+                max_workers=options.max_workers,
+                bucket_in=options.bucket_in,
+            )
+            if found is not None:
+                yield found
+
+
+def _needs(sample: Sample, trial: _Trial, *, row_bytes: float) -> Needs:
+    """What all pictures take if they are like the sample."""
+    a_picture = mean_of(trial.sizes)
+    # Work grows with the bytes of a picture: how well these are known, it is.
+    known = a_picture.times(1 / a_picture.expected) if a_picture.expected else Range(1, 1, 1)
+    seconds = known.times(trial.cpu_seconds / len(sample.items)).plus(_each(CPU_SECONDS_A_ROW))
+    cpu = sample.pictures.times(seconds).plus(_each(_start(sample))).times(1 / 3600)
+    share = sample.pictures.times(1 / max(sample.pictures.expected, 1))
+    asked: dict[str, list[Asked]] = {}
+    read: dict[str, Range] = {}
+    for name, stored in sample.stored.items():
+        if name != "local":
+            asked[name] = [reading(stored.scaled(of)) for of in share]
+            read[name] = share.times(stored.bytes).plus(a_picture.times(stored.unsized))
+    output = _output(sample.stored)
+    if output is not None:
+        written = [
+            writing(rows, row_bytes=row_bytes, worker_hours=hours)
+            for rows, hours in zip(sample.pictures, cpu, strict=True)
+        ]
+        before = asked.get(output, [Asked()] * 3)
+        asked[output] = [one.plus(two) for one, two in zip(before, written, strict=True)]
+    return Needs(
+        pictures=sample.pictures,
+        cpu_hours=cpu,
+        class_a={name: Range(*(each.class_a for each in three)) for name, three in asked.items()},
+        class_b={name: Range(*(each.class_b for each in three)) for name, three in asked.items()},
+        read_bytes=read,
+    )
+
+
+def _start(sample: Sample) -> float:
+    is_remote = any(name != "local" for name in sample.stored)
+    return _CPU_SECONDS_TO_START + _CPU_SECONDS_OF_CLOUD * is_remote
+
+
+def _output(stored: Mapping[str, Stored]) -> str | None:
+    """Where the rows go: beside the pictures, and of a web server's to Cloud Storage."""
+    remote = [name for name in stored if name != "local"]
+    buckets = [name for name in remote if name != "http"]
+    return buckets[0] if buckets else "gs" if remote else None
+
+
+def _each(value: float) -> Range:
+    return Range(value, value, value)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Trial:
     predictions: list[Prediction]
     reasons: collections.Counter[str]
-    encoded_bytes: int
+    sizes: list[int]
     wall_seconds: float
     cpu_seconds: float
 
 
 def _try(sample: Sequence[Sampled], network: Network, options: LabelOptions) -> _Trial:
     """The work of a run without Beam: a pool decodes while this thread runs the network."""
-    loader = Loader(options.preprocessing(size=network.input_size), options.kernel)
+    how = options.preprocessing(size=network.input_size, columns=network.input_columns)
+    loader = Loader(how, options.kernel)
     handler = model_handler(network, options.scoring(None), kernel=options.kernel)
     model = handler.load_model()
-    black = np.zeros((network.input_size, network.input_size, 3), np.uint8)
+    black = np.zeros((*network.input_shape, 3), np.uint8)
     blank = Image(ImageRef(""), "", 1, 1, "", black)
     # The first pass prepares the interpreter; one view is enough for that.
     model_handler(network).run_inference([blank], model)
+    # Nor do the first pictures count: formats load their decoders, storage its client.
+    warm = _started(sample[:_WARM], loader)
+    while warm:
+        warm.pop()
     # Both: the one tells the time here, the other what machines with other cores would take.
     wall, cpu = time.perf_counter(), time.process_time()
     results: list[Prediction | Failure] = [item for item in sample if isinstance(item, Failure)]
@@ -179,7 +313,7 @@ def _try(sample: Sequence[Sampled], network: Network, options: LabelOptions) -> 
     return _Trial(
         [result for result in results if isinstance(result, Prediction)],
         collections.Counter(result.reason for result in results if isinstance(result, Failure)),
-        sum(result.size or 0 for result in results if isinstance(result, Prediction)),
+        [result.size or 0 for result in results if isinstance(result, Prediction)],
         wall,
         cpu,
     )
@@ -206,66 +340,3 @@ def _written_bytes(rows: Sequence[Prediction], *, format: str) -> int:
         writer.write(prediction_table(rows))
         writer.close()
     return len(file.getvalue())
-
-
-def print_plan(found: Plan, *, console: Console) -> None:
-    """Prints the plan as a table in which every estimate shows its arithmetic."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold")
-    table.add_column(justify="right")
-    table.add_column(overflow="fold")
-    for name, value, how in _lines(found):
-        table.add_row(name, escape(value), escape(how))
-    console.print(table)
-
-
-def _lines(found: Plan) -> Iterator[tuple[str, str, str]]:
-    n, sampled = f"{found.entries:,}", f"{found.sampled:,}"
-    milliseconds = 1000 * found.cpu_seconds / found.sampled
-    yield "pictures", n, f"listed in {found.listing_seconds:.1f} s; {found.skipped:,} files skipped"
-    if found.archives:
-        how = f"their pictures estimated from the size of {found.opened:,}"
-        yield "archives", f"{found.archives:,}", how
-    if found.unlisted:
-        yield "not listed", f"{found.unlisted:,}", "folders or rows of lists; each is a failure"
-    yield "tried", sampled, f"{found.encoded_bytes / found.sampled / 1000:,.0f} kB a picture"
-    yield "failures", f"{found.failures:,}", _failure_arithmetic(found)
-    yield (
-        "output",
-        byte_size(found.total_output_bytes),
-        f"{n} x {found.output_bytes / found.sampled:,.0f} bytes a row",
-    )
-    yield (
-        "time here",
-        _duration(found.hours_here),
-        f"{_SECONDS_TO_START:.0f} s + {n} / {found.pictures_per_second:,.0f} pictures/s on "
-        f"{found.cores} cores",
-    )
-    yield (
-        "processor time",
-        f"{_number(found.vcpu_hours)} vCPU h",
-        f"{n} x {milliseconds:.2f} ms / 3,600,000, at this machine's speed a core",
-    )
-    yield (
-        "cost",
-        _number(found.cost),
-        f"{_number(found.vcpu_hours)} vCPU h x {found.price:g} (--price), without memory, disk and "
-        "idle workers",
-    )
-
-
-def _failure_arithmetic(found: Plan) -> str:
-    failed = sum(found.failures_by_reason.values())
-    reasons = ", ".join(f"{n} {reason}" for reason, n in found.failures_by_reason.items())
-    return f"{failed} of {found.sampled:,} tried" + (f": {reasons}" if reasons else "")
-
-
-def _number(value: float) -> str:
-    return f"{value:,.2f}" if value >= 0.01 else f"{value:.6f}"
-
-
-def _duration(hours: float) -> str:
-    seconds = round(hours * 3600)
-    if seconds < 120:
-        return f"{seconds} s"
-    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{hours:,.1f} h"

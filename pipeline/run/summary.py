@@ -44,6 +44,7 @@ def _lines(manifest: Manifest, folder: str) -> list[tuple[str, str]]:
         ("read as", notes_in_words(manifest.read_as)),
         ("repeated", _if_any(manifest.duplicates, "listed before")),
         ("most frequent", _labels(manifest, folder)),
+        ("classes", "" if len(manifest.model.classes) else "none, feature vectors alone"),
         # Rows that were kept took no time worth counting.
         ("time", _time(seconds, done=pictures - manifest.reused)),
         ("model", _model(manifest)),
@@ -88,7 +89,7 @@ def _own_labels(run: FinishedRun) -> list[tuple[str, int]]:
 def _model(manifest: Manifest) -> str:
     model, how = manifest.model, manifest.preprocess
     return (
-        f"{model.name} ({model.kind}), {model.input_size}x{model.input_size}, "
+        f"{model.name} ({model.kind}), {model.input_in_words}, "
         f"sha256 {model.sha256[:8]}, preprocessing {how.method}"
         + (f", {how.views} views" if how.views > 1 else "")
     )

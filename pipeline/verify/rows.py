@@ -15,6 +15,7 @@ from pipeline.run.folder.manifest import Manifest
 from transforms.failures import Reason, Stage
 from transforms.hashes import hashes_of
 from transforms.network.classes import Classes
+from transforms.rows.schema import PREDICTION_COLUMNS
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -26,6 +27,23 @@ def prediction_problems(table: pa.Table, manifest: Manifest) -> Iterator[str]:
         table: rows with all columns.
         manifest: of their run.
     """
+    if len(manifest.model.classes):
+        yield from _class_problems(table, manifest)
+    else:
+        named = np.any([table.column(name).is_valid() for name in _OF_CLASSES], axis=0)
+        yield from _named(table, named, "it has a class, and its network has none")
+    vectors = _matrix(table.column("embedding"), manifest.model.feature_size)
+    if vectors is None:
+        length = manifest.model.feature_size
+        yield f"the feature vectors are not {length} long"
+    else:
+        yield from _named(table, ~np.isfinite(vectors).all(axis=1), "its embedding is not finite")
+
+
+_OF_CLASSES = [column.name for column in PREDICTION_COLUMNS if column.of_classes]
+
+
+def _class_problems(table: pa.Table, manifest: Manifest) -> Iterator[str]:
     top_k = manifest.options.top_k
     ids = table.column("class_id").to_numpy()
     classes = manifest.model.classes
@@ -41,12 +59,6 @@ def prediction_problems(table: pa.Table, manifest: Manifest) -> Iterator[str]:
     yield from _named(
         table, ~_is_ranked(table, top_k, names), "its top classes are not the best first"
     )
-    vectors = _matrix(table.column("embedding"), manifest.model.feature_size)
-    if vectors is None:
-        length = manifest.model.feature_size
-        yield f"the feature vectors are not {length} long"
-    else:
-        yield from _named(table, ~np.isfinite(vectors).all(axis=1), "its embedding is not finite")
 
 
 def _is_ranked(table: pa.Table, top_k: int, names: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

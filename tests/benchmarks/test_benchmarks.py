@@ -425,7 +425,10 @@ def test_the_source_of_a_commit_is_one_more_contestant(tmp_path: Path) -> None:
         source("nothing", tmp_path / "other", results, repository=tmp_path)
 
 
-def test_a_small_benchmark_measures_and_reports(photos: Path, tmp_path: Path) -> None:
+def test_a_small_benchmark_measures_and_reports(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.__main__._QUICK_COUNT", 30)
     model, output = tmp_path / "model.tflite", tmp_path / "out"
     model.write_bytes(stand_in())
     arguments = ["--quick", "--scenario", "main", "start", "--contestants", "ours", "script"]
@@ -435,13 +438,13 @@ def test_a_small_benchmark_measures_and_reports(photos: Path, tmp_path: Path) ->
     measured = [(each["scenario"], each["contestant"], each["pictures"]) for each in found["runs"]]
     assert measured == [
         ("main", "ours", 1),
-        ("main", "ours", 300),
+        ("main", "ours", 30),
         ("main", "script", 1),
-        ("main", "script", 300),
+        ("main", "script", 30),
         ("start", "ours", 1),
         ("start", "help", 0),
     ]
-    assert found["row_groups"]["300"] == [[300]]
+    assert found["row_groups"]["30"] == [[30]]
     assert found["pictures"]["main"]["distinct"] == 10
     assert "| quantlabel " in (output / "results.md").read_text()
     assert "quantlabel" in (output / "chart.svg").read_text()

@@ -27,7 +27,10 @@ _FOLDERS = "benchmarks|deploy|docs|pipeline|quantlabel|scripts|tests|transforms"
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 _PATH = re.compile(rf"`((?:{_FOLDERS})/[\w./-]*)`")
 _CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
-_OF_THIS_MACHINE = re.compile(r"^(pictures .*listed|time|output|processor time|cost) ")
+_OF_THIS_MACHINE = re.compile(
+    r"^(pictures .*listed|time|output|processor|[a-z0-9]+-standard-[0-9]|starting, idle|total|"
+    r"(processors|memory|disk|shuffle) .*( x |GB)) ?"
+)
 
 
 def test_the_readme_is_one_screen() -> None:

@@ -115,7 +115,9 @@ def damaged(files: Sequence[bytes], *, seed: int, number: int) -> bytes:
     data = bytearray(chance.choice(files))
     by_parts = chance.random() < 0.4
     if by_parts:
-        data = bytearray(rearranged(bytes(data), chance.choice(files), chance))
+        whole = bytes(data)
+        data = bytearray(rearranged(whole, chance.choice(files), chance))
+        by_parts = data != whole  # a file without known parts is damaged as others are
     for _ in range(0 if by_parts else chance.choice((1, 1, 1, 2, 2, 3, 5, 8))):
         chance.choice(_CHANGES)(data, chance)
     if not by_parts and chance.random() < 0.2:

@@ -46,9 +46,9 @@ def rearranged(data: bytes, other: bytes, chance: random.Random) -> bytes:
 
 
 def parts(data: bytes) -> list[bytes]:
-    """A JPEG, PNG, WebP or GIF cut where its parts begin, the signature first; others whole."""
+    """A file cut where its parts begin, the signature first; one of another format is whole."""
     for signature, cut in _CUTS.items():
-        if data.startswith(signature):
+        if data.startswith(signature) or data.startswith(signature, _KIND):
             places = sorted({0, *(at for at in cut(data) if at < len(data)), len(data)})
             return [data[i:j] for i, j in itertools.pairwise(places)]
     return [data]
@@ -101,12 +101,62 @@ def _gif(data: bytes) -> list[int]:
     return places
 
 
+_KIND, _BOX_HEAD = 4, 8
+
+_FULL_HEAD = {b"meta": 4, b"iref": 4}
+"""Boxes of boxes with a version in front, and its length."""
+
+_BOXES_WITHIN = {
+    b"iprp",
+    b"ipco",
+    b"jp2h",
+    b"moov",
+    b"trak",
+    b"mdia",
+    b"minf",
+    b"stbl",
+    *_FULL_HEAD,
+}
+
+
+def _boxes(data: bytes) -> list[int]:
+    """Boxes, and those within the ones that hold nothing else: their lengths are then wrong."""
+    places: list[int] = []
+    waiting = [(0, len(data))]
+    while waiting:
+        at, end = waiting.pop()
+        while at + _BOX_HEAD <= end:
+            places.append(at)
+            length, kind = int.from_bytes(data[at : at + _KIND], "big"), data[at + _KIND :][:4]
+            length = length if length >= _BOX_HEAD else end - at
+            if kind in _BOXES_WITHIN:
+                waiting.append((at + _BOX_HEAD + _FULL_HEAD.get(kind, 0), at + length))
+            at += length
+    return places
+
+
+def _jpeg_2000(data: bytes) -> list[int]:
+    """The segments in front of the first tile, and the tiles."""
+    places, at = [2], 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] not in (0x93, 0xD9):
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        places.append(at)
+    while (at := data.find(b"\xff\x90\0\x0a", at + 1)) >= 0:
+        places.append(at)
+    return places
+
+
 _CUTS: dict[bytes, Callable[[bytes], list[int]]] = {
     b"\xff\xd8": _jpeg,
     b"\x89PNG": _png,
     b"RIFF": _webp,
     b"GIF8": _gif,
+    b"\xff\x4f": _jpeg_2000,
+    b"ftyp": _boxes,
+    b"jP  ": _boxes,
+    b"JXL ": _boxes,
 }
+"""By the first bytes, or those behind the length of a box."""
 
 
 def _inside(piece: bytes, chance: random.Random) -> bytes:

@@ -27,6 +27,32 @@ def own_network(classes: int = 5, *, published_names: bool = False, seed: int = 
     return flatbuffer.write(model)
 
 
+def vector_network() -> bytes:
+    """One as above that ends where its pictures are pooled: uint8[1, 1, 1, 256], no classes."""
+    model = flatbuffer.read(own_network())
+    graph = model.subgraphs[0]
+    names = [
+        flatbuffer.operator_name(flatbuffer.operator_code(model, each)) for each in graph.operators
+    ]
+    graph.operators = graph.operators[: names.index("AVERAGE_POOL_2D") + 1]
+    graph.outputs = graph.operators[-1].outputs
+    return flatbuffer.write(model)
+
+
+def oblong_network(rows: int, columns: int) -> bytes:
+    """One as above for pictures of another form; multiples of 32."""
+    model = flatbuffer.read(own_network())
+    graph = model.subgraphs[0]
+    graph.tensors[int(graph.inputs[0])].shape = [1, rows, columns, 3]
+    (pool,) = (
+        each.builtinOptions
+        for each in graph.operators
+        if isinstance(each.builtinOptions, schema.Pool2DOptionsT)
+    )
+    pool.filterHeight, pool.filterWidth = rows // 32, columns // 32
+    return flatbuffer.write(model)
+
+
 def with_metadata(
     tflite: bytes,
     labels: Sequence[str] | None = None,

@@ -98,11 +98,24 @@ PROFILES: dict[str, bytes] = {
 """The spaces that pictures are found in."""
 
 
-def in_space(pixels: npt.NDArray[np.uint8], icc: bytes) -> npt.NDArray[np.uint8]:
-    """The colours of a picture in sRGB in the numbers of another space, by LittleCMS."""
+def in_space(
+    pixels: npt.NDArray[np.uint8], icc: bytes, *, mode: str = "RGB"
+) -> npt.NDArray[np.uint8]:
+    """The colours of a picture in sRGB in the numbers of another space, by LittleCMS.
+
+    CMYK as programs make it: relative to white, with black point compensation.
+    """
     there = ImageCms.ImageCmsProfile(io.BytesIO(icc))
     srgb = ImageCms.createProfile("sRGB")
-    converted = ImageCms.profileToProfile(Image.fromarray(pixels), srgb, there)
+    cmyk, intent = mode == "CMYK", ImageCms.Intent
+    converted = ImageCms.profileToProfile(
+        Image.fromarray(pixels),
+        srgb,
+        there,
+        outputMode=mode,
+        renderingIntent=intent.RELATIVE_COLORIMETRIC if cmyk else intent.PERCEPTUAL,
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION if cmyk else ImageCms.Flags.NONE,
+    )
     assert converted is not None
     return np.asarray(converted)
 
@@ -112,25 +125,46 @@ def png_profile(icc: bytes) -> bytes:
     return png_chunk(b"iCCP", b"test\0\0" + zlib.compress(icc))
 
 
-def press_profile() -> bytes:
+def press_profile(*, points: int = 9) -> bytes:
     """A profile of CMYK with tables both ways, of inks that multiply and a paper that is white.
 
     Type mft2, ICC.1:2022, 10.10: input tables, a grid, output tables, all in 16 bits.
+
+    Args:
+        points: along each side of the grid of inks; that of colours has twice as many, less one.
     """
-    steps = np.linspace(0, 1, 9)
+    steps = np.linspace(0, 1, points)
     cyan, magenta, yellow, black = np.meshgrid(*[steps] * 4, indexing="ij")
     inks = np.stack([cyan, magenta, yellow], axis=-1)
     rgb = (1 - 0.9 * inks) * (1 - 0.9 * black[..., None])
     to_lab = _lab(srgb_light(rgb.reshape(-1, 3)) @ SRGB_TO_XYZ.T)
-    lab = np.stack(np.meshgrid(*[np.linspace(0, 1, 17)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    finer = 2 * points - 1
+    side = np.linspace(0, 1, finer)
+    lab = np.stack(np.meshgrid(side, side, side, indexing="ij"), axis=-1).reshape(-1, 3)
     light = _xyz_of_lab(lab) @ np.linalg.inv(SRGB_TO_XYZ).T
     wanted = (1 - np.clip(light, 0, 1) ** (1 / 2.2)) / 0.9
     to_inks = np.concatenate([np.clip(wanted, 0, 1), np.zeros((len(lab), 1))], axis=1)
     tags = {
-        **dict.fromkeys((b"A2B0", b"A2B1"), _grid(4, 3, 9, to_lab)),
-        **dict.fromkeys((b"B2A0", b"B2A1"), _grid(3, 4, 17, to_inks)),
+        **dict.fromkeys((b"A2B0", b"A2B1"), _grid(4, 3, points, to_lab)),
+        **dict.fromkeys((b"B2A0", b"B2A1"), _grid(3, 4, finer, to_inks)),
     }
     return profile(tags, colours=b"CMYK", space=b"Lab ")
+
+
+def mixed_profile() -> bytes:
+    """A profile of RGB of every part that the newest type of table has, mAB: ICC.1:2022, 10.12."""
+    curves = [formula(3, 2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)] * 3
+    straight = [power(1) + bytes(2)] * 3
+    matrix = struct.pack(">12i", *(65_536 if i in (0, 4, 8) else 0 for i in range(12)))
+    steps = np.linspace(0, 1, 3)
+    light = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    values = np.rint(_lab(light @ SRGB_TO_XYZ.T) * 257 / 256 * 65_280).clip(0, 65_535)
+    grid = bytes([3, 3, 3]).ljust(16, b"\0") + b"\2\0\0\0" + values.astype(">u2").tobytes()
+    grid += bytes(-len(grid) % 4)
+    parts = [b"".join(straight), matrix, b"".join(straight), grid, b"".join(curves)]
+    places = [32 + sum(map(len, parts[:i])) for i in range(len(parts))]
+    table = struct.pack(">4sIBBH5I", b"mAB ", 0, 3, 3, 0, *places) + b"".join(parts)
+    return profile(dict.fromkeys((b"A2B0", b"A2B1"), table), space=b"Lab ", version=4)
 
 
 def _grid(inputs: int, outputs: int, points: int, values: Floats) -> bytes:

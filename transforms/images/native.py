@@ -24,6 +24,7 @@ class Taken(NamedTuple):
 
     Attributes:
         pixels: uint8[size, size, 3], RGB, C-contiguous; with four views uint8[2, size, size, 3].
+            With corners uint8[crops, 2 * size, 2 * size, 3].
         width: columns of the whole picture, upright.
         height: rows of the whole picture, upright.
     """
@@ -35,18 +36,32 @@ class Taken(NamedTuple):
 
 def takes(how: Preprocessing) -> bool:
     """Whether JPEG that is loaded so may go through the kernel."""
-    return kernel.module is not None and how.method != "stretch" and how.size <= _LARGEST
+    fits = how.size <= _LARGEST and how.columns in (None, how.size)
+    return kernel.module is not None and how.method != "stretch" and fits
 
 
-def load_jpeg(data: bytes, how: Preprocessing) -> Taken | None:
-    """Decodes and preprocesses a JPEG, without the GIL; None if it is not one for the kernel."""
-    if kernel.module is None:
+def load_jpeg(data: bytes, how: Preprocessing, *, corners: bool = False) -> Taken | None:
+    """Decodes and preprocesses a JPEG, without the GIL; None if it is not one for the kernel.
+
+    Args:
+        data: the content of the file.
+        how: method, size and so on.
+        corners: whether to leave out the last step, see `transforms.images.preprocess.corners_of`.
+    """
+    if kernel.module is None or how.columns not in (None, how.size):
         return None
     found = kernel.module.load_jpeg(
-        data, size=how.size, method=how.method, views=how.views, max_pixels=how.max_pixels
+        data,
+        size=how.size,
+        method=how.method,
+        views=how.views,
+        max_pixels=how.max_pixels,
+        corners=corners,
     )
     if found is None:
         return None
     pixels, width, height = found
     shape = (2, how.size, how.size, 3) if how.views == 4 else (how.size, how.size, 3)
+    if corners:
+        shape = (-1, 2 * how.size, 2 * how.size, 3)
     return Taken(np.frombuffer(pixels, np.uint8).reshape(shape), width, height)

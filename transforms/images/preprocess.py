@@ -1,4 +1,4 @@
-"""Pictures to what the network is fed: cropped, resampled, uint8[size, size, 3].
+"""Pictures to what the network is fed: cropped, resampled, uint8[rows, columns, 3].
 
 How that is done decides the accuracy. The network was trained on pictures resampled without
 anti-aliasing, by the bilinear kernel of TensorFlow 1, so `eval` is the default; `stretch` is what
@@ -36,8 +36,8 @@ class Loaded(NamedTuple):
     """A picture ready for the network.
 
     Attributes:
-        pixels: uint8[size, size, 3], RGB, C-contiguous; with four views uint8[2, size, size, 3],
-            the two crops.
+        pixels: uint8[rows, columns, 3], RGB, C-contiguous; with four views uint8[2, rows, columns,
+            3], the two crops.
         width: columns of the whole picture, upright.
         height: rows of the whole picture, upright.
         format: as `transforms.sniff.format_of` says.
@@ -68,8 +68,8 @@ def load(
     Args:
         data: the content of a picture file, see `transforms.sniff.format_of`.
         how: method, size and so on. With four views the picture is decoded once. Colours are
-            converted after resampling, which is hundreds of times cheaper and gives almost the
-            same: docs/colour.md.
+            converted in the pixels that are sampled, which is far cheaper than in all of them and
+            gives the same: docs/colour.md.
         scratch: memory that a thread keeps from picture to picture; the result never lies in it.
         reserve: as in `transforms.images.decode.decode`.
         kernel: which code does it, if it is installed; `transforms.kernel.check_kernel` tells.
@@ -84,9 +84,11 @@ def load(
         inner = load(jpeg, how, scratch=scratch, reserve=reserve, kernel=kernel)
         return inner._replace(format="RAW")
     wanted = conversion(embedded(data), how.colour)
-    taken = None if kernel == "python" else native.load_jpeg(data, how)
+    by_corners = wanted.by is not None and how.method in _BILINEAR
+    taken = None if kernel == "python" else native.load_jpeg(data, how, corners=by_corners)
     if taken is not None:
-        pixels, done = wanted.convert(taken.pixels)
+        sides = taken.height, taken.width
+        pixels, done = _converted(taken.pixels, sides, how, wanted)
         return Loaded(pixels, taken.width, taken.height, "JPEG", done)
     picture = decode(
         data,
@@ -100,29 +102,89 @@ def load(
         picture = decode(data, max_pixels=how.max_pixels, scratch=scratch, reserve=reserve)
     if picture.profile is not None:
         wanted = conversion(picture.profile, how.colour)
-    pixels = _preprocessed(picture.pixels, how)
-    pixels, done = wanted.convert(pixels)
+    if wanted.by is not None and how.method in _BILINEAR:
+        sampled = corners_of(picture.pixels, how)
+    else:
+        sampled = _preprocessed(picture.pixels, how)
+    pixels, done = _converted(sampled, picture.pixels.shape[:2], how, wanted)
     return Loaded(pixels, picture.width, picture.height, picture.format, done)
 
 
+_BILINEAR = ("eval", "slim")
+"""Methods that mix each value of their result from four pixels."""
+
+
+def _crops(how: Preprocessing) -> tuple[int, ...]:
+    """Eighths of the side that each one keeps."""
+    return (_EIGHTHS, _CLOSER_EIGHTHS) if how.views == 4 else (_EIGHTHS,)
+
+
+def corners_of(pixels: RGB, how: Preprocessing) -> Pixels:
+    """The pixels that `preprocess` by `eval` or `slim` mixes its result from.
+
+    Args:
+        pixels: uint8[h, w, 3], or 4 of CMYK.
+        how: method, size and views.
+
+    Returns:
+        uint8[crops, 2 * rows, 2 * columns, 3 or 4]: the rows of the lower neighbours, then those of
+        the upper ones, and so the columns.
+    """
+    found = []
+    for eighths in _crops(how):
+        rows, columns = (
+            np.concatenate([taps.lower, taps.upper])
+            for taps in _both_taps(pixels.shape[:2], how, eighths)
+        )
+        found.append(pixels[np.ix_(rows, columns)])
+    return np.stack(found)
+
+
+def _both_taps(sides: tuple[int, ...], how: Preprocessing, eighths: int) -> tuple[_Taps, _Taps]:
+    shape = how.size, how.columns or how.size
+    rows, columns = _spans(sides[0], sides[1], shape, method=how.method, eighths=eighths)
+    return _taps(rows, shape[0]), _taps(columns, shape[1])
+
+
+def _converted(
+    sampled: Pixels, sides: tuple[int, ...], how: Preprocessing, wanted: Conversion
+) -> tuple[Pixels, ColourDone]:
+    """What the network is fed, of corners or of what is mixed already, and what was done."""
+    pixels, done = wanted.convert(sampled)
+    if wanted.by is None or how.method not in _BILINEAR:
+        return pixels, done
+    mixed = [
+        _between(each, *_both_taps(sides, how, eighths))
+        for eighths, each in zip(_crops(how), pixels, strict=True)
+    ]
+    return np.stack(mixed) if how.views == 4 else mixed[0], done
+
+
+def _between(corners: Pixels, rows: _Taps, columns: _Taps) -> Pixels:
+    """The result, of its corners."""
+    return _legacy_bilinear(corners, _in_corners(rows), _samples_of(_in_corners(columns)))
+
+
+def _in_corners(taps: _Taps) -> _Taps:
+    """Where what is mixed lies among the corners."""
+    places = np.arange(len(taps.weight))
+    return taps._replace(lower=places, upper=places + len(places))
+
+
 def _preprocessed(pixels: RGB, how: Preprocessing) -> Pixels:
-    """All views; uint8[..., 3], or 4 of CMYK."""
-    if pixels.shape[-1] == 4:
-        # Every channel is resampled by itself.
-        parts = (_preprocessed(pixels[..., some], how) for some in (slice(3), slice(1, 4)))
-        first, last = parts
-        return np.concatenate([first, last[..., 2:]], axis=-1)
-    whole = preprocess(pixels, size=how.size, method=how.method)
-    if how.views != 4:
-        return whole
-    closer = preprocess(pixels, size=how.size, method=how.method, eighths=_CLOSER_EIGHTHS)
-    return np.stack([whole, closer])
+    """All views."""
+    views = [
+        preprocess(pixels, size=how.size, columns=how.columns, method=how.method, eighths=eighths)
+        for eighths in _crops(how)
+    ]
+    return np.stack(views) if how.views == 4 else views[0]
 
 
 def preprocess(
     pixels: RGB,
     *,
     size: int = 128,
+    columns: int | None = None,
     method: Method = "eval",
     eighths: int = _EIGHTHS,
 ) -> Pixels:
@@ -130,33 +192,41 @@ def preprocess(
 
     Args:
         pixels: uint8[h, w, 3], RGB, at least 1 x 1; any strides.
-        size: rows and columns of the result.
+        size: rows of the result, and columns.
+        columns: of a result that is no square.
         method: see `Method`.
         eighths: of the side that the crop keeps, 1..8; without meaning for a method that does not
             crop.
 
     Returns:
-        uint8[size, size, 3], C-contiguous.
+        uint8[size, columns, 3], C-contiguous.
 
     Raises:
         UsageError: no such method.
     """
+    shape = size, columns or size
     if method == "stretch":
-        return _resize(pixels, size, Image.Resampling.BICUBIC)
+        return _resize(pixels, shape, Image.Resampling.BICUBIC)
     if method == "stretch-nearest":
-        return _resize(pixels, size, Image.Resampling.NEAREST)
-    height, width = pixels.shape[:2]
+        return _resize(pixels, shape, Image.Resampling.NEAREST)
+    rows, across = _spans(pixels.shape[0], pixels.shape[1], shape, method=method, eighths=eighths)
+    return _legacy_bilinear(pixels, _taps(rows, shape[0]), _samples(across, shape[1]))
+
+
+def _spans(
+    height: int, width: int, shape: tuple[int, int], *, method: Method, eighths: int
+) -> tuple[_Span, _Span]:
+    """Rows and columns of a crop for a result of that shape."""
     if method == "eval":
-        side = max(1, min(width, height) * eighths // 8)
-        rows, columns = _central(height, side), _central(width, side)
-    elif method == "slim":
+        sides = _largest(height, width, shape)
+        down, across = (max(1, side * eighths // 8) for side in sides)
+        return _central(height, down), _central(width, across)
+    if method == "slim":
         # As tf.image.central_crop: the same whole number of pixels from both ends.
         margin = 8 - eighths
         rows = _central(height, height - height * margin // 16 * 2)
-        columns = _central(width, width - width * margin // 16 * 2)
-    else:
-        raise UsageError(f"preprocessing {method!r}: expected one of {', '.join(METHODS)}")
-    return _legacy_bilinear(pixels, _taps(rows, size), _samples(columns, size))
+        return rows, _central(width, width - width * margin // 16 * 2)
+    raise UsageError(f"preprocessing {method!r}: expected one of {', '.join(METHODS)}")
 
 
 def unit_range(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -164,8 +234,18 @@ def unit_range(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return np.divide(pixels, np.float32(255), dtype=np.float32)
 
 
-def _resize(pixels: RGB, size: int, kernel: Image.Resampling) -> Pixels:
-    return np.asarray(Image.fromarray(pixels).resize((size, size), kernel))
+def _resize(pixels: RGB, shape: tuple[int, int], kernel: Image.Resampling) -> Pixels:
+    # Four channels are CMYK, and no transparency, which Pillow would mix otherwise.
+    mode = "CMYK" if pixels.shape[-1] == 4 else "RGB"
+    return np.asarray(Image.fromarray(pixels, mode).resize(shape[::-1], kernel))
+
+
+def _largest(height: int, width: int, form: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of the largest rectangle of a form, rows to columns, in a picture."""
+    rows, columns = form
+    if width * rows > height * columns:
+        return height, height * columns // rows
+    return width * rows // columns, width
 
 
 class _Span(NamedTuple):
@@ -226,7 +306,10 @@ class _Samples(NamedTuple):
 @functools.lru_cache(maxsize=256)
 def _samples(span: _Span, size: int) -> _Samples:
     """Where the legacy kernel samples rows, see `_taps`."""
-    taps = _taps(span, size)
+    return _samples_of(_taps(span, size))
+
+
+def _samples_of(taps: _Taps) -> _Samples:
     first, last = int(taps.lower[0]), int(taps.upper[-1])
     lower, upper = (
         ((columns - first)[:, None] * 3 + np.arange(3)).ravel()

@@ -6,10 +6,11 @@ import dataclasses
 from typing import Any, Literal, TypedDict, get_args
 
 Method = Literal["eval", "slim", "stretch", "stretch-nearest"]
-"""How a picture becomes a square:
+"""How a picture becomes a square, or for some networks another rectangle:
 
 - eval: as the evaluation tool of TensorFlow Lite, whose accuracy is the published one: central
-  square of 0.875 x the shorter side, legacy bilinear kernel, truncated.
+  square of 0.875 x the shorter side, legacy bilinear kernel, truncated. For a network whose input
+  is no square: 0.875 of the largest rectangle of that form.
 - slim: as `preprocess_for_eval` of TF-Slim: the central 0.875 of each side, so the picture keeps
   its whole width and is squeezed; the same kernel.
 - stretch: the whole picture, `PIL.Image.resize` with its default filter (bicubic, anti-aliased).
@@ -40,11 +41,13 @@ class Preprocessing:
 
     Attributes:
         method: how the picture is cropped and resampled.
-        size: rows and columns of the result, in pixels: the input size of the network.
+        size: rows of the result, in pixels, as of the network's input; and columns, unless
+            `columns` says otherwise.
         views: how often the network will look at it, one of `VIEWS`. Four need a method that crops.
         max_pixels: pictures with more are failures, told from the header.
         max_bytes: files with more are failures, told before they are read.
         colour: what becomes of colour profiles, one of `COLOURS`.
+        columns: of a result that is no square, else None.
     """
 
     method: Method = "eval"
@@ -53,10 +56,17 @@ class Preprocessing:
     max_pixels: int = MAX_PIXELS
     max_bytes: int = MAX_BYTES
     colour: Colour = "managed"
+    columns: int | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the result."""
+        return self.size, self.columns or self.size
 
     def as_dict(self) -> dict[str, Any]:
         """What the manifest has in this part; the rest is among its options."""
-        return {"method": self.method, "size": self.size, "views": self.views}
+        columns = {} if self.columns is None else {"columns": self.columns}
+        return {"method": self.method, "size": self.size, **columns, "views": self.views}
 
 
 class PreprocessingChanges(TypedDict, total=False):
@@ -64,6 +74,7 @@ class PreprocessingChanges(TypedDict, total=False):
 
     method: Method
     size: int
+    columns: int | None
     views: int
     colour: Colour
     max_pixels: int

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
 import collections
 import glob
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from transforms.inputs.folders import marked_entries
@@ -15,6 +16,9 @@ from transforms.rows.names import MARKER
 from transforms.storage import files
 
 _MOST_PARTS = 256
+_LEAST_PARTS = 16
+# Names of an answer behind which there are more.
+_FULL_PAGE = 1000
 # Of a listing that only looks for places to split at: 20,000 sub-folders, some seconds.
 _MOST_PAGES = 20
 
@@ -174,13 +178,16 @@ def _spans(prefix: str) -> list[tuple[str | None, str | None]]:
     """Splits the names that begin with a prefix where sub-folders do: [start, end) of each span.
 
     Together the spans hold every name once, so the objects beside the sub-folders are among them.
+    Many objects without sub-folders are split where the beginnings of their names differ.
     """
     from transforms.storage import gcs
     from transforms.storage.gcs_client import parse
 
     folders: list[str] = []
+    names: list[str] = []
     for number, page in enumerate(gcs.pages(prefix, delimiter="/"), start=1):
         folders += page.prefixes
+        names = names or [item.name for item in page.objects]
         # Where objects outnumber folders, another page of them is better listed for good.
         if number == _MOST_PAGES or len(page.objects) > len(page.prefixes):
             break
@@ -188,9 +195,61 @@ def _spans(prefix: str) -> list[tuple[str | None, str | None]]:
     if len(folders) == 1:
         bucket = parse(prefix).bucket
         return _spans(f"gs://{bucket}/{folders[0]}")
+    if not folders and len(names) >= _FULL_PAGE:
+        folders = _beginnings(prefix, names)
     step = -(-len(folders) // _MOST_PARTS) or 1
     edges = [None, *folders[step::step], None]
     return list(itertools.pairwise(edges))
+
+
+def _beginnings(prefix: str, names: Sequence[str]) -> list[str]:
+    """What names begin with, in 16 to 256 ways, if there are many; else nothing.
+
+    Each takes a request: the first name behind all those that share a beginning has the next one.
+
+    Args:
+        prefix: of all names, with scheme and bucket.
+        names: the first of them, a page, sorted.
+    """
+    from transforms.storage.gcs_client import parse
+
+    # Not the very first one, which may be a lonely `.DS_Store`.
+    pairs = zip(names[len(names) // 2], names[-1], strict=False)
+    shared = "".join(one for one, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+    lengths = range(len(parse(prefix).name), len(shared) + 1)
+    # What all names share tells none from another.
+    shortest = bisect.bisect_left(
+        lengths, True, key=lambda length: _first_behind(prefix, shared[:length]) is not None
+    )
+    fewer: list[str] = []
+    for length in lengths[shortest:]:
+        found = _of_length(prefix, names[0], length)
+        if len(found) > _MOST_PARTS:
+            return fewer or found
+        if len(found) >= _LEAST_PARTS:
+            return found
+        fewer = found
+    # Half a page of names fits into one of these beginnings, and there are few of them.
+    return []
+
+
+def _of_length(prefix: str, name: str, length: int) -> list[str]:
+    found: list[str] = []
+    following: str | None = name
+    while following is not None and len(found) <= _MOST_PARTS:
+        found.append(following[:length])
+        following = _first_behind(prefix, found[-1])
+    return found
+
+
+def _first_behind(prefix: str, beginning: str) -> str | None:
+    """The first name behind all those with a beginning; None if there is none."""
+    from transforms.storage import gcs
+
+    for page in gcs.pages(prefix, start=f"{beginning}{_BEHIND_ALL}", page_size=1):
+        if page.objects:
+            return page.objects[0].name
+    return None
 
 
 def _gcs_listed(part: Part) -> Iterator[tuple[ImageRef, bool]]:

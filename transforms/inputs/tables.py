@@ -18,11 +18,15 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, NamedTuple, cast
 
-import pyarrow.parquet as pq
-
 from transforms.errors import UserError, clause
 from transforms.failures import ImageError
-from transforms.inputs.archives.parquet import PARQUET_ERRORS, can_be_read, columns_of, open_parquet
+from transforms.inputs.archives.parquet import (
+    PARQUET_ERRORS,
+    Parquet,
+    can_be_read,
+    columns_of,
+    open_parquet,
+)
 from transforms.inputs.values import rows_of
 from transforms.storage import files
 
@@ -460,15 +464,12 @@ def _parquet_rows(path: str, rules: Rules) -> Iterator[TableRow]:
 
 
 def _group_rows(
-    file: pq.ParquetFile, group: int, first: int, columns: Sequence[str]
+    file: Parquet, group: int, first: int, columns: Sequence[str]
 ) -> Iterator[TableRow]:
     """The rows of a group, and one that stands for those that a damaged group does not give."""
     number = first
     try:
-        batches = file.iter_batches(
-            batch_size=_BATCH_ROWS, row_groups=[group], columns=list(columns)
-        )
-        for batch in batches:
+        for batch in file.batches(group, columns, rows=_BATCH_ROWS):
             for row in rows_of(batch):
                 yield TableRow(f"row {number}", row)
                 number += 1

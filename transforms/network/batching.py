@@ -15,18 +15,20 @@ PROVEN_PICTURES: Final = 4 * BATCH_SIZE
 """Pictures that are compared: full batches, so that each place of one is tried four times."""
 
 
-def first_difference(single: Runnable, many: Runnable, *, size: int) -> str | None:
+def first_difference(single: Runnable, many: Runnable, *, shape: tuple[int, int]) -> str | None:
     """Compares a network with itself, batch by batch, up to the first number that differs.
 
     Args:
         single: runs one picture at a time.
         many: runs `BATCH_SIZE` pictures at a time.
-        size: rows and columns of a picture.
+        shape: rows and columns of a picture.
 
     Returns:
         What differs, for a message; None if every bit is equal.
     """
-    for pictures in _batches(size):
+    rows, columns = shape
+    for squares in _batches(max(shape)):
+        pictures = [np.ascontiguousarray(square[:rows, :columns]) for square in squares]
         for name, alone, together in zip(
             ("outputs", "features"), single.run(pictures), many.run(pictures), strict=True
         ):

@@ -44,11 +44,12 @@ class Classes:
 
     Attributes:
         vocabulary: imagenet-1001, the background and the synsets of ILSVRC-2012 in sorted order;
-            imagenet-1000, these without the background; or own, labels that a user has given.
+            imagenet-1000, these without the background; own, labels that a user has given; or none,
+            of a network that gives feature vectors alone.
         names: of the classes.
     """
 
-    vocabulary: Literal["imagenet-1001", "imagenet-1000", "own"]
+    vocabulary: Literal["imagenet-1001", "imagenet-1000", "own", "none"]
     names: tuple[ClassName, ...] = dataclasses.field(repr=False)
 
     @classmethod
@@ -72,7 +73,7 @@ class Classes:
         if isinstance(vocabulary, str) and vocabulary in _KNOWN:
             return _KNOWN[vocabulary]()
         if vocabulary != "own":
-            raise ValueError(f"vocabulary: expected own or {' or '.join(_KNOWN)}")
+            raise ValueError(f"vocabulary: expected own, {' or '.join(_KNOWN)}")
         if not isinstance(labels, list) or not all(isinstance(each, str) for each in labels):
             raise ValueError("labels: expected the name of each class")
         if not 0 < len(labels) <= MOST:
@@ -98,7 +99,7 @@ class Classes:
     @property
     def are_imagenet(self) -> bool:
         """Whether they have synsets."""
-        return self.vocabulary != "own"
+        return self.vocabulary in ("imagenet-1001", "imagenet-1000")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -162,9 +163,15 @@ def imagenet(*, background: bool = True) -> Classes:
     return Classes("imagenet-1000", tuple(names))
 
 
+def no_classes() -> Classes:
+    """Those of a network that gives feature vectors alone."""
+    return Classes("none", ())
+
+
 _KNOWN: Mapping[str, Callable[[], Classes]] = {
     "imagenet-1001": imagenet,
     "imagenet-1000": functools.partial(imagenet, background=False),
+    "none": no_classes,
 }
 
 

@@ -34,8 +34,8 @@ class LiteRtModel:
     own, made at its first call.
 
     Args:
-        tflite: flatbuffer with one input [n, size, size, channels] and the outputs [classes,
-            features], or the first of them alone.
+        tflite: flatbuffer with one input [n, rows, columns, channels] and the outputs [classes,
+            features], or one of them alone.
         batch_size: rows of the input tensor; smaller batches leave the rest as it was.
         pixel_values: how pixels become what the input holds.
     """
@@ -58,9 +58,10 @@ class LiteRtModel:
         return self._batch_size
 
     @property
-    def input_size(self) -> int:
+    def input_shape(self) -> tuple[int, int]:
         """Rows and columns of a picture."""
-        return int(self._interpreter().get_input_details()[0]["shape"][1])
+        rows, columns = self._interpreter().get_input_details()[0]["shape"][1:3].tolist()
+        return rows, columns
 
     def run(
         self, pixels: Sequence[npt.NDArray[np.uint8]]
@@ -68,11 +69,11 @@ class LiteRtModel:
         """As many passes as the pictures need, at least one picture.
 
         Args:
-            pixels: arrays uint8[size, size, 3].
+            pixels: arrays uint8[rows, columns, 3].
 
         Returns:
-            Dequantized logits (or scores) float32[n, classes] and features float32[n, feature
-            size], of size 0 if the network has no such output.
+            Both outputs dequantized, as in `transforms.network.ranking.Runnable`; the second has no
+            columns if the network has no such output.
 
         Raises:
             ValueError: a picture of another shape.
@@ -199,10 +200,11 @@ def _batch_size(tflite: bytes, pixel_values: PixelValues) -> int:
     single, many = (
         LiteRtModel(tflite, batch_size=size, pixel_values=pixel_values) for size in (1, BATCH_SIZE)
     )
-    if single.input_size > _BATCHED_SIZE:
+    shape = single.input_shape
+    if max(shape) > _BATCHED_SIZE:
         return 1
     try:
-        different = first_difference(single, many, size=single.input_size)
+        different = first_difference(single, many, shape=shape)
     except (RuntimeError, ValueError) as error:  # what LiteRT raises for shapes that do not fit
         different = str(error)
     if different is None:

@@ -25,18 +25,20 @@ class Network:
         kind: what `content` is: `tflite`, or `savedmodel` for TensorFlow 2.
         sha256: of the tflite as it was published or given, before it was rewritten; of a SavedModel
             the hash over all of its files (`pipeline.models.float_module.folder`).
-        content: a flatbuffer with one input [n, size, size, channels] and the outputs [classes,
-            features], or the first of them alone; or a zip archive of the SavedModel's folder.
-        input_size: rows and columns of the input, in pixels.
+        content: a flatbuffer with one input [n, rows, columns, channels] and the outputs [classes,
+            features], or the first of them alone, or of a network without classes the features; or
+            a zip archive of the SavedModel's folder.
+        input_size: rows of the input, in pixels, and columns where `input_columns` is None.
         feature_size: length of the feature vector, 0 without one.
         classes: that it tells apart, in the order of its outputs.
         path: a local file with `content`, for workers on this machine. A pickle leaves out what is
             there: Beam compresses it twice and decompresses it four times before the first picture.
         pixel_values: how pixels become what the input holds.
-        outputs: what it gives for each class.
+        outputs: what it gives for each class, if it has classes.
         embedding_tensor: name of the tensor with the feature vector; empty without one.
         batches: whether `content` is known to give the same for many pictures at once. If not, one
             runs at a time, unless `transforms.network.litert` proves it where it loads.
+        input_columns: of an input that is no square, else None.
     """
 
     name: str
@@ -51,10 +53,16 @@ class Network:
     outputs: Outputs = "logits"
     embedding_tensor: str = ""
     batches: bool = True
+    input_columns: int | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what `path` holds."""
         return {**self.__dict__, "content": b""} if self.path else self.__dict__
+
+    @property
+    def input_shape(self) -> tuple[int, int]:
+        """Rows and columns of the input."""
+        return self.input_size, self.input_columns or self.input_size
 
     def read(self) -> bytes:
         """The content, wherever it is."""

@@ -36,7 +36,8 @@ class Runnable(Protocol):
             pixels: arrays uint8[size, size, 3].
 
         Returns:
-            Logits or scores float32[n, classes] and features float32[n, feature size].
+            Logits or scores float32[n, classes] and features float32[n, feature size]; of a network
+            without classes the features first, and what comes second has no meaning.
         """
 
 
@@ -72,7 +73,7 @@ class RankingHandler:
 
     def _predict(self, batch: Sequence[Image], model: Runnable) -> Iterator[Prediction]:
         outputs, features = self._look(batch, model)
-        scores = self._scores(outputs)
+        scores = self._scores(outputs) if self._has_classes else outputs
         # By outputs: two logits that differ may have the same score once it is rounded.
         best = top_classes(outputs, k=self._how.top_k)
         best_scores = np.take_along_axis(scores, best, axis=1)
@@ -82,17 +83,17 @@ class RankingHandler:
         for image, ids, values, embedding, own in zip(
             batch, best.tolist(), best_scores.tolist(), features, mapped, strict=True
         ):
-            first = names[ids[0]]
+            first = names[ids[0]] if ids else None
             yield Prediction(
                 uri=image.ref.uri,
                 sha256=image.sha256,
                 width=image.width,
                 height=image.height,
                 format=image.format,
-                class_id=ids[0],
-                synset=first.synset,
-                label=first.label,
-                score=values[0],
+                class_id=first and first.class_id,
+                synset=first and first.synset,
+                label=first and first.label,
+                score=values[0] if values else None,
                 top_class_ids=ids,
                 top_labels=[names[class_id].label for class_id in ids],
                 top_scores=values,
@@ -105,10 +106,23 @@ class RankingHandler:
                 colour=image.colour,
             )
 
+    @property
+    def _has_classes(self) -> bool:
+        return self._model.outputs != "features"
+
     def _look(
         self, batch: Sequence[Image], model: Runnable
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Outputs and features; of several views, the mean of both, of logits that of softmax."""
+        """Outputs, float32[n, 0] of a network without classes, and features."""
+        outputs, features = self._views(batch, model)
+        if self._has_classes:
+            return outputs, features
+        return np.empty((len(batch), 0), np.float32), outputs
+
+    def _views(
+        self, batch: Sequence[Image], model: Runnable
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """As `Runnable.run`; of several views the mean of both, of logits that of softmax."""
         if self._how.views == 1:
             return model.run([image.pixels for image in batch])
         crops = [image.pixels.reshape(-1, *image.pixels.shape[-3:]) for image in batch]

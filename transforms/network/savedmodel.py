@@ -19,7 +19,7 @@ from transforms.network.ranking import RankingHandler
 
 
 class SavedModel:
-    """A SavedModel or hub module with `image_classification` and `image_feature_vector`.
+    """A SavedModel or hub module with `image_feature_vector` and mostly `image_classification`.
 
     Several threads may call it at once. Where it also has the signature `heads`, as those that
     quantlabel exports do, one pass gives both.
@@ -44,7 +44,7 @@ class SavedModel:
             pixels: arrays uint8[size, size, 3].
 
         Returns:
-            Logits float32[n, classes] and features float32[n, feature size].
+            As in `transforms.network.ranking.Runnable`.
 
         Raises:
             ValueError: a picture of another shape.
@@ -55,16 +55,16 @@ class SavedModel:
         self, images: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """The same for images float32[n, size, size, 3] in [0, 1]."""
-        expected = self._signatures["image_classification"].structured_input_signature[1]["images"]
+        expected = self._signatures["image_feature_vector"].structured_input_signature[1]["images"]
         if images.shape[1:] != tuple(expected.shape[1:]):
             raise ValueError(f"expected {expected.shape[1:]} pixels, found {images.shape[1:]}")
         if "heads" in self._signatures:
             both = self._call("heads", images)
             return both["logits"], both["features"]
-        return (
-            self._call("image_classification", images)["default"],
-            self._call("image_feature_vector", images)["default"],
-        )
+        features = self._call("image_feature_vector", images)["default"]
+        if "image_classification" not in self._signatures:
+            return features, np.empty((len(images), 0), np.float32)
+        return self._call("image_classification", images)["default"], features
 
     def _call(self, signature: str, images: npt.NDArray[np.float32]) -> dict[str, Any]:
         results = self._signatures[signature](images=images)

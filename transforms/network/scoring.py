@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from transforms.network.label_map import LabelMap
 
 
-Outputs = Literal["logits", "scores"]
-"""What a network gives for each class: a number whose softmax is the score, or the score itself."""
+Outputs = Literal["logits", "scores", "features"]
+"""What a network gives: for each class a number whose softmax is the score, or the score itself; or
+no classes, but the feature vector alone."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,7 +26,7 @@ from transforms.inputs.buckets import unit_of
 from transforms.records import ImageRef
 from transforms.resume.check_files import Stored
 from transforms.resume.row_values import BEGINNING, depends_on_profile, has_marks
-from transforms.rows.kinds import Outcome, RowKind
+from transforms.rows.kinds import NO_CLASS, Outcome, RowKind
 from transforms.storage import files
 from transforms.storage.addresses import name_of, text
 
@@ -173,7 +173,7 @@ def stored_rows(stored: Stored) -> Iterator[tuple[str, StoredRow]]:
                 row["size"],
                 row["version"],
                 row["meta"],
-                row[outcome],
+                NO_CLASS if row[outcome] is None else row[outcome],
                 row.get("retryable", False),
                 stored.piece.path,
                 at,

@@ -19,6 +19,9 @@ from transforms.rows.schema import (
     prediction_table,
 )
 
+NO_CLASS = -1
+"""In place of the class id where the ledger counts rows of a network without classes."""
+
 
 class RowKind(enum.Enum):
     """What a row says of its picture: what the network sees in it, or why there is no answer.
@@ -48,9 +51,9 @@ class RowKind(enum.Enum):
         """Records, at least one, as a table with the schema of the kind."""
         return prediction_table(rows) if self is RowKind.PREDICTION else failure_table(rows)
 
-    def outcome(self, what: int | str) -> Outcome:
+    def outcome(self, what: int | str | None) -> Outcome:
         """What the ledger counts, from the value of `outcome_column`."""
-        return self.value, what
+        return self.value, NO_CLASS if what is None else what
 
     def file_name(self, name: str, *, format: str) -> str:
         """The name of a file of such rows, `KIND-NAME.FORMAT`."""

@@ -203,8 +203,11 @@ def _tables(
             path, [column for column in kind.columns if first.get(column.name) is None]
         )
         size = len(first.get("embedding", ()))
+        none = any(first.get(column.name) is None for column in kind.columns if column.of_classes)
         own = any(first.get(column.name) is None for column in kind.columns if column.of_imagenet)
-        schema = pa.schema([column.field(size, own_classes=own) for column in wanted])
+        schema = pa.schema(
+            [column.field(size, own_classes=own, no_classes=none) for column in wanted]
+        )
         try:
             yield pa.Table.from_pylist(chunk, schema=schema)
         except (pa.ArrowException, TypeError) as error:

@@ -29,6 +29,7 @@ class Column:
             rows of a network without one it is a list, always empty.
         nullable: whether there are rows without a value.
         of_imagenet: whether rows of classes that are not ImageNet's have no value either.
+        of_classes: whether rows of a network without classes have no value either.
         feature: key in a tf.train.Example, where TF-Slim has one; else it follows from the name.
         since: schema version that the column came with.
     """
@@ -37,6 +38,7 @@ class Column:
     type: pa.DataType
     nullable: bool = False
     of_imagenet: bool = False
+    of_classes: bool = False
     feature: str | None = None
     since: int = 1
 
@@ -58,15 +60,21 @@ class Column:
     @property
     def is_required(self) -> bool:
         """Whether every row of every network has a value."""
-        return not self.nullable and not self.of_imagenet
+        return not (self.nullable or self.of_imagenet or self.of_classes)
 
-    def field(self, feature_size: int, *, own_classes: bool = False) -> pa.Field:
+    def field(
+        self, feature_size: int, *, own_classes: bool = False, no_classes: bool = False
+    ) -> pa.Field:
         """The column in an Arrow schema, see `prediction_schema`."""
         type_ = self.type
         if pa.types.is_fixed_size_list(type_):
             # Parquet's reader cannot read back what its writer makes of lists fixed at 0 values.
             type_ = pa.list_(self.value_type, feature_size or -1)
-        nullable = self.nullable or (own_classes and self.of_imagenet)
+        nullable = (
+            self.nullable
+            or (own_classes and self.of_imagenet)
+            or (no_classes and (self.of_imagenet or self.of_classes))
+        )
         return pa.field(self.name, type_, nullable=nullable)
 
 
@@ -84,10 +92,10 @@ PREDICTION_COLUMNS = (
     Column(name="width", type=pa.int32(), feature="image/width"),
     Column(name="height", type=pa.int32(), feature="image/height"),
     Column(name="format", type=pa.string(), feature="image/format"),
-    Column(name="class_id", type=pa.int32()),
+    Column(name="class_id", type=pa.int32(), of_classes=True),
     Column(name="synset", type=pa.string(), of_imagenet=True),
-    Column(name="label", type=pa.string()),
-    Column(name="score", type=pa.float32()),
+    Column(name="label", type=pa.string(), of_classes=True),
+    Column(name="score", type=pa.float32(), of_classes=True),
     Column(name="top_class_ids", type=pa.list_(pa.int32())),
     Column(name="top_labels", type=pa.list_(pa.string())),
     Column(name="top_scores", type=pa.list_(pa.float32())),
@@ -127,6 +135,7 @@ def prediction_schema(
     feature_size: int,
     *,
     own_classes: bool = False,
+    no_classes: bool = False,
     metadata: Mapping[str, str] | None = None,
 ) -> pa.Schema:
     """The columns of predictions.
@@ -134,9 +143,13 @@ def prediction_schema(
     Args:
         feature_size: length of the embedding, 0 without one.
         own_classes: whether the classes are not ImageNet's.
+        no_classes: whether there are none.
         metadata: stored with the schema, and so in every Parquet file.
     """
-    fields = [column.field(feature_size, own_classes=own_classes) for column in PREDICTION_COLUMNS]
+    fields = [
+        column.field(feature_size, own_classes=own_classes, no_classes=no_classes)
+        for column in PREDICTION_COLUMNS
+    ]
     return pa.schema(fields, metadata={**(metadata or {}), **VERSION_METADATA})
 
 
@@ -149,8 +162,13 @@ def prediction_table(
     rows: Sequence[Prediction], *, metadata: Mapping[str, str] | None = None
 ) -> pa.Table:
     """Predictions, at least one, as a table with `prediction_schema`."""
-    own_classes = rows[0].synset is None
-    schema = prediction_schema(len(rows[0].embedding), own_classes=own_classes, metadata=metadata)
+    first = rows[0]
+    schema = prediction_schema(
+        len(first.embedding),
+        own_classes=first.synset is None,
+        no_classes=first.class_id is None,
+        metadata=metadata,
+    )
     columns = dict(zip(Prediction._fields, zip(*rows, strict=True), strict=True))
     embedding = schema.field("embedding").type
     vectors = np.stack(columns.pop("embedding"))

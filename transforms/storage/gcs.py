@@ -106,6 +106,7 @@ def pages(
     delimiter: str | None = None,
     start: str | None = None,
     end: str | None = None,
+    page_size: int | None = None,
     patience_s: float = PATIENCE_S,
 ) -> Iterator[Page]:
     """Lists the objects whose names begin as `uri` does, a page of 1,000 at a time.
@@ -115,6 +116,7 @@ def pages(
         delimiter: what ends a prefix, or None for all levels at once.
         start: the first name to list.
         end: the first name to list no more.
+        page_size: names a page, fewer than 1,000; None for as many.
         patience_s: for each page.
 
     Raises:
@@ -128,6 +130,7 @@ def pages(
             delimiter=delimiter,
             start_offset=start,
             end_offset=end,
+            page_size=page_size,
             fields="items(name,size,generation),prefixes,nextPageToken",
             retry=DEFAULT_RETRY.with_timeout(patience_s),
             timeout=WAIT,

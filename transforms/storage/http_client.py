@@ -121,9 +121,14 @@ def is_public(address: str) -> bool:
         inner = ip.ipv4_mapped or ip.sixtofour or _nat64(ip)
         if inner is not None:
             return is_public(str(inner))
-        if ip.teredo is not None:
+        if ip.teredo is not None or ip not in _IN_USE:
             return False
     return ip.is_global and not ip.is_multicast
+
+
+_IN_USE = ipaddress.IPv6Network("2000::/3")
+"""All that is given out for the internet: RFC 4291, 2.4. Among the rest are spellings of IPv4, such
+as `::127.0.0.1`, for which `is_global` holds."""
 
 
 def _nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:

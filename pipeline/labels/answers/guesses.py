@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from transforms.errors import UserError
 from transforms.rows.schema import PREDICTION_COLUMNS
@@ -55,6 +56,28 @@ def is_guess(column: str) -> bool:
     """Whether a column of a table of ours is one that we wrote."""
     known = column in (*LABELS, *_ONLY_OURS, *_OF_PICTURES, "uri", "image", "file", "meta")
     return known or bool(_MORE_GUESSES.fullmatch(column))
+
+
+_ENOUGH_ALIKE = 10
+"""Answers that are all right by chance, or because the pictures are easy, are fewer as a rule."""
+
+COPIED = (
+    "every answer is the run's own label. If the table was cut out of its rows, as uri and label, "
+    "it says nothing of how right they are"
+)
+"""What to say where `looks_copied`."""
+
+
+def looks_copied(same: int, *, of: int, answers: Mapping[str, Any] | None) -> bool:
+    """Whether a truth may be the run's own labels, cut out of its rows: nobody's name is in it.
+
+    Args:
+        same: pictures whose answer is the label of the run.
+        of: pictures with an answer.
+        answers: as `pipeline.labels.truth.Truth.summary` has them.
+    """
+    by_nobody = answers is not None and not answers["annotators"]
+    return by_nobody and same == of >= _ENOUGH_ALIKE
 
 
 def refuse(where: str, columns: Collection[str], *, column: str) -> None:

@@ -14,7 +14,7 @@ from pipeline.labels.answers.cvat import cvat_answers
 from pipeline.labels.answers.data_sets import coco_answers, fiftyone_labels, fiftyone_samples
 from pipeline.labels.answers.label_studio import is_tasks, task_answers
 from pipeline.labels.answers.rows import TableRow, answers_of
-from transforms.errors import UserError
+from transforms.errors import UserError, one_line
 from transforms.storage import files
 
 CVAT = (".xml", ".zip")
@@ -51,6 +51,10 @@ def _has(*keys: str) -> Callable[[Any], bool]:
     return lambda content: isinstance(content, dict) and content.keys() >= set(keys)
 
 
+def _has_labels(content: Any) -> bool:
+    return isinstance(content, dict) and isinstance(content.get("labels"), dict)
+
+
 def _is_rows(content: Any) -> bool:
     return isinstance(content, list) and all(isinstance(row, dict) for row in content)
 
@@ -69,7 +73,7 @@ def _rows(path: str, content: Any, column: str | None) -> Iterator[Answer]:
 _FORMS = (
     _Form(is_tasks, lambda path, content, column: task_answers(path, content, column=column)),
     _Form(_is_rows, _rows),
-    _Form(_has("labels"), lambda path, content, _: fiftyone_labels(path, content)),
+    _Form(_has_labels, lambda path, content, _: fiftyone_labels(path, content)),
     _Form(
         _has("samples"),
         lambda path, content, column: fiftyone_samples(path, content, column=column),
@@ -88,11 +92,23 @@ def _of_json(path: str, column: str | None) -> Iterator[Answer]:
         raise UserError(f"{path}: not readable as JSON ({error})") from error
     for form in _FORMS:
         if form.fits(content):
-            return form.answers(path, content, column)
+            yield from _well_formed(path, form.answers(path, content, column))
+            return
     raise UserError(
         f"{path}: expected an export of Label Studio, FiftyOne or COCO, or a list of objects with "
         "uri or file, and label"
     )
+
+
+def _well_formed(path: str, answers: Iterator[Answer]) -> Iterator[Answer]:
+    try:
+        yield from answers
+    # What stands elsewhere than the tools put it, anything may be: a file that was edited by hand.
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path}: damaged, or not written by the tool whose export it looks like "
+            f"({type(error).__name__}: {one_line(str(error))}). Export it again."
+        ) from error
 
 
 def _content(path: str) -> bytes:

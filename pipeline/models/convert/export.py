@@ -16,6 +16,7 @@ from pipeline.models.float_module import folder, savedmodel
 from pipeline.models.float_module.float_network import FloatNetwork
 from pipeline.models.float_module.source import read_network
 from pipeline.models.float_module.tflite import to_tflite
+from pipeline.models.store.module import module_folder
 from transforms.errors import UserError
 from transforms.storage import local
 
@@ -50,10 +51,18 @@ def export(options: ExportOptions) -> Exported:
     Raises:
         UserError: The source cannot be had or does not fit, or the output cannot be written.
     """
+    with module_folder(options.model) as module:
+        if module is not None:
+            options = dataclasses.replace(options, model=str(module))
+        return _export(options)
+
+
+def _export(options: ExportOptions) -> Exported:
     start = time.perf_counter()
     output = Path(options.output).expanduser()
     if options.post_training is not None and plain.is_plain(options.model):
-        sample = pictures(options.post_training, size=plain.input_size(options.model))
+        rows, columns = plain.input_shape(options.model)
+        sample = pictures(options.post_training, size=rows, columns=columns)
         tflite, agreement = plain.quantize_plain(options.model, sample)
         _write(output, tflite)
         identity = hashlib.sha256(tflite).hexdigest(), len(tflite)

@@ -15,17 +15,18 @@ from transforms.network.ranking import BATCH_SIZE
 from transforms.records import Failure, Image, ImageRef, Pixels
 
 
-def pictures(source: str, *, size: int) -> Iterator[Pixels]:
-    """Pixels uint8[size, size, 3] of everything that can be decoded, preprocessed as by default.
+def pictures(source: str, *, size: int, columns: int | None = None) -> Iterator[Pixels]:
+    """Pixels uint8[size, columns, 3] of everything that can be decoded, preprocessed as by default.
 
     Args:
         source: A folder, glob, input list or picture, as of `quantlabel label --input`.
-        size: Rows and columns.
+        size: Rows, and columns.
+        columns: Of what is no square.
 
     Raises:
         UserError: There is nothing, or nothing that can be decoded.
     """
-    loader = Loader(Preprocessing(size=size))
+    loader = Loader(Preprocessing(size=size, columns=columns))
     refs = (item for item in listing.list_input(source) if isinstance(item, ImageRef))
     pool = LoaderPool()
     listed = decoded = 0

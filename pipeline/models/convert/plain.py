@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from pipeline.models.convert.bias_correction import corrected
 from pipeline.models.convert.post_training import PICTURES
 from pipeline.models.float_module import folder, savedmodel
 from pipeline.models.hints import NetworkHints
@@ -60,16 +61,16 @@ def is_plain(model: str) -> bool:
     return savedmodel.CLASSIFICATION not in savedmodel.signatures(path)
 
 
-def input_size(model: str) -> int:
+def input_shape(model: str) -> tuple[int, int]:
     """Rows and columns that a plain model takes, in pixels.
 
     Raises:
-        UserError: it takes no pictures of a fixed square size, or cannot be loaded.
+        UserError: it takes no pictures of a fixed size, or cannot be loaded.
     """
     shape = _loaded(model).function.inputs[0].shape.as_list()
-    if len(shape) != 4 or not shape[1] or shape[1] != shape[2] or shape[3] != 3:
-        raise UserError(f"{model}: its input is {shape}; expected [batch, size, size, 3]")
-    return int(shape[1])
+    if len(shape) != 4 or not shape[1] or not shape[2] or shape[3] != 3:
+        raise UserError(f"{model}: its input is {shape}; expected [batch, rows, columns, 3]")
+    return int(shape[1]), int(shape[2])
 
 
 def quantize_plain(model: str, pictures: Iterable[Pixels]) -> tuple[bytes, Agreement]:
@@ -77,10 +78,10 @@ def quantize_plain(model: str, pictures: Iterable[Pixels]) -> tuple[bytes, Agree
 
     Args:
         model: path of a SavedModel's folder, a .keras or an .h5 file.
-        pictures: a representative sample, uint8[size, size, 3] each; the first `PICTURES` of it.
+        pictures: a representative sample, uint8[rows, columns, 3] each; the first `PICTURES` of it.
 
     Returns:
-        A tflite file with the input uint8[n, size, size, 3], the bytes of the pixels, and the
+        A tflite file with the input uint8[n, rows, columns, 3], the bytes of the pixels, and the
         output int8[n, classes], logits; and how it compares over the same pictures.
 
     Raises:
@@ -92,7 +93,7 @@ def quantize_plain(model: str, pictures: Iterable[Pixels]) -> tuple[bytes, Agree
     try:
         plain = tf.lite.TFLiteConverter.from_concrete_functions([function]).convert()
         values = _values(plain)
-        quantized = _quantized(function, sample, values)
+        quantized = corrected(_quantized(function, sample, values), plain, sample, values)
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise UserError(f"{model}: cannot be converted: {str(error).splitlines()[0]}") from error
     float_logits, logits = (

@@ -15,16 +15,22 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from pipeline.models.convert.bias_correction import corrected
 from pipeline.models.float_module.float_network import FloatNetwork
 from pipeline.models.float_module.graph import FloatModule
 from pipeline.models.tflite import flatbuffer
 from pipeline.models.tflite.classifier import FEATURES, LOGITS
 from pipeline.models.tflite.graph import PIXEL
 from pipeline.models.tflite.two_head import two_head
+from transforms.network.pixel_values import PixelValues
 from transforms.records import Pixels
 
 PICTURES: Final = 200
 """At most; TensorFlow's guide suggests a hundred to five hundred."""
+
+
+_TAKEN: Final = PixelValues(dtype="float32", mean=(PIXEL.zero_point,), std=(1 / PIXEL.scale,))
+"""What the float network is fed: the values that the tflite makes of the bytes."""
 
 
 def quantize(network: FloatNetwork, pictures: Iterable[Pixels]) -> bytes:
@@ -41,6 +47,7 @@ def quantize(network: FloatNetwork, pictures: Iterable[Pixels]) -> bytes:
     Raises:
         UserError: The converter fails.
     """
+    sample = list(itertools.islice(pictures, PICTURES))
     module = FloatModule(network.without_ranges())
     spec = tf.TensorSpec([None, network.size, network.size, 3], tf.float32, "input")
 
@@ -49,13 +56,14 @@ def quantize(network: FloatNetwork, pictures: Iterable[Pixels]) -> bytes:
         return {"logits": found["logits"], "features": found["features"]}
 
     function = tf.function(heads, input_signature=[spec]).get_concrete_function()
+    plain = tf.lite.TFLiteConverter.from_concrete_functions([function], module).convert()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     # Without this what has no int8 kernel would stay float in silence.
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.representative_dataset = _representative(pictures)
+    converter.representative_dataset = _representative(sample)
     converter.inference_input_type = converter.inference_output_type = tf.uint8
-    return _named(converter.convert())
+    return _named(corrected(converter.convert(), plain, sample, _TAKEN))
 
 
 def _representative(
@@ -68,12 +76,11 @@ def _representative(
     """
 
     def batches() -> Iterator[list[npt.NDArray[np.float32]]]:
-        for number, picture in enumerate(itertools.islice(pictures, PICTURES)):
+        for number, picture in enumerate(pictures):
             values = picture.copy()
             if not number:
                 values[0, 0], values[0, 1] = 0, 255
-            steps = values[np.newaxis].astype(np.float32) - np.float32(PIXEL.zero_point)
-            yield [steps * np.float32(PIXEL.scale)]
+            yield [_TAKEN.encode(values)[np.newaxis]]
 
     return batches
 

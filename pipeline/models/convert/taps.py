@@ -15,6 +15,7 @@ from pipeline.models.float_module import folder
 from pipeline.models.float_module.float_network import FloatNetwork, dequantize
 from pipeline.models.float_module.graph import FloatModule, activation_names
 from pipeline.models.float_module.source import read_network
+from pipeline.models.store.module import module_folder
 from pipeline.models.store.store import resolve
 from pipeline.models.tflite import flatbuffer
 from pipeline.models.tflite.graph import Quantization
@@ -53,13 +54,14 @@ def tapped(model: str) -> Tapped:
     Raises:
         UserError: It cannot be had, or is no MobileNet V1.
     """
-    if folder.kind_of(Path(model).expanduser()) is None:
-        stored = resolve(model)
-        try:
-            return TappedTflite(stored.tflite)
-        except UserError as error:
-            raise UserError(f"model {stored.name}: {error}") from error
-    return TappedNetwork(read_network(model))
+    with module_folder(model) as module:
+        if module is not None or folder.kind_of(Path(model).expanduser()) is not None:
+            return TappedNetwork(read_network(model if module is None else str(module)))
+    stored = resolve(model)
+    try:
+        return TappedTflite(stored.tflite)
+    except UserError as error:
+        raise UserError(f"model {stored.name}: {error}") from error
 
 
 class TappedTflite:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.models.class_files import classes_of
+from pipeline.models.class_files import classes_of, without_classes
 from pipeline.models.float_module import folder, savedmodel
 from pipeline.models.hints import NetworkHints
 from transforms.errors import UserError
@@ -31,9 +31,13 @@ def load(path: Path, *, sha256: str | None = None, hints: NetworkHints = Network
             "where it comes from"
         )
     signatures = savedmodel.signatures(path)
-    classes = _width(path, signatures, savedmodel.CLASSIFICATION)
+    has_classes = not savedmodel.gives_features_alone(signatures)
     try:
-        told = classes_of(classes, hints, is_published=True)
+        if has_classes:
+            classes = _width(path, signatures, savedmodel.CLASSIFICATION)
+            told = classes_of(classes, hints, is_published=True)
+        else:
+            told = without_classes("its signatures", hints)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     return Network(
@@ -44,6 +48,7 @@ def load(path: Path, *, sha256: str | None = None, hints: NetworkHints = Network
         input_size=savedmodel.image_size(path),
         feature_size=_width(path, signatures, savedmodel.FEATURES),
         classes=told.classes,
+        outputs="logits" if has_classes else "features",
     )
 
 

@@ -88,6 +88,11 @@ def signatures(folder: Path) -> Mapping[str, Any]:
     return found
 
 
+def gives_features_alone(signatures: Mapping[str, Any]) -> bool:
+    """Whether a module is one of those that are called feature_vector: it has no logits."""
+    return FEATURES in signatures and CLASSIFICATION not in signatures
+
+
 def shape_of(signature: Any, *, output: bool) -> list[int] | None:
     """The shape of `images` or of the output `default`, -1 for a free dimension; None if absent."""
     tensors, name = (signature.outputs, "default") if output else (signature.inputs, "images")

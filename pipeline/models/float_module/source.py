@@ -40,6 +40,11 @@ def read_network(model: str, *, size: int | None = None) -> FloatNetwork:
         prefix = folder.checkpoint_prefix(path)
         network = from_variables(_checkpoint(prefix), size=_size(prefix, size), what=model)
     else:
+        if savedmodel.gives_features_alone(savedmodel.signatures(path)):
+            raise UserError(
+                f"{model}: a module of feature vectors, without the logits that a conversion "
+                "needs; label runs it as it is"
+            )
         variables = (
             savedmodel.read_variables(path)
             if kind is Kind.SAVED_MODEL

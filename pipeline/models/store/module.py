@@ -59,14 +59,27 @@ def module_folder(model: str, *, limits: Limits | None = None) -> Iterator[Path 
         with tempfile.TemporaryFile() as file, _temporary_folder() as folder:
             download(_compressed(model), file, limits=limits, cure=_cure(model))
             file.seek(0)
-            yield _unpacked(file, folder, what=shown(model), limits=limits)
+            found = _unpacked(file, folder, what=shown(model), limits=limits)
+            with _called(shown(model), found):
+                yield found
         return
     path = Path(model).expanduser()
     if "://" not in model and path.name.endswith(_ARCHIVES) and _holds_module(path):
         with path.open("rb") as file, _temporary_folder() as folder:
-            yield _unpacked(file, folder, what=model, limits=limits)
+            found = _unpacked(file, folder, what=model, limits=limits)
+            with _called(model, found):
+                yield found
         return
     yield path if (path / _SAVED_MODEL).is_file() else None
+
+
+@contextlib.contextmanager
+def _called(name: str, folder: Path) -> Iterator[None]:
+    """Names a module as its user does in messages, and not the temporary folder where it lies."""
+    try:
+        yield
+    except UserError as error:
+        raise type(error)(str(error).replace(str(folder), name)) from error
 
 
 def is_address(model: str) -> bool:

@@ -16,7 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 from pipeline.models.hints import NO_EMBEDDING, NetworkHints
 from pipeline.models.tflite import flatbuffer
 from transforms.errors import UserError
-from transforms.network.classes import MOST
+from transforms.network.classes import MOST, no_classes
 from transforms.network.scoring import Outputs
 
 FEATURES: Final = "Logits/AvgPool_1a/AvgPool"
@@ -28,6 +28,15 @@ _Code: Final = schema.BuiltinOperator
 _DTYPES: Final = ("uint8", "int8", "float32")
 
 _SCORES: Final = (_Code.SOFTMAX, _Code.LOGISTIC)
+
+_POOLS: Final = (
+    _Code.MEAN,
+    _Code.AVERAGE_POOL_2D,
+    _Code.MAX_POOL_2D,
+    _Code.REDUCE_MAX,
+    _Code.L2_NORMALIZATION,
+)
+"""Operators that feature vectors come from. Classifiers that end in one name their classes."""
 
 _RESHAPING: Final = (
     _Code.RESHAPE,
@@ -48,11 +57,12 @@ class Classifier(NamedTuple):
     """Indices of tensors of the first graph, and what they mean.
 
     Attributes:
-        source: the input, [n, size, size, channels].
-        target: what is read of each class, [n, classes] or [n, 1, 1, classes].
+        source: the input, [n, rows, columns, channels].
+        target: what is read of each class, [n, classes] or [n, 1, 1, classes]; of a network without
+            classes the feature vector.
         outputs: what `target` holds.
         told_by: what says so: the last operator, or the user.
-        embedding: the feature vector, or None.
+        embedding: the feature vector beside the classes, or None.
         is_published: whether the names are those of the published networks.
     """
 
@@ -62,6 +72,11 @@ class Classifier(NamedTuple):
     told_by: str
     embedding: int | None
     is_published: bool
+
+    @property
+    def vector(self) -> int | None:
+        """The feature vector, wherever it is."""
+        return self.target if self.outputs == "features" else self.embedding
 
     @property
     def heads(self) -> list[int]:
@@ -77,8 +92,15 @@ class _Target(NamedTuple):
     told_by: str
 
 
-def find_classifier(model: schema.ModelT, hints: NetworkHints = NetworkHints()) -> Classifier:
+def find_classifier(
+    model: schema.ModelT, hints: NetworkHints = NetworkHints(), *, is_named: bool = False
+) -> Classifier:
     """Finds input, classes and feature vector.
+
+    Args:
+        model: the file.
+        hints: what the user says of it.
+        is_named: whether something names its classes, so that it has some.
 
     Raises:
         UserError: it is no classifier of pictures, or has no such tensor as the user says.
@@ -87,11 +109,14 @@ def find_classifier(model: schema.ModelT, hints: NetworkHints = NetworkHints()) 
     source = graph.source()
     published = graph.published()
     embedding: int | None
-    if published is not None and hints.outputs != "scores":
+    if published is not None and hints.outputs in (None, "logits"):
         target, embedding = published
         read = _Target(target, "logits", "the names of the published networks")
     else:
-        read = graph.target(hints.outputs)
+        is_named = is_named or hints.classes not in (None, no_classes())
+        read = graph.target(hints.outputs, is_named=is_named)
+        if read.outputs == "features":
+            return _of_vectors(graph, source, read, hints)
         embedding = graph.embedding(read.tensor)
     graph.require_classes(read.tensor)
     if hints.embedding_tensor == NO_EMBEDDING:
@@ -99,6 +124,19 @@ def find_classifier(model: schema.ModelT, hints: NetworkHints = NetworkHints()) 
     elif hints.embedding_tensor is not None:
         embedding = graph.named(hints.embedding_tensor)
     return Classifier(source, *read, embedding, published is not None)
+
+
+def _of_vectors(graph: _Graph, source: int, read: _Target, hints: NetworkHints) -> Classifier:
+    """A network without classes, whose output is the feature vector unless the user names one."""
+    if hints.embedding_tensor == NO_EMBEDDING:
+        raise UserError(
+            "it gives feature vectors and no classes; --embedding-tensor none leaves nothing"
+        )
+    if hints.embedding_tensor is not None:
+        read = read._replace(tensor=graph.named(hints.embedding_tensor))
+    else:
+        graph.require_classes(read.tensor)
+    return Classifier(source, *read, None, False)
 
 
 def rewrite(model: schema.ModelT, found: Classifier) -> bytes:
@@ -149,23 +187,22 @@ class _Graph:
         return flatbuffer.operator_code(self._model, operator)
 
     def source(self) -> int:
-        """The one input, of one square picture."""
+        """The one input, of one picture."""
         found = flatbuffer.indices(self._graph.inputs)
         if len(found) == 1:
             tensor = self.tensors[found[0]]
             shape = flatbuffer.indices(tensor.shape)
-            size = shape[1] if len(shape) == 4 else 0
             if (
                 flatbuffer.dtype(tensor) in _DTYPES
                 and (len(shape), shape[:1]) == (4, [1])
-                and shape[2] == size > 1
+                and min(shape[1:3]) > 1
                 and shape[3] in (1, 3)
             ):
                 return found[0]
         described = ", ".join(map(self._described, found)) or "none"
         raise UserError(
-            f"its inputs are {described}; expected one of uint8, int8 or float32[1, size, size, 3 "
-            f"or 1]. {_EXPECTED}."
+            f"its inputs are {described}; expected one of uint8, int8 or float32[1, rows, "
+            f"columns, 3 or 1]. {_EXPECTED}."
         )
 
     def published(self) -> tuple[int, int] | None:
@@ -180,7 +217,7 @@ class _Graph:
         (logits,), (features,) = heads
         return logits, features
 
-    def target(self, told: Outputs | None) -> _Target:
+    def target(self, told: Outputs | None, *, is_named: bool) -> _Target:
         """What is read of each class, what it holds, and what says so."""
         found = flatbuffer.indices(self._graph.outputs)
         if len(found) != 1:
@@ -192,6 +229,8 @@ class _Graph:
         last = self._last(found[0])
         ends_in_scores = last is not None and self.code(last) in _SCORES
         outputs: Outputs = told or ("scores" if ends_in_scores else "logits")
+        if told is None and last is not None and self.code(last) in _POOLS and not is_named:
+            outputs = "features"
         operator = flatbuffer.operator_name(self.code(last)) if last else "none"
         told_by = "--outputs" if told else f"the last operator, {operator}"
         if last is not None and ends_in_scores and outputs == "logits":

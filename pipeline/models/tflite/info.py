@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline.models.class_files import LabelFile, classes_of
+from pipeline.models.class_files import LabelFile, classes_of, without_classes
 from pipeline.models.hints import NetworkHints
 from pipeline.models.tflite import flatbuffer, stand_in
-from pipeline.models.tflite.classifier import find_classifier
+from pipeline.models.tflite.classifier import Classifier, find_classifier
 from pipeline.models.tflite.input_values import pixel_values
 from pipeline.models.tflite.metadata import read_metadata
 from transforms.errors import UserError
@@ -56,12 +56,12 @@ class ModelInfo:
             mean nothing.
         multiplier: Depth multiplier of a MobileNet V1 as published, from the length of the feature
             vector; None of other networks.
-        input_size: Rows and columns of the input in pixels.
+        input_size: Rows of the input in pixels; `input` has the columns.
         input: The input.
         outputs: The outputs of the file as it is.
-        logits: The head that labels are made from, whether logits or scores.
+        logits: The head that labels are made from, whether logits or scores; None without classes.
         features: The head that the embedding is made from, or None.
-        classes: Number of logits.
+        classes: Number of logits; 0 without classes.
         gives: What `logits` holds, and what says so.
         takes: What is done to a byte of a picture, and what says so.
         labels: What says how the classes are called.
@@ -76,7 +76,7 @@ class ModelInfo:
     input_size: int
     input: TensorInfo
     outputs: tuple[TensorInfo, ...]
-    logits: TensorInfo
+    logits: TensorInfo | None
     features: TensorInfo | None
     classes: int
     gives: str
@@ -105,11 +105,13 @@ def describe(
     """
     model = flatbuffer.read(tflite)
     graph = model.subgraphs[0]
-    found = find_classifier(model, hints)
     metadata = read_metadata(tflite, model)
+    labels = metadata.label_file_or(beside)
+    found = find_classifier(model, hints, is_named=labels is not None)
     values = pixel_values(model, found.source, metadata, hints.input_range)
-    pixels, logits = (_tensor_info(graph.tensors[i]) for i in (found.source, found.target))
-    features = None if found.embedding is None else _tensor_info(graph.tensors[found.embedding])
+    pixels = _tensor_info(graph.tensors[found.source])
+    logits = None if found.outputs == "features" else _tensor_info(graph.tensors[found.target])
+    features = None if found.vector is None else _tensor_info(graph.tensors[found.vector])
     parameters, macs = _size(model)
     return ModelInfo(
         sha256=hashlib.sha256(tflite).hexdigest(),
@@ -121,19 +123,25 @@ def describe(
         outputs=tuple(_tensor_info(graph.tensors[i]) for i in flatbuffer.indices(graph.outputs)),
         logits=logits,
         features=features,
-        classes=logits.shape[-1],
+        classes=logits.shape[-1] if logits else 0,
         gives=f"{found.outputs}, told by {found.told_by}",
         takes=f"{values.values.in_words()}, told by {values.told_by}",
-        labels=_labels(logits.shape[-1], hints, metadata.label_file_or(beside), found.is_published),
+        labels=_labels(found, logits, hints, labels),
         parameters=parameters,
         macs=macs,
     )
 
 
-def _labels(count: int, hints: NetworkHints, found: LabelFile | None, is_published: bool) -> str:
+def _labels(
+    found: Classifier, logits: TensorInfo | None, hints: NetworkHints, labels: LabelFile | None
+) -> str:
     """What says how the classes are called, or why nothing does."""
     try:
-        told = classes_of(count, hints, found=found, is_published=is_published)
+        if logits is None:
+            told = without_classes(found.told_by, hints)
+        else:
+            count, is_published = logits.shape[-1], found.is_published
+            told = classes_of(count, hints, found=labels, is_published=is_published)
     except UserError as error:
         return str(error)
     return f"{told.classes.vocabulary}, told by {told.told_by}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline.models.class_files import LabelFile, classes_of
+from pipeline.models.class_files import LabelFile, classes_of, without_classes
 from pipeline.models.class_files import Told as ToldClasses
 from pipeline.models.hints import NetworkHints
 from pipeline.models.tflite import flatbuffer
@@ -53,21 +54,25 @@ def read(
         UserError: it is none, or does not go together with what the user says.
     """
     model = flatbuffer.read(tflite)
-    found = find_classifier(model, hints)
     metadata = read_metadata(tflite, model)
-    tensors = model.subgraphs[0].tensors
+    labels = metadata.label_file_or(beside)
+    found = find_classifier(model, hints, is_named=labels is not None)
     return Reading(
         model=model,
         classifier=found,
         values=pixel_values(model, found.source, metadata, hints.input_range),
-        classes=classes_of(
-            int(tensors[found.target].shape[-1]),
-            hints,
-            found=metadata.label_file_or(beside),
-            is_published=found.is_published,
-        ),
+        classes=_classes(model, found, hints, labels),
         is_exact=is_exact(model, found),
     )
+
+
+def _classes(
+    model: schema.ModelT, found: Classifier, hints: NetworkHints, labels: LabelFile | None
+) -> ToldClasses:
+    if found.outputs == "features":
+        return without_classes(found.told_by, hints)
+    count = int(model.subgraphs[0].tensors[found.target].shape[-1])
+    return classes_of(count, hints, found=labels, is_published=found.is_published)
 
 
 def load(
@@ -99,9 +104,10 @@ def load(
 
 def _network(tflite: bytes, name: str, reading: Reading) -> Network:
     found, tensors = reading.classifier, reading.model.subgraphs[0].tensors
-    size, features, embedding_tensor = int(tensors[found.source].shape[1]), 0, ""
-    if found.embedding is not None:
-        tensor = tensors[found.embedding]
+    rows, columns = flatbuffer.indices(tensors[found.source].shape)[1:3]
+    features, embedding_tensor = 0, ""
+    if found.vector is not None:
+        tensor = tensors[found.vector]
         features = 1
         for length in flatbuffer.indices(tensor.shape):
             features *= length
@@ -111,7 +117,8 @@ def _network(tflite: bytes, name: str, reading: Reading) -> Network:
         kind="tflite",
         sha256=hashlib.sha256(tflite).hexdigest(),
         content=rewrite(reading.model, found),
-        input_size=size,
+        input_size=rows,
+        input_columns=None if columns == rows else columns,
         feature_size=features,
         classes=reading.classes.classes,
         pixel_values=reading.values.values,
@@ -129,7 +136,9 @@ def _try(network: Network) -> None:
     """
     model = LiteRtModel(network.content, batch_size=1, pixel_values=network.pixel_values)
     try:
-        model.run(made_pictures(network.input_size)[:1])
+        rows, columns = network.input_shape
+        square = made_pictures(max(rows, columns))[0]
+        model.run([np.ascontiguousarray(square[:rows, :columns])])
     except (RuntimeError, ValueError) as error:
         lines = str(error).split("\n")
         raise UserError(f"model {network.name}: LiteRT cannot run it: {lines[0]}") from error

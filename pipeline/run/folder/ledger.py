@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,11 +10,11 @@ from typing import Any
 import apache_beam as beam
 
 from pipeline.run.folder import attempts
-from pipeline.run.folder.manifest import Frequent, Identity, Manifest
+from pipeline.run.folder.manifest import Frequent, Identity, Manifest, now
 from transforms.errors import UserError
 from transforms.inputs.skips import Count, most_first
 from transforms.network.classes import Classes
-from transforms.rows.kinds import Outcome, RowKind
+from transforms.rows.kinds import NO_CLASS, Outcome, RowKind
 from transforms.rows.names import SUCCESS
 from transforms.rows.publish import Move, final_names
 from transforms.rows.shards import Piece
@@ -37,11 +36,6 @@ def check_writable(folder: str, *, replace: bool) -> None:
             f"--output {folder}: a finished run is there already. Choose another folder, or add "
             "--resume to bring it up to date, or --overwrite to replace it."
         )
-
-
-def now() -> str:
-    """The time in UTC, ISO 8601 to the millisecond."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 @dataclasses.dataclass(eq=False)
@@ -132,8 +126,9 @@ def _of_kind(kind: RowKind, outcomes: Mapping[Outcome, int]) -> dict[Any, int]:
 
 
 def _most_frequent(class_ids: Mapping[int, int], classes: Classes) -> tuple[Frequent, ...]:
+    known = [item for item in class_ids.items() if item[0] != NO_CLASS]
     # Equal counts by class, so that two runs over the same pictures have equal manifests.
-    ranked = sorted(class_ids.items(), key=lambda item: (-item[1], item[0]))[:_MOST_FREQUENT]
+    ranked = sorted(known, key=lambda item: (-item[1], item[0]))[:_MOST_FREQUENT]
     return tuple(Frequent(class_id, classes[class_id].label, count) for class_id, count in ranked)
 
 

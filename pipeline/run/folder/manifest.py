@@ -39,7 +39,7 @@ _SHARD = re.compile(rf"({FAILURES_FOLDER}/)?({ANY_KIND})-[^/]+")
 class Model:
     """Which network made the rows; attributes as in `transforms.network.network.Network`.
 
-    Runs of before there were other networks than the published ones say nothing of the last four.
+    Runs of before there were other networks than the published ones say nothing of the last five.
     `pixel_values` is in words.
     """
 
@@ -52,6 +52,12 @@ class Model:
     outputs: Outputs = "logits"
     embedding_tensor: str = ""
     pixel_values: str = ""
+    input_columns: int | None = None
+
+    @property
+    def input_in_words(self) -> str:
+        """Rows and columns of the input."""
+        return f"{self.input_size}x{self.input_columns or self.input_size}"
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -93,7 +99,7 @@ class Identity:
         options = {name: getattr(self.options, name) for name in names}
         # The JSON has these among the options only; here they belong to both.
         object.__setattr__(self, "preprocess", dataclasses.replace(self.preprocess, **options))
-        if self.options.top_k > len(self.model.classes):
+        if 0 < len(self.model.classes) < self.options.top_k:
             raise ValueError(f"options.top_k: {self.options.top_k} of {len(self.model.classes)}")
         if self.label_map and len(self.label_map.of_class) > len(self.model.classes):
             last = len(self.label_map.of_class) - 1
@@ -258,6 +264,11 @@ def _require_known_form(value: Any, path: str) -> None:
 def as_json(content: Mapping[str, Any]) -> bytes:
     """For people to read as well."""
     return f"{json.dumps(content, indent=2, ensure_ascii=False)}\n".encode()
+
+
+def now() -> str:
+    """The time in UTC, as manifests have it: ISO 8601 to the millisecond."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def _require_time(name: str, value: str) -> None:

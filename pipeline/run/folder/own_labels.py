@@ -102,6 +102,24 @@ def own_labels(run: FinishedRun, kind: LabelKind | None) -> OwnLabels | None:
     return None
 
 
+def require_labels_of(run: FinishedRun, own: OwnLabels | None, *, doing: str) -> None:
+    """Refuses to go on where pictures have no labels at all.
+
+    Args:
+        run: whose pictures.
+        own: what `own_labels` gave.
+        doing: what needs labels, the first words of the message.
+
+    Raises:
+        UserError: the network of the run gives feature vectors alone, and no head was applied.
+    """
+    if own is None and not len(run.manifest.model.classes):
+        raise UserError(
+            f"{run.folder}: {doing} needs labels, and the network of this run has no classes, it "
+            "gives feature vectors alone. Teach it some: quantlabel head fit, then head apply."
+        )
+
+
 @dataclasses.dataclass(frozen=True)
 class _Labelled:
     started: str = ""

@@ -232,8 +232,12 @@ def _require_flags(
     ]
     if lines:
         example = _EXAMPLE.format(command=command, tag=image_tag())
-        listed = "".join(f"\n  {line}" for line in lines)
-        raise UsageError(f"--runner=DataflowRunner:{listed}\nA complete example:\n  {example}")
+        below = [
+            *(f"  {line}" for line in lines),
+            "A complete example:",
+            *f"  {example}".splitlines(),
+        ]
+        raise UsageError("--runner=DataflowRunner:", below=below)
 
 
 def image_tag() -> str:

@@ -110,6 +110,6 @@ def test_tasks_come_in_files_in_order_of_doubt(
     files = _tasks(tmp_path / "labels")
     assert [len(tasks) for tasks in files] == [100] * 7 + [30]
     uris = [task["data"]["uri"] for tasks in files for task in tasks]
-    assert uris == [row.uri for row in sorted(rows, key=lambda row: row.score)]
+    assert uris == [row.uri for row in sorted(rows, key=lambda row: row.score or 0)]
     names = sorted(path.name for path in (tmp_path / "labels/__export/label-studio").iterdir())
     assert names[:3] == ["_QUANTLABEL.json", "config.xml", "tasks-00000-of-00008.json"]

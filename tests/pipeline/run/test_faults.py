@@ -313,13 +313,13 @@ def backwards():
 backwards.__module__, backwards.__qualname__ = "time", "time"  # Beam pickles its clock by name
 time.time = backwards
 
-import pipeline.run.folder.ledger
+import pipeline.run.folder.ledger, pipeline.run.launch
 
 def now():
     moment = datetime.datetime.fromtimestamp(time.time(), datetime.timezone.utc)
     return moment.isoformat(timespec="milliseconds")
 
-pipeline.run.folder.ledger.now = now
+pipeline.run.folder.ledger.now = pipeline.run.launch.now = now
 """
 """Each second takes the clock back a quarter of an hour."""
 

@@ -283,12 +283,12 @@ def test_nothing_is_unpickled_that_came_as_data(
     )
 
 
-def test_a_million_duplicate_lines_are_one_picture(
+def test_very_many_duplicate_lines_are_one_picture(
     photos: Path, stand_in_file: Path, tmp_path: Path
 ) -> None:
-    (photos / "list.txt").write_text("000000.jpg\n" * 1_000_000, "utf-8")
+    (photos / "list.txt").write_text("000000.jpg\n" * 200_000, "utf-8")
     words = ("--input", photos / "list.txt", "--output", tmp_path / "o", "--model", stand_in_file)
     assert _label(*words) == 0
     manifest = json.loads((tmp_path / "o/_MANIFEST.json").read_bytes())
     assert (manifest["inputs"], manifest["predictions"]) == (1, 1)
-    assert manifest["duplicates"] == 999_999
+    assert manifest["duplicates"] == 199_999

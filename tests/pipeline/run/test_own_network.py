@@ -7,12 +7,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
+from pipeline import load_model
 from pipeline.cli import main
+from pipeline.export.targets import TARGETS
 from pipeline.run.folder.finished import open_run
-from tests.helpers.networks import own_network, with_metadata
+from tests.helpers.networks import oblong_network, own_network, vector_network, with_metadata
+from tests.helpers.run_tflite import run_tflite
+from transforms.images.preprocess import load
 
 LABELS = ["cat", "sea lion", "7", "crane", "crane"]
 
@@ -118,6 +124,21 @@ def _truth(path: str, column: str, value: str) -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_a_truth_that_was_cut_out_of_the_rows_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _label("--classes", "names.txt") == 0
+    with open("cut.csv", "w", encoding="utf-8", newline="") as file:
+        lines = [[row["uri"], row["class_id"]] for row in _rows()]
+        csv.writer(file).writerows([["uri", "class_id"], *lines])
+    for words, said in ((["cut.csv"], True), (["cut.csv", "--labels", "network"], True)):
+        capsys.readouterr()
+        assert main(["evaluate", "out", "--truth", *words]) == 0
+        assert ("copied?" in capsys.readouterr().out) is said
+    assert main(["report", "out"]) == 0
+    page = Path("out/__report/index.html").read_text("utf-8")
+    assert "copied?: every answer is the run&#39;s own label" in page
+
+
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("column", "value"), [("label", "sea_lion"), ("class_id", "1"), ("label", "Sea Lion")]
 )
@@ -177,6 +198,107 @@ def test_what_comes_after_runs(folder: Path, capsys: pytest.CaptureFixture[str])
     text = next(config).read_text("utf-8")
     for name in ("cat", "sea lion", "7", "crane (3)", "crane (4)"):  # all, whatever rows name
         assert f'<Choice value="{name}"/>' in text
+
+
+@pytest.mark.parametrize("format", ["parquet", "tfrecord", "jsonl"])
+def test_without_classes_rows_hold_the_vectors(
+    folder: Path, format: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "own.tflite").write_bytes(vector_network())
+    assert _label("--format", format) == 0
+    for row in _rows():
+        assert [row[name] for name in ("class_id", "synset", "label", "score")] == [None] * 4
+        assert [row[name] for name in ("top_class_ids", "top_labels", "top_scores")] == [[]] * 3
+    whole = own_network()
+    names = folder / "names.txt"
+    (folder / "whole.tflite").write_bytes(whole)
+    assert _label("--classes", str(names), model="whole.tflite", out="whole") == 0
+    for row, other in zip(_rows(), _rows("whole"), strict=True):
+        assert row["embedding"] == other["embedding"]
+    model = open_run("out").manifest.model
+    assert (model.classes.as_dict(), model.outputs) == ({"vocabulary": "none"}, "features")
+    assert _label("--resume", "--format", format) == 0
+    assert open_run("out").manifest.reused == 10
+    assert main(["verify", "out"]) == 0
+    assert "10 pictures, every column compared" in capsys.readouterr().out
+
+
+def test_without_classes_each_command_works_or_says_what_is_missing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "own.tflite").write_bytes(vector_network())
+    assert _label() == 0
+    pictures = sorted((folder / "photos").iterdir())
+    with (folder / "own.csv").open("w", encoding="utf-8", newline="") as file:
+        lines = [[str(path), "even" if at % 2 else "odd"] for at, path in enumerate(pictures)]
+        csv.writer(file).writerows([["uri", "label"], *lines])
+    of_labels = [
+        ["evaluate", "out", "--truth", "own.csv"],
+        ["review", "out", "--budget", "4"],
+        *(["export", "out", "--to", to] for to, of in TARGETS.items() if of.needs_labels),
+    ]
+    capsys.readouterr()
+    for words in of_labels:
+        assert main(words) == 1
+        assert "no classes, it gives feature vectors alone. Teach it some: quantlabel head fit" in (
+            capsys.readouterr().err
+        )
+    others = [
+        ["duplicates", "out"],
+        ["search", "out", "--like", str(pictures[0]), "-k", "2"],
+        ["plan", "--input", "photos", "--model", "own.tflite"],
+        ["model", "info", "own.tflite"],
+        ["report", "out"],
+        *(["export", "out", "--to", to] for to, of in TARGETS.items() if not of.needs_labels),
+    ]
+    fit = [["head", "fit", "out", "--truth", "own.csv"], ["head", "apply", "out"]]
+    for words in [*others, *fit, *of_labels, *others]:
+        assert main(words) == 0, (words, capsys.readouterr().err)
+    table = pd.read_csv("out/__export/csv/predictions.csv")
+    assert set(table["head_label"]) == {"even", "odd"}
+    assert table["label"].isna().all()
+    for words, message in (
+        (["labels", "search", "cat", "--model", "own.tflite"], "model own.tflite: it has no class"),
+        (["label", "--label-map", "own.csv"], "--label-map own.csv: the network has no classes"),
+        (["label", "--top-k", "3"], "--top-k: expected none: it has no classes, found 3"),
+        (["label", "--classes", "names.txt"], "model own: --classes names.txt has 5 classes, the"),
+        (
+            ["label", "--classes", "names.txt", "--outputs", "features"],
+            "model own: it gives feature vectors and no classes; leave out --classes or --outputs",
+        ),
+    ):
+        given = ["--input", "photos", "--output", "x", "--model", "own.tflite", "--quiet"]
+        capsys.readouterr()
+        assert main([*words, *given] if words[0] == "label" else words) in (1, 2)
+        said = capsys.readouterr().err
+        assert said.startswith(f"quantlabel: {message}")
+        assert said.count("\n") == 1
+
+
+def test_an_input_that_is_no_square_is_fed_what_it_takes(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tflite = oblong_network(96, 160)
+    (folder / "own.tflite").write_bytes(tflite)
+    assert _label("--classes", "names.txt") == 0
+    manifest = open_run("out").manifest
+    assert manifest.preprocess.as_dict()["columns"] == 160
+    assert manifest.model.input_in_words == "96x160"
+    pictures = [load(Path(row["uri"]).read_bytes(), size=96, columns=160) for row in _rows()]
+    assert pictures[0].pixels.shape == (96, 160, 3)
+    assert len({row["top_scores"][0] for row in _rows()}) > 1
+    for picture, row in zip(pictures, _rows(), strict=True):
+        (scores,) = run_tflite(tflite, picture.pixels[None])
+        assert row["score"] == scores[0, row["class_id"]] / np.float32(256)
+    assert main(["verify", "out"]) == 0
+    assert "10 pictures, every column compared" in capsys.readouterr().out
+    for words in (
+        ["plan", "--input", "photos", "--model", "own.tflite", "--classes", "names.txt"],
+        ["report", "out"],
+        ["model", "info", "own.tflite"],
+    ):
+        assert main(words) == 0, (words, capsys.readouterr().err)
+    assert load_model("own.tflite", classes="names.txt").expected_image_size == (96, 160)
 
 
 @pytest.mark.usefixtures("folder")

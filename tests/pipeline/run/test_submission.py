@@ -69,6 +69,7 @@ def test_a_dry_run_says_what_would_be_submitted_and_does_nothing(
         "failures": "1",
     }
     assert expected.items() <= said.items()
+    assert "Dataflow, t2a-standard-2" in shown.out
     assert shown.out.endswith("Nothing was written or submitted.\n")
     assert bucket.names("") == before
 

@@ -60,6 +60,26 @@ def test_the_kernel_never_reads_beyond_the_crop() -> None:
 # --- crops
 
 
+def test_a_form_that_is_no_square_is_cut_from_the_middle_as_large_as_it_fits() -> None:
+    """In 64 x 32 the largest 4:1 is 64 x 16; 7/8 of it are 56 x 14."""
+    pixels = preprocess(_grid(64, 32), size=28, columns=7)
+    np.testing.assert_array_equal(pixels[:, 0, 1], np.arange(4, 60, 2))
+    np.testing.assert_array_equal(pixels[0, :, 0], np.arange(9, 23, 2))
+    across = preprocess(_grid(32, 64), size=7, columns=28)
+    np.testing.assert_array_equal(across[:, 0, 1], np.arange(9, 23, 2))
+    np.testing.assert_array_equal(across[0, :, 0], np.arange(4, 60, 2))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_gives_the_form_that_is_wanted(method: Method) -> None:
+    data = encoded(waves(60, 90), "PNG")
+    pixels = load(data, size=20, columns=33, method=method).pixels
+    assert pixels.shape == (20, 33, 3)
+    if method != "stretch":
+        crops = load(encoded(waves(60, 90), "JPEG"), size=20, columns=33, method=method, views=4)
+        assert crops.pixels.shape == (2, 20, 33, 3)
+
+
 def test_eval_takes_a_central_square_and_rounds_down() -> None:
     """12 * 0.875 = 10.5; (21 - 10) / 2 = 5.5."""
     pixels = preprocess(_grid(12, 21), size=10)

@@ -269,3 +269,31 @@ def test_what_a_marker_lists_is_no_input(
         item.uri for item in list_input("gs://bkt/in/moved/**/*.jpg") if isinstance(item, ImageRef)
     ] == ["gs://bkt/in/moved/4.jpg", "gs://bkt/in/moved/own/5.jpg"]
     assert [item.uri for item in list_input("gs://bkt/in/x/9*") if isinstance(item, ImageRef)] == []
+
+
+def test_many_objects_without_folders_are_split_by_the_beginnings_of_their_names(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_FULL_PAGE", 10)
+    cloud.page = 10
+    names = sorted(["flat/.hidden", *(f"flat/IMG_{number:04d}.jpg" for number in range(200))])
+    for name in names:
+        cloud.put(name, b"x")
+    cloud.requests.clear()
+    found = parts("gs://bkt/flat")
+    assert [part.start for part in found] == [
+        None,
+        *(f"flat/IMG_{number:03d}" for number in range(20)),
+    ]
+    assert len(cloud.requests) < 40
+    assert _uris("gs://bkt/flat") == names[1:]
+
+
+def test_a_few_pages_without_folders_stay_one_part(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_FULL_PAGE", 10)
+    cloud.page = 10
+    for number in range(31):
+        cloud.put(f"flat/{number:02d}.jpg", b"x")
+    assert [(part.start, part.end) for part in parts("gs://bkt/flat")] == [(None, None)]

@@ -29,12 +29,12 @@ class _Sums:
 
 def test_at_least_256_different_pictures_are_compared() -> None:
     single, many = _Sums(), _Sums()
-    assert first_difference(single, many, size=32) is None
+    assert first_difference(single, many, shape=(32, 20)) is None
     assert PROVEN_PICTURES == 256
     assert len(set(single.seen)) == 256
     assert single.seen == many.seen
 
 
 def test_one_number_in_the_last_place_is_found() -> None:
-    found = first_difference(_Sums(), _Sums(wrong=255), size=32)
+    found = first_difference(_Sums(), _Sums(wrong=255), shape=(32, 32))
     assert found == "1 of 64 features differ in a batch of 64"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -81,6 +82,11 @@ def _pictures(layers: Layers, *, level: str) -> Pictures:
     return pictures[3::4] if level == "portable" else pictures
 
 
+@functools.cache
+def _stand_in(multiplier: float, size: int, seed: int) -> bytes:
+    return two_head(stand_in(multiplier=multiplier, size=size, seed=seed))
+
+
 @needs_kernel
 @each_level
 @pytest.mark.parametrize(
@@ -90,7 +96,7 @@ def _pictures(layers: Layers, *, level: str) -> Pictures:
 def test_stand_ins_of_all_sizes_give_the_codes_of_litert(
     multiplier: float, size: int, seed: int, level: str
 ) -> None:
-    tflite = two_head(stand_in(multiplier=multiplier, size=size, seed=seed))
+    tflite = _stand_in(multiplier, size, seed)
     pictures = _pictures(native.read_layers(tflite), level=level)
     _assert_equal(tflite, pictures, level=level)
 
@@ -186,6 +192,13 @@ class _Odd:
             source = output
 
 
+@functools.cache
+def _of_litert(odd: _Odd) -> tuple[bytes, tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+    """The network, and what LiteRT makes of its pictures, for the tests of all levels."""
+    tflite = odd.tflite()
+    return tflite, LiteRtModel(tflite, batch_size=16).run(native.made_pictures(odd.size))
+
+
 @needs_kernel
 @each_level
 @pytest.mark.parametrize(
@@ -209,9 +222,8 @@ class _Odd:
     ids=str,
 )
 def test_odd_numbers_give_the_codes_of_litert(odd: _Odd, level: str) -> None:
-    tflite = odd.tflite()
+    tflite, expected = _of_litert(odd)
     found = NativeModel(native.read_layers(tflite), level=level).run(native.made_pictures(odd.size))
-    expected = LiteRtModel(tflite, batch_size=16).run(native.made_pictures(odd.size))
     assert len(np.unique(expected[1])) > 10
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)

@@ -134,14 +134,16 @@ def test_credentials_that_expire_stop_the_run_and_keep_its_rows(
     kind: str,
 ) -> None:
     monkeypatch.setattr("transforms.rows.stage_rows.CHECKPOINT_SECONDS", 0.1)
-    copy_pictures(photos, count=600)
+    # Fewer in flight than there are pictures, on a machine of many cores as well.
+    monkeypatch.setattr("transforms.images.loader_pool._MOST_FETCHES", 16)
+    copy_pictures(photos, count=200)
     where: Any = bucket if kind == "s3" else cloud
     for path in photos.iterdir():
         where.put(f"photos/{path.name}", path.read_bytes())
     if kind == "s3":
-        bucket.fail("GET /bkt/photos/x000550", 400, body=_EXPIRED)
+        bucket.fail("GET /bkt/photos/x000150", 400, body=_EXPIRED)
     else:
-        cloud.fail(f"{MEDIA.removesuffix('a.jpg')}photos%2Fx000550", 401)
+        cloud.fail(f"{MEDIA.removesuffix('a.jpg')}photos%2Fx000150", 401)
     words = ["label", "--quiet", "--input", f"{kind}://bkt/photos", "--model", str(stand_in_file)]
     words += ["--output", str(tmp_path / "o")]
     assert main(words) == 1
@@ -152,7 +154,7 @@ def test_credentials_that_expire_stop_the_run_and_keep_its_rows(
     where.faults.clear()
     assert main([*words, "--resume"]) == 0
     manifest = open_run(str(tmp_path / "o")).manifest
-    assert (manifest.inputs, manifest.failures) == (610, 0)
+    assert (manifest.inputs, manifest.failures) == (210, 0)
     assert manifest.reused > 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,14 +28,15 @@ def srgb_light(encoded: Floats) -> Floats:
     )
 
 
-def _srgb_encoded(light: Floats) -> Floats:
+def srgb_encoded(light: Floats) -> Floats:
+    """Light 0..1 to encoded 0..1, IEC 61966-2-1."""
     return np.where(
         light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055
     )
 
 
 _STEPS = 65_535
-_ENCODED = np.rint(255 * _srgb_encoded(np.linspace(0, 1, _STEPS + 1))).astype(np.uint8)
+_ENCODED = np.rint(255 * srgb_encoded(np.linspace(0, 1, _STEPS + 1))).astype(np.uint8)
 """sRGB of light in `_STEPS`."""
 
 
@@ -84,14 +86,17 @@ class Space:
     """Three curves and a matrix, or one curve of grey.
 
     Attributes:
-        curves: float32[3, 256], light 0..1 of each value of red, green and blue.
+        curves: float32[3, 256], light 0..1 of each value of red, green and blue; beyond 1 of high
+            dynamic range by absolute light, and of the scene 0..1 of the kind that is relative.
         matrix: float32[3, 3], that light to the light of sRGB's primaries.
         grey: whether only pictures without colour can be in it.
+        high: the kind of high dynamic range, PQ or HLG; empty for others.
     """
 
     curves: npt.NDArray[np.float32]
     matrix: npt.NDArray[np.float32]
     grey: bool = False
+    high: Literal["", "PQ", "HLG"] = ""
     channels = 3
 
     @functools.cached_property
@@ -115,11 +120,55 @@ class Space:
         """
         flat = pixels.reshape(-1, 3)
         light = np.stack([self.curves[i].take(flat[:, i]) for i in range(3)], axis=1)
+        if self.high:
+            light = _of_standard_range(light, relative=self.high == "HLG")
         light = light @ self.matrix.T
         np.clip(light, 0, 1, out=light)
         light *= _STEPS
         light += np.float32(0.5)
         return _ENCODED.take(light.astype(np.uint16)).reshape(pixels.shape)
+
+
+_SDR_WHITE = 203
+"""Candela a square metre that are white in a picture of high dynamic range, ITU-R BT.2408."""
+
+_PEAK = 1_000 / _SDR_WHITE
+"""What becomes as bright as sRGB can be: the brightest of the display of ITU-R BT.2100."""
+
+_LUMINANCE = np.array([0.2627, 0.678, 0.0593], np.float32)
+"""Of red, green and blue, ITU-R BT.2100."""
+
+_OF_WHITE = 0.5
+"""Light of what was white, to leave room for what was brighter."""
+
+_BEND = 0.65
+"""How far the curve above white follows the line below it. As `_OF_WHITE` it is that of Chromium,
+which goes by SMPTE ST 2094-50."""
+
+
+def _of_standard_range(
+    light: npt.NDArray[np.float32], *, relative: bool
+) -> npt.NDArray[np.float32]:
+    """Light of high dynamic range made fainter: up to white by half, above it by ever more.
+
+    Args:
+        light: float32[n, 3], 1 for `_SDR_WHITE`; of the scene, if it is relative.
+        relative: whether a display makes light of it first: ITU-R BT.2100, table 5.
+    """
+    if relative:
+        light = light * (np.maximum(light @ _LUMINANCE, 0)[:, None] ** np.float32(0.2) * _PEAK)
+    most = light.max(axis=1, keepdims=True)
+    # A curve of Bezier's from white by a point between to the peak; `along` is its parameter.
+    between = 1 + _BEND * (1 / _OF_WHITE - 1), _OF_WHITE + _BEND * (1 - _OF_WHITE)
+    square, linear = 1 - 2 * between[0] + _PEAK, 2 * (between[0] - 1)
+    above = np.clip(most, 1, _PEAK) - 1
+    along = (np.sqrt(linear**2 + 4 * square * above) - linear) / (2 * square)
+    shown = (
+        _OF_WHITE
+        + 2 * (between[1] - _OF_WHITE) * along
+        + (_OF_WHITE - 2 * between[1] + 1) * along**2
+    )
+    return np.asarray(light * np.where(most > 1, shown / np.maximum(most, 1), _OF_WHITE))
 
 
 def space(curves: Floats, to_xyz: Floats) -> Space:
@@ -184,8 +233,12 @@ def by_codes(primaries: int, transfer: int) -> Space | None:
     """What the codes of ITU-T H.273 say, as in cICP of PNG and nclx of HEIF; None of others."""
     if primaries not in _PRIMARIES or transfer not in _TRANSFERS:
         return None
-    curve = _TRANSFERS[transfer](_ENCODINGS)
-    return space(np.stack([curve] * 3), to_xyz(*_PRIMARIES[primaries]))
+    curve = np.stack([_TRANSFERS[transfer](_ENCODINGS)] * 3)
+    found = space(curve, to_xyz(*_PRIMARIES[primaries]))
+    if transfer in (_PQ, _HLG):
+        high: Literal["PQ", "HLG"] = "PQ" if transfer == _PQ else "HLG"
+        found = dataclasses.replace(found, curves=curve.astype(np.float32), high=high)
+    return found
 
 
 _PRIMARIES: dict[int, tuple[Floats, Floats, Floats, Floats]] = {
@@ -204,10 +257,6 @@ _PRIMARIES: dict[int, tuple[Floats, Floats, Floats, Floats]] = {
 }
 """ITU-T H.273, table 2."""
 
-_SDR_WHITE = 203
-"""Candela a square metre that are white in a picture of high dynamic range, ITU-R BT.2408; what is
-brighter is cut off."""
-
 
 def _pq(encoded: Floats) -> Floats:
     """SMPTE ST 2084."""
@@ -217,13 +266,12 @@ def _pq(encoded: Floats) -> Floats:
 
 
 def _hlg(encoded: Floats) -> Floats:
-    """ARIB STD-B67 on a display of 1,000 candela a square metre, channel by channel."""
-    scene = np.where(
+    """ARIB STD-B67: light of the scene."""
+    return np.where(
         encoded <= 0.5,
         encoded**2 / 3,
         (np.exp((encoded - 0.55991073) / 0.17883277) + 0.28466892) / 12,
     )
-    return scene**1.2 * 1_000 / _SDR_WHITE
 
 
 def _cinema(encoded: Floats) -> Floats:
@@ -235,6 +283,8 @@ def _power(exponent: float) -> Callable[[Floats], Floats]:
     return lambda encoded: encoded**exponent
 
 
+_PQ, _HLG = 16, 18
+
 _TRANSFERS: dict[int, Callable[[Floats], Floats]] = {
     # Television is shown by the curve of ITU-R BT.1886, by browsers too.
     **dict.fromkeys((1, 6, 14, 15), _power(2.4)),
@@ -242,9 +292,9 @@ _TRANSFERS: dict[int, Callable[[Floats], Floats]] = {
     5: _power(2.8),
     8: _power(1),
     13: srgb_light,
-    16: _pq,
+    _PQ: _pq,
     17: _cinema,
-    18: _hlg,
+    _HLG: _hlg,
 }
 """ITU-T H.273, table 3."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import itertools
 
 import numpy as np
 import numpy.typing as npt
@@ -58,18 +57,31 @@ class Table:
             uint8[..., 3].
         """
         flat = pixels.reshape(-1, pixels.shape[-1])[:, : self.channels]
+        mixed = [self._mixed(flat[at : at + _AT_ONCE]) for at in range(0, len(flat), _AT_ONCE)]
+        return np.asarray(np.concatenate(mixed).reshape(*pixels.shape[:-1], 3))
+
+    def _mixed(self, flat: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """uint8[n, channels] to uint8[n, 3]."""
         points = len(self.colours)
         place = flat * np.float32((points - 1) / 255)
         lower = np.minimum(place.astype(np.intp), points - 2)
         upper_share = place - lower
-        table = self.colours.reshape(-1, 3)
-        strides = np.array([points**i for i in reversed(range(self.channels))], np.intp)
-        total = np.zeros((len(flat), 3), np.float32)
-        for corner in itertools.product((0, 1), repeat=self.channels):
-            shares = np.where(corner, upper_share, 1 - upper_share).prod(axis=1)
-            total += shares[:, None] * table.take(((lower + corner) * strides).sum(axis=1), axis=0)
-        rounded = np.rint(total).astype(np.uint8)
-        return rounded.reshape(*pixels.shape[:-1], 3)
+        # Of the corners of the cell that a colour lies in, doubled by each channel.
+        shares = np.ones((len(flat), 1), np.float32)
+        steps = np.zeros(1, np.intp)
+        for i in range(self.channels):
+            share = upper_share[:, i : i + 1]
+            shares = np.concatenate([shares * (1 - share), shares * share], axis=1)
+            steps = np.concatenate([steps, steps + points ** (self.channels - 1 - i)])
+        first = lower @ points ** np.arange(self.channels - 1, -1, -1)
+        corners = self.colours.reshape(-1, 3).take(first[:, None] + steps, axis=0)
+        total = np.einsum("ij,ijk->ik", shares, corners.astype(np.float32))
+        rounded: npt.NDArray[np.uint8] = np.rint(total).astype(np.uint8)
+        return rounded
+
+
+_AT_ONCE = 4_096
+"""Pixels whose corners are in memory at a time: three quarters of a megabyte of CMYK."""
 
 
 def read_table(profile: bytes, channels: int) -> Table:

@@ -22,10 +22,10 @@ MAX_SCANNED_PIXELS = 2_500_000_000
 
 _EOI, _SOS = 0xD9, 0xDA
 # Among the codes of frames there are three others: tables (C4, CC) and one that is reserved.
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_FRAMES = (frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}) | {0xF7}
 _PROGRESSIVE = (0xC2, 0xCA)
 _LOSSLESS = 0xC3
-# Processes that libjpeg-turbo does not know: ITU-T T.81, table B.1.
+# Processes that libjpeg-turbo does not know: ITU-T T.81, table B.1, and T.87, C.1.
 _UNREAD = {
     0xC5: "differential",
     0xC6: "differential progressive",
@@ -34,10 +34,11 @@ _UNREAD = {
     0xCD: "differential with arithmetic coding",
     0xCE: "differential progressive with arithmetic coding",
     0xCF: "differential lossless with arithmetic coding",
+    0xF7: "JPEG-LS",
 }
 # TEM and the restart markers.
 _WITHOUT_CONTENT = frozenset([0x01, *range(0xD0, 0xD8)])
-_WITH_CONTENT = frozenset([*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE])
+_WITH_CONTENT = frozenset([*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xF7, 0xF8, 0xFE])
 _EXIF, _ADOBE = 0xE1, 0xEE
 _TELLING = _FRAMES | {_EXIF, _ADOBE}
 # APP1 to APP15 and comments. APP0 and Adobe's stay: they tell which colours these are.

@@ -5,6 +5,7 @@ The numbers of the header are those of ISO/IEC 18181-1, annexes A and D.
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -68,10 +69,19 @@ def pixels(data: bytes) -> tuple[RGB, npt.NDArray[np.uint8]]:
     profile = np.frombuffer((icc or b"")[: MAX_PROFILE + 1], np.uint8)
     if is_jpeg:
         return np.frombuffer(content, np.uint8), profile
-    if info.mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
+    if info.mode not in _BYTES:
         text = f"JPEG XL with samples that have no known black and white ({info.mode})"
         raise ImageError(Reason.UNSUPPORTED, text)
+    expected = info.width * info.height * _BYTES[info.mode]
+    if len(content) == 2 * expected:  # so comes grey of 16 bits with transparency
+        content = content[1::2] if sys.byteorder == "little" else content[::2]
+    if len(content) != expected:
+        raise ImageError(Reason.UNSUPPORTED, f"JPEG XL with samples of other sizes ({info.mode})")
     return rgb(Image.frombytes(info.mode, (info.width, info.height), content)), profile
+
+
+_BYTES = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "I;16": 2}
+"""Of a pixel, by the modes that are read."""
 
 
 class _Header(NamedTuple):

@@ -26,6 +26,12 @@ _STRIP, _STRIP_LENGTH, _ORIENTATION, _CHILDREN, _TABLES = 273, 279, 274, 330, 34
 _JPEG, _JPEG_LENGTH, _CROP = 513, 514, 50720
 _PANASONIC_BORDERS = (4, 5, 6, 7)
 _PANASONIC_JPEG = 46
+_EXIF, _NOTE = 34665, 37500
+
+_OLYMPUS_NOTES = ((b"OLYMPUS\0", 8), (b"OM SYSTEM\0", 12))
+"""How a maker's note begins, and where in it the byte order stands, with a version behind it."""
+
+_OLYMPUS_SETTINGS, _OLYMPUS_JPEG, _OLYMPUS_LENGTH = 0x2020, 0x101, 0x102
 
 
 class _Found(NamedTuple):
@@ -42,7 +48,7 @@ def jpeg_of(data: bytes) -> bytes | None:
     It gets the orientation that the raw file has, if it has none of its own.
 
     Raises:
-        ImageError: unsupported: there is none, or none of the picture's size.
+        ImageError: unsupported, there is none, or none of the picture's size; too_complex.
     """
     kind = _kind(data)
     if kind is None:
@@ -51,7 +57,7 @@ def jpeg_of(data: bytes) -> bytes | None:
     width, height = max(found.sizes, key=lambda size: size[0] * size[1], default=(0, 0))
     sized = [(size, jpeg) for jpeg in found.jpegs if (size := _jpeg_size(jpeg))]
     if kind == "TIFF" and not sized:
-        return None  # its reader says what it is
+        tiff_directory.check(data)  # says it better, if it is about the first directory
     if not sized or not width:
         raise _refused(kind, "without a JPEG of the picture")
     (columns, rows), jpeg = max(sized, key=lambda each: each[0][0] * each[0][1])
@@ -88,6 +94,8 @@ def _of_tiff(data: bytes) -> _Found:
             found = found._replace(orientation=tags.get(_ORIENTATION, [1])[0])
         found.sizes.extend(_sizes(data, tags))
         found.jpegs.extend(_jpegs(data, tags))
+        if _NOTE in tags:
+            found.jpegs.extend(_jpegs_of_note(data[tags[_NOTE][0] :]))
     return found
 
 
@@ -100,7 +108,7 @@ def _directories(data: bytes) -> Iterator[dict[int, list[int]]]:
             continue
         seen.add(place)
         tags, following = tiff_directory.integers_at(data, place)
-        waiting += [following, *tags.get(_CHILDREN, [])]
+        waiting += [following, *tags.get(_CHILDREN, []), *tags.get(_EXIF, [])]
         yield tags
 
 
@@ -123,6 +131,18 @@ def _jpegs(data: bytes, tags: dict[int, list[int]]) -> Iterator[bytes]:
             yield data[start : start + tags[length][0]] if length in tags else data[start:]
     if tags.get(_COMPRESSION, [0])[0] in (6, 7) and _TABLES not in tags:
         yield _strip(data, tags)
+
+
+def _jpegs_of_note(note: bytes) -> Iterator[bytes]:
+    """That of Olympus and OM System; places count from where the note begins."""
+    for mark, at in _OLYMPUS_NOTES:
+        if note.startswith(mark):
+            note = note[at : at + 2] + bytes(2) + note[4:]  # which tells the byte order
+            tags, _ = tiff_directory.integers_at(note, at + 4)
+            settings, _ = tiff_directory.integers_at(note, tags.get(_OLYMPUS_SETTINGS, [0])[0])
+            if _OLYMPUS_JPEG in settings and _OLYMPUS_LENGTH in settings:
+                start = settings[_OLYMPUS_JPEG][0]
+                yield note[start : start + settings[_OLYMPUS_LENGTH][0]]
 
 
 def _strip(data: bytes, tags: dict[int, list[int]]) -> bytes:
@@ -153,7 +173,8 @@ def _of_cr3(data: bytes) -> _Found:
     """Tracks of a film, one of which is a JPEG; others have the sensor's data."""
     jpegs: list[bytes] = []
     sizes: list[tuple[int, int]] = []
-    for track in _all(_one(data, b"moov"), b"trak"):
+    film = _one(data, b"moov")
+    for track in _all(film, b"trak"):
         table = _one(_one(_one(track, b"mdia"), b"minf"), b"stbl")
         entry = _one(table, b"stsd")[8:]
         if entry[4:8] != b"CRAW" or len(entry) < 36:
@@ -164,7 +185,20 @@ def _of_cr3(data: bytes) -> _Found:
         length = length or int.from_bytes(_one(table, b"stsz")[12:16], "big")
         if start and data[start : start + 2] == b"\xff\xd8":
             jpegs.append(data[start : start + length])
-    return _Found(jpegs, sizes, 1)
+    return _Found(jpegs, sizes, _cr3_orientation(film))
+
+
+def _cr3_orientation(film: bytes) -> int:
+    """From the box with what would be the first directory of a TIFF."""
+    for own in _all(film, b"uuid"):
+        directory = _one(own[_UUID_BYTES:], b"CMT1")
+        tags, _ = tiff_directory.integers_at(directory, tiff_directory.first_place(directory))
+        if _ORIENTATION in tags:
+            return tags[_ORIENTATION][0]
+    return 1
+
+
+_UUID_BYTES = 16
 
 
 def _all(content: bytes, kind: bytes) -> list[bytes]:

@@ -158,7 +158,7 @@ def _content(data: bytes, entry: Entry) -> bytes:
 
 
 def is_raw(data: bytes) -> bool:
-    """Whether the first directory is a preview, or in what only cameras and raw converters write.
+    """Whether the first directory is a preview, or only cameras and raw converters write the like.
 
     Raises:
         ImageError: as `check`, of a directory of too much.
@@ -167,9 +167,21 @@ def is_raw(data: bytes) -> bool:
     return (
         bool(_first(tags, _SUBFILE_TYPE, 0) & _PREVIEW)
         or tags.get(_OLD_SUBFILE_TYPE) == [_OLD_PREVIEW]
-        or _first(tags, Tiff.PHOTOMETRIC_INTERPRETATION, 0) in _SENSOR
         or "raw" in _UNREAD.get(_first(tags, Tiff.COMPRESSION, 1), "")
+        or _is_of_sensor(tags)
+        or any(
+            _is_of_sensor(integers_at(data, child)[0])
+            for child in tags.get(Tiff.SUBIFD, [])[:_MAX_CHILDREN]
+        )
     )
+
+
+_MAX_CHILDREN = 8
+"""Of a directory; cameras write up to four."""
+
+
+def _is_of_sensor(tags: dict[int, list[int]]) -> bool:
+    return _first(tags, Tiff.PHOTOMETRIC_INTERPRETATION, 0) in _SENSOR
 
 
 def first_place(data: bytes) -> int:
@@ -238,7 +250,7 @@ def _check_kind(tags: dict[int, list[int]]) -> None:
         raise _unsupported("the first picture is a preview of another one")
     if kind & _MASK:
         raise _unsupported("the first picture is a mask of another one")
-    if _first(tags, Tiff.PHOTOMETRIC_INTERPRETATION, 0) in _SENSOR:
+    if _is_of_sensor(tags):
         raise _unsupported("what a sensor has measured, without a picture")
     compression = _first(tags, Tiff.COMPRESSION, 1)
     if compression not in _READ:

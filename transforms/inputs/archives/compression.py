@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import zlib
 from collections.abc import Callable
@@ -29,15 +30,21 @@ HEAD_BYTES = 512
 """Of a file, to tell what it is."""
 
 
-def head_of(file: IO[bytes]) -> bytes:
+def head_of(file: IO[bytes], *, only: bool = False) -> bytes:
     """The first bytes of a file, which is at its start again afterwards.
+
+    Args:
+        file: at its start; nothing of it has been read.
+        only: whether what follows is read from elsewhere, so that no buffer is to be filled: that
+            of a file in a bucket holds 8 MiB.
 
     Raises:
         ImageError: storage failed.
     """
+    source = file.raw if only and isinstance(file, io.BufferedReader) else file
     try:
-        head = file.read(HEAD_BYTES)
-        file.seek(0)
+        head = source.read(HEAD_BYTES) or b""
+        source.seek(0)
     except OSError as error:
         raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
     return head

@@ -71,7 +71,8 @@ def entries_of(
     """Reads an archive as what it is: people give zip archives the names of tar, and tar of zip."""
     entries = kind.entries
     if kind in (TAR, ZIP):
-        head = head_of(file)
+        # A zip archive is read from its end on.
+        head = head_of(file, only=kind is ZIP)
         if head.startswith(MARKS):
             entries = zip_entries
         elif is_tar(head) or codec_of(head) is not None:

@@ -18,6 +18,7 @@ from transforms.inputs.archives.base import (
     is_picture_name,
     too_large,
 )
+from transforms.inputs.archives.parquet_pages import CheckedPages
 from transforms.inputs.picture_files import read_bytes
 from transforms.inputs.skips import Note
 from transforms.inputs.values import rows_of
@@ -53,17 +54,42 @@ PARQUET_ERRORS = (
 names that are not UTF-8, numbers out of range and types nested without end."""
 
 
-def open_parquet(file: IO[bytes]) -> pq.ParquetFile:
+class Parquet(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has no types
+    """An open file, and what its pages are read through."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._pages = CheckedPages(file)
+        # pre_buffer would fetch the pictures of whole row groups ahead.
+        super().__init__(
+            self._pages,
+            buffer_size=_BUFFER_BYTES,
+            pre_buffer=False,
+            page_checksum_verification=True,
+        )
+
+    def batches(self, group: int, columns: Sequence[str], *, rows: int) -> Iterator[pa.RecordBatch]:
+        """A row group, so many rows at a time.
+
+        Args:
+            group: its number.
+            columns: that are read.
+            rows: of a batch at most.
+        """
+        self._pages.watch()
+        found: Iterator[pa.RecordBatch] = self.iter_batches(
+            batch_size=rows, row_groups=[group], columns=list(columns), use_threads=False
+        )
+        return found
+
+
+def open_parquet(file: IO[bytes]) -> Parquet:
     """Reads the footer; pages come later, a few at a time, and are held to their checksums.
 
     Raises:
         ImageError: this is no Parquet file, or storage failed.
     """
     try:
-        # pre_buffer would fetch the pictures of whole row groups ahead.
-        return pq.ParquetFile(
-            file, buffer_size=_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
-        )
+        return Parquet(file)
     except PARQUET_ERRORS as error:
         raise _explained("not a readable Parquet file", error) from error
 
@@ -81,7 +107,7 @@ def parquet_schema(path: str) -> pa.Schema:
         raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
 
 
-def columns_of(parquet: pq.ParquetFile) -> pa.Schema:
+def columns_of(parquet: Parquet) -> pa.Schema:
     """The columns of an open file, all of them with names and types that can be had.
 
     Raises:
@@ -120,7 +146,7 @@ def require_pictures(path: str, *, image_key: str | None) -> None:
         raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
 
 
-def choose_column(parquet: pq.ParquetFile, *, image_key: str | None) -> Choice:
+def choose_column(parquet: Parquet, *, image_key: str | None) -> Choice:
     """The column with the encoded pictures: of bytes, or of struct<bytes, path> (Hugging Face).
 
     Args:
@@ -228,7 +254,7 @@ def parquet_content(
         raise ImageError(Reason.from_os_error(error), error.strerror or str(error)) from error
 
 
-def looks_like_pictures(parquet: pq.ParquetFile, column: str) -> bool:
+def looks_like_pictures(parquet: Parquet, column: str) -> bool:
     """Whether one of the first values begins as files of pictures do; also if there is no value.
 
     Columns of bytes hold geometries, hashes and vectors as well. One with the name of a picture, or
@@ -242,7 +268,7 @@ def looks_like_pictures(parquet: pq.ParquetFile, column: str) -> bool:
     return _begins_so(parquet, column, otherwise=True)
 
 
-def _begins_so(parquet: pq.ParquetFile, column: str, *, otherwise: bool = False) -> bool:
+def _begins_so(parquet: Parquet, column: str, *, otherwise: bool = False) -> bool:
     """Whether one of the first values is a picture, or the path of one.
 
     Args:
@@ -305,18 +331,11 @@ def parquet_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Note]:
         raise broken
 
 
-def _batches(
-    parquet: pq.ParquetFile, group: int, columns: Sequence[str]
-) -> Iterator[pa.RecordBatch]:
+def _batches(parquet: Parquet, group: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     size = parquet.metadata.row_group(group)
     average = size.total_byte_size // max(size.num_rows, 1) + 1
-    batches: Iterator[pa.RecordBatch] = parquet.iter_batches(
-        batch_size=min(max(_BATCH_BYTES // average, 1), _BATCH_ROWS),
-        row_groups=[group],
-        columns=list(columns),
-        use_threads=False,
-    )
-    return batches
+    rows = min(max(_BATCH_BYTES // average, 1), _BATCH_ROWS)
+    return parquet.batches(group, columns, rows=rows)
 
 
 def _rows(batch: pa.RecordBatch, column: str, how: Reading) -> Iterator[Entry]:

@@ -26,7 +26,7 @@ IMAGE_FEATURE = "image/encoded"
 
 
 # Features that only our own rows have together.
-_ROW = frozenset(FEATURE_KEYS[column] for column in ("uri", "class_id", "embedding"))
+_ROW = frozenset(FEATURE_KEYS[column] for column in ("uri", "top_class_ids", "embedding"))
 
 
 def tfrecord_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped | Note]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import itertools
 import stat
@@ -81,7 +82,7 @@ def _files(archive: zipfile.ZipFile) -> Iterator[File]:
     infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
     # Each with the one behind it, which tells whether the two share bytes.
     for info, after in itertools.zip_longest(infos, infos[1:]):
-        if not info.is_dir():
+        if not info.filename.endswith("/"):  # `is_dir` knows no empty names
             yield File(
                 _name(info),
                 info.file_size,
@@ -139,4 +140,6 @@ def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | ImageEr
 
 
 def _failed(error: OSError) -> ImageError:
+    if error.errno == errno.EINVAL:  # asked for by a damaged directory
+        return damaged("a place in front of the archive's beginning")
     return ImageError(Reason.from_os_error(error), error.strerror or str(error))

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
-from pipeline.labels.answers.guesses import is_guess, is_ours
+from pipeline.labels.answers.guesses import is_guess, is_ours, looks_copied
 from tests.helpers.evaluations import evaluated
 from tests.helpers.finished_runs import write_run
 from tests.helpers.rows import labelled
@@ -130,3 +130,12 @@ def test_our_columns_tell_a_table_of_ours(columns: str, expected: bool) -> None:
 def test_columns_that_we_write_are_known() -> None:
     assert all(map(is_guess, ["label", "synset", "class_id", "guess", "label_2", "mapped_label"]))
     assert not any(map(is_guess, ["truth", "choice", "species", "labels"]))
+
+
+def test_ten_answers_by_nobody_that_are_all_the_runs_own_look_copied() -> None:
+    nobody, somebody = {"annotators": 0}, {"annotators": 1}
+    assert looks_copied(10, of=10, answers=nobody)
+    assert not looks_copied(9, of=10, answers=nobody)
+    assert not looks_copied(9, of=9, answers=nobody)
+    assert not looks_copied(10, of=10, answers=somebody)
+    assert not looks_copied(10, of=10, answers=None)  # folders

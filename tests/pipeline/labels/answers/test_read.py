@@ -40,3 +40,26 @@ def test_others_are_refused(tmp_path: Path, name: str, content: str, expected: s
         read(tmp_path / name)
     with pytest.raises(UserError, match=r"gone.json: cannot be read"):
         read(tmp_path / "gone.json")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"labels": {"a.jpg": 3}, "classes": 7},
+        {"samples": 3},
+        {"images": [{"id": 1}], "annotations": [], "categories": []},
+        {"images": [], "annotations": [], "categories": [{"id": 1}]},
+        [{"data": {"image": "a.jpg"}, "annotations": [{"result": [3]}]}],
+        [{"data": {"image": "a.jpg"}, "annotations": [3]}],
+    ],
+)
+def test_what_lacks_a_part_is_one_line(tmp_path: Path, content: Any) -> None:
+    (tmp_path / "t.json").write_text(json.dumps(content), "utf-8")
+    with pytest.raises(UserError, match="damaged, or not written by the tool whose export it"):
+        read(tmp_path / "t.json")
+
+
+def test_an_evaluation_is_no_export(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(json.dumps({"labels": "network", "rows": {}}), "utf-8")
+    with pytest.raises(UserError, match="expected an export of Label Studio, FiftyOne or COCO"):
+        read(tmp_path / "t.json")

@@ -41,6 +41,7 @@ def test_bytes_are_fed_as_they_are_after_a_sample_without_black_and_white(
     tflite = post_training.quantize(read_network(str(stand_in_file)), grey)
     info = describe(tflite)
     assert (info.input.dtype, info.input.scale, info.input.zero_point) == ("uint8", 1 / 128, 128)
+    assert info.logits is not None
     assert info.features is not None
     assert (info.logits.shape, info.features.shape) == ((1, 1, 1, 1001), (1, 1, 1, 256))
     path = stand_in_file.parent / "after.tflite"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
+from pipeline import load_model
 from pipeline.cli import main
 from pipeline.models.float_module.float_network import Range
 from pipeline.models.float_module.graph import FloatModule
@@ -300,20 +303,25 @@ def _own_classes(module: Path, photos: Path) -> list[int]:
     return found
 
 
+def _packed(module: Path) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        archive.add(module, arcname=".")
+    return stream.getvalue()
+
+
 ADDRESS = "/google/imagenet/mobilenet_v1_025_128/quantops/classification/3"
 
 
 def test_a_hub_module_labels_as_its_own_graph_from_wherever_it_lies(
     hub_module: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        archive.add(hub_module, arcname=".")
-    (tmp_path / "module.tar.gz").write_bytes(packed.getvalue())
+    packed = _packed(hub_module)
+    (tmp_path / "module.tar.gz").write_bytes(packed)
     expected = _own_classes(hub_module, photos)
     assert len(set(expected)) > 1
     with serve() as server:
-        server.on(ADDRESS, Reply(packed.getvalue()))
+        server.on(ADDRESS, Reply(packed))
         address = f"{server.url}{ADDRESS}"
         kept = (
             tmp_path / "cache" / hashlib.sha1(b"https://tfhub.dev" + ADDRESS.encode()).hexdigest()
@@ -328,6 +336,80 @@ def test_a_hub_module_labels_as_its_own_graph_from_wherever_it_lies(
             assert main(["label", *map(str, words)]) == 0
             assert _classes(out) == expected
         assert server.requested == [f"{ADDRESS}?tf-hub-format=compressed"]
+
+
+def test_what_holds_a_module_is_described_and_exported_by_its_address(
+    hub_module: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve() as server:
+        server.on(ADDRESS, Reply(_packed(hub_module)))
+        address = f"{server.url}{ADDRESS}"
+        assert main(["model", "info", address, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["kind"] == "TF1-format hub module of MobileNet V1, with simulated quantization"
+        assert (found["name"], found["classes"]) == (ADDRESS[1:], 1001)
+        assert (found["multiplier"], found["input_size"]) == (0.25, 128)
+        ends = (tmp_path / "by address.tflite", tmp_path / "by folder.tflite")
+        for model, end in zip((address, str(hub_module)), ends, strict=True):
+            words = ["model", "export", "--model", model, "--to", "tflite", "--output", str(end)]
+            assert main(words) == 0
+    assert ends[0].read_bytes() == ends[1].read_bytes()
+
+
+def test_messages_name_a_module_by_its_address(
+    hub_module: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve() as server:
+        server.on(ADDRESS, Reply(_packed(hub_module)))
+        address = f"{server.url}{ADDRESS}"
+        assert main(["model", "info", address, "--sha256", "0" * 64]) == 1
+    assert capsys.readouterr().err.startswith(f"quantlabel: {address} has sha256 ")
+
+
+@pytest.fixture(scope="module")
+def vector_module(hub_module: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same without logits, as those whose addresses say feature_vector."""
+    folder = tmp_path_factory.mktemp("vectors") / "quantops"
+    shutil.copytree(hub_module, folder)
+    content = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    for graph in content.meta_graphs:
+        del graph.signature_def["image_classification"]
+        features = graph.signature_def["image_feature_vector"]
+        graph.signature_def["default"].CopyFrom(features)
+    (folder / "saved_model.pb").write_bytes(content.SerializeToString())
+    return folder
+
+
+def test_a_module_of_feature_vectors_gives_rows_without_classes(
+    vector_module: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = ADDRESS.replace("classification", "feature_vector")
+    pixels = [load(each.read_bytes()).pixels for each in sorted(photos.iterdir())]
+    images = unit_range(np.stack(pixels))
+    run = tf.saved_model.load(str(vector_module), tags=[]).signatures["default"]
+    expected = run(images=tf.constant(images))["default"].numpy()
+    out = tmp_path / "out"
+    with serve() as server:
+        server.on(path, Reply(_packed(vector_module)))
+        address = f"{server.url}{path}"
+        words = ["--quiet", "--input", photos, "--output", out, "--model", address]
+        assert main(["label", *map(str, words)]) == 0
+        rows = [row for table in open_run(str(out)).predictions() for row in table.to_pylist()]
+        assert [row["label"] for row in rows] == [None] * len(pixels)
+        np.testing.assert_array_equal([row["embedding"] for row in rows], expected)
+        assert main(["verify", str(out)]) == 0
+        assert main(["model", "info", address]) == 0
+        assert "TF1-format hub module of feature vectors" in capsys.readouterr().out
+        words = ["--model", address, "--to", "tflite", "--output", tmp_path / "x.tflite"]
+        assert main(["model", "export", *map(str, words)]) == 1
+        assert f"{address}: a module of feature vectors, without the logits" in (
+            capsys.readouterr().err
+        )
+        model = load_model(address)
+    np.testing.assert_array_equal(model(images), expected)
+    assert sorted(model.signatures) == ["default", "image_feature_vector"]
+    with pytest.raises(UserError, match="it has no classes; image_feature_vector gives its"):
+        model.image_classification(images)
 
 
 @pytest.mark.slow

@@ -9,8 +9,9 @@ from pipeline.models.hints import NetworkHints
 from pipeline.models.tflite import flatbuffer
 from pipeline.models.tflite.classifier import find_classifier, is_exact, rewrite
 from pipeline.models.tflite.stand_in import stand_in
-from tests.helpers.networks import own_network
+from tests.helpers.networks import own_network, vector_network
 from transforms.errors import UserError
+from transforms.network.classes import no_classes
 
 
 def test_a_network_of_ones_own_is_read_at_its_end() -> None:
@@ -55,6 +56,29 @@ def test_the_user_may_name_the_embedding() -> None:
         find_classifier(model, NetworkHints(embedding_tensor="x"))
 
 
+def test_a_network_that_ends_in_a_pool_gives_vectors_unless_its_classes_have_names() -> None:
+    model = flatbuffer.read(vector_network())
+    found = find_classifier(model)
+    assert (found.outputs, found.told_by) == ("features", "the last operator, AVERAGE_POOL_2D")
+    assert (found.vector, found.heads) == (found.target, [found.target])
+    assert find_classifier(model, is_named=True).outputs == "logits"
+    assert find_classifier(model, NetworkHints(classes="names.txt")).outputs == "logits"
+    assert find_classifier(model, NetworkHints(classes=no_classes())).outputs == "features"
+    with pytest.raises(UserError, match=r"^it gives feature vectors and no classes; --embedding"):
+        find_classifier(model, NetworkHints(embedding_tensor="none"))
+
+
+def test_the_user_may_say_that_there_are_no_classes() -> None:
+    model = flatbuffer.read(own_network(5))
+    found = find_classifier(model, NetworkHints(outputs="features"))
+    assert [found.vector] == flatbuffer.indices(model.subgraphs[0].outputs)
+    other = find_classifier(model).embedding
+    assert other is not None
+    name = flatbuffer.name(model.subgraphs[0].tensors[other])
+    hints = NetworkHints(outputs="features", embedding_tensor=name)
+    assert find_classifier(model, hints).heads == [other]
+
+
 def test_fixed_shapes_are_opened_for_batches() -> None:
     model = flatbuffer.read(own_network(5))
     rewritten = flatbuffer.read(rewrite(model, find_classifier(model)))
@@ -79,8 +103,8 @@ def _two_outputs(graph: schema.SubGraphT) -> None:
     graph.outputs = [int(graph.outputs[0]), int(graph.operators[-1].inputs[0])]
 
 
-def _oblong(graph: schema.SubGraphT) -> None:
-    graph.tensors[graph.inputs[0]].shape = [1, 96, 128, 3]
+def _four_at_once(graph: schema.SubGraphT) -> None:
+    graph.tensors[graph.inputs[0]].shape = [4, 128, 128, 3]
 
 
 def _map(graph: schema.SubGraphT) -> None:
@@ -95,7 +119,7 @@ def _text(graph: schema.SubGraphT) -> None:
     ("change", "message"),
     [
         (_two_inputs, "^its inputs are .*, .*; expected one of uint8, int8 or float32"),
-        (_oblong, r"^its inputs are .* uint8\[1, 96, 128, 3\]; expected"),
+        (_four_at_once, r"^its inputs are .* uint8\[4, 128, 128, 3\]; expected"),
         (_two_outputs, r"^its outputs are .*; expected one, \[1, classes\]\. .* a detector"),
         (_map, r"^its output is .*\[1, 32, 32, 5\]; expected .*; a segmentation network"),
         (_text, r"^its output is .* string\[1, 5\]; expected"),

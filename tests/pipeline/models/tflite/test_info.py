@@ -48,6 +48,7 @@ def test_a_stand_in_is_described() -> None:
     assert (info.multiplier, info.input_size, info.classes) == (0.25, 128, 1001)
     assert info.input == TensorInfo("input", (1, 128, 128, 3), "uint8", 1 / 128, 128)
     assert info.outputs == (SCORES,)
+    assert info.logits is not None
     assert info.logits.shape == (1, 1, 1, 1001)
     assert info.logits.scale == pytest.approx(0.13)
     assert info.features is not None
@@ -65,6 +66,7 @@ def test_the_published_file_is_described(shared: Path) -> None:
     assert (info.parameters, info.macs) == (467_593, 13_570_304)
     assert info.input == TensorInfo("input", (1, 128, 128, 3), "uint8", 1 / 128, 128)
     assert info.outputs == (SCORES,)
+    assert info.logits is not None
     assert info.logits.scale == pytest.approx(0.1308328360)
     assert info.logits.zero_point == 96
     assert info.features is not None

@@ -38,6 +38,7 @@ NEW_OF_MODEL = {
     "outputs": "logits",
     "embedding_tensor": "",
     "pixel_values": "",
+    "input_columns": None,
 }
 
 

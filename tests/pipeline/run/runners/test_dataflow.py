@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import sys
+import tomllib
 from importlib.metadata import version
 from typing import Any
 
@@ -231,9 +232,16 @@ def test_the_image_is_named_for_what_is_in_it() -> None:
     assert base[1] == f"apache/beam_python{python[1]}_sdk:{version('apache-beam')}"
 
 
+def test_the_kernel_of_the_image_is_compiled_by_the_oldest_compiler_that_can() -> None:
+    text = "\n".join(_dockerfile())
+    cargo = tomllib.loads((DEPLOY.parent.parent / "native/Cargo.toml").read_text("utf-8"))
+    (rust,) = re.findall(r"^FROM rust:([\d.]+)-slim-\w+ AS kernel$", text, re.MULTILINE)
+    assert rust == cargo["package"]["rust-version"]
+
+
 def test_the_image_copies_files_that_exist() -> None:
     root = DEPLOY.parent.parent
     copies = [shlex.split(line)[1:-1] for line in _dockerfile() if line.startswith("COPY ")]
     sources = [word for words in copies if not words[0].startswith("--from") for word in words]
-    assert "pipeline" in sources
+    assert {"native", "pipeline", "quantlabel", "transforms"} <= set(sources)
     assert [source for source in sources if not (root / source).exists()] == []

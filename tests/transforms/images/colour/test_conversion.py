@@ -10,7 +10,7 @@ import pillow_jxl
 import pytest
 from PIL import Image, ImageCms
 
-from tests.helpers.encoded import difference, encoded, sample, waves
+from tests.helpers.encoded import difference, encoded, orientation_exif, sample, waves
 from tests.helpers.profiles import (
     PROFILES,
     SRGB_CURVE,
@@ -23,8 +23,9 @@ from tests.helpers.profiles import (
 )
 from transforms.images.colour.conversion import conversion
 from transforms.images.colour.space import SRGB, SRGB_TO_XYZ, by_codes
+from transforms.images.decode import decode
 from transforms.images.preprocess import load
-from transforms.images.settings import Colour
+from transforms.images.settings import Colour, Method, Preprocessing
 from transforms.kernel import Kernel
 
 assert pillow_jxl  # it teaches Pillow to write JPEG XL
@@ -57,10 +58,26 @@ def test_what_is_done_is_said(encoding: str, views: int, kernel: Kernel) -> None
         assert np.array_equal(found.pixels, plain.pixels)
     found = load(encoded(WAVES, encoding, icc_profile=P3), views=views, kernel=kernel)
     assert found.colour == "converted"
-    p3 = by_codes(12, 13)
-    assert p3 is not None
-    assert np.abs(found.pixels.astype(int) - p3.convert(plain.pixels)).max() <= 1
     assert not np.array_equal(found.pixels, plain.pixels)
+
+
+@pytest.mark.parametrize("kernel", ["auto", "python"])
+@pytest.mark.parametrize("method", ["eval", "slim", "stretch-nearest"])
+def test_the_whole_picture_might_as_well_be_converted(method: Method, kernel: Kernel) -> None:
+    """Bit for bit. The result of `stretch` is mixed from all pixels, and is converted itself."""
+    icc = PROFILES["ProPhoto"]
+    by = conversion(icc, "managed").by
+    assert by is not None
+    noise = np.random.default_rng(3).integers(0, 256, (90, 130, 3)).astype(np.uint8)
+    for encoding, orientation in (("PNG", 1), ("JPEG", 1), ("JPEG", 6), ("JPEG", 7), ("TIFF", 3)):
+        exif = orientation_exif(orientation)
+        data = encoded(noise, encoding, icc_profile=icc, exif=exif)
+        whole = encoded(by.convert(decode(data).pixels), "PNG")
+        for views in (1, 4) if method in ("eval", "slim") else (1,):
+            how = Preprocessing(method=method, size=40, views=views)
+            found = load(data, how, kernel=kernel)
+            assert found.colour == "converted"
+            assert np.array_equal(found.pixels, load(whole, how).pixels)
 
 
 SMOOTH, TILED = waves(96, 128), waves(100, 120)
@@ -160,6 +177,8 @@ def test_cmyk_is_converted_by_its_profile(views: int, press: bytes) -> None:
         Image.fromarray(WAVES), srgb, there, how[0], outputMode="CMYK", flags=how[3]
     )
     assert cmyk is not None
+    by = conversion(press, "managed").by
+    assert by is not None
     back = ImageCms.profileToProfile(cmyk, there, srgb, *how)
     assert back is not None
     expected = load(encoded(back, "PNG"), views=views).pixels
@@ -170,7 +189,12 @@ def test_cmyk_is_converted_by_its_profile(views: int, press: bytes) -> None:
         found = load(file, views=views)
         assert found.colour == "converted"
         assert np.abs(found.pixels.astype(int) - expected).mean() < 2
-        assert found.pixels.shape == expected.shape
+        whole = encoded(by.convert(decode(file, as_cmyk=True).pixels), "PNG")
+        assert np.array_equal(found.pixels, load(whole, views=views).pixels)
+        stretched = load(file, method="stretch", size=20).pixels
+        assert (
+            np.abs(stretched.astype(int) - load(whole, method="stretch", size=20).pixels).max() < 9
+        )
 
 
 @pytest.fixture(scope="module")

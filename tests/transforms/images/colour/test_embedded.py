@@ -134,7 +134,10 @@ def test_a_browser_shows_the_same_colours(tmp_path: Path) -> None:
         (png_profile(P3), GAMMA_1),
         (png_profile(P3), codes(9, 13, 0, 1)),
         (png_chunk(b"iCCP", b"x\0\0" + zlib.compress(b"x" * 200)), GAMMA_1),
-        *((codes(*pair, 0, 1),) for pair in ((1, 13), (1, 1), (12, 13), (9, 14), (1, 4), (1, 8))),
+        *(
+            (codes(*pair, 0, 1),)
+            for pair in ((1, 13), (1, 1), (12, 13), (9, 14), (1, 4), (1, 8), (9, 16), (9, 18))
+        ),
         (codes(12, 13, 0, 0), SRGB_CHUNK),
     ]
     (tmp_path / "page.html").write_text("<!doctype html><title>colours</title>", "utf-8")

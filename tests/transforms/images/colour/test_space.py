@@ -43,12 +43,20 @@ def test_colours_of_other_spaces(primaries: int, transfer: int, expected: list[l
     assert not found.is_srgb
 
 
-def test_white_of_high_dynamic_range_is_203_candela() -> None:
-    for transfer, code in ((16, 148), (18, 191)):
-        found = by_codes(9, transfer)
-        assert found is not None
-        assert found.convert(np.full((1, 3), code, np.uint8)).min() >= 250
-        assert found.convert(np.zeros((1, 3), np.uint8)).tolist() == [[0, 0, 0]]
+@pytest.mark.parametrize(
+    ("transfer", "expected"),
+    [
+        # As Chromium 156 has it: white of 203 candela is half as bright, 1,000 candela are white.
+        (16, {0: 0, 48: 15, 96: 70, 144: 175, 156: 206, 168: 226, 192: 255, 255: 255}),
+        (18, {0: 0, 48: 29, 96: 71, 144: 115, 192: 189, 204: 207, 228: 232, 252: 253}),
+    ],
+)
+def test_high_dynamic_range_is_made_fainter(transfer: int, expected: dict[int, int]) -> None:
+    found = by_codes(9, transfer)
+    assert found is not None
+    grey = np.array(list(expected), np.uint8)[:, None].repeat(3, axis=1)
+    shown = found.convert(grey).astype(int)
+    assert np.abs(shown - np.array(list(expected.values()))[:, None]).max() <= 1
 
 
 def test_codes_that_say_nothing() -> None:

@@ -6,6 +6,7 @@ import io
 import sys
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pillow_jxl
 import pytest
@@ -40,6 +41,15 @@ def test_grey_of_16_bits_keeps_the_high_byte() -> None:
     samples = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) * 16
     pixels = decode(_jxl(samples, lossless=True)).pixels
     assert (pixels == (samples >> 8)[:, :, np.newaxis]).all()
+
+
+def test_grey_of_16_bits_with_transparency_keeps_the_high_bytes() -> None:
+    grey = waves(9, 11)[..., 0].astype(np.uint16) * 257
+    alpha = np.where(np.arange(11) < 5, 65_535, 0).astype(np.uint16)
+    samples = np.dstack([grey, np.broadcast_to(alpha, grey.shape)])
+    pixels = decode(bytes(imagecodecs.jpegxl_encode(samples, lossless=True))).pixels
+    expected = np.where(np.arange(11) < 5, grey >> 8, 255)
+    assert np.array_equal(pixels, np.repeat(expected[..., None], 3, axis=2))
 
 
 def test_floats_have_no_known_black_and_white() -> None:

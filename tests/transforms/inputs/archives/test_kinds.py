@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import re
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 import transforms.inputs.archives
 from pipeline.cli import main
 from tests.helpers.archives import ARCHIVE_WRITERS, write_archive
-from transforms.inputs.archives.kinds import ARCHIVE_KINDS, ArchiveKind, archive_kind
+from transforms.inputs.archives.base import Entry, Reading
+from transforms.inputs.archives.kinds import ARCHIVE_KINDS, ArchiveKind, archive_kind, entries_of
 from transforms.inputs.archives.members import Member, read_members
+from transforms.inputs.file_types import member_kind
 from transforms.inputs.listing import list_input
 from transforms.records import ImageRef
+from transforms.storage.streams import stream
 
 SHARED = {"base", "compression", "exif_text", "kinds", "members", "samples"}
 """Modules of the room that read no archive of their own."""
@@ -65,3 +70,23 @@ def test_the_help_of_label_names_every_kind(capsys: pytest.CaptureFixture[str]) 
         main(["label", "--help"])
     named = set(re.findall(r"\.\w+", capsys.readouterr().out))
     assert named >= {kind.extension for kind in ARCHIVE_KINDS}
+
+
+@pytest.mark.parametrize(("name", "asked"), [("a.zip", 6), ("a.tar", 3)])
+def test_an_archive_in_a_bucket_is_read_once(tmp_path: Path, name: str, asked: int) -> None:
+    path = tmp_path / name
+    write_archive(path, {f"{number}.jpg": os.urandom(100_000) for number in range(3)})
+    content, spans = path.read_bytes(), list[int]()
+
+    def span(at: int, length: int) -> bytes:
+        spans.append(length)
+        return content[at : at + length]
+
+    kind = archive_kind(name)
+    assert kind is not None
+    how = Reading(uri=name, image_key=None, max_bytes=1_000_000, kind_of=member_kind)
+    file = stream(span, len(content), chunk=len(content) // 2 + 1)
+    found = [each for each in entries_of(kind, file, how) if isinstance(each, Entry)]
+    assert [len(cast(bytes, each.content)) for each in found] == [100_000] * 3
+    assert sum(spans) < len(content) + 2_000
+    assert len(spans) <= asked

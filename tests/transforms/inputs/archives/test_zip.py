@@ -123,6 +123,26 @@ def test_a_bad_member_costs_itself(
     assert sorted(members_of(path)) == [("a.jpg", A), ("b.jpg", reason), ("c.jpg", C)]
 
 
+def test_names_may_be_empty_and_places_in_front_of_the_file(tmp_path: Path) -> None:
+    """`zipfile` raises IndexError for one, and the system an error of its own for the other."""
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {"a.jpg": A, "b.jpg": B}.items():
+            archive.writestr(name, content)
+    whole = bytearray(path.read_bytes())
+    central = whole.rindex(b"b.jpg") - 46
+    nameless = whole[:central] + whole[central:].replace(b"b.jpg", b"")
+    struct.pack_into("<H", nameless, central + 28, 0)
+    size, start = struct.unpack_from("<II", nameless, len(nameless) - 10)
+    struct.pack_into("<II", nameless, len(nameless) - 10, size - 5, start)
+    path.write_bytes(nameless)
+    assert members_of(path) == [("a.jpg", A), ""]
+    shifted = bytearray(whole)
+    struct.pack_into("<I", shifted, len(shifted) - 10, size + 99)
+    path.write_bytes(shifted)
+    assert members_of(path) == [("", "damaged_shard")]
+
+
 def test_members_that_share_their_bytes_are_read_once(tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     write_zip(path, {"a.jpg": A, "b.jpg": B})

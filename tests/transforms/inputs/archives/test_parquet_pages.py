@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.helpers.archives import members_of
+from transforms.failures import Reason
+from transforms.inputs.archives.parquet import open_parquet
+from transforms.inputs.archives.parquet_pages import CheckedPages
+
+PICTURES = [bytes([number]) * 900 for number in range(200)]
+
+
+def _written(**options: object) -> bytes:
+    file = io.BytesIO()
+    table = pa.table({"image": PICTURES, "n": list(range(200)), "same": ["x" * 50] * 200})
+    pq.write_table(table, file, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"compression": "none", "use_dictionary": False, "data_page_size": 1000},
+        {"compression": "zstd", "data_page_version": "2.0", "row_group_size": 30},
+        {"compression": "gzip", "write_page_index": True, "write_page_checksum": True},
+        {"write_statistics": ["image"], "dictionary_pagesize_limit": 100},
+    ],
+)
+def test_whole_files_are_read_as_they_are(options: dict[str, object]) -> None:
+    parquet = open_parquet(io.BytesIO(_written(**options)))
+    found = [
+        row
+        for group in range(parquet.num_row_groups)
+        for batch in parquet.batches(group, ["image", "n", "same"], rows=7)
+        for row in batch.to_pylist()
+    ]
+    assert [row["image"] for row in found] == PICTURES
+    assert [row["n"] for row in found] == list(range(200))
+
+
+def _claiming(size: bytes, *, at: int) -> bytes:
+    """A file whose first page claims another size; `at`: 0 for that in memory, 1 for as stored."""
+    data = _written(compression="none", use_dictionary=False, write_statistics=False)
+    # Field 1 (the kind of the page, 0), then fields 2 and 3: a byte each, and three of a number.
+    assert (data[4:7], data[10:11]) == (b"\x15\0\x15", b"\x15")
+    start = 7 + 4 * at
+    return data[:start] + size + data[start + 3 :]
+
+
+@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize(
+    "size", [b"\xfe\xff\xff\xff\x0f", b"\x80\x80\x80\x80\x04", b"\x01"], ids=["2G", "512M", "-1"]
+)
+def test_no_page_gets_more_memory_than_its_column_has(size: bytes, at: int, tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(_claiming(size, at=at))
+    before = pa.default_memory_pool().max_memory()
+    assert members_of(tmp_path / "a.parquet")[-1] == ("", Reason.DAMAGED_ARCHIVE)
+    assert pa.default_memory_pool().max_memory() < before + 200_000_000
+
+
+def test_a_header_may_come_in_pieces() -> None:
+    """As it does where a part of a file ends within one."""
+    data = _written(compression="none", use_dictionary=False, data_page_size=1000)
+    group = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(0)
+    start, length = group.column(0).data_page_offset, group.column(0).total_compressed_size
+    for size in (1, 7, 1000, length):
+        pages = CheckedPages(io.BytesIO(data))
+        pages.watch()
+        pages.seek(start)
+        found = b""
+        while len(found) < length:
+            found += pages.read(min(size, length - len(found)))
+        assert found == data[start : start + length]
+
+
+def test_what_no_header_has_is_left_to_arrow() -> None:
+    data = bytearray(_written(compression="none", use_dictionary=False))
+    data[4] = 0x19  # a list
+    pages = CheckedPages(io.BytesIO(bytes(data)))
+    pages.watch()
+    pages.seek(4)
+    assert pages.read(1000) == data[4:1004]
