@@ -163,12 +163,11 @@ def _merge(place: Place) -> int:
     import apache_beam as beam
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-    from pipeline.run.graph import _schema_metadata
     from transforms.rows.kinds import RowKind
     from transforms.rows.merge_pieces import MergePieces
 
     merge = MergePieces(
-        str(place.attempt), RowKind.PREDICTION, "parquet", _schema_metadata(_identity(place))
+        str(place.attempt), RowKind.PREDICTION, "parquet", _identity(place).schema_metadata
     )
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         pieces = pipeline | beam.Create(_kept(place.pieces))
@@ -187,7 +186,7 @@ def _finish(place: Place) -> int:
     tally = {"entries": place.count, "inputs": place.count}
     outcomes = {("predictions", 1): place.count}
     shards = _kept(place.merged)
-    (_,) = last.process(b"", shards, [], tally, outcomes, {}, {}, [])  # type: ignore[arg-type]
+    (_,) = last.process(b"", shards, [], tally, outcomes, {}, {}, [], [])  # type: ignore[arg-type]
     return (place.made_up / "_MANIFEST.json").stat().st_size
 
 

@@ -326,10 +326,7 @@ def test_a_shard_that_was_read_to_its_end_is_not_opened_again(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After a run that died, after one that has finished, and after one that read nothing.
-
-    Seen failing with `_Whole.record` always None.
-    """
+    """After a run that died, after one that has finished, and after one that read nothing."""
 
     def dies(*_: object) -> None:
         raise KeyboardInterrupt

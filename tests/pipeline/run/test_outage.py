@@ -1,7 +1,4 @@
-"""A storage that is out in the middle of a run: waited for, then the run stops and keeps its rows.
-
-Each was seen to fail with `Host._is_out` always False: then every picture becomes a failure.
-"""
+"""A storage that is out in the middle of a run: waited for, then the run stops and keeps its rows."""
 
 from __future__ import annotations
 

@@ -69,7 +69,6 @@ def test_each_change_is_one_snapshot_and_no_change_is_none(tmp_path: Path) -> No
 def test_an_export_that_is_broken_off_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seen failing with a commit for each file."""
     run = tmp_path / "labels"
     bring_run(run, rows=100)
     exported(run, "iceberg")

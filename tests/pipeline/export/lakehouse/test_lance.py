@@ -42,7 +42,6 @@ def test_the_dataset_holds_the_rows_of_the_run(tmp_path: Path) -> None:
 def test_each_export_is_a_version_and_half_of_one_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seen failing with `mode="append"` of each table."""
     run = tmp_path / "labels"
     bring_run(run, rows=100)
     exported(run, "lance")
