@@ -226,8 +226,7 @@ def test_label_map(run: Run, trip: Path, target: Path, window: webdriver.Chrome)
 def _shoot(window: webdriver.Chrome, selector: str, path: Path, *, shows: tuple[str, ...]) -> None:
     """Takes a picture of the upper part of an element, which must show each of the texts."""
     element = window.find_element(By.CSS_SELECTOR, selector)
-    for expected in shows:
-        assert expected in element.text
+    eventually(lambda: [text for text in shows if text not in element.text], [])
     assert complaints(window) == []
     # Pictures are loaded when they come into view.
     window.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", element)

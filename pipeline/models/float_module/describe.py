@@ -61,7 +61,8 @@ class ModuleInfo:
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values that `json.dumps` takes, what is in the network beside them."""
         values = dataclasses.asdict(self)
-        return {**values, **(values.pop("network") or {})}
+        network = values.pop("network") or {}
+        return {**values, **network}
 
 
 def describe(

@@ -20,6 +20,9 @@ def test_a_savedmodel_is_described_for_programs(
     assert found.pop("file_bytes") == folder.size(saved_model)
     assert found == {
         "name": "stand-in-float",
+        "kind": "TensorFlow 2 SavedModel of MobileNet V1, with simulated quantization",
+        "classes": 1001,
+        "labels": "imagenet-1001",
         "multiplier": 0.25,
         "input_size": 128,
         "input_range": "byte",

@@ -142,14 +142,15 @@ def test_garbage_in_the_lock_is_named_in_one_line(
         assert "\n" not in str(raised.value)
 
 
-def _take_over(path: str) -> bytes:
+_OF_ANOTHER = json.dumps({**THERE, "attempt": "_unfinished-b"}).encode()
+
+
+def _take_over(path: str) -> None:
     """As another run does that takes this one for dead."""
-    content = json.dumps({**THERE, "attempt": "_unfinished-b"}).encode()
     if files.is_local(path):
-        Path(path).write_bytes(content)  # and does not replace it
+        Path(path).write_bytes(_OF_ANOTHER)  # and does not replace it
     else:
-        files.write_bytes(path, content)
-    return content
+        files.write_bytes(path, _OF_ANOTHER)
 
 
 @pytest.mark.parametrize("remote", [False, True])
@@ -157,16 +158,15 @@ def test_a_run_that_has_lost_its_folder_ends_and_leaves_the_lock_alone(
     tmp_path: Path, cloud: Cloud, remote: bool
 ) -> None:
     folder = f"gs://{BUCKET}/out" if remote else str(tmp_path)
-    there: list[bytes] = []
 
     def lose() -> None:
         with lock.held(folder, attempt=f"{folder}/_unfinished-a", started="now"):
-            there.append(_take_over(files.join(folder, "_RUNNING.json")))
+            _take_over(files.join(folder, "_RUNNING.json"))  # on a slow machine interrupted already
             time.sleep(60)  # is interrupted
 
     with pytest.raises(UserError, match="taken the folder over, host elsewhere, process 7"):
         lose()
-    assert files.read_bytes(files.join(folder, "_RUNNING.json")) == there[0]
+    assert files.read_bytes(files.join(folder, "_RUNNING.json")) == _OF_ANOTHER
     assert cloud.names("out/") == ["out/_RUNNING.json"] * remote
 
 
@@ -176,8 +176,8 @@ def test_a_run_whose_last_beat_came_late_is_not_released_by_it(
     monkeypatch.setattr(lock, "BEAT_SECONDS", 1e9)
     path = f"gs://{BUCKET}/out/_RUNNING.json"
     with lock.held(f"gs://{BUCKET}/out", attempt="_unfinished-a", started="now"):
-        there = _take_over(path)
-    assert cloud.content("out/_RUNNING.json") == there
+        _take_over(path)
+    assert cloud.content("out/_RUNNING.json") == _OF_ANOTHER
 
 
 def test_a_lock_that_is_replaced_while_it_is_read_is_not_taken_for_none(
