@@ -27,6 +27,7 @@ from transforms.storage import local
 
 if TYPE_CHECKING:
     from pipeline.models.convert.compare import Comparison
+    from pipeline.models.convert.export import Exported
     from pipeline.models.convert.options import ExportOptions
     from pipeline.models.convert.plain import Agreement
     from pipeline.models.float_module.describe import ModuleInfo
@@ -76,14 +77,17 @@ def export(options: ExportOptions, *, verbose: bool) -> Answer:
         from pipeline.models.convert.export import export as convert
 
         done = convert(options)
-    pairs = [
+    return Answer(done.as_dict(), lambda console: _print_pairs(_export_pairs(done), console))
+
+
+def _export_pairs(done: Exported) -> list[tuple[str, str]]:
+    return [
         ("written", done.path),
         ("sha256", done.sha256),
         ("size", f"{done.size:,} bytes"),
         ("time", f"{done.seconds:.1f} s"),
         *(_agreement_pairs(done.agreement) if done.agreement else []),
     ]
-    return Answer(done.as_dict(), lambda console: _print_pairs(pairs, console))
 
 
 def _agreement_pairs(found: Agreement) -> list[tuple[str, str]]:
