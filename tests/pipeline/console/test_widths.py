@@ -23,17 +23,17 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pipeline.cli import command_parsers
+from pipeline.cli import command_parsers, main
 from pipeline.console import progress_bar
 from pipeline.console.next_step import NEXT, print_next
 from pipeline.console.parser import Answer
 from pipeline.console.progress_bar import Counts, shown
 from pipeline.models import actions
-from pipeline.run.folder.attempts import success
 from pipeline.run.folder.finished import open_run
 from pipeline.run.plan_table import print_plan
 from pipeline.run.submission import Submission, print_submission
 from pipeline.run.summary import print_summary
+from pipeline.verify.verify import Check, print_checks
 from tests.helpers.finished_runs import plausible, some_failures, write_run
 from tests.helpers.gallery import Screen
 from tests.helpers.pictures import make_pictures
@@ -46,7 +46,7 @@ COLUMNS = {"80": 80, "120": 120, "pipe": None}
 
 _PLACE = "Pictures from the big camera/2026-07 Walking from Oban to Fort William, Ann and Bob"
 _ESCAPES = re.compile(r"\x1b\[[\d;]*m")
-_SIZE = re.compile(r"\b[\d.]+ [kM]B$", re.MULTILINE)
+_SIZE = re.compile(r"^[\d.]+ [kM]B:", re.MULTILINE)
 """Of a page, another one in every release."""
 
 
@@ -83,12 +83,11 @@ def place(tmp_path_factory: pytest.TempPathFactory, stand_in_file: Path) -> Path
         duplicates=3,
         kernel="native (avx2)",
     )
-    manifest = (folder / "labels/_MANIFEST.json").read_bytes()
-    (folder / "labels/_SUCCESS").write_bytes(success(manifest))
     known = (f'"{row.uri}",{row.class_id if at % 3 else 1}' for at, row in enumerate(rows[:300]))
     (folder / "truth.csv").write_text("\n".join(["uri,class_id", *known]), "utf-8")
     own = (f'"{row.uri}",{("a walk in the hills", "home")[at % 2]}' for at, row in enumerate(rows))
     (folder / "own.csv").write_text("\n".join(["uri,label", *own]), "utf-8")
+    assert main(["head", "fit", f"{folder}/labels", "--truth", f"{folder}/own.csv"]) == 0
     return folder
 
 
@@ -103,7 +102,6 @@ def _most_frequent(rows: list[Prediction]) -> list[dict[str, Any]]:
 
 
 LINES = {
-    "verify": "verify labels --sample 0 --no-inputs",
     "report": "report labels",
     "evaluate": "evaluate labels --truth truth.csv",
     "head-fit": "head fit labels --truth own.csv",
@@ -117,7 +115,7 @@ LINES = {
     "model-info": "model info model.tflite",
     "model-stand-in": "model stand-in --output other.tflite",
 }
-"""Commands that are run, in this order."""
+"""Commands that are run."""
 
 
 def _arguments(line: str) -> argparse.Namespace:
@@ -168,7 +166,7 @@ def test_a_command(name: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> N
         answer.show(as_json=False)
         print_next(arguments.name, arguments)
 
-    _require_as_before(name, show, monkeypatch, lambda text: _SIZE.sub("1.5 MB", text))
+    _require_as_before(name, show, monkeypatch, lambda text: _SIZE.sub("161.3 kB:", text))
 
 
 def _printed(name: str, print_it: Callable[[Console], None], patch: pytest.MonkeyPatch) -> None:
@@ -195,6 +193,19 @@ def test_dry_run(monkeypatch: pytest.MonkeyPatch) -> None:
         flags=flags,
     )
     _printed("dry-run", lambda to: print_submission(found, console=to), monkeypatch)
+
+
+def test_verify(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = [f"/home/ann/{_PLACE}/IMG_{number:04d}.jpg" for number in range(12)]
+    checks = [
+        Check("manifest", "412 inputs"),
+        Check("one row each", "412 rows, 412 inputs"),
+        Check("inputs", "400 listed, of which 12 are gone and cannot be compared now, 3 again"),
+        Check("labelled again", "20 pictures, every column compared", named={"gone": gone}),
+        Check("identity", "the model cannot be had", done=False),
+        Check("rows", "412 in 2 files", ["predictions-00000: a row is twice there"], count=1_234),
+    ]
+    _printed("verify", lambda to: print_checks(checks, console=to), monkeypatch)
 
 
 def test_verify_where_something_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,7 +252,7 @@ STATES = {
 def test_bars(columns: int) -> None:
     lines = [_bar(columns, states) for states in STATES.values()]
     assert all(len(line) <= columns for line in lines)
-    _compare(f"bars-{columns}", "\n".join(lines), columns)
+    _compare(f"bars-{columns}", "".join(f"{line}\n" for line in lines), columns)
 
 
 def _bar(columns: int, states: Sequence[Counts]) -> str:
@@ -269,14 +280,14 @@ def test_a_line_of_a_log_is_one_line_however_long(monkeypatch: pytest.MonkeyPatc
     seconds = itertools.chain([0.0], itertools.repeat(600.0))
     clock = types.SimpleNamespace(monotonic=lambda: next(seconds))
     monkeypatch.setattr(progress_bar, "time", clock)
-    counts, done, file = Counts(41_500_000, 20_000_000, 12_345, unread=12), threading.Event(), None
+    counts, done = Counts(41_500_000, 20_000_000, 12_345, unread=12), threading.Event()
+    file = io.StringIO()
 
     def read() -> Counts:
         if file.getvalue().endswith("\n"):
             done.set()
         return counts
 
-    file = io.StringIO()
     with shown(read, console=Console(file=file, width=80), every=0.001):
         assert done.wait(10)
     assert set(file.getvalue().splitlines()) == {
