@@ -20,7 +20,7 @@ install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(PIP) in
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow proof scale fuzz-runs test-cluster pictures docs lint audit bench native fuzz-kernel sanitize-kernel fuzz-formats wheel format clean
+.PHONY: help demo test test-slow proof scale fuzz-runs test-cluster pictures terminal docs lint audit bench native fuzz-kernel sanitize-kernel fuzz-formats wheel format clean
 # A target that failed half way must not look finished.
 .DELETE_ON_ERROR:
 
@@ -53,6 +53,9 @@ test-cluster: $(VENV)/.dev ## Run the tests on a real cluster
 
 pictures: $(VENV)/.dev ## Draw docs/pictures again, by the tests that look at them
 	@QUANTLABEL_PICTURES=docs/pictures $(BIN)/python -m pytest tests/docs/test_gallery.py
+
+terminal: $(VENV)/.dev ## Write what commands print to tests/data/terminal again, by the tests that look at it
+	@QUANTLABEL_TERMINAL=write $(BIN)/python -m pytest tests/pipeline/console/test_widths.py
 
 docs: $(VENV)/.dev ## Build the pages of docs/ as a site, docs/_build/html
 	@$(BIN)/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet -b html docs docs/_build/html

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from pipeline.console.terminal import in_notebook
 
@@ -103,10 +104,10 @@ def _show_bar(
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed:,.0f}/{task.fields[of]}"),
-        _Rate(),
+        _Rate(table_column=Column(no_wrap=True)),  # where there is little room, the bar is shorter
         TextColumn("{task.fields[failed]:,} failed"),
         TextColumn("{task.fields[left]}"),
-        TimeRemainingColumn(compact=True),
+        TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
         console=console,
         transient=True,
     )
@@ -140,6 +141,7 @@ def _show_lines(
         console.print(
             progress_line(read(), seconds=time.monotonic() - started),
             highlight=False,
+            soft_wrap=True,  # a log has lines of any length
         )
 
 

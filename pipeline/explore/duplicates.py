@@ -186,7 +186,7 @@ def print_duplicates(
 
 def _largest(table: pa.Table) -> Table:
     sizes = np.bincount(table["group"].to_numpy())
-    shown = Table(title="Largest groups", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    shown = Table(title="\nLargest groups", title_justify="left", box=None, padding=(0, 2, 0, 0))
     shown.add_column("pictures", justify="right")
     shown.add_column("least cosine", justify="right")
     shown.add_column("label")

@@ -40,6 +40,7 @@ def print_fit(about: Mapping[str, Any], *, path: str, console: Console) -> None:
         ("written", path),
     ]
     console.print(_grid([(name, value) for name, value in lines if value]))
+    console.print()
     console.print(_labels(about))
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -27,6 +26,7 @@ from transforms.storage import local
 
 if TYPE_CHECKING:
     from pipeline.models.convert.compare import Comparison
+    from pipeline.models.convert.export import Exported
     from pipeline.models.convert.options import ExportOptions
     from pipeline.models.convert.plain import Agreement
     from pipeline.models.float_module.describe import ModuleInfo
@@ -44,6 +44,10 @@ def fetch(model: str, *, sha256: str | None) -> Answer:
     stored = resolve(model, sha256=sha256)
     describe(stored.tflite, beside=beside(stored))
     found = {"file": str(stored.path or stored.source), "sha256": stored.sha256}
+    return _written(found)
+
+
+def _written(found: dict[str, str]) -> Answer:
     return Answer(found, lambda console: _print_pairs([*found.items()], console))
 
 
@@ -76,14 +80,17 @@ def export(options: ExportOptions, *, verbose: bool) -> Answer:
         from pipeline.models.convert.export import export as convert
 
         done = convert(options)
-    pairs = [
+    return Answer(done.as_dict(), lambda console: _print_pairs(_export_pairs(done), console))
+
+
+def _export_pairs(done: Exported) -> list[tuple[str, str]]:
+    return [
         ("written", done.path),
         ("sha256", done.sha256),
         ("size", f"{done.size:,} bytes"),
         ("time", f"{done.seconds:.1f} s"),
         *(_agreement_pairs(done.agreement) if done.agreement else []),
     ]
-    return Answer(done.as_dict(), lambda console: _print_pairs(pairs, console))
 
 
 def _agreement_pairs(found: Agreement) -> list[tuple[str, str]]:
@@ -93,8 +100,8 @@ def _agreement_pairs(found: Agreement) -> list[tuple[str, str]]:
     ]
     return [
         ("pictures", f"{found.pictures:,}"),
-        ("same first class as the float model", _percent(found.first / found.pictures)),
-        ("its first class among the three best", _percent(found.close / found.pictures)),
+        ("same class", f"{_percent(found.first / found.pictures)} as the float model"),
+        ("three best", f"{_percent(found.close / found.pictures)} hold the float model's class"),
         *([("most differing", ", ".join(differing))] if differing else []),
     ]
 
@@ -129,7 +136,7 @@ def _tensorflow(doing: str, *, verbose: bool) -> Iterator[None]:
 
 
 def _print_comparison(found: Comparison, console: Console) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("layer")
     for heading in ("step", "max, steps", "mean, steps", "equal"):
         table.add_column(heading, justify="right")
@@ -142,6 +149,7 @@ def _print_comparison(found: Comparison, console: Console) -> None:
             _percent(layer.equal),
         )
     console.print(table)
+    console.print()
     pairs = [
         ("pictures", f"{found.pictures:,}"),
         ("same first class", _percent(found.top1)),
@@ -208,7 +216,7 @@ def write_stand_in(output: str, *, multiplier: float, size: int, seed: int) -> A
             f"--output {output}: cannot be written: {error.strerror}. Name a file in a folder "
             "that exists and that you may write to."
         ) from error
-    return Answer({"file": output, "sha256": hashlib.sha256(content).hexdigest()})
+    return _written({"file": output, "sha256": hashlib.sha256(content).hexdigest()})
 
 
 def _pairs(model: ModelInfo) -> list[tuple[str, str]]:

@@ -258,12 +258,12 @@ def _that_fit(made: Iterable[tuple[int, Thumbnail]], room: int) -> Iterator[tupl
 
 def print_report(written: Report, *, console: Console) -> None:
     """Says where the page is and what it shows."""
-    shown = f"{written.rows:,} pictures"
+    shown = f"{byte_size(written.size)}: {written.rows:,} pictures"
     if written.pictures < written.rows:
         shown += f", {written.pictures:,} of them with a thumbnail"
     if written.missing:
         shown += f", {written.missing:,} whose file cannot be read"
-    console.print(f"{shown}; {byte_size(written.size)}", markup=False)
+    console.print(shown, markup=False)
     if written.no_extra:
         console.print(f"No map: {HINT}.", markup=False)
     console.print(written.path, markup=False, soft_wrap=True)

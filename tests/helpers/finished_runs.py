@@ -50,15 +50,15 @@ def write_run(
     for number, length in enumerate(lengths):
         name = f"predictions-{number:05d}-of-{len(lengths):05d}.parquet"
         data = (folder / f"{number}.parquet").rename(folder / name).read_bytes()
-        digest = hashlib.sha256(data).hexdigest()
-        files.append({"name": name, "rows": length, "size": len(data), "sha256": digest})
+        files.append(_shard(name, length, data))
     rows = sum(lengths)
     if failed_rows:
         name = "__failures/failures-00000-of-00001.jsonl"
         (folder / name).parent.mkdir()
         lines = [json.dumps(row) for row in failure_table(failed_rows).to_pylist()]
-        (folder / name).write_text("\n".join(lines) + "\n", "utf-8")
-        files.append({"name": name, "rows": len(failed_rows), "size": 0, "sha256": ""})
+        data = "".join(f"{line}\n" for line in lines).encode()
+        (folder / name).write_bytes(data)
+        files.append(_shard(name, len(failed_rows), data))
     content = manifest_json(
         **{
             "inputs": rows + len(failed_rows),
@@ -71,6 +71,11 @@ def write_run(
     )
     (folder / "_MANIFEST.json").write_text(json.dumps(content), "utf-8")
     (folder / "_SUCCESS").touch()
+
+
+def _shard(name: str, rows: int, data: bytes) -> dict[str, Any]:
+    digest = hashlib.sha256(data).hexdigest()
+    return {"name": name, "rows": rows, "size": len(data), "sha256": digest}
 
 
 def manifest_json(**changed: Any) -> dict[str, Any]:
