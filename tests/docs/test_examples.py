@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli import main
+from tests.helpers.finished_runs import plausible, write_run
 from tests.helpers.root import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -39,6 +40,8 @@ def test_every_example_is_run_here() -> None:
         "functions",
         "fine-tune",  # by tests/docs/test_fine_tune.py
         "huggingface",
+        "iceberg",
+        "lance",
         "load-model",
         "reading",
         "readme-beam",
@@ -148,6 +151,22 @@ def test_hugging_face_reads_an_export_as_shown(
         check=False,
     )
     assert done.stdout == "10\n", done.stderr
+
+
+@pytest.mark.parametrize("to", ["iceberg", "lance"])
+def test_tables_of_a_lakehouse_are_read_as_shown(
+    to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip({"iceberg": "pyiceberg", "lance": "lance"}[to])
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "labels", plausible(30))
+    assert main(["export", "labels", "--to", to]) == 0
+    names = _run(EXAMPLES[to].replace("/data/labels", str(tmp_path / "labels")))
+    if to == "lance":
+        assert names["nearest"].num_rows == 10
+        assert names["nearest"]["uri"][0].as_py() == "/photos/0000/IMG_0000000.jpg"
+    else:
+        assert names["sure"].num_rows == sum((row.score or 0) > 0.5 for row in plausible(30))
 
 
 def test_tfrecords_are_read_as_shown(

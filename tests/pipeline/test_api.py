@@ -65,7 +65,7 @@ def test_help_says_what_a_function_takes() -> None:
     assert str(inspect.signature(api.search)) == "(folder, like, *, model=None, k=20, labels=None)"
     assert str(inspect.signature(api.verify)).startswith("(folder, *, sample=50, inputs=True,")
     assert inspect.signature(api.label).parameters["top_k"].default == 5
-    assert inspect.signature(api.plan).parameters["price"].default == 0.056
+    assert inspect.signature(api.plan).parameters["price"].default is None
     assert api.search.__doc__ is not None
     assert "    k: results (default: 20)\n" in api.search.__doc__
 

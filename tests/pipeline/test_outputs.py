@@ -40,6 +40,8 @@ COMMANDS = {
     **{f"export {to}": ["export", "--to", to] for to in TARGETS},
 }
 
+_TABLES = {f"export {to}" for to, target in TARGETS.items() if target.commits}
+
 
 @pytest.fixture
 def run(public_folder: Path) -> Path:
@@ -82,11 +84,15 @@ def _folders(folder: Path) -> list[Path]:
 def _full_disk(size: int = 1024) -> Iterator[None]:
     """Files end after a kilobyte."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with pytest.MonkeyPatch.context() as patched:
+        # Or modules that are imported now, here or in a program, are kept cut off for later tests.
+        patched.setattr(sys, "dont_write_bytecode", True)
+        patched.setenv("PYTHONDONTWRITEBYTECODE", "1")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 # The pictures are not there, so there is nothing that an image folder could hold.
@@ -105,7 +111,11 @@ def test_a_disk_that_is_full_costs_one_line_and_nothing_that_was_there(
         assert line.startswith("quantlabel: ")
         # Beam words errors its own way.
         assert re.search(r" /[^:]+: File too large$| File too large: '/[^']+'", line)
-        assert (_content(run), _folders(run)) == (before, folders)
+        if command in _TABLES:
+            # Files that no snapshot names may be left beside those that were there.
+            assert before.items() <= _content(run).items()
+        else:
+            assert (_content(run), _folders(run)) == (before, folders)
 
 
 @pytest.mark.parametrize(

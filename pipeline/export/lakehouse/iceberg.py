@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.console.extras import require
+from pipeline.export.lakehouse.disk import disk_errors
 from pipeline.export.source import Counts, Source
 from transforms.errors import UserError
 from transforms.rows.kinds import RowKind
@@ -45,9 +46,10 @@ def write_iceberg(source: Source, folder: str) -> Counts:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        catalog, name = _catalog(folder)
-        table = _table(catalog, name, source)
-        return Counts(_update(table, source))
+        with disk_errors(folder):
+            catalog, name = _catalog(folder)
+            table = _table(catalog, name, source)
+            return Counts(_update(table, source))
     except (CommitFailedException, RESTError, SQLAlchemyError) as error:
         line = str(error).strip().partition("\n")[0]
         raise UserError(f"iceberg: {line}. The table is as it was; export again") from error

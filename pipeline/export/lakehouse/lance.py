@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.console.extras import require
+from pipeline.export.lakehouse.disk import disk_errors
 from pipeline.export.source import Counts, Source
 from transforms.errors import UserError
 from transforms.storage import files
@@ -36,12 +37,13 @@ def write_lance(source: Source, folder: str) -> Counts:
         return Counts(0)
     batches = _batches(itertools.chain([first], tables))
     path = os.path.join(folder, DATASET)
-    os.makedirs(folder, exist_ok=True)
-    written: Any = lance.write_dataset(
-        pa.RecordBatchReader.from_batches(source.schema, batches),
-        path,
-        mode="overwrite" if os.path.exists(path) else "create",
-    )
+    with disk_errors(folder):
+        os.makedirs(folder, exist_ok=True)
+        written: Any = lance.write_dataset(
+            pa.RecordBatchReader.from_batches(source.schema, batches),
+            path,
+            mode="overwrite" if os.path.exists(path) else "create",
+        )
     return Counts(written.count_rows())
 
 

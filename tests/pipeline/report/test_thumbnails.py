@@ -49,7 +49,7 @@ def test_a_grey_picture_gets_a_thumbnail(tmp_path: Path) -> None:
     write_run(tmp_path / "labels", [row_of_file(path, 0, label="wall", score=0.5)])
     assert main(["report", str(tmp_path / "labels")]) == 0
     page = (tmp_path / "labels/__report/index.html").read_text("utf-8")
-    assert '"thumb":"/9j/' in page  # the first bytes of every JPEG, in base64
+    assert '"jpegs":["/9j/' in page  # the first bytes of every JPEG, in base64
 
 
 @pytest.mark.parametrize("name", ["display-p3.heic", "display-p3.jxl", "adobe-rgb.jxl"])

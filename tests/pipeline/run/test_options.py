@@ -31,7 +31,8 @@ def test_every_option_is_said_to_change_rows_or_to_keep_them() -> None:
 
 def test_what_decides_pixels_and_predictions_is_an_option_that_changes_rows() -> None:
     fields = [*dataclasses.fields(Preprocessing), *dataclasses.fields(Scoring)]
-    names = {field.name for field in fields} - {"size", "method"}  # the network's; --preprocess
+    # The network's; --preprocess.
+    names = {field.name for field in fields} - {"size", "columns", "method"}
     assert names <= set(CHANGE_ROWS)
 
 

@@ -1,4 +1,4 @@
-"""A storage that is out in the middle of a run: waited for, then the run stops and keeps its rows."""
+"""A storage that is out during a run: waited for, then the run stops and keeps its rows."""
 
 from __future__ import annotations
 

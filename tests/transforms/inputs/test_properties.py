@@ -30,6 +30,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.archives import write_tfrecord, write_zip
+from transforms import outage
 from transforms.errors import UserError
 from transforms.inputs.archives.members import read_members, uri_of
 from transforms.inputs.input_lists import list_rows
@@ -487,7 +488,7 @@ def test_answers_of_anything_from_a_web_server(
     count: int, answers: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_client, "PATIENCE_S", 0.05)
-    monkeypatch.setattr(http_client, "_FAILURES", 10**9)
+    monkeypatch.setattr(outage, "FAILURES", 10**9)
     http_options.use(user_agent=None, allow_private_hosts=True)
 
     def holds(example: bytes) -> None:

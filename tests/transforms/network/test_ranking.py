@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.inference import coarse_pixels, image_of
+from transforms.flags import Flags
 from transforms.network.label_map import LabelMap
 from transforms.network.litert import LiteRtModel, LiteRtModelHandler
 from transforms.network.network import Network
@@ -36,7 +37,7 @@ def test_every_column_has_a_value_where_everything_is_known(model: Network) -> N
     """So that a new column, which is nullable, is not forgotten by whoever computes it."""
     own = LabelMap(("anything",), (0,) * 1001)
     handler = LiteRtModelHandler(model, Scoring(label_map=own))
-    images = [image_of(0, coarse_pixels(1)[0])]
+    images = [image_of(0, coarse_pixels(1)[0])._replace(flags=Flags(*[False] * 7))]
     (row,) = handler.run_inference(images, handler.load_model())
     assert [name for name, value in row._asdict().items() if value is None] == []
 

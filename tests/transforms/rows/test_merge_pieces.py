@@ -88,7 +88,7 @@ print(*held())
 rows = [[prediction(30 * row + part) for row in range(500)] for part in range(30)]
 parts = [stage_piece(sys.argv[1], RowKind.PREDICTION, [prediction_table(some)]) for some in rows]
 print(*held())
-list(_Merge(sys.argv[1], RowKind.PREDICTION, "parquet", {}).process((0, [parts])))
+list(_Merge(sys.argv[1], RowKind.PREDICTION, "parquet").process((0, [parts]), {}))
 print(*held())
 """
 

@@ -136,7 +136,8 @@ def test_killed_while_writing(
 def test_disk_full(tmp_path: Path, server: Server, limit: int) -> None:
     """No file may be larger than this: 50 bytes stop the download, 500 the writing to the cache."""
     assert 50 < len(ARCHIVE) <= 500 < len(TFLITE)
-    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+    limited = "import sys; sys.dont_write_bytecode = True  # or modules are kept cut off\n"
+    limited += f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
     process = start(limited + RESOLVE, NAME, tmp_path, server.url)
     said = process.communicate(timeout=60)[1].strip().splitlines()[-1]

@@ -196,13 +196,16 @@ def test_preprocessing_and_scoring_are_rebuilt_whole(tmp_path: Path) -> None:
         "max_bytes": 456,
         "label_map": "map.csv",
         "label_threshold": 0.25,
+        "quality": True,
     }
     manifest = made_up_manifest(
         options=options,
-        preprocess={"method": "slim", "size": 160, "views": 2},
+        preprocess={"method": "slim", "size": 160, "columns": 96, "views": 2},
         label_map=json.loads(json.dumps(label_map.as_dict())),
     )
-    assert manifest.preprocess == Preprocessing("slim", 160, 2, 123, 456, "ignore")
+    assert manifest.preprocess == Preprocessing(
+        "slim", 160, 2, 123, 456, "ignore", columns=96, quality=True
+    )
     assert manifest.scoring == Scoring(7, 2, 1.5, label_map)
     # No field may be forgotten: each of them has another value than by default.
     for made in (manifest.preprocess, manifest.scoring):

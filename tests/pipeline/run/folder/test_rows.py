@@ -31,7 +31,7 @@ def test_rows_are_a_table_a_frame_a_stream_and_dictionaries(run: LabelledRun) ->
     assert np.stack(frame["embedding"]).shape == (25, 256)
     assert [row["uri"] for row in run.rows] == uris
     stream = duckdb.from_arrow(run.rows.batches(columns=["uri"]))
-    assert stream.aggregate("count(DISTINCT uri)").fetchone() == (25,)
+    assert stream.aggregate("count(DISTINCT uri)").fetchall() == [(25,)]
 
 
 def test_failures_are_rows_too(run: LabelledRun) -> None:

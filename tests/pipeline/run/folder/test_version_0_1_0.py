@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.cli import main
-from pipeline.run import launch
+from pipeline.run import identity
 from pipeline.run.folder.finished import open_run
 from pipeline.run.folder.manifest import as_json, read_manifest
 from tests.helpers.version_0_1_0 import KEPT, RUNS, move_here
@@ -110,7 +110,7 @@ def test_resume_keeps_every_row(
     run: Path, version: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = _rows(run)
-    monkeypatch.setattr(launch, "VERSION", version)
+    monkeypatch.setattr(identity, "VERSION", version)
     assert _label(run, "--resume") == 0
     assert _rows(run) == before
     manifest = read_manifest(str(run))

@@ -135,9 +135,9 @@ def test_two_columns_of_one_name_are_one_failure(
 
 
 def test_records_of_ours_are_one_skip_each_and_no_failure(tmp_path: Path) -> None:
-    row = {"image/filename": b"/a.jpg", "image/class/label": [1], "embedding": [0.5]}
+    row = {"image/filename": b"/a.jpg", "top": [1], "embedding": [0.5]}
     from transforms.rows.formats import FEATURE_KEYS
 
-    keys = [FEATURE_KEYS[name] for name in ("uri", "class_id", "embedding")]
+    keys = [FEATURE_KEYS[name] for name in ("uri", "top_class_ids", "embedding")]
     write_tfrecord(tmp_path / "x.tfrecord", [dict(zip(keys, row.values(), strict=True))])
     assert _found(tmp_path / "x.tfrecord") == [Skipped("0", "results")]

@@ -21,7 +21,10 @@ from transforms.inputs.listing import list_input
 from transforms.records import ImageRef
 from transforms.storage.streams import stream
 
-SHARED = {"base", "compression", "exif_text", "kinds", "members", "parquet_pages", "samples"}
+SHARED = {"base", "compression", "exif_text", "finished", "kinds", "members"} | {
+    "parquet_pages",
+    "samples",
+}
 """Modules of the room that read no archive of their own."""
 
 every_kind = pytest.mark.parametrize("kind", ARCHIVE_KINDS, ids=lambda kind: kind.extension)
