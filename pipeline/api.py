@@ -45,6 +45,7 @@ __all__ = [
     "review",
     "search",
     "verify",
+    "view",
 ]
 
 # Words of a command line that mean nothing to a call.
@@ -188,6 +189,7 @@ label: Callable[..., LabelledRun] = _function("label")
 plan: Callable[..., dict[str, Any]] = _function("plan")
 verify: Callable[..., dict[str, Any]] = _function("verify")
 report: Callable[..., dict[str, Any]] = _function("report")
+view: Callable[..., dict[str, Any]] = _function("view")
 evaluate: Callable[..., dict[str, Any]] = _function("evaluate")
 head_fit: Callable[..., dict[str, Any]] = _function("head fit")
 head_apply: Callable[..., dict[str, Any]] = _function("head apply")

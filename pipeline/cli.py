@@ -23,6 +23,7 @@ from pipeline.models import command as model
 from pipeline.report import command as report
 from pipeline.run import label_command, plan_command
 from pipeline.verify import command as verify
+from pipeline.view import command as view
 from transforms._version import VERSION
 from transforms.errors import UsageError, UserError, one_line, printable
 from transforms.kernel import installed
@@ -34,6 +35,7 @@ _COMMANDS = (
     plan_command,
     verify,
     report,
+    view,
     evaluate,
     head,
     duplicates_command,

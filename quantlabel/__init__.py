@@ -39,6 +39,7 @@ _COMMANDS = [
     "review",
     "search",
     "verify",
+    "view",
 ]
 
 __all__ = ["__version__"]

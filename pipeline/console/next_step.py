@@ -22,6 +22,7 @@ NEXT: dict[str, Callable[[argparse.Namespace], Words]] = {
     "plan": lambda given: ["label", "--input", given.inputs[0], "--output", "labels"],
     "verify": lambda given: ["report", given.folder],
     "report": lambda given: ["review", given.folder],
+    "view": lambda given: ["review", given.folder],
     "evaluate": lambda given: ["head", "fit", given.folder, *_truths(given.truth)],
     "head fit": lambda given: ["head", "apply", given.folder],
     "head apply": lambda given: ["review", given.folder],

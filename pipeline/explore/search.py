@@ -39,9 +39,7 @@ def search(options: SearchOptions) -> list[dict[str, Any]]:
     """
     run = open_run(options.folder, with_vectors=True)
     wanted = Relabeller(run.manifest, model=options.model).prediction(options.like).embedding
-    length = float(np.linalg.norm(wanted))
-    direction = wanted / np.float32(length) if length else wanted
-    return most_similar(_rows(run, options.labels), direction, k=options.k)
+    return most_similar(_rows(run, options.labels), wanted, k=options.k)
 
 
 def _rows(run: FinishedRun, kind: LabelKind | None) -> Iterator[pa.Table]:
@@ -54,15 +52,17 @@ def _rows(run: FinishedRun, kind: LabelKind | None) -> Iterator[pa.Table]:
 
 
 def most_similar(
-    tables: Iterable[pa.Table], direction: npt.NDArray[np.float32], *, k: int
+    tables: Iterable[pa.Table], wanted: npt.NDArray[np.float32], *, k: int
 ) -> list[dict[str, Any]]:
-    """The k rows whose vectors have the largest cosine to a direction.
+    """The k rows whose vectors have the largest cosine to another one.
 
     Args:
         tables: predictions with `COLUMNS`.
-        direction: float32[feature size], of length 1.
+        wanted: float32[feature size]; one of zeros is like nothing.
         k: rows at most.
     """
+    length = float(np.linalg.norm(wanted))
+    direction = wanted / np.float32(length) if length else wanted
     best: list[dict[str, Any]] = []
     for table in tables:
         # No BLAS: its sums depend on how many rows there are, and so would the order of ties.

@@ -48,6 +48,9 @@ _SCRIPTS = (
 )
 """Parts of the one script, in the order in which they stand in it."""
 
+_SERVED = (*_SCRIPTS[:-1], "server", _SCRIPTS[-1])
+"""The same on a page that comes from a server."""
+
 
 @dataclasses.dataclass
 class Content:
@@ -106,7 +109,7 @@ def render(content: Content, *, endpoint: str | None = None) -> str:
     Args:
         content: what it shows.
         endpoint: address of the picture of a row on the server that the page comes from, with
-            `{row}` for its position; None for a file that asks nobody.
+            `{row}` for its position; None for a file that asks nobody. See `pipeline.view`.
     """
     environment = jinja2.Environment(
         # StrictUndefined: a name that the template has wrong is an error, not an empty place.
@@ -114,7 +117,7 @@ def render(content: Content, *, endpoint: str | None = None) -> str:
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
-    script = _script()
+    script = _script(_SCRIPTS if endpoint is None else _SERVED)
     found, own = content.survey, content.own
     return environment.get_template("page.html").render(
         title=_title(content),
@@ -150,6 +153,7 @@ def render(content: Content, *, endpoint: str | None = None) -> str:
         script_hash=_csp_hash(script),
         # Pictures of the page itself; and originals from this machine's disk, or from the server.
         sources=_sources(content, endpoint),
+        served=endpoint is not None,
     )
 
 
@@ -174,8 +178,8 @@ def _left_out(content: Content) -> set[str]:
     )
 
 
-def _script() -> str:
-    parts = "\n".join(_resource(f"{name}.js") for name in _SCRIPTS)
+def _script(names: Sequence[str]) -> str:
+    parts = "\n".join(_resource(f"{name}.js") for name in names)
     return f'"use strict";\n(() => {{\n{parts}\n}})();'
 
 
@@ -187,12 +191,15 @@ def _sources(content: Content, endpoint: str | None) -> str:
 
 def _settings(content: Content, endpoint: str | None) -> dict[str, Any]:
     """How the script finds pictures, and what it says of the rows."""
+    manifest = content.manifest
     return {
         "endpoint": endpoint,
         "paths": content.paths,
         "own": content.own is not None,
         "noun": "labels" if content.own else "classes",
-        "hint": f"No map: {HINT}." if content.paths and content.manifest.model.feature_size else "",
+        "hint": f"No map: {HINT}." if content.paths and manifest.model.feature_size else "",
+        # Of a picture to search by, in bytes; 0 where there is nothing to compare.
+        "most": manifest.options.max_bytes if endpoint and manifest.model.feature_size else 0,
     }
 
 

@@ -132,14 +132,30 @@ def _of_bytes(
     if hashlib.sha256(data).hexdigest() != sha256:
         return Thumbnail(missing="changed since it was labelled")
     try:
-        picture = decode(data, max_pixels=max_pixels, min_side=SIDE, reserve=reserve)
+        jpeg = as_jpeg(data, side=SIDE, quality=_QUALITY, max_pixels=max_pixels, reserve=reserve)
     except ImageError as error:
         return Thumbnail(missing=error.message)
+    return Thumbnail(jpeg=base64.b64encode(jpeg).decode("ascii"))
+
+
+def as_jpeg(data: bytes, *, side: int, quality: int, max_pixels: int, reserve: Reserve) -> bytes:
+    """A picture of any format as a JPEG file in sRGB.
+
+    Args:
+        data: the content of its file.
+        side: pixels of the longer side at most.
+        quality: of the JPEG, 1 to 95.
+        max_pixels: pictures with more are not decoded.
+        reserve: as in `decode`.
+
+    Raises:
+        ImageError: it cannot be decoded.
+    """
+    picture = decode(data, max_pixels=max_pixels, min_side=side, reserve=reserve)
     image = Image.fromarray(picture.pixels)
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
     profile = embedded(data) if picture.profile is None else picture.profile
     shown, _ = conversion(profile, "managed").convert(np.asarray(image))
-    image = Image.fromarray(shown)
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=_QUALITY, optimize=True)
-    return Thumbnail(jpeg=base64.b64encode(file.getvalue()).decode("ascii"))
+    Image.fromarray(shown).save(file, "JPEG", quality=quality, optimize=True)
+    return file.getvalue()

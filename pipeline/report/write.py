@@ -76,8 +76,52 @@ class Report:
     no_extra: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class Gathered:
+    """What a page shows, before it is a page.
+
+    Attributes:
+        run: that it is of.
+        content: all that is on it.
+        rows: those it holds, with `uri` and `sha256`, by their position.
+        no_extra: it has no map, since packages are missing.
+    """
+
+    run: FinishedRun
+    content: Content
+    rows: pa.Table
+    no_extra: bool
+
+
 def report(options: ReportOptions, *, console: Console | None = None) -> Report:
     """Writes the report on a finished run, in place of an earlier one.
+
+    Args:
+        options: which run.
+        console: where progress goes, or None for none.
+
+    Raises:
+        UserError: as `gather`.
+    """
+    gathered = gather(options, console=console)
+    page = render(gathered.content).encode()
+    path = files.join(options.folder, REPORT_FILE)
+    mark_files(options.folder, REPORT_FILE, command="report")
+    files.write_bytes(path, page)
+    small = gathered.content.thumbnails
+    missing = sum(not each.jpeg for each in small.values())
+    return Report(
+        path=path,
+        size=len(page),
+        rows=gathered.rows.num_rows,
+        pictures=len(small) - missing,
+        missing=missing,
+        no_extra=gathered.no_extra,
+    )
+
+
+def gather(options: ReportOptions, *, console: Console | None = None) -> Gathered:
+    """Reads a finished run for its page; writes nothing.
 
     Args:
         options: which run.
@@ -132,13 +176,7 @@ def report(options: ReportOptions, *, console: Console | None = None) -> Report:
         rows_json=rows_json,
         thumbnails=small,
     )
-    page = render(content).encode()
-    path = files.join(run.folder, REPORT_FILE)
-    mark_files(run.folder, REPORT_FILE, command="report")
-    files.write_bytes(path, page)
-    missing = sum(not each.jpeg for each in small.values())
-    no_extra = has_vectors and not mapped
-    return Report(path, len(page), rows.num_rows, len(small) - missing, missing, no_extra)
+    return Gathered(run, content, rows.select(["uri", "sha256"]), has_vectors and not mapped)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -43,6 +43,10 @@ class Relabeller:
         found = self._loader.read(ImageRef(uri), reserve=lambda _: None)
         return found if isinstance(found, Failure) else self._label(*found)
 
+    def of_bytes(self, data: bytes) -> Prediction | Failure:
+        """Labels the content of a picture file, of which no name is known."""
+        return self._label(ImageRef("picture"), data)
+
     def members(self, archive: str, uris: Sequence[str]) -> Iterator[Prediction | Failure]:
         """Reads and labels members of an archive, in one pass up to the last of them."""
         found = read_named(

@@ -18,7 +18,7 @@ def test_commands_come_in_the_order_of_the_work(capsys: pytest.CaptureFixture[st
     lines = capsys.readouterr().out.partition("COMMAND\n")[2].split("\n")
     # Further in stands what argparse has wrapped.
     found = [line.split()[0] for line in lines if re.match(r" {4}\S", line)]
-    expected = ["label", "plan", "verify", "report", "evaluate", "head"]
+    expected = ["label", "plan", "verify", "report", "view", "evaluate", "head"]
     expected += ["duplicates", "search", "review", "export", "labels", "model"]
     assert [word for word in found if word in expected] == expected
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -55,24 +56,52 @@ def demo(checkout: Path, nowhere: dict[str, str], monkeypatch: pytest.MonkeyPatc
     return module
 
 
-def test_labels_photographs_with_a_stand_in_and_says_so(
-    checkout: Path, nowhere: dict[str, str]
-) -> None:
+def _run(checkout: Path, settings: dict[str, str], *words: str) -> list[str]:
+    """The lines that it prints, in the end with success."""
     pytest.importorskip("skimage", reason="scikit-image carries the photographs")
     done = subprocess.run(
-        [sys.executable, "scripts/demo.py"],
+        [sys.executable, "scripts/demo.py", *words],
         cwd=checkout,
-        env={**os.environ, **nowhere, "COLUMNS": "200"},
+        env={**os.environ, **settings, "COLUMNS": "200"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "The labels below mean NOTHING." in done.stdout
-    assert "Labels by stand-in" in done.stdout
-    rows = [line for line in done.stdout.splitlines() if ".png " in line or ".jpg " in line]
-    assert len(rows) == 12
-    assert (checkout / "demo-output" / "labels" / "_SUCCESS").exists()
+    return [line.rstrip() for line in done.stdout.splitlines()]
+
+
+def test_shows_what_random_weights_can_tell(checkout: Path, nowhere: dict[str, str]) -> None:
+    lines = _run(checkout, nowhere)
+    text = "\n".join(lines)
+    assert "There are no labels below." in text
+    assert text.count(f"For labels: make demo MODEL=/path/to/{NAME}.tflite") == 1
+    assert "top 3" not in text
+    assert "failed: broken.jpg: truncated, " in text
+    alike = [line for line in lines if line.startswith("nearly the same: ")]
+    assert [line.rpartition(",")[0] for line in alike] == [
+        "nearly the same: chelsea-small.jpg and chelsea.png"
+    ]
+    searched = [line.split() for line in lines if re.match(r" +[01]\.\d{3} ", line)]
+    assert [Path(words[-1]).name for words in searched][:2] == ["chelsea-small.jpg", "chelsea.png"]
+    assert {words[1] for words in searched} == {"-"}  # no label
+    assert lines[-1] == "demo-output/labels/__report/index.html"
+    page = (checkout / lines[-1]).read_text("utf-8")
+    assert "14 pictures in labels" in page
+    assert 'id="classes"' not in page
+
+
+@pytest.mark.slow
+def test_shows_labels_first_where_there_are_some(
+    checkout: Path, nowhere: dict[str, str], shared: Path
+) -> None:
+    lines = _run(checkout, nowhere, "--model", str(shared / "models" / f"{NAME}.tflite"))
+    labels = [at for at, line in enumerate(lines) if "Labels by mobilenet" in line]
+    alike = [at for at, line in enumerate(lines) if line.startswith("nearly the same: ")]
+    assert labels < alike
+    assert any("Egyptian cat" in line for line in lines[: alike[0]])
+    assert "no labels below" not in "\n".join(lines)
+    assert lines[-1] == "demo-output/labels/__report/index.html"
 
 
 def test_prefers_a_model_in_the_checkout_to_one_beside_it_to_a_stand_in(

@@ -51,3 +51,6 @@ DUPLICATES_FILE = f"{ASIDE}duplicates/summary.json"
 
 REPORT_FILE = f"{ASIDE}report/index.html"
 REVIEW_FOLDER = f"{ASIDE}review"
+
+SELECTIONS_FOLDER = f"{ASIDE}selections"
+"""Input lists of pictures that somebody has chosen on the page of `quantlabel view`."""

@@ -34,7 +34,7 @@ const views = (() => {
 let seen = "";
 state.onChange(() => {
   // A selection alone changes neither rows nor order: the reader stays where they are.
-  const now = JSON.stringify([state.filters.text, [...state.filters.labels], state.filters.score, state.filters.area, state.filters.verdict, state.filters.picked, state.filters.flags, state.sort, state.shown.length]);
+  const now = JSON.stringify([state.filters.text, [...state.filters.labels], state.filters.score, state.filters.area, state.filters.verdict, state.filters.picked, state.filters.flags, state.filters.like && [...state.filters.like.near], state.sort, state.shown.length]);
   const same = now === seen;
   seen = now;
   toolbar.refresh();

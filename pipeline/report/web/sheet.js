@@ -65,12 +65,14 @@ const sheet = (() => {
   });
 
   const orders = [["score", "by score"], ["name", "by name"], ["label", "by label"], ["size", "by size"], ["row", "as labelled"]];
+  if (settings.endpoint) orders.push(["like", "by likeness"]);
   const key = choice("Order of pictures", orders, (value) => state.sortBy(value, state.sort.down));
   const down = button("↑", () => state.sortBy(state.sort.key, !state.sort.down));
   head.append(make("div", { class: "group", role: "group", "aria-label": "Order" }, key, down));
 
   return {
     refresh(same) {
+      key.querySelector("[value=like]")?.toggleAttribute("disabled", !state.filters.like);
       key.value = state.sort.key;
       down.textContent = state.sort.down ? "↓" : "↑";
       down.setAttribute("aria-label", state.sort.down ? "Highest first; turn round" : "Lowest first; turn round");

@@ -1,15 +1,16 @@
 // Which rows are shown: those that no filter turns away, in the order that was asked for.
 // Each filter has a bit, so a view can count what all filters but its own let through.
-const TEXT = 1, LABEL = 2, SCORE = 4, AREA = 8, TRUTH = 16, PICKED = 32, FLAG = 64;
+const TEXT = 1, LABEL = 2, SCORE = 4, AREA = 8, TRUTH = 16, PICKED = 32, FLAG = 64, LIKE = 128;
 
 const state = (() => {
   const failing = new Uint8Array(rows.count);
   const picked = new Uint8Array(rows.count);
-  const none = () => ({ text: "", labels: new Set(), score: [0, 1], area: null, verdict: 0, picked: false, flags: 0 });
+  const none = () => ({ text: "", labels: new Set(), score: [0, 1], area: null, verdict: 0, picked: false, flags: 0, like: null });
   const filters = none();
   const listeners = [];
   const orders = new Map();
-  let sort = { key: "score", down: false };
+  const first = { key: "score", down: false };
+  let sort = first;
   let shown = new Uint32Array(0), words = null, pickedCount = 0;
 
   const values = {
@@ -18,6 +19,7 @@ const state = (() => {
     label: (row) => rows.labelName(row),
     size: (row) => rows.width[row] * rows.height[row],
     row: (row) => row,
+    like: (row) => filters.like?.near.get(row) ?? -1,
   };
 
   // All rows by a key, lowest first; sorted once.
@@ -85,6 +87,7 @@ const state = (() => {
     // Bits of flags: a picture with any of them passes.
     flags: () => [FLAG, filters.flags ? (row) => rows.flags.bits[row] & filters.flags : null],
     picked: () => [PICKED, filters.picked ? (row) => picked[row] : null],
+    like: () => [LIKE, filters.like ? (row) => filters.like.near.has(row) : null],
   };
 
   function arrange() {
@@ -113,7 +116,15 @@ const state = (() => {
       test(...tests[name]());
       announce();
     },
+    // Pictures that are like one, as { name, near: cosines by row }, the nearest first; null lets go.
+    like(found) {
+      orders.delete("like");
+      if (found) sort = { key: "like", down: true };
+      else if (sort.key === "like") sort = first;
+      this.set("like", found);
+    },
     reset() {
+      if (sort.key === "like") sort = first;
       Object.assign(filters, none());
       failing.fill(0);
       announce();

@@ -22,7 +22,7 @@ const toolbar = (() => {
   const chips = make("div", { class: "chips", role: "group", "aria-label": "Filters" });
   const chip = (text, off) => button(text, () => { off(); search.focus({ preventScroll: true }); }, { class: "chip", "aria-label": `Remove the filter ${text}`, title: "Remove this filter" });
   function chipsNow() {
-    const { text, labels: wanted, score, area, verdict, picked, flags: odd } = state.filters;
+    const { text, labels: wanted, score, area, verdict, picked, flags: odd, like } = state.filters;
     const [low, high] = score.map((share) => Math.round(100 * share));
     const found = [];
     if (text.trim()) found.push(chip(`“${text.trim()}”`, () => { search.value = ""; state.set("text", ""); }));
@@ -33,6 +33,7 @@ const toolbar = (() => {
     rows.flags?.names.forEach((name, at) => {
       if (odd & (1 << at)) found.push(chip(name, () => state.set("flags", odd & ~(1 << at))));
     });
+    if (like) found.push(chip(`like ${like.name}`, () => state.like(null)));
     if (picked) found.push(chip("selected", () => state.set("picked", false)));
     if (found.length) found.push(button("Clear all", () => { search.value = ""; state.reset(); search.focus({ preventScroll: true }); }, { class: "quiet" }));
     return found;
@@ -78,6 +79,7 @@ const toolbar = (() => {
 
   root.append(search, count, chips, selection);
   return {
+    root, those,
     refresh() {
       if (document.activeElement !== search) search.value = state.filters.text;
       chips.replaceChildren(...chipsNow());

@@ -16,6 +16,7 @@ _ON_A_RUN = (
     ["review"],
     ["search", "--like=a.jpg"],
     ["verify"],
+    ["view"],
 )
 
 
@@ -42,6 +43,8 @@ def test_an_empty_folder_is_a_mistake_of_the_call(
         (["search", "x", "--like="], "--like: expected a picture, found ''"),
         (["search", "x", "--like=a", "-k=0"], "-k: expected a number of results from 1 on"),
         (["verify", "x", "--sample=-1"], "--sample: expected 0 or more pictures, found -1"),
+        (["view", "x", "--port=65536"], "--port: expected a port, 0 to 65535, found 65536"),
+        (["view", "x", "--model="], "--model: expected a model, found ''"),
     ],
 )
 def test_a_value_that_cannot_work_is_named(

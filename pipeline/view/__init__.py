@@ -1,0 +1,1 @@
+"""The page of a finished run from a server on this machine: `quantlabel view`."""
