@@ -185,7 +185,7 @@ def _no_rows() -> bytes:
         ("list.csv", b"file,note\na,x\n", "no column 'uri' (found: file, note)"),
         ("list.csv", b"", "the input list is empty."),
         ("list.csv", b"uri,title\n", "the input list is empty. Expected a row for each picture."),
-        ("list.csv.gz", gzip.compress(b"uri\n"), "the input list is empty."),
+        ("list.csv.gz", gzip.compress(b"uri\n", mtime=0), "the input list is empty."),
         ("list.txt", b"\n\n", "the input list is empty."),
         ("list.txt", b"", "the input list is empty."),
         ("list.jsonl", b"", "the input list is empty."),
