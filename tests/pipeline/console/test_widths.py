@@ -143,11 +143,10 @@ def _require_as_before(
             if columns is not None:
                 patch.setenv("COLUMNS", str(columns))
             show()
-        _compare(f"{name}-{width}", tidy(screen.getvalue()), columns)
+        _compare(f"{name}-{width}", tidy(_ESCAPES.sub("", screen.getvalue())), columns)
 
 
-def _compare(name: str, written: str, columns: int | None) -> None:
-    text = _ESCAPES.sub("", written)
+def _compare(name: str, text: str, columns: int | None) -> None:
     if columns is not None:  # tables are filled up to their width there, which nobody sees
         text = re.sub(r" +$", "", text, flags=re.MULTILINE)
     path = FILES / f"{name}.txt"
