@@ -37,6 +37,7 @@ def test_every_example_is_run_here() -> None:
         "beam",
         "beam-bytes",
         "fiftyone",  # by tests/pipeline/export/test_fiftyone.py, with a Python that has it
+        "fiftyone-back",
         "functions",
         "fine-tune",  # by tests/docs/test_fine_tune.py
         "huggingface",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -45,23 +46,41 @@ def _answer(where: str, picture: str, said: dict[str, str] | None) -> Answer:
 def fiftyone_labels(path: str, content: Mapping[str, Any]) -> Iterator[Answer]:
     """`labels.json` of FiftyOneImageClassificationDataset.
 
-    Its keys are those of data.json beside it, or paths, or names without extension of the copies
-    that it made.
+    Its keys are those of data.json beside it, or names without extension of the copies in data/
+    beside it, or paths.
+
+    Raises:
+        UserError: a key is a name without extension, and neither data.json nor a copy tells it.
     """
-    data = files.join(posixpath.dirname(path) or ".", "data.json")
-    paths: Mapping[str, str] = orjson.loads(files.read_bytes(data)) if files.exists(data) else {}
+    folder = posixpath.dirname(path) or "."
+    data = files.join(folder, "data.json")
+    paths: Mapping[str, str] = (
+        orjson.loads(files.read_bytes(data))
+        if files.exists(data)
+        else {posixpath.splitext(name)[0]: name for name in files.names(files.join(folder, "data"))}
+    )
     classes = content.get("classes")
     for key, found in content["labels"].items():
         where = f"{path} {key}"
         if isinstance(found, int) and classes:  # with include_confidence off and targets
             found = classes[found]
-        yield _answer(where, paths.get(key, key), _label(where, found))
+        yield _answer(where, paths.get(key) or _path(where, key), _label(where, found))
+
+
+def _path(where: str, key: str) -> str:
+    kind = mimetypes.guess_type(key)[0] or ""
+    if key.startswith("/") or "://" in key or kind.startswith("image/"):
+        return key
+    raise UserError(
+        f"{where}: a name without extension tells no picture, and there is no data.json beside it. "
+        'Export with export_media="manifest" and data_path="data.json", or as FiftyOneDataset.'
+    )
 
 
 def fiftyone_samples(
     path: str, content: Mapping[str, Any], *, column: str | None
 ) -> Iterator[Answer]:
-    """`samples.json` of FiftyOneDataset.
+    """`samples.json` of FiftyOneDataset; where it copied the pictures, they are in data/.
 
     Raises:
         UserError: which field is the answer is not said, or it is a model's.
@@ -70,7 +89,8 @@ def fiftyone_samples(
     field = column or _field(path, samples)
     for sample in samples:
         where = f"{path} {sample['filepath']}"
-        yield _answer(where, sample["filepath"], _label(where, sample.get(field)))
+        picture = sample["filepath"].removeprefix("data/")
+        yield _answer(where, picture, _label(where, sample.get(field)))
 
 
 def _field(path: str, samples: list[Mapping[str, Any]]) -> str:

@@ -18,11 +18,34 @@ def _write(path: Path, content: Any) -> Path:
 
 
 def test_labels_of_fiftyone_are_found_by_data(tmp_path: Path) -> None:
-    labels = {"1": "cat", "2": None, "3": {"label": "dog"}, "4": 1}
+    labels = {"1": "cat", "2.b": None, "3": {"label": "dog"}, "4": 1}
     path = _write(tmp_path / "labels.json", {"classes": ["cat", "dog"], "labels": labels})
-    assert said(path) == [("1", "cat"), ("2", "skipped"), ("3", "dog"), ("4", "dog")]
-    _write(tmp_path / "data.json", {"1": "/p/a.jpg"})
-    assert read(path)[0].picture == {"uri": "/p/a.jpg"}
+    with pytest.raises(UserError, match=r"labels.json 1: a name without extension .* data.json"):
+        read(path)
+    (tmp_path / "data").mkdir()
+    for name in ("1.jpg", "2.b.png", "3.jpg", "4.webp"):
+        (tmp_path / "data" / name).touch()
+    expected = [("1.jpg", "cat"), ("2.b.png", "skipped"), ("3.jpg", "dog"), ("4.webp", "dog")]
+    assert said(path) == expected
+    assert read(path)[0].picture == {"file": "1.jpg"}
+    _write(tmp_path / "data.json", {key: f"/p/{key}.jpg" for key in labels})
+    assert read(path)[0].picture == {"uri": "/p/1.jpg"}
+
+
+def test_labels_of_fiftyone_may_have_paths(tmp_path: Path) -> None:
+    labels = {"/p/a": "cat", "gs://b/c": "dog", "d/e.jpg": "cat"}
+    path = _write(tmp_path / "labels.json", {"classes": None, "labels": labels})
+    assert [answer.picture for answer in read(path)] == [
+        {"uri": "/p/a"},
+        {"uri": "gs://b/c"},
+        {"file": "d/e.jpg"},
+    ]
+
+
+def test_samples_of_fiftyone_may_be_copies(tmp_path: Path) -> None:
+    samples = [{**_sample("a.jpg", truth={"label": "cat"}), "filepath": "data/a.jpg"}]
+    path = _write(tmp_path / "samples.json", {"samples": samples})
+    assert read(path)[0].picture == {"file": "a.jpg"}
 
 
 def _sample(name: str, **fields: dict[str, Any]) -> dict[str, Any]:
