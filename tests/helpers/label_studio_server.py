@@ -22,7 +22,7 @@ import pytest
 VERSION = "1.23.2"
 
 _TOKEN = "0123456789abcdef0123456789abcdef01234567"
-_PATIENCE_SECONDS = 300
+_PATIENCE_SECONDS = 600
 
 
 @dataclasses.dataclass(frozen=True)

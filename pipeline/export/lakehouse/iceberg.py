@@ -8,10 +8,9 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from pipeline.console.extras import require
 from pipeline.export.lakehouse.disk import disk_errors
+from pipeline.export.lakehouse.schema import optional
 from pipeline.export.source import Counts, Source
 from transforms.errors import UserError
 from transforms.rows.kinds import RowKind
@@ -86,7 +85,7 @@ def _table(catalog: Catalog, name: str, source: Source) -> Table:
     run = source.run.folder
     table = catalog.create_table_if_not_exists(
         name,
-        schema=_schema(source),
+        schema=optional(source.schema),
         properties={_OF_RUN: run, "write.parquet.compression-codec": "zstd"},
     )
     there = table.properties.get(_OF_RUN)
@@ -96,11 +95,6 @@ def _table(catalog: Catalog, name: str, source: Source) -> Table:
             f"configuration of pyiceberg: PYICEBERG_CATALOG__{CATALOG.upper()}__TABLE"
         )
     return table
-
-
-def _schema(source: Source) -> pa.Schema:
-    """Nothing is required: what a later run leaves open, a table cannot take back."""
-    return pa.schema([field.with_nullable(True) for field in source.schema])
 
 
 def _update(table: Table, source: Source) -> int:
@@ -123,7 +117,7 @@ def _commit(table: Table, source: Source, new: list[str], gone: list[DataFile]) 
 
     with table.transaction() as transaction:
         with transaction.update_schema() as update:
-            update.union_by_name(_schema(source))
+            update.union_by_name(optional(source.schema))
         # Our files say nothing of the ids that Iceberg gives to columns.
         mapping = transaction.table_metadata.schema().name_mapping.model_dump_json()
         transaction.set_properties({"schema.name-mapping.default": mapping})

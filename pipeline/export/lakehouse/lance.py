@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from pipeline.console.extras import require
 from pipeline.export.lakehouse.disk import disk_errors
+from pipeline.export.lakehouse.schema import optional
 from pipeline.export.source import Counts, Source
 from transforms.errors import UserError
 from transforms.storage import files
@@ -40,7 +41,7 @@ def write_lance(source: Source, folder: str) -> Counts:
     with disk_errors(folder):
         os.makedirs(folder, exist_ok=True)
         written: Any = lance.write_dataset(
-            pa.RecordBatchReader.from_batches(source.schema, batches),
+            pa.RecordBatchReader.from_batches(optional(source.schema), batches),
             path,
             mode="overwrite" if os.path.exists(path) else "create",
         )
@@ -50,7 +51,7 @@ def write_lance(source: Source, folder: str) -> Counts:
 def _tables(source: Source) -> Iterator[pa.Table]:
     for table in source.predictions(columns=source.schema.names):
         if table.num_rows:
-            yield table.cast(source.schema)
+            yield table.cast(optional(source.schema))
 
 
 def _batches(tables: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:

@@ -12,7 +12,7 @@ from transforms.errors import UsageError
     ("given", "message"),
     [
         ({"classes": ""}, "--classes: expected a file, or imagenet, found ''"),
-        ({"outputs": "odds"}, "--outputs: expected one of logits, scores, found 'odds'"),
+        ({"outputs": "odds"}, "--outputs: expected one of logits, scores, features, found 'odds'"),
         (
             {"input_range": "0..1"},
             "--input-range: expected one of byte, unit, symmetric, found '0..1'",
