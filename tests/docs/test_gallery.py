@@ -191,8 +191,8 @@ def test_evaluate(run: Run, trip: Path, target: Path, window: webdriver.Chrome) 
 
 
 def test_report(run: Run, trip: Path, target: Path, window: webdriver.Chrome) -> None:
-    run("quantlabel evaluate holiday --truth folders")
-    run("quantlabel report holiday")
+    run("quantlabel evaluate holiday --truth folders --labels network")
+    run("quantlabel report holiday --labels network")
     page = trip / "holiday/__report/index.html"
     open_page(window, page)
     choose(window, "Colour of points", "label")
