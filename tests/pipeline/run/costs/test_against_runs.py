@@ -139,6 +139,8 @@ def test_a_run_asks_for_what_was_planned(
         else:
             expected["bytes"] = planned["read_bytes"]["gs"]["expected"]
             assert found["bytes"] == pytest.approx(laid.bytes, rel=0.02), dict(cloud.sent)
+        # Some twenty a run, however many pictures; a slow machine saves rows more often.
+        assert abs(found.pop("a") - expected.pop("a")) <= 10, _kinds(cloud.requests)
         assert found == pytest.approx(expected, rel=0.15), _kinds(cloud.requests)
 
 
