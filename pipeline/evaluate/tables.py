@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.labels.answers.guesses import COPIED
+from pipeline.labels.answers.guesses import COPIED, MAY_BE_GUESSES
 
 _SHOWN = 10
 _REPEATED = 2
@@ -112,6 +112,8 @@ def answer_lines(answers: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     return [
         ("answers", "; ".join([said, *filter(None, parts)]) if known else ""),
         ("agreement", _agreement(agreement) if agreement else ""),
+        # Not in evaluations of earlier versions.
+        ("guesses?", MAY_BE_GUESSES if answers.get("may_be_guesses") else ""),
     ]
 
 

@@ -140,9 +140,11 @@ class FileTruth:
     def __init__(self, options: TruthOptions, vocabulary: Vocabulary) -> None:
         self._options = options
         self._ends: set[End] = set()
+        self._may_be_guesses = False
         votes = Votes()
         for answer, name, end in self._entries():
             self._ends.add(end)
+            self._may_be_guesses |= answer.may_be_guess
             votes.add(
                 hashes_of([name])[0],
                 SKIPPED if answer.said is None else vocabulary.of_row(_row(answer)),
@@ -199,7 +201,7 @@ class FileTruth:
 
     def summary(self) -> dict[str, Any]:
         """See `Truth`."""
-        return self._summary
+        return {**self._summary, "may_be_guesses": self._may_be_guesses}
 
 
 def _row(answer: Answer) -> tables.Row:

@@ -34,6 +34,7 @@ class Answer(NamedTuple):
         time: ISO 8601, when; empty where the file does not tell. Of a person the latest counts.
         missing: `SKIPPED` or `SEVERAL`, where `said` is None.
         columns: of the row, for messages.
+        may_be_guess: the file does not tell whether this is a person's label or the network's.
     """
 
     where: str
@@ -44,6 +45,7 @@ class Answer(NamedTuple):
     time: str = ""
     missing: str = ""
     columns: tuple[str, ...] = ()
+    may_be_guess: bool = False
 
 
 def says_none(values: Mapping[str, str]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from pipeline.labels.answers import guesses
 from pipeline.labels.answers.answer import SEVERAL, SKIPPED, Answer
 from transforms.errors import UserError
 from transforms.storage import files
@@ -43,15 +44,24 @@ def _answer(where: str, picture: str, said: dict[str, str] | None) -> Answer:
 # --- FiftyOne
 
 
-def fiftyone_labels(path: str, content: Mapping[str, Any]) -> Iterator[Answer]:
+def fiftyone_labels(
+    path: str, content: Mapping[str, Any], *, column: str | None
+) -> Iterator[Answer]:
     """`labels.json` of FiftyOneImageClassificationDataset.
 
     Its keys are those of data.json beside it, or names without extension of the copies in data/
-    beside it, or paths.
+    beside it, or paths. It holds one field and neither that field's name nor confidences: guesses
+    of which people corrected some look as answers do. Only who made it knows, and says `column`.
 
     Raises:
-        UserError: a key is a name without extension, and neither data.json nor a copy tells it.
+        UserError: a key is a name without extension, and neither data.json nor a copy tells it; or
+            the field is that of our guesses.
     """
+    if column == guesses.GUESS:
+        raise UserError(
+            f"{path}: {column} is the field of what the network guessed. Export the one that people "
+            "filled in."
+        )
     folder = posixpath.dirname(path) or "."
     data = files.join(folder, "data.json")
     paths: Mapping[str, str] = (
@@ -64,7 +74,8 @@ def fiftyone_labels(path: str, content: Mapping[str, Any]) -> Iterator[Answer]:
         where = f"{path} {key}"
         if isinstance(found, int) and classes:  # with include_confidence off and targets
             found = classes[found]
-        yield _answer(where, paths.get(key) or _path(where, key), _label(where, found))
+        answer = _answer(where, paths.get(key) or _path(where, key), _label(where, found))
+        yield answer._replace(may_be_guess=column is None)
 
 
 def _path(where: str, key: str) -> str:
@@ -94,19 +105,23 @@ def fiftyone_samples(
 
 
 def _field(path: str, samples: list[Mapping[str, Any]]) -> str:
-    """The one field of classifications without a confidence."""
+    """The one field of classifications without a confidence, and not that of our guesses.
+
+    A guess that somebody put another label in place of has lost its confidence, so where all that
+    are seen were corrected it passes for an answer; the rest of the field is not here.
+    """
     fields: dict[str, bool] = {}
     for sample in samples:
         for name, value in sample.items():
             if isinstance(value, dict) and value.get("_cls") == "Classification":
                 by_model = value.get("confidence") is not None
                 fields[name] = fields.get(name, False) or by_model
-    people = [name for name, by_model in fields.items() if not by_model]
+    people = [name for name, by_model in fields.items() if not by_model and name != guesses.GUESS]
     if len(people) == 1:
         return people[0]
     raise UserError(
         f"{path}: which field did people fill in? Found {', '.join(fields) or 'no classification'}"
-        f"{', all of models' if fields and not people else ''}. Name it with --truth-column."
+        f"{', none of people' if fields and not people else ''}. Name it with --truth-column."
     )
 
 

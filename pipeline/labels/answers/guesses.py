@@ -46,16 +46,23 @@ _FEW = 3
 
 def is_ours(columns: Collection[str]) -> bool:
     """Whether a table with these columns holds guesses of the network: our rows or `review`."""
-    return bool(
-        any(name in _ONLY_OURS or _MORE_GUESSES.fullmatch(name) for name in columns)
-        or len(_OF_PICTURES.intersection(columns)) >= _FEW
-    )
+    names = set(map(_plain, columns))
+    return any(map(_is_only_ours, names)) or len(_OF_PICTURES.intersection(names)) >= _FEW
+
+
+def _plain(column: str) -> str:
+    """As we write it: spreadsheets and people change the case and add blanks."""
+    return column.strip().casefold()
+
+
+def _is_only_ours(name: str) -> bool:
+    return name in _ONLY_OURS or bool(_MORE_GUESSES.fullmatch(name))
 
 
 def is_guess(column: str) -> bool:
     """Whether a column of a table of ours is one that we wrote."""
-    known = column in (*LABELS, *_ONLY_OURS, *_OF_PICTURES, "uri", "image", "file", "meta")
-    return known or bool(_MORE_GUESSES.fullmatch(column))
+    name = _plain(column)
+    return _is_only_ours(name) or name in (*LABELS, *_OF_PICTURES, "uri", "image", "file", "meta")
 
 
 _ENOUGH_ALIKE = 10
@@ -66,6 +73,14 @@ COPIED = (
     "it says nothing of how right they are"
 )
 """What to say where `looks_copied`."""
+
+
+MAY_BE_GUESSES = (
+    "labels.json does not tell which field it was exported from. If from the network's labels, of "
+    "which people corrected some, it flatters: name the field with --truth-column, or export as "
+    "FiftyOneDataset"
+)
+"""What to say of `pipeline.labels.answers.answer.Answer.may_be_guess`."""
 
 
 def looks_copied(same: int, *, of: int, answers: Mapping[str, Any] | None) -> bool:
@@ -86,8 +101,8 @@ def refuse(where: str, columns: Collection[str], *, column: str) -> None:
     Raises:
         UserError: always.
     """
-    marks = [name for name in columns if name in _ONLY_OURS or _MORE_GUESSES.fullmatch(name)]
-    marks = marks or sorted(_OF_PICTURES.intersection(columns))
+    marks = [name for name in columns if _is_only_ours(_plain(name))]
+    marks = marks or [name for name in columns if _plain(name) in _OF_PICTURES]
     raise UserError(
         f"{where}: the column {column} holds what the network guessed, as {', '.join(marks[:3])} "
         "beside it tells. Name the column that people filled in with --truth-column; if that is "

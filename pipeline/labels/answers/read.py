@@ -73,7 +73,10 @@ def _rows(path: str, content: Any, column: str | None) -> Iterator[Answer]:
 _FORMS = (
     _Form(is_tasks, lambda path, content, column: task_answers(path, content, column=column)),
     _Form(_is_rows, _rows),
-    _Form(_has_labels, lambda path, content, _: fiftyone_labels(path, content)),
+    _Form(
+        _has_labels,
+        lambda path, content, column: fiftyone_labels(path, content, column=column),
+    ),
     _Form(
         _has("samples"),
         lambda path, content, column: fiftyone_samples(path, content, column=column),

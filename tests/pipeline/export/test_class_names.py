@@ -15,6 +15,7 @@ from pycocotools.coco import COCO
 from pipeline.cli import main
 from pipeline.export.targets import TARGETS
 from tests.helpers.exports import exported, loaded, row
+from tests.helpers.fiftyone import in_fiftyone
 from tests.helpers.finished_runs import write_run
 from tests.helpers.label_studio import validated
 from tests.helpers.pictures import make_pictures
@@ -109,6 +110,24 @@ def test_every_label_comes_back_as_it_was(run: Path, tmp_path: Path, to: str) ->
     read, labels, gone = READERS[to]
     assert exported(run, to)["gone"] == gone
     assert sorted(read(run / "__export" / to, tmp_path)) == sorted(labels)
+
+
+def test_fiftyone_itself_gives_every_label_back(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = """
+for row in rows.iter_samples(autosave=True):
+    row["answer"] = fiftyone.Classification(label=row.guess.label)
+rows.export(sys.argv[2], fiftyone.types.FiftyOneDataset, export_media=False, progress=False)
+print(json.dumps([row.guess.label for row in rows]))
+"""
+    told = in_fiftyone(run, script, str(tmp_path / "back"))
+    assert sorted(json.loads(told.splitlines()[-1])) == sorted([*LABELS, "test"])
+    capsys.readouterr()
+    truth = str(tmp_path / "back/samples.json")
+    assert main(["evaluate", str(run), "--labels", "mapped", "--truth", truth, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["top1"]["hits"], found["top1"]["of"]) == (len(LABELS) + 1, len(LABELS) + 1)
 
 
 def test_an_export_of_nothing_has_failed(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 
 from pipeline.cli import main
 from tests.helpers.exports import NAMES, exported
+from tests.helpers.fiftyone import in_fiftyone
 
 
 def test_fiftyone_finds_every_picture(run: Path) -> None:
@@ -33,46 +32,18 @@ def test_fiftyone_finds_every_picture(run: Path) -> None:
     }
 
 
-_OPEN = """
-import json, sys
-import fiftyone
-rows = fiftyone.Dataset.from_dir(
-    sys.argv[1],
-    fiftyone.types.FiftyOneImageClassificationDataset,
-    data_path="data.json",
-    label_field="guess",
-    progress=False,
-)
+_TELL = """
 found = [[row.filepath] for row in rows]
 for line, row in zip(found, rows, strict=True):
     if row.guess:
         line += [row.guess.label, row.guess.confidence]
-"""
-_TELL = """
 print(json.dumps({"media": rows.media_type, "classes": rows.default_classes, "rows": found}))
 """
 
 
-def _in_fiftyone(folder: Path, script: str, *words: str) -> str:
-    """What a script prints that goes on where an export has been imported."""
-    python = os.environ.get("QUANTLABEL_FIFTYONE")
-    if not python:
-        pytest.skip("no Python with fiftyone (QUANTLABEL_FIFTYONE); see docs/commands/export.md")
-    exported(folder, "fiftyone")
-    done = subprocess.run(
-        [python, "-c", _OPEN + script, str(folder / "__export/fiftyone"), *words],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "FIFTYONE_DO_NOT_TRACK": "true", "PYTHONPATH": ""},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def _opened(folder: Path) -> dict[str, Any]:
     """What FiftyOne makes of an export."""
-    found: dict[str, Any] = json.loads(_in_fiftyone(folder, _TELL).splitlines()[-1])
+    found: dict[str, Any] = json.loads(in_fiftyone(folder, _TELL).splitlines()[-1])
     return found
 
 
@@ -109,19 +80,42 @@ rows.export(folder + "/manifest", kind, data_path="data.json", export_media="man
 rows.export(labels_path=folder + "/paths/labels.json", dataset_type=kind, abs_paths=True, **shared)
 rows.export(folder + "/samples", samples, export_media=False, progress=False)
 rows.export(folder + "/copied", samples, progress=False)
-"""
-_EXPORTS = (
-    *("copies/labels.json", "manifest/labels.json", "paths/labels.json"),
-    *("samples/samples.json", "copied/samples.json"),
+rows.export(
+    folder + "/guess", kind, label_field="guess", export_media="manifest", data_path="data.json"
 )
+edited = fiftyone.Dataset()
+cat = fiftyone.Classification(label="cat")
+edited.add_sample(fiftyone.Sample(filepath=third.filepath, guess=cat))
+edited.export(folder + "/edited", samples, export_media=False)
+"""
+_LABELS = ("copies/labels.json", "manifest/labels.json", "paths/labels.json")
+_SAMPLES = ("samples/samples.json", "copied/samples.json")
 
 
 def test_answers_come_back_from_fiftyone(mapped: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _in_fiftyone(mapped, _ANSWER, str(mapped.parent))
+    in_fiftyone(mapped, _ANSWER, str(mapped.parent))
     capsys.readouterr()
-    for name in _EXPORTS:
+
+    def evaluated(name: str, *words: str) -> tuple[int, str, str]:
         truth = str(mapped.parent / name)
-        assert main(["evaluate", str(mapped), "--truth", truth, "--json"]) == 0
-        found = json.loads(capsys.readouterr().out)
-        assert (name, found["answers"]["answers"], found["answers"]["skipped"]) == (name, 2, 1)
-        assert (name, found["top1"]["hits"], found["top1"]["of"]) == (name, 1, 2)
+        status = main(["evaluate", str(mapped), "--truth", truth, *words, "--json"])
+        return status, *capsys.readouterr()
+
+    named = ("--truth-column", "answer")
+    for name in (*_LABELS, *_SAMPLES):
+        for words in ((), named):
+            found = json.loads(evaluated(name, *words)[1])
+            answers, top1 = found["answers"], found["top1"]
+            assert (name, answers["answers"], answers["skipped"]) == (name, 2, 1)
+            assert (name, top1["hits"], top1["of"]) == (name, 1, 2)
+            assert answers["may_be_guesses"] == (name in _LABELS and words != named)
+    # The field that we wrote: its labels.json looks like any other, and says so.
+    found = json.loads(evaluated("guess/labels.json")[1])
+    assert (found["top1"]["hits"], found["answers"]["may_be_guesses"]) == (2, True)
+    status, _, message = evaluated("guess/labels.json", "--truth-column", "guess")
+    assert (status, "guess is the field of what the network guessed" in message) == (1, True)
+    # One that was edited has no confidence any more, and is no answer unless somebody says so.
+    status, _, message = evaluated("edited/samples.json")
+    assert (status, "Found guess, none of people" in message) == (1, True)
+    found = json.loads(evaluated("edited/samples.json", "--truth-column", "guess")[1])
+    assert (found["top1"]["hits"], found["top1"]["of"]) == (0, 1)

@@ -61,13 +61,32 @@ def test_the_field_of_people_is_the_one_without_confidence(tmp_path: Path) -> No
     with pytest.raises(UserError, match="this label has a confidence, so a model gave it"):
         read(path, column="guess")
     path = _write(tmp_path / "samples.json", {"samples": samples[1:]})
-    with pytest.raises(UserError, match="Found guess, all of models"):
+    with pytest.raises(UserError, match="Found guess, none of people"):
         read(path)
     both = [_sample("a.jpg", one={"label": "cat"}, two={"label": "dog"})]
     path = _write(tmp_path / "samples.json", {"samples": both})
     with pytest.raises(UserError, match="which field did people fill in"):
         read(path)
     assert said(path, column="two") == [("a.jpg", "dog")]
+
+
+def test_the_field_of_our_guesses_is_an_answer_only_if_named(tmp_path: Path) -> None:
+    # What an edit leaves that replaces the whole label: no confidence.
+    guess = {"label": "dog"}
+    path = _write(tmp_path / "samples.json", {"samples": [_sample("a.jpg", guess=guess)]})
+    with pytest.raises(UserError, match="Found guess, none of people. Name it with --truth-column"):
+        read(path)
+    assert said(path, column="guess") == [("a.jpg", "dog")]
+    both = [_sample("a.jpg", guess=guess, answer={"label": "cat"})]
+    assert said(_write(path, {"samples": both})) == [("a.jpg", "cat")]
+
+
+def test_labels_of_fiftyone_may_be_guesses_unless_their_field_is_named(tmp_path: Path) -> None:
+    path = _write(tmp_path / "labels.json", {"labels": {"/p/a.jpg": "cat"}})
+    assert read(path)[0].may_be_guess
+    assert not read(path, column="answer")[0].may_be_guess
+    with pytest.raises(UserError, match=r"labels.json: guess is the field of what the network"):
+        read(path, column="guess")
 
 
 def test_coco_has_a_class_an_image(tmp_path: Path) -> None:

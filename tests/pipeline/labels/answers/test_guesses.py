@@ -116,6 +116,8 @@ def test_review_calls_the_guess_so(run: Path) -> None:
         ("uri label why", True),
         ("uri label label_2", True),
         ("uri label similarity", True),
+        ("URI label Score", True),
+        ("uri label TOP_LABELS", True),
         ("uri label sha256 width height", True),
         ("uri label sha256", False),
         ("file class_id synset label", False),
