@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipeline.console.parser import Answer, add_command, add_number, add_run
+from pipeline.console.parser import Answer, add_command, add_number, add_run, add_uris
+from pipeline.labels.options import add_labels
 from pipeline.report.options import ReportOptions
 from pipeline.view.options import ViewOptions
 
@@ -37,6 +38,8 @@ def add(commands: Any) -> None:
         metavar="MODEL",
         help="where the model is now, for a search (default: where the run found it)",
     )
+    add_uris(parser)
+    add_labels(parser)
 
 
 def _view(arguments: argparse.Namespace) -> Answer:
@@ -50,9 +53,10 @@ def _view(arguments: argparse.Namespace) -> Answer:
         open=arguments.open,
         model=arguments.model,
     )
+    shown = ReportOptions(folder=arguments.folder, labels=arguments.labels, uris=arguments.uris)
     with only_ours(verbose=arguments.verbose) as stderr:
         notes = progress_console(stderr)
-        gathered = gather(ReportOptions(folder=options.folder), console=notes)
+        gathered = gather(shown, console=notes)
         saved = view(gathered, options, notes=notes)
     return Answer({"selections": saved}, lambda console: _print_saved(saved, console))
 

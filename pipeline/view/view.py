@@ -8,6 +8,8 @@ import threading
 import webbrowser
 from collections.abc import Iterator
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
@@ -86,10 +88,11 @@ def routes(gathered: Gathered, options: ViewOptions, saved: list[str]) -> Routes
         return Reply(page, "text/html; charset=utf-8")
 
     def picture(row: str, _: bytes) -> Reply:
-        if not _ROW.fullmatch(row):
-            raise RefusedError(404, "there is no such row")
-        content, type_ = pictures(int(row))
+        content, type_ = pictures(_number(row, rows.num_rows))
         return Reply(content, type_, _OF_PICTURES)
+
+    def like(row: str, _: bytes) -> Reply:
+        return as_json({"near": search.like(_number(row, rows.num_rows))})
 
     def selection(name: str, _: bytes) -> Reply:
         if not name:
@@ -104,6 +107,7 @@ def routes(gathered: Gathered, options: ViewOptions, saved: list[str]) -> Routes
     return {
         ("GET", ""): Route(whole),
         ("GET", "picture"): Route(picture),
+        ("GET", "like"): Route(like),
         ("GET", "selections"): Route(selection),
         ("POST", "selections"): Route(save, _MOST_SELECTION),
         ("POST", "search"): Route(
@@ -112,8 +116,16 @@ def routes(gathered: Gathered, options: ViewOptions, saved: list[str]) -> Routes
     }
 
 
+def _number(row: str, count: int) -> int:
+    if not _ROW.fullmatch(row) or int(row) >= count:
+        raise RefusedError(404, "there is no such row")
+    return int(row)
+
+
 class Search:
-    """The rows of a page that look most like a picture. The model is loaded for the first one.
+    """The rows of a page that look most like a picture.
+
+    The model is loaded for the first one that is no row itself.
 
     Args:
         run: whose model and rows.
@@ -139,15 +151,34 @@ class Search:
             RefusedError: it is no picture, or the run has no vectors.
             UserError: the run's model cannot be had any more.
         """
-        if not self._run.manifest.model.feature_size:
-            raise RefusedError(422, "the rows have no feature vectors to compare")
+        self._require_vectors()
         with self._turn:  # the model takes one picture at a time
             if self._relabeller is None:
                 self._relabeller = Relabeller(self._run.manifest, model=self._model)
             found = self._relabeller.of_bytes(data)
         if isinstance(found, Failure):
             raise RefusedError(422, f"{found.reason}: {found.message}")
-        near = most_similar(self._tables(), found.embedding, k=NEAREST)
+        return self._nearest(found.embedding)
+
+    def like(self, row: int) -> list[tuple[int, float]]:
+        """The same for a row of the page, itself among them, by the vector that it has.
+
+        Raises:
+            RefusedError: the run has no vectors.
+        """
+        self._require_vectors()
+        uri = self._uris[row]
+        for table in self._run.predictions(columns=COLUMNS):
+            if len(found := table.filter(pc.equal(table["uri"], uri))):
+                return self._nearest(np.array(found["embedding"][0].as_py(), np.float32))
+        raise RefusedError(404, "the row is not there any more")
+
+    def _require_vectors(self) -> None:
+        if not self._run.manifest.model.feature_size:
+            raise RefusedError(422, "the rows have no feature vectors to compare")
+
+    def _nearest(self, wanted: npt.NDArray[np.float32]) -> list[tuple[int, float]]:
+        near = most_similar(self._tables(), wanted, k=NEAREST)
         return [(self._places[row["uri"]], round(row["similarity"], 4)) for row in near]
 
     def _tables(self) -> Iterator[pa.Table]:

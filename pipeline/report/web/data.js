@@ -42,6 +42,7 @@ function readRows() {
     label, score: shares(found.score), width: numbers(found.width), height: numbers(found.height),
     map: found.map && { x: shares(found.map.x), y: shares(found.map.y) },
     truth, nearest, flags,
+    folders: folder ? found.folders : [], folderOf: (row) => folder[row],
     uri: (row) => (folder ? found.folders[folder[row]] : "") + found.names[row],
     folder: (row) => (folder ? found.folders[folder[row]] : ""),
     format: (row) => found.formats[format[row]],

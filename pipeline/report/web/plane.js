@@ -31,13 +31,23 @@ const plane = (() => {
     };
   }
   const mixed = (a, b, share) => a.map((value, at) => Math.round(value + (b[at] - value) * share));
+  // Folders by how many pictures they have, as labels are: [place of each, names of the first ten].
+  const [folderRank, folderNames] = (() => {
+    const counts = new Uint32Array(rows.folders.length), rank = new Uint32Array(rows.folders.length);
+    if (counts.length > 1) for (let row = 0; row < rows.count; row++) counts[rows.folderOf(row)]++;
+    const order = Array.from(counts.keys()).sort((a, b) => counts[b] - counts[a] || a - b);
+    order.forEach((folder, at) => { rank[folder] = at; });
+    return [rank, order.slice(0, 10).map((folder) => rows.folders[folder])];
+  })();
   function palette() {
     if (colouring === "score") {
       const steps = Array.from({ length: 21 }, (_, at) => mixed(colours.low, colours.high, at / 20));
       return [steps, (row) => Math.round(20 * rows.score[row])];
     }
     if (colouring === "verdict") return [[colours.rest, colours.right, colours.wrong], (row) => rows.truth.verdict[row]];
-    return [[...colours.words, colours.rest], (row) => Math.min(rows.label[row], 10)];
+    if (colouring === "odd") return [[colours.rest, colours.wrong], (row) => Number(rows.flags.bits[row] > 0)];
+    const of = colouring === "folder" ? (row) => folderRank[rows.folderOf(row)] : (row) => rows.label[row];
+    return [[...colours.words, colours.rest], (row) => Math.min(of(row), 10)];
   }
 
   // --- drawing
@@ -303,12 +313,19 @@ const plane = (() => {
   canvas.classList.toggle("moves", mode === "move");
   const colourings = [["label", "by label"], ["score", "by score"]];
   if (rows.truth) colourings.unshift(["verdict", "right or wrong"]);
+  if (rows.folders.length > 1) colourings.push(["folder", "by folder"]);
+  if (rows.flags) colourings.push(["odd", "what is odd"]);
   const legend = make("div", { class: "legend" });
   function explain() {
     const key = (name, text) => make("span", {}, make("i", { class: `swatch ${name}`, "aria-hidden": "true" }), text);
     const keysOf = {
       label: [], score: [make("span", {}, "0%", make("i", { class: "ramp", "aria-hidden": "true" }), "100%")],
       verdict: [key("right", "right"), key("wrong", "wrong"), key("rest", "not known")],
+      odd: [key("wrong", "odd"), key("rest", "not odd")],
+      folder: [
+        ...folderNames.map((name, at) => key(`c${at}`, make("bdi", { class: "word" }, name.replace(/[/#]$/, "").split("/").at(-1) || name))),
+        ...(rows.folders.length > 10 ? [key("rest", "others")] : []),
+      ],
     };
     legend.replaceChildren(...keysOf[colouring]);
     document.documentElement.dataset.colouring = colouring;
@@ -320,7 +337,7 @@ const plane = (() => {
       button("−", () => zoomBy(1 / 1.4), { "aria-label": "Zoom out" }),
       button("+", () => zoomBy(1.4), { "aria-label": "Zoom in" }),
       button("All", showAll, { "aria-label": "All of the map" })),
-    button("Keep this view", inView, { title: "Filter by what is in view" }),
+    button("Only this view", inView, { title: "Filter by what is in view" }),
   );
   stage.append(canvas, legend, tip);
   readColours();

@@ -1,5 +1,5 @@
 // What only a page from `quantlabel view` can do: search by a picture, and keep selections.
-(() => {
+const served = (() => {
   async function ask(path, { body, type } = {}) {
     const how = body === undefined ? {} : { method: "POST", body, headers: { "Content-Type": type } };
     const answer = await fetch(path, how).catch(() => null);
@@ -24,6 +24,13 @@
     const { near } = await ask("search", { body: file, type: "application/octet-stream" });
     state.like({ name: file.name, near: new Map(near) });
     tell(`The ${near.length} most like ${file.name}`);
+  }
+  function like(row) {
+    return told(async () => {
+      const { near } = await ask(`like/${row}`);
+      state.like({ name: rows.names[row], near: new Map(near) });
+      tell(`The ${near.length} most like ${rows.names[row]}`);
+    })();
   }
   const chosen = make("input", { type: "file", class: "by-picture", hidden: "", "aria-label": "Picture to search by" });
   chosen.addEventListener("change", told(async () => {
@@ -63,4 +70,5 @@
 
   toolbar.root.append(make("div", { class: "selection served", role: "group", "aria-label": "On this machine" }, searching, chosen, name, keeping, kept));
   told(list)();
+  return { like };
 })();

@@ -73,7 +73,7 @@ const toolbar = (() => {
   const what = settings.paths ? "addresses" : "names";
   const select = button("Select these", () => state.pick(state.shown, true), { title: "Select all that pass the filters" });
   const only = button("Show selected", () => state.set("picked", !state.filters.picked));
-  const none = button("Let go", () => state.pick(state.pickedRows(), false), { title: "Select nothing" });
+  const none = button("Deselect", () => state.pick(state.pickedRows(), false), { title: "Select nothing" });
   const copying = button("", copy), saving = button("", save);
   selection.append(select, only, none, copying, saving);
 

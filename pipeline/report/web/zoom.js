@@ -41,6 +41,7 @@ const zoom = (() => {
       button(`Only ${rows.labelName(row)}`, () => { const label = rows.label[row]; close(); state.set("labels", new Set([label])); }),
     ];
     if (rows.map) actions.push(button("On the map", () => { const shown = row; close(() => { views.show("map"); plane.go(shown); }); }));
+    if (settings.most) actions.push(button("All like it", () => { const shown = row; close(); served.like(shown); }, { title: "Show the pictures that are most like this one" }));
     if (address) actions.push(make("a", { class: "button", href: address, target: "_blank", rel: "noopener" }, "Open the file"));
     const top = rows.top(row), near = rows.neighbours(row);
     return make(

@@ -178,6 +178,15 @@ def test_a_lasso_on_the_map_takes_what_lies_in_it(window: webdriver.Chrome) -> N
     assert texts(window, ".tip b") == ["tabby"]
 
 
+def test_the_map_is_coloured_by_folder(window: webdriver.Chrome) -> None:
+    assert texts(window, ".legend span") == ["right", "wrong", "not known"]
+    choose(window, "Colour of points", "folder")
+    assert texts(window, ".legend .word") == ["gone", "photos"]  # most pictures first
+    assert texts(window, "[aria-label='Colour of points'] option")[-1] == "by folder"  # no flags
+    choose(window, "Colour of points", "label")
+    assert texts(window, ".legend") == [""]
+
+
 def test_the_map_is_used_with_the_keyboard(window: webdriver.Chrome) -> None:
     canvas = window.find_element(By.CSS_SELECTOR, "canvas")
     canvas.send_keys(Keys.ENTER)
@@ -268,7 +277,7 @@ def test_a_selection_is_saved_and_labelled_again(
     assert main([*map(str, words), "--quiet"]) == 0
     again = ds.dataset(sorted((tmp_path / "again").glob("predictions-*.parquet"))).to_table()
     assert sorted(again["uri"].to_pylist()) == sorted(uris)
-    click(window, ".selection button", "Let go")
+    click(window, ".selection button", "Deselect")
     assert count(window) == "800 pictures"
 
 

@@ -26,6 +26,10 @@ from tests.helpers.pictures import make_pictures
 from transforms.rows.reader import read_predictions
 
 
+LIKE_000002 = "like 000002.jpg\nClear all"
+"""The filters after a search by that picture."""
+
+
 class Shown(NamedTuple):
     """A run and the server of its page.
 
@@ -103,7 +107,11 @@ def test_pictures_by_the_number_of_their_row(shown: Shown) -> None:
     ],
 )
 def test_nothing_but_rows_can_be_asked_for(shown: Shown, row: str) -> None:
-    path = f"/{shown.server.token}/picture/{row}".encode("latin-1")
+    for route in ("picture", "like"):
+        _require_no_row(shown, f"/{shown.server.token}/{route}/{row}".encode("latin-1"))
+
+
+def _require_no_row(shown: Shown, path: bytes) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", shown.server.server_port, timeout=60)
     connection.putrequest("GET", "/")
     connection._buffer[0] = b"GET " + path + b" HTTP/1.1"  # type: ignore[attr-defined]
@@ -123,6 +131,13 @@ def test_a_search_by_a_picture_finds_it_and_its_like(shown: Shown) -> None:
     cosines = [cosine for _, cosine in near]
     assert cosines == sorted(cosines, reverse=True)
     assert shown.told("search", body=(shown.folder / "gone.jpg").read_bytes())[1]["near"][0][0] == 3
+
+
+def test_what_is_like_a_row_needs_no_model(shown: Shown) -> None:
+    status, found = shown.told("like/2")
+    searched = shown.told("search", body=(shown.folder / "photos/000002.jpg").read_bytes())
+    assert (status, found) == searched
+    assert (status, found["near"][0], len(found["near"])) == (200, [2, 1.0], 9)
 
 
 @pytest.mark.parametrize(
@@ -201,11 +216,15 @@ def test_somebody_looks_searches_and_keeps(shown: Shown) -> None:
         kept = shown.folder / "labels/__selections/seen.csv"
         eventually(kept.exists, True)
         assert kept.read_text("utf-8") == f'uri\n"{shown.folder}/photos/000005.jpg"\n'
-        click(window, ".selection button", "Let go")
+        click(window, ".selection button", "Deselect")
         click(window, "button", "Clear all")
         assert (count(window), names(window)[0] == "") == ("9 pictures", False)
         eventually(lambda: "seen" in texts(window, "[aria-label='Kept selections'] option"), True)
         window.find_element(By.CSS_SELECTOR, "option[value=seen]").click()
         eventually(lambda: texts(window, ".tile[aria-selected=true] .name"), ["000005.jpg"])
+        window.find_element(By.CSS_SELECTOR, ".tile[title$='000002.jpg']").click()
+        click(window, "#zoom button", "All like it")
+        eventually(lambda: window.find_element(By.CSS_SELECTOR, ".chips").text, LIKE_000002)
+        assert names(window)[0] == "000002.jpg"
         gone = [each for each in faults(window) if "picture/3" not in str(each)]
         assert gone == []
