@@ -59,8 +59,8 @@ def fiftyone_labels(
     """
     if column == guesses.GUESS:
         raise UserError(
-            f"{path}: {column} is the field of what the network guessed. Export the one that people "
-            "filled in."
+            f"{path}: {column} is the field of what the network guessed. Export the one that "
+            "people filled in."
         )
     folder = posixpath.dirname(path) or "."
     data = files.join(folder, "data.json")

@@ -320,7 +320,7 @@ const plane = (() => {
     const key = (name, text) => make("span", {}, make("i", { class: `swatch ${name}`, "aria-hidden": "true" }), text);
     const keysOf = {
       label: [], score: [make("span", {}, "0%", make("i", { class: "ramp", "aria-hidden": "true" }), "100%")],
-      verdict: [key("right", "right"), key("wrong", "wrong"), key("rest", "not known")],
+      verdict: [key("right", "right"), key("wrong", "wrong"), ...(rows.truth?.verdict.includes(0) ? [key("rest", "not known")] : [])],
       odd: [key("wrong", "odd"), key("rest", "not odd")],
       folder: [
         ...folderNames.map((name, at) => key(`c${at}`, make("bdi", { class: "word" }, name.replace(/[/#]$/, "").split("/").at(-1) || name))),

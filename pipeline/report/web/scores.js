@@ -98,6 +98,7 @@ const flags = (() => {
         const [rest, count] = state.counts(2, FLAG, (row) => (rows.flags.bits[row] >> at) & 1);
         element.setAttribute("aria-pressed", String(Boolean(state.filters.flags & (1 << at))));
         element.lastChild.textContent = whole.format(count);
+        element.classList.toggle("zero", !count);
         element.title = `${pictures(count)} of ${whole.format(rest + count)}`;
       });
     },

@@ -25,7 +25,6 @@ from tests.helpers.looking import chips, click, count, eventually, faults, names
 from tests.helpers.pictures import make_pictures
 from transforms.rows.reader import read_predictions
 
-
 LIKE_000002 = "like 000002.jpg\nClear all"
 """The filters after a search by that picture."""
 
