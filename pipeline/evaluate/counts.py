@@ -104,6 +104,11 @@ class Evaluation:
         """The first pictures that the truth says nothing of."""
         return self._examples
 
+    @property
+    def left_out(self) -> int:
+        """Pictures that people skipped or differ over."""
+        return self._left_out[SKIPPED] + self._left_out[DISPUTED]
+
     def result(self) -> dict[str, Any] | None:
         """All figures as plain values, see docs/commands/evaluate.md; None without a truth."""
         answered, failures = int(self._pairs.sum()), int(self._failed.sum())

@@ -87,8 +87,7 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
         figures = evaluation.result()
         if figures is None:
             raise UserError(
-                f"--truth {options.named}: says nothing of any picture of the run, the first of "
-                f"which is {evaluation.without_truth[0]}. {_help(options, labels)}"
+                f"--truth {options.named}: {_says_nothing(evaluation, options, labels)}"
             )
         # So that a later run with this folder among its inputs takes the files for no pictures.
         mark_files(options.folder, EVALUATION_FILE, EVALUATED_FILE, command="evaluate")
@@ -110,6 +109,20 @@ def evaluate(options: EvaluateOptions, *, console: Console) -> dict[str, Any]:
 
 _IN_MEMORY = 64 << 20
 """Bytes of the table of pictures, some ten for each, from which on it is a file."""
+
+
+def _says_nothing(evaluation: Evaluation, truth: TruthOptions, labels: Labels) -> str:
+    if not evaluation.left_out:
+        return (
+            "says nothing of any picture of the run, the first of which is "
+            f"{evaluation.without_truth[0]}. {_help(truth, labels)}"
+        )
+    if truth.disagreement == "majority":
+        return "nothing is left: people skipped the pictures, or no label of them has a majority."
+    return (
+        "nothing is left: people skipped the pictures, or differ over them. --disagreement majority "
+        "takes what most of them say."
+    )
 
 
 def _help(truth: TruthOptions, labels: Labels) -> str:

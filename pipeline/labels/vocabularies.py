@@ -138,6 +138,8 @@ def _class_id(row: tables.Row, classes: Classes) -> int:
             f"{row.where}: what does the picture show? Expected a column class_id, synset or "
             f"label, found {', '.join(row.values) or 'nothing'}."
         )
+    if "class_id" in told:  # of a column with gaps pandas writes 1.0
+        told["class_id"] = told["class_id"].removesuffix(".0")
     # Several columns may stand in a table; what all of them can mean counts.
     meant = [set(_called(row, name, value, classes)) for name, value in told.items()]
     possible = sorted(set.intersection(*meant))

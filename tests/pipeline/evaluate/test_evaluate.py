@@ -74,6 +74,19 @@ def test_a_truth_of_other_pictures_is_refused(
     assert not (run / "__evaluation").exists()
 
 
+def test_a_truth_that_leaves_every_picture_out_says_why(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = tmp_path / "truth.csv"
+    # Of a column with gaps pandas writes numbers as 2.0.
+    lines = [f"/p/{name}.jpg,{class_id}" for name in "abcd" for class_id in ("1", "2.0")]
+    truth.write_text("\n".join(["uri,class_id", *lines, ""]), "utf-8")
+    assert main(["evaluate", str(run), "--truth", str(truth)]) == 1
+    assert "people skipped the pictures, or differ over them" in capsys.readouterr().err
+    assert main(["evaluate", str(run), "--truth", str(truth), "--disagreement", "majority"]) == 1
+    assert "no label of them has a majority" in capsys.readouterr().err
+
+
 def test_reference_model_is_as_good_as_measured(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
