@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import itertools
 import json
 import re
+import textwrap
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -30,7 +32,21 @@ class Parser(argparse.ArgumentParser):
         if unknown and message.startswith(("COMMAND", "argument COMMAND", "argument ACTION")):
             word, known = unknown[1], re.findall(r"[\w-]+", unknown[2])
             message = f"{word}: no such command{did_you_mean(word, known)}"
+        number = re.search(r"invalid (int|float) value: (.*)$", message)
+        if number:
+            kind = "a whole number" if number[1] == "int" else "a number"
+            message = f"{message[: number.start()]}expected {kind}, found {number[2]}"
         raise UsageError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Fits texts into the terminal; lines that are indented, as examples are, stay what they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines: list[str] = []
+        for as_it_is, group in itertools.groupby(text.splitlines(), lambda line: line[:1] in " "):
+            lines += group if as_it_is else textwrap.wrap(" ".join(group), width)
+        return "\n".join(indent + line for line in lines)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -59,7 +75,7 @@ def add_command(
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         **texts,
     )
     parser.add_argument(

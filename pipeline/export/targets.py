@@ -49,17 +49,17 @@ class ExportTarget:
 
 TARGETS: Mapping[str, ExportTarget] = {
     "label-studio": ExportTarget(
-        "tasks with predictions, doubtful ones first, and their config",
+        "tasks with predictions, doubtful first, and a config",
         "label_studio.write_label_studio",
         f"{_INSIDE_ARCHIVES}, or their names are not UTF-8",
     ),
     "fiftyone": ExportTarget(
-        "FiftyOneImageClassificationDataset; pictures stay in place",
+        "FiftyOneImageClassificationDataset; pictures stay there",
         "fiftyone.write_fiftyone",
         f"{_NOT_FILES}, or do not have the extension of a picture",
     ),
     "huggingface": ExportTarget(
-        "a folder for datasets.load_dataset; pictures stay in place",
+        "a folder for datasets.load_dataset; pictures stay there",
         "huggingface.write_huggingface",
         gone="exported without picture: their files are not on this machine",
         needs_labels=False,
@@ -77,7 +77,7 @@ TARGETS: Mapping[str, ExportTarget] = {
         gone="left out: their files are not on this machine",
     ),
     "ledger": ExportTarget(
-        "what became of each thing listed, to join with an inventory",
+        "what became of each thing listed, to join to an inventory",
         "ledger.write_ledger",
         "they were skipped, and are inside archives or gone",
         needs_labels=False,

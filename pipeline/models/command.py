@@ -66,10 +66,11 @@ def _add_export(actions: Any) -> None:
         "module or a SavedModel: to a TensorFlow 2 SavedModel of the float network with simulated\n"
         "quantization, or to a quantized tflite. Needs the extra tensorflow.",
         epilog="examples:\n"
-        f"  quantlabel model export --model {DEFAULT} --to savedmodel --output m\n"
+        f"  quantlabel model export --model {DEFAULT} \\\n"
+        "      --to savedmodel --output m\n"
         "  quantlabel model export --model m --to tflite --output m.tflite\n"
-        "  quantlabel model export --model float.ckpt --size 128 --to tflite --output f.tflite \\\n"
-        "      --post-training photos",
+        "  quantlabel model export --model float.ckpt --size 128 --to tflite \\\n"
+        "      --output f.tflite --post-training photos",
     )
     parser.add_argument(
         "--model",

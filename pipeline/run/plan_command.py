@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
         "up: failures to expect, time here, size of the output, and what it would cost on\n"
         "Dataflow or on machines of your own, at least, likely and at most.",
         epilog="examples:\n  quantlabel plan --input gs://bucket/photos\n"
-        "  quantlabel plan --input inventory.csv --machine-type t2a-standard-2 --max-workers 20\n"
+        "  quantlabel plan --input list.csv --machine-type t2a-standard-2 --max-workers 9\n"
         "  quantlabel plan --input gs://bucket/photos --prices ours.toml --json",
     )
     add_data(parser)

@@ -145,7 +145,10 @@ def test_what_is_wrong_is_returned_not_raised(folder: Path, tmp_path: Path) -> N
     ("call", "message"),
     [
         (lambda: api.label("photos", "", quiet=True), "--output: expected a folder, found ''"),
-        (lambda: api.label("photos", "o", top_k="five"), "--top-k: invalid int value: 'five'"),
+        (
+            lambda: api.label("photos", "o", top_k="five"),
+            "--top-k: expected a whole number, found 'five'",
+        ),
         (lambda: api.label("photos", "o", views=3), "--views: invalid choice: 3"),
         (lambda: api.label([], "o"), "the following arguments are required: --input"),
         (lambda: api.label("photos", "o", resume="yes"), "resume: expected True or False"),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.cli import main
+from pipeline.cli import command_parsers, main
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
         (["label", "--output=x"], "the following arguments are required: --input; see quantlabel"),
-        (["label", "--top-k=x"], "--top-k: invalid int value: 'x'; see quantlabel label --help"),
+        (["label", "--top-k=x"], "--top-k: expected a whole number, found 'x'; see quantlabel "),
         (["plan", "--input=x", "--views=3"], "--views: invalid choice: 3 (choose from "),
         (["model", "stand-in", "--size=7"], "--size: invalid choice: 7 (choose from "),
         (["nonsense"], "nonsense: no such command; see quantlabel --help"),
@@ -29,6 +29,13 @@ def test_what_argparse_refuses_is_one_line_too(
     message = capsys.readouterr().err
     assert message.startswith(f"quantlabel: {expected}")
     assert message.count("\n") == 1
+
+
+def test_help_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for name, parser in command_parsers().items():
+        lines = parser.format_help().splitlines()
+        assert (name, [line for line in lines if len(line) > 80]) == (name, [])
 
 
 def test_help_prints_the_defaults_of_the_options(capsys: pytest.CaptureFixture[str]) -> None:
