@@ -39,13 +39,18 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
 
 
+def _is_text(line: str) -> bool:
+    return line[:1] not in ("", " ")
+
+
 class _Help(argparse.RawDescriptionHelpFormatter):
-    """Fits texts into the terminal; lines that are indented, as examples are, stay what they are."""
+    """Fits texts into the terminal; indented lines, as of examples, stay what they are."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         lines: list[str] = []
-        for as_it_is, group in itertools.groupby(text.splitlines(), lambda line: line[:1] in " "):
-            lines += group if as_it_is else textwrap.wrap(" ".join(group), width)
+        for is_text, group in itertools.groupby(text.splitlines(), _is_text):
+            part = list(group)
+            lines += textwrap.wrap(" ".join(part), width) if is_text else part
         return "\n".join(indent + line for line in lines)
 
 

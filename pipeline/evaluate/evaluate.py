@@ -120,8 +120,8 @@ def _says_nothing(evaluation: Evaluation, truth: TruthOptions, labels: Labels) -
     if truth.disagreement == "majority":
         return "nothing is left: people skipped the pictures, or no label of them has a majority."
     return (
-        "nothing is left: people skipped the pictures, or differ over them. --disagreement majority "
-        "takes what most of them say."
+        "nothing is left: people skipped the pictures, or differ over them. --disagreement "
+        "majority takes what most of them say."
     )
 
 
