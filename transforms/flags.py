@@ -14,7 +14,7 @@ class Flags(NamedTuple):
     Attributes:
         blurry: even its sharpest edges are wide.
         dark: nothing in it is bright.
-        bright: nothing in it is dark, or by far the most is light.
+        bright: nothing in it is dark, or much of it is as light as can be.
         low_information: it shows next to nothing: one colour, a gradient, an empty page.
         grey: it has no colours.
         odd_shape: one side is far longer than the other.

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import functools
 import io
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
+from scipy.signal import fftconvolve
 from skimage import data
 
 from tests.helpers.encoded import encoded
@@ -33,24 +36,45 @@ def _gradient(image: Image.Image) -> Image.Image:
     return Image.linear_gradient("L").resize(image.size).convert("RGB").rotate(90)
 
 
-def _motion(image: Image.Image) -> Image.Image:
-    pixels = np.asarray(image).astype(np.float32)
+def _motion(image: Image.Image, *, down: int = 0) -> Image.Image:
+    """To the right, and down by as much where `down` is 1."""
     reach = max(image.size) // 25
-    moved = np.mean([np.roll(pixels, step, axis=1) for step in range(reach)], axis=0)
-    return Image.fromarray(moved[:, reach:].astype(np.uint8))
+    total = np.zeros((image.height, image.width, 3), np.float32)
+    for step in range(2 * reach):
+        by = (1, 0, step / 2, 0, 1, down * step / 2)
+        total += image.transform(image.size, Image.Transform.AFFINE, by, Image.Resampling.BILINEAR)
+    pixels = total[: image.height - reach * down, :-reach] / (2 * reach)
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def _out_of_focus(image: Image.Image) -> Image.Image:
+    """Each point becomes a disc."""
+    radius = max(image.size) / 100
+    side = 2 * math.ceil(radius) + 1
+    y, x = np.mgrid[:side, :side] - side // 2
+    disc = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1)[..., None]
+    pixels = np.asarray(image).astype(np.float32)
+    return Image.fromarray(
+        fftconvolve(pixels, disc / disc.sum(), "valid").clip(0, 255).astype("u1")
+    )
 
 
 FAULTS: Mapping[str, Mapping[str, Fault]] = {
     "blurry": {
-        "gaussian": lambda image: image.filter(ImageFilter.GaussianBlur(max(image.size) / 125)),
+        "gaussian": lambda image: image.filter(ImageFilter.GaussianBlur(max(image.size) / 200)),
         "box": lambda image: image.filter(ImageFilter.BoxBlur(max(image.size) / 80)),
         "motion": _motion,
+        "slanting motion": functools.partial(_motion, down=1),
+        "out of focus": _out_of_focus,
     },
     "dark": {
         "a tenth": lambda image: ImageEnhance.Brightness(image).enhance(0.1),
         "a third": lambda image: ImageEnhance.Brightness(image).enhance(0.33),
     },
-    "bright": {"lifted": _lifted},
+    "bright": {
+        "lifted": _lifted,
+        "four times the light": lambda image: image.point(lambda value: min(255, 4 * value)),
+    },
     "low_information": {
         "one colour": lambda image: Image.new("RGB", image.size, (90, 120, 150)),
         "faded": _faded,
@@ -117,14 +141,17 @@ def test_the_kernel_does_not_change_the_flags(photograph: Image.Image) -> None:
 
 @pytest.mark.slow
 def test_faults_of_photographs_are_found_and_untouched_ones_are_not(shared: Path) -> None:
-    photographs = [
-        Image.open(path).convert("RGB") for path in sorted(shared.glob("images/ilsvrc2/*.JPEG"))
-    ]
-    untouched = [_flags(image) for image in photographs]
+    tuned_on, photographs = (
+        [Image.open(path).convert("RGB") for path in sorted(shared.glob(f"images/{name}/*.JPEG"))]
+        for name in ("ilsvrc", "ilsvrc2")
+    )
+    untouched = [_flags(image) for image in [*tuned_on, *photographs]]
+    for image in photographs:
+        image.thumbnail((800, 800))  # faults of larger ones take long to make, and no more is seen
     for flag in Flags._fields:
         false = sum(getattr(flags, flag) for flags in untouched)
         assert false <= 0.02 * len(untouched), flag
         for name, fault in FAULTS[flag].items():
             found = sum(getattr(_flags(fault(image)), flag) for image in photographs[:100])
-            assert found >= 95, (flag, name)
+            assert found >= (90 if name == "slanting motion" else 95), (flag, name)
             assert found / (found + false * 100 / len(untouched)) >= 0.95, (flag, name)
