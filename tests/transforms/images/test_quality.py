@@ -132,6 +132,28 @@ def test_every_size_has_flags(size: tuple[int, int]) -> None:
     assert {type(flag) for flag in flags} == {bool}
 
 
+def _looked_at(pixels: npt.NDArray[np.uint8]) -> Flags:
+    return find_flags(pixels, width=pixels.shape[1], height=pixels.shape[0])
+
+
+def test_a_colour_at_the_end_of_its_range_counts_more_than_white() -> None:
+    pixels = np.random.RandomState(0).randint(0, 200, (256, 340, 3)).astype(np.uint8)
+    assert _looked_at(pixels) == NOTHING
+    pixels[:100] = (255, 140, 0)
+    assert _looked_at(pixels) == NOTHING._replace(bright=True)
+    pixels[:100] = 255
+    assert _looked_at(pixels) == NOTHING
+
+
+@pytest.mark.parametrize("down", [1, -1])
+def test_blur_along_either_diagonal_is_seen(down: int) -> None:
+    noise = np.random.RandomState(0).randint(0, 256, (256, 340, 3)).astype(float)
+    for _ in range(2):
+        noise = np.mean([np.roll(noise, (down * by, by), (0, 1)) for by in range(12)], axis=0)
+    spread = np.clip((noise - noise.mean()) * 4 + 128, 0, 255).astype(np.uint8)
+    assert _looked_at(spread) == NOTHING._replace(blurry=True)
+
+
 @pytest.mark.skipif(module is None, reason="needs the compiled kernel")
 def test_the_kernel_does_not_change_the_flags(photograph: Image.Image) -> None:
     blurred = photograph.filter(ImageFilter.GaussianBlur(2.2))  # near the limit
