@@ -62,8 +62,11 @@ def resolved(uri: str, *, beside: str) -> str:
         beside: the list or archive, absolute.
     """
     if beside.startswith(("http://", "https://")) and "://" not in uri:
-        return without_credentials(urllib.parse.urljoin(beside, uri))
-    if not beside.startswith(("http://", "https://")) and uri.startswith(("~/", *_LOCAL)):
+        joined = urllib.parse.urljoin(beside, uri)
+        if "://" not in joined:  # such as file:/etc/passwd
+            joined = urllib.parse.urljoin(beside, f"./{uri}")
+        return without_credentials(joined)
+    if not beside.startswith(("http://", "https://")) and (uri[:2] == "~/" or _FILE.match(uri)):
         uri = local_path(uri)
     if "://" in uri:
         return without_credentials(uri)
@@ -82,20 +85,21 @@ def resolved(uri: str, *, beside: str) -> str:
     return scheme + slashes + "/".join([bucket, *parts])
 
 
-_LOCAL = ("file://", "FILE://")
+# RFC 8089, 2; without a host Java and Spark write it. Of this machine only.
+_FILE = re.compile("file:(?://(?:localhost)?(?=/)|(?!//))(?=/)", re.IGNORECASE)
 
 
 def local_path(uri: str) -> str:
-    """The path in `file:///path`, whose percent escapes are letters (RFC 8089), or in `~/path`.
+    """The path in `file:///path` or `file:/path`, without percent escapes, or in `~/path`.
 
     Every other address stays as it is, that of a file on another host as well: no storage knows it.
     """
     if uri.startswith("~"):
         return os.path.expanduser(uri)
-    host, slash, path = uri[len("file://") :].partition("/")
-    if not uri.startswith(_LOCAL) or host.lower() not in ("", "localhost"):
+    found = _FILE.match(uri)
+    if found is None:
         return uri
-    return urllib.parse.unquote(slash + path, errors="surrogateescape")
+    return urllib.parse.unquote(uri[found.end() :], errors="surrogateescape")
 
 
 _SECRET_FLAG = re.compile(

@@ -59,6 +59,10 @@ def _problem(member: tarfile.TarInfo) -> ImageError | None:
     return ImageError(Reason.NOT_A_FILE, link or "not a regular file")
 
 
+# Of the list of members that pixz puts behind an archive, for itself.
+_PIXZ_MARK = 0xDBAE_14D6_2E32_4CA6.to_bytes(8, "little")
+
+
 class _Header(tarfile.TarInfo):
     """A header; damage is an error, where `tarfile` would take it for the end of the archive."""
 
@@ -142,7 +146,10 @@ class _Archive:
     def _require_the_end(self) -> None:
         file = cast("IO[bytes]", self._tar.fileobj)
         while block := file.read(_READ_BYTES):
-            if block.count(0) < len(block):
+            rest = block.lstrip(b"\0")
+            if rest.startswith(_PIXZ_MARK):
+                return
+            if rest:
                 raise tarfile.ReadError("more data follow the mark that ends the archive")
 
     def explained(self, error: Exception) -> ImageError:

@@ -167,6 +167,14 @@ def test_a_damaged_tar_yields_what_is_good_and_one_failure(tmp_path: Path, case:
     assert (last.uri, last.size, last.version) == (str(path), None, None)
 
 
+def test_the_list_that_pixz_puts_behind_an_archive_is_none_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    write_tar(path, [("a.jpg", A)])
+    names = bytes.fromhex("a64c322ed614aedb") + b"a.jpg\0" + bytes(8)  # as pixz 1.0.7 writes it
+    path.write_bytes(path.read_bytes() + names)
+    assert members_of(path) == [("a.jpg", A)]
+
+
 def test_gnu_tar_writes_what_is_read(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     name = "é" * 60 + "/" + "long " * 30 + ".jpg"
