@@ -42,7 +42,8 @@ def _motion(image: Image.Image, *, down: int = 0) -> Image.Image:
     total = np.zeros((image.height, image.width, 3), np.float32)
     for step in range(2 * reach):
         by = (1, 0, step / 2, 0, 1, down * step / 2)
-        total += image.transform(image.size, Image.Transform.AFFINE, by, Image.Resampling.BILINEAR)
+        moved = image.transform(image.size, Image.Transform.AFFINE, by, Image.Resampling.BILINEAR)
+        total += np.asarray(moved)
     pixels = total[: image.height - reach * down, :-reach] / (2 * reach)
     return Image.fromarray(pixels.astype(np.uint8))
 
