@@ -61,9 +61,10 @@ def resolved(uri: str, *, beside: str) -> str:
         uri: as a list or an archive spells it.
         beside: the list or archive, absolute.
     """
-    if beside.startswith(("http://", "https://")) and "://" not in uri:
-        return without_credentials(urllib.parse.urljoin(beside, uri))
-    if not beside.startswith(("http://", "https://")) and uri.startswith(("~/", *_LOCAL)):
+    is_web = beside[:8].lower().startswith(("http://", "https://"))
+    if is_web and "://" not in uri:
+        uri = _joined(beside, uri)
+    elif not is_web and uri.startswith(("~/", *_LOCAL)):
         uri = local_path(uri)
     if "://" in uri:
         return without_credentials(uri)
@@ -80,6 +81,15 @@ def resolved(uri: str, *, beside: str) -> str:
         elif part not in (".", ".."):
             parts.append(part)
     return scheme + slashes + "/".join([bucket, *parts])
+
+
+def _joined(address: str, reference: str) -> str:
+    try:
+        joined = urllib.parse.urljoin(address, reference)
+        # `12:30.jpg` begins as a scheme does, and would be a file of this machine.
+        return joined if "://" in joined else urllib.parse.urljoin(address, f"./{reference}")
+    except ValueError:  # `//HOST/...`, and no host can be called so: reading it will tell
+        return f"{address.partition(':')[0]}:{reference}"
 
 
 _LOCAL = ("file://", "FILE://")

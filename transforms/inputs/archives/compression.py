@@ -17,6 +17,13 @@ _READ_BYTES = 64 * 1024
 # Of a decoder of xz, which the file itself asks for; `xz -9` asks for 65 MB.
 _XZ_MEMORY = 256 * 1024 * 1024
 
+_MODEST = 1024**3
+"""Bytes that whatever is packed may be, since they are soon walked through."""
+
+_MOST_RATIO = 1_100
+"""Beyond that: bytes that one may stand for. Deflate comes to 1,032. Of bzip2 and xz a megabyte can
+be a terabyte of zeros, and to walk through that takes hours."""
+
 # The field `magic` of a header of tar, POSIX.1-1988.
 _TAR_MARK_AT = 257
 _MARKS = {
@@ -73,6 +80,7 @@ class ArchiveStream:
     """
 
     def __init__(self, file: IO[bytes], *, codec: str | None) -> None:
+        self._file = file
         self._read_some = _READERS[codec](file) if codec else file.read
         self._is_packed = codec is not None
         self._broken: ImageError | None = None
@@ -96,6 +104,8 @@ class ArchiveStream:
 
     def _part(self, size: int) -> bytes:
         """Some bytes; none at the end and where the file is broken."""
+        if self._is_packed and self.position > _MODEST:
+            self._require_modest()
         if self._broken is None:
             try:
                 return self._read_some(size)
@@ -104,6 +114,10 @@ class ArchiveStream:
             except OSError as error:
                 self._broken = self._explained(error)
         return b""
+
+    def _require_modest(self) -> None:
+        if self.position > _MOST_RATIO * self._file.tell():
+            self._broken = damaged(f"it unpacks to more than {_MOST_RATIO:,} times its size")
 
     def _explained(self, error: OSError) -> ImageError:
         if self._is_packed and error.errno is None:  # of bz2 and of Arrow, not of a storage

@@ -14,6 +14,8 @@ from transforms.inputs.archives.samples import File, sample_entries
 from transforms.inputs.skips import Note, Skipped
 
 _READ_BYTES = 64 * 1024
+# Zeros behind the end that are looked at: a file that was only set aside may have terabytes.
+_MAX_PADDING = 1024**3
 # Of long names and pax records, which `tarfile` takes into memory whole.
 _MAX_HEADER = 1024 * 1024
 # What `tarfile` raises for hostile headers, besides its own errors: for numbers and texts, and for
@@ -141,7 +143,8 @@ class _Archive:
 
     def _require_the_end(self) -> None:
         file = cast("IO[bytes]", self._tar.fileobj)
-        while block := file.read(_READ_BYTES):
+        end = file.tell() + _MAX_PADDING
+        while file.tell() < end and (block := file.read(_READ_BYTES)):
             if block.count(0) < len(block):
                 raise tarfile.ReadError("more data follow the mark that ends the archive")
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.helpers.archives import A, B, members_of, only_failure, write_tar, write_tfrecord
 from transforms.failures import ImageError, Reason
+from transforms.inputs.archives import compression
 from transforms.inputs.archives.compression import ArchiveStream, codec_of, is_tar
 from transforms.inputs.archives.members import read_members
 from transforms.records import ImageRef
@@ -88,6 +89,25 @@ def test_an_error_of_the_storage_stays_one(codec: str) -> None:
     with pytest.raises(ImageError, match="gone") as raised:
         stream.read(1)
     assert raised.value.reason is Reason.UNAVAILABLE
+
+
+@pytest.mark.parametrize("codec", ["bzip2", "xz", "zstd"])
+def test_what_unpacks_to_far_more_than_it_is_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
+) -> None:
+    monkeypatch.setattr(compression, "_MODEST", 1_000_000)
+    path = tmp_path / "a.tar"
+    path.write_bytes(PACK[codec](bytes(2_000_000)) * 5)
+    failure = only_failure(path)
+    assert failure.reason == Reason.DAMAGED_ARCHIVE
+    assert failure.message.endswith(": it unpacks to more than 1,100 times its size")
+
+
+def test_deflate_cannot_unpack_to_so_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compression, "_MODEST", 1_000_000)
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(bytes(10_000_000), mtime=0))
+    assert only_failure(path).reason == Reason.NO_PICTURES
 
 
 def test_xz_that_asks_for_more_memory_than_it_may_have_is_refused() -> None:
