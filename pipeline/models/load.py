@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import logging
 import shlex
 from pathlib import Path
 
-from pipeline.models import hub_module
 from pipeline.models.class_files import LabelFile, class_file
 from pipeline.models.float_module import folder
 from pipeline.models.hints import IMAGENET, NetworkHints
+from pipeline.models.store import conversions
+from pipeline.models.store.conversions import Conversion
 from pipeline.models.store.module import is_address, module_folder
 from pipeline.models.store.store import StoredModel, model_names, resolve
 from pipeline.models.tflite import load as tflite
@@ -17,6 +20,8 @@ from transforms.errors import UserError
 from transforms.network.classes import Classes, imagenet
 from transforms.network.network import Network
 from transforms.storage.addresses import shown
+
+_log = logging.getLogger(__name__)
 
 LABELS = "labels.txt"
 """Name of the file beside a model that says what its classes are called."""
@@ -49,7 +54,7 @@ def load_network(
         if module is not None:
             if folder.kind_of(module) is folder.Kind.HUB_MODULE:
                 name = module_name(model)
-                return hub_module.load(module, name=name, sha256=sha256, hints=hints)
+                return _of_hub_module(module, name=name, sha256=sha256, hints=hints)
             from transforms.network.savedmodel import import_tensorflow
 
             import_tensorflow()
@@ -60,6 +65,57 @@ def load_network(
             return dataclasses.replace(found, name=module_name(model))
     stored = resolve(model, sha256=sha256)
     return tflite.load(stored.tflite, name=stored.name, hints=hints, beside=beside(stored))
+
+
+def _of_hub_module(module: Path, *, name: str, sha256: str | None, hints: NetworkHints) -> Network:
+    """The tflite that was made of a module in TF1 format, made now if need be, or its own graph."""
+    network = _converted_or_own(module, name=name, sha256=sha256, hints=hints)
+    if network.note:
+        _log.warning("%s", network.note)
+    return network
+
+
+def _converted_or_own(
+    module: Path, *, name: str, sha256: str | None, hints: NetworkHints
+) -> Network:
+    found = folder.sha256(module)
+    folder.require_sha256(module, found, sha256)
+    conversion = conversions.find(found)
+    if conversion is None or conversion.tflite is None:
+        # First, so that what is wrong with it is said before a conversion takes its time.
+        own = _own_graph(module, hints)
+        conversion = conversion or _convert(module, found)
+        if conversion.tflite is None:
+            note = f"{name}: TensorFlow runs its own graph, {conversion.reason}"
+            return dataclasses.replace(own, name=name, note=note)
+    network = tflite.load_module(conversion.tflite, name=name, hints=hints)
+    note = f"{name}: {conversion.reason}" if conversion.reason else ""
+    return dataclasses.replace(network, note=note)
+
+
+def _own_graph(module: Path, hints: NetworkHints) -> Network:
+    from transforms.network.savedmodel import import_tensorflow
+
+    import_tensorflow()
+    from pipeline.models.float_module import load
+
+    return load.load(module, hints=hints)
+
+
+def _convert(module: Path, sha256: str) -> Conversion:
+    from transforms.network.savedmodel import import_tensorflow
+
+    version = str(import_tensorflow().__version__)
+    from pipeline.models.convert import hub_module
+
+    place = conversions.slot(sha256, version)
+    with contextlib.ExitStack() as closing:
+        try:
+            closing.enter_context(place.locked())
+        except UserError as error:
+            return Conversion(None, f"it was not converted ({error})")
+        # Another process may just have done it.
+        return conversions.read(place) or hub_module.convert(module, place)
 
 
 def require_runnable(model: str, *, pictures: str = "PICTURES") -> None:
