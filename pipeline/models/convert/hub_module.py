@@ -78,7 +78,10 @@ def convert(module: Path, place: Slot) -> Conversion:
     try:
         own = _run(SavedModel(folder.archive(module)), batches)
     except (*CONVERTER_ERRORS, KeyError, OSError) as error:
-        raise UserError(f"{module}: TensorFlow cannot run it: {refusal(error)}") from error
+        raise UserError(
+            f"{module}: TensorFlow cannot run it ({type(error).__name__}): a file of it is missing "
+            "or damaged. Fetch it again."
+        ) from error
     reasons = []
     for form, settings in _FORMS.items():
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import sys
 from pathlib import Path
 
@@ -106,6 +107,15 @@ def test_what_the_converter_makes_otherwise_runs_as_it_is(tmp_path: Path, cache:
     reason.write_text("it was tried before", "utf-8")
     again = load_network(str(module), hints=FIVE)
     assert again.note == "chaos: TensorFlow runs its own graph, it was tried before"
+
+
+def test_a_damaged_one_is_one_line(module: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(module, copy)
+    (data,) = copy.glob("variables/*.data*")
+    data.write_bytes(data.read_bytes()[:100])
+    with pytest.raises(UserError, match=r"copy: TensorFlow cannot run it \(.*Fetch it again\.$"):
+        load_network(str(copy), hints=FIVE)
 
 
 def test_without_a_cache_it_runs_as_it_is(module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
