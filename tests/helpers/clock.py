@@ -62,7 +62,9 @@ class FakeClock(Clock):
         self._wakes.append(until)
         self._changed.notify_all()
         self._changed.wait_for(
-            lambda: self._now >= until
-            or (len(self._wakes) >= self._threads and until <= min(self._wakes))
+            lambda: (
+                self._now >= until
+                or (len(self._wakes) >= self._threads and until <= min(self._wakes))
+            )
         )
         self._wakes.remove(until)

@@ -64,7 +64,7 @@ def resolved(uri: str, *, beside: str) -> str:
     is_web = beside[:8].lower().startswith(("http://", "https://"))
     if is_web and "://" not in uri:
         uri = _joined(beside, uri)
-    elif not is_web and uri.startswith(("~/", *_LOCAL)):
+    elif not is_web and (uri.startswith("~/") or _FILE.match(uri)):
         uri = local_path(uri)
     if "://" in uri:
         return without_credentials(uri)
@@ -92,20 +92,21 @@ def _joined(address: str, reference: str) -> str:
         return f"{address.partition(':')[0]}:{reference}"
 
 
-_LOCAL = ("file://", "FILE://")
+# RFC 8089, 2; without a host Java and Spark write it. Of this machine only.
+_FILE = re.compile("file:(?://(?:localhost)?(?=/)|(?!//))(?=/)", re.IGNORECASE)
 
 
 def local_path(uri: str) -> str:
-    """The path in `file:///path`, whose percent escapes are letters (RFC 8089), or in `~/path`.
+    """The path in `file:///path` or `file:/path`, without percent escapes, or in `~/path`.
 
     Every other address stays as it is, that of a file on another host as well: no storage knows it.
     """
     if uri.startswith("~"):
         return os.path.expanduser(uri)
-    host, slash, path = uri[len("file://") :].partition("/")
-    if not uri.startswith(_LOCAL) or host.lower() not in ("", "localhost"):
+    found = _FILE.match(uri)
+    if found is None:
         return uri
-    return urllib.parse.unquote(slash + path, errors="surrogateescape")
+    return urllib.parse.unquote(uri[found.end() :], errors="surrogateescape")
 
 
 _SECRET_FLAG = re.compile(

@@ -66,9 +66,9 @@ def test_two_names_are_two_texts_and_each_leads_back(name: str, expected: str) -
         ("//other.org/x.jpg", "https://other.org/x.jpg"),
         ("//[bad/x.jpg", "https://[bad/x.jpg"),
         ("12:30.jpg", "https://h.org/lists/12:30.jpg"),
-        ("file:/etc/passwd", "https://h.org/lists/file:/etc/passwd"),
         ("~/x.jpg", "https://h.org/lists/~/x.jpg"),
         ("file:///etc/passwd", "file:///etc/passwd"),  # which no storage reads
+        ("file:/etc/passwd", "https://h.org/lists/file:/etc/passwd"),
         ("http://other.org/x.jpg", "http://other.org/x.jpg"),
     ],
 )

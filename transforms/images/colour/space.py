@@ -150,8 +150,8 @@ class Space:
         flat = np.ascontiguousarray(pixels.reshape(-1, 3).T)
         found = np.empty(pixels.shape, np.uint8)
         for i in range(3):
-            light = sum(self.products[j, :, i].take(flat[j]) for j in range(3))
-            steps = (light + (1 << (_FRACTION_BITS - 1))) >> _FRACTION_BITS
+            red, green, blue = (self.products[j, :, i].take(flat[j]) for j in range(3))
+            steps = (red + green + blue + (1 << (_FRACTION_BITS - 1))) >> _FRACTION_BITS
             found[..., i] = _ENCODED.take(steps, mode="clip").reshape(found.shape[:-1])
         return found
 
@@ -160,7 +160,8 @@ class Space:
         light = np.stack([self.curves[i].take(flat[:, i]) for i in range(3)], axis=1)
         light = _of_standard_range(light, relative=self.high == "HLG") @ self.matrix.T
         steps = np.clip(light, 0, 1) * _STEPS + np.float32(0.5)
-        return _ENCODED.take(steps.astype(np.uint16)).reshape(pixels.shape)
+        encoded: npt.NDArray[np.uint8] = _ENCODED.take(steps.astype(np.uint16))
+        return encoded.reshape(pixels.shape)
 
 
 _SDR_WHITE = 203

@@ -33,6 +33,16 @@ _MARKS = {
     "zstd": (b"\x28\xb5\x2f\xfd", *(b"%c\x2a\x4d\x18" % kind for kind in range(0x50, 0x60))),
 }
 
+# Of what is known and not read.
+_UNREAD_MARKS = {
+    "7-Zip": b"7z\xbc\xaf\x27\x1c",
+    "RAR": b"Rar!\x1a\x07",
+    "compress": b"\x1f\x9d",
+    "lz4": b"\x04\x22\x4d\x18",
+    "lzip": b"LZIP\x01",
+    "LZMA": b"\x5d\0\0\x80\0",
+}
+
 HEAD_BYTES = 512
 """Of a file, to tell what it is."""
 
@@ -67,6 +77,30 @@ def codec_of(head: bytes) -> str | None:
     if is_tar(head):  # the name of its first member may be anything
         return None
     return next((codec for codec, marks in _MARKS.items() if head.startswith(marks)), None)
+
+
+def require_read(head: bytes) -> None:
+    """Refuses what is packed in a way that is known and not read, by its first `HEAD_BYTES`.
+
+    Raises:
+        ImageError: unsupported_format.
+    """
+    found = next((name for name, mark in _UNREAD_MARKS.items() if head.startswith(mark)), None)
+    if found is None and _is_zlib(head):
+        found = "zlib"
+    if found is not None:
+        text = f"packed by {found}, which is not read; pack it with gzip, or not at all"
+        raise ImageError(Reason.UNSUPPORTED_FORMAT, text)
+
+
+def _is_zlib(head: bytes) -> bool:
+    """Whether these are zlib's data, as TensorFlow can write records; its mark alone is short."""
+    if head[:1] != b"\x78":
+        return False
+    try:
+        return bool(zlib.decompressobj().decompress(head, HEAD_BYTES))
+    except zlib.error:
+        return False
 
 
 class ArchiveStream:

@@ -61,6 +61,10 @@ def _problem(member: tarfile.TarInfo) -> ImageError | None:
     return ImageError(Reason.NOT_A_FILE, link or "not a regular file")
 
 
+# Of the list of members that pixz puts behind an archive, for itself.
+_PIXZ_MARK = 0xDBAE_14D6_2E32_4CA6.to_bytes(8, "little")
+
+
 class _Header(tarfile.TarInfo):
     """A header; damage is an error, where `tarfile` would take it for the end of the archive."""
 
@@ -145,7 +149,10 @@ class _Archive:
         file = cast("IO[bytes]", self._tar.fileobj)
         end = file.tell() + _MAX_PADDING
         while file.tell() < end and (block := file.read(_READ_BYTES)):
-            if block.count(0) < len(block):
+            rest = block.lstrip(b"\0")
+            if rest.startswith(_PIXZ_MARK):
+                return
+            if rest:
                 raise tarfile.ReadError("more data follow the mark that ends the archive")
 
     def explained(self, error: Exception) -> ImageError:

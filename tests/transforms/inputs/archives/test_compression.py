@@ -138,6 +138,30 @@ def test_content_tells_the_codec_whatever_the_name(
     assert members_of(path) == [("a.jpg", A), ("b.jpg", B)]
 
 
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"\x04\x22\x4d\x18\x64", "lz4"),
+        (b"LZIP\x01\x0c", "lzip"),
+        (b"\x1f\x9d\x90", "compress"),
+        (b"\x5d\0\0\x80\0\xff", "LZMA"),
+        (b"7z\xbc\xaf\x27\x1c\0\4", "7-Zip"),
+        (b"Rar!\x1a\x07\x01\0", "RAR"),
+        (zlib.compress(bytes(99)), "zlib"),
+    ],
+    ids=("lz4", "lzip", "compress", "lzma", "7z", "rar", "zlib"),
+)
+@pytest.mark.parametrize("extension", [".tar", ".tar.gz", ".zip", ".tfrecord"])
+def test_what_is_packed_in_a_way_that_is_not_read_is_named(
+    tmp_path: Path, extension: str, head: bytes, name: str
+) -> None:
+    path = tmp_path / f"x{extension}"
+    path.write_bytes(head + bytes(700))
+    failure = only_failure(path)
+    assert failure.reason == "unsupported_format"
+    assert failure.message.startswith(f"packed by {name}, which is not read")
+
+
 @every_codec
 def test_a_tar_that_is_cut_yields_what_was_before(tmp_path: Path, codec: str) -> None:
     write_tar(tmp_path / "whole", [("a.jpg", A), ("b.jpg", B)])
