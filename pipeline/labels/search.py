@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from transforms.errors import UserError
-from transforms.network.classes import Classes, imagenet
+from transforms.network.classes import Classes, ClassName, imagenet
 from transforms.network.wordnet import Synset, synset_members, synsets
 
 
@@ -54,7 +54,7 @@ def search(text: str, classes: Classes | None = None) -> Found:
 
     Args:
         text: one or several words. A name matches if it holds all of them as whole words, whatever
-            their case: `cat` finds `tabby cat`, not `cattle`.
+            their case: `cat` finds `tabby cat`, not `cattle`. Or the synset of a class or group.
         classes: of the network; None for those of the published ones.
 
     Raises:
@@ -63,7 +63,7 @@ def search(text: str, classes: Classes | None = None) -> Found:
     classes = classes or imagenet()
     wanted = _words(text)
     groups = _groups(classes, wanted)
-    class_ids = {name.class_id for name in classes if _matches(wanted, name.names)}
+    class_ids = {name.class_id for name in classes if _matches(wanted, _called(name))}
     class_ids.update(*(group.class_ids for group in groups))
     if not wanted or not class_ids:
         raise UserError(f"labels search {text!r}: no class is called so.{_hint(text, classes)}")
@@ -77,8 +77,12 @@ def _groups(classes: Classes, wanted: set[str]) -> list[Synset]:
     return [
         synsets()[synset]._replace(class_ids=tuple(class_ids))
         for synset, class_ids in synset_members(classes).items()
-        if synset not in own and _matches(wanted, synsets()[synset].names)
+        if synset not in own and _matches(wanted, (*synsets()[synset].names, synset))
     ]
+
+
+def _called(name: ClassName) -> tuple[str, ...]:
+    return (*name.names, name.synset) if name.synset else name.names
 
 
 def _words(name: str) -> set[str]:

@@ -44,7 +44,10 @@ class NetworkClasses:
         self._classes = classes
 
     def of_row(self, row: tables.Row) -> int:
-        """The one class that `class_id`, `synset` and `label` can mean, those that are there."""
+        """The one class that `class_id`, `synset` and `label` can mean, those that are there.
+
+        A label may be the synset too.
+        """
         return NONE if says_none(row.values) else _class_id(row, self._classes)
 
     def of_folder(self, name: str) -> int:
@@ -153,6 +156,9 @@ def _class_id(row: tables.Row, classes: Classes) -> int:
 
 def _called(row: tables.Row, column: Key, value: str, classes: Classes) -> Iterator[int]:
     called = classes.find(value, by=column)
+    if not called and column == "label":
+        # Annotation tools have one field for an answer; no class is called like a synset.
+        called = classes.find(value, by="synset")
     if not called:
         known = (
             "`quantlabel labels search` finds what there is."

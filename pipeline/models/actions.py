@@ -16,7 +16,7 @@ from rich.table import Table
 from pipeline.console.parser import Answer
 from pipeline.console.terminal import only_ours, progress_console
 from pipeline.models.hints import NetworkHints
-from pipeline.models.load import beside, module_name
+from pipeline.models.load import beside, module_name, require_module, require_runnable
 from pipeline.models.store.module import module_folder
 from pipeline.models.store.store import resolve
 from pipeline.models.tflite.info import ModelInfo, TensorInfo, describe
@@ -57,11 +57,10 @@ def info(model: str, *, sha256: str | None, hints: NetworkHints, verbose: bool) 
     Raises:
         UserError: it cannot be had, or is no classifier of pictures.
     """
+    require_runnable(model)
     with module_folder(model) as module:
         if module is not None:
-            return _info_of_module(
-                module_name(model), module, sha256=sha256, hints=hints, verbose=verbose
-            )
+            return _info_of_module(model, module, sha256=sha256, hints=hints, verbose=verbose)
     stored = resolve(model, sha256=sha256)
     found = describe(stored.tflite, hints, beside=beside(stored))
     pairs = [("name", stored.name), *_pairs(found)]
@@ -164,11 +163,13 @@ def _percent(share: float) -> str:
 
 
 def _info_of_module(
-    name: str, module: Path, *, sha256: str | None, hints: NetworkHints, verbose: bool
+    model: str, module: Path, *, sha256: str | None, hints: NetworkHints, verbose: bool
 ) -> Answer:
+    name = module_name(model)
     with _tensorflow(f"reading {name}", verbose=verbose):
         from pipeline.models.float_module.describe import describe as describe_module
 
+        require_module(model, module)
         found = describe_module(module, sha256=sha256, hints=hints)
     pairs = [("name", name), *_module_pairs(found)]
     return Answer({"name": name, **found.as_dict()}, lambda console: _print_pairs(pairs, console))

@@ -139,7 +139,11 @@ def _checked(options: LabelOptions, *, console: Console | None) -> _Ready:
     for source in options.inputs:
         _require_a_picture(source, options)
     # After the inputs: a typing error in a path should not wait for a download.
-    model = load_network(options.model, sha256=options.sha256, hints=options.hints)
+    model = load_network(
+        options.model, sha256=options.sha256, hints=options.hints, pictures=options.inputs[0]
+    )
+    if console is not None and model.note:
+        console.print(model.note, markup=False, highlight=False, soft_wrap=True)
     options = options.for_network(len(model.classes))
     label_map = _label_map(options, model)
     return _Ready(flags, runs_on, model, identity_of(options, model, label_map))

@@ -173,7 +173,10 @@ def plan(options: PlanOptions) -> Plan:
     prices = _prices(options)
     options.label.use_for_storage()
     network = load_network(
-        options.label.model, sha256=options.label.sha256, hints=options.label.hints
+        options.label.model,
+        sha256=options.label.sha256,
+        hints=options.label.hints,
+        pictures=options.label.inputs[0],
     )
     start = time.perf_counter()
     sample = take_sample(options.label)

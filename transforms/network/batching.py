@@ -27,7 +27,7 @@ def first_difference(single: Runnable, many: Runnable, *, shape: tuple[int, int]
         What differs, for a message; None if every bit is equal.
     """
     rows, columns = shape
-    for squares in _batches(max(shape)):
+    for squares in made_batches(max(shape)):
         pictures = [np.ascontiguousarray(square[:rows, :columns]) for square in squares]
         for name, alone, together in zip(
             ("outputs", "features"), single.run(pictures), many.run(pictures), strict=True
@@ -38,8 +38,15 @@ def first_difference(single: Runnable, many: Runnable, *, shape: tuple[int, int]
     return None
 
 
-def _batches(size: int) -> Iterator[Sequence[npt.NDArray[np.uint8]]]:
-    """`PROVEN_PICTURES`: those of the kernel's self-test, and clouds and noise of fixed seeds."""
+def made_batches(size: int) -> Iterator[Sequence[npt.NDArray[np.uint8]]]:
+    """`PROVEN_PICTURES`: those of the kernel's self-test, and clouds and noise of fixed seeds.
+
+    Args:
+        size: rows and columns of a picture.
+
+    Yields:
+        `BATCH_SIZE` arrays uint8[size, size, 3], the same on every machine.
+    """
     random = np.random.RandomState(1)  # its numbers are frozen, unlike those of default_rng
     pictures = made_pictures(size)
     while len(pictures) < PROVEN_PICTURES:

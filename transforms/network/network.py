@@ -39,6 +39,7 @@ class Network:
         batches: whether `content` is known to give the same for many pictures at once. If not, one
             runs at a time, unless `transforms.network.litert` proves it where it loads.
         input_columns: of an input that is no square, else None.
+        note: what its user should know of how it was made ready; mostly nothing.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Network:
     embedding_tensor: str = ""
     batches: bool = True
     input_columns: int | None = None
+    note: str = ""
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what `path` holds."""

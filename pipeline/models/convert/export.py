@@ -60,7 +60,12 @@ def export(options: ExportOptions) -> Exported:
 def _export(options: ExportOptions) -> Exported:
     start = time.perf_counter()
     output = Path(options.output).expanduser()
-    if options.post_training is not None and plain.is_plain(options.model):
+    if plain.is_plain(options.model):
+        if options.post_training is None:
+            raise UserError(
+                f"{options.model} is a float model without quantization ranges; what can be made "
+                "of it is a quantized tflite: --to tflite --post-training PICTURES"
+            )
         rows, columns = plain.input_shape(options.model)
         sample = pictures(options.post_training, size=rows, columns=columns)
         tflite, agreement = plain.quantize_plain(options.model, sample)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from pipeline.models.convert.bias_correction import corrected
-from pipeline.models.convert.post_training import PICTURES
+from pipeline.models.convert.post_training import CONVERTER_ERRORS, PICTURES, refusal
 from pipeline.models.float_module import folder, savedmodel
 from pipeline.models.hints import NetworkHints
 from pipeline.models.tflite import flatbuffer
@@ -26,8 +26,6 @@ from transforms.network.litert import LiteRtModel
 from transforms.network.pixel_values import PixelValues
 from transforms.network.ranking import top_classes
 from transforms.records import Pixels
-
-KERAS: Final = (".keras", ".h5")
 
 _LOGITS: Final = NetworkHints(outputs="logits", embedding_tensor="none")
 
@@ -54,10 +52,9 @@ class Agreement:
 def is_plain(model: str) -> bool:
     """Whether a path holds a float model that is none of this package's or of the published."""
     path = Path(model).expanduser()
-    if path.suffix in KERAS and path.is_file():
-        return True
-    if folder.kind_of(path) is not folder.Kind.SAVED_MODEL:
-        return False
+    kind = folder.kind_of(path)
+    if kind is not folder.Kind.SAVED_MODEL:
+        return kind is folder.Kind.KERAS
     return savedmodel.CLASSIFICATION not in savedmodel.signatures(path)
 
 
@@ -94,8 +91,8 @@ def quantize_plain(model: str, pictures: Iterable[Pixels]) -> tuple[bytes, Agree
         plain = tf.lite.TFLiteConverter.from_concrete_functions([function]).convert()
         values = _values(plain)
         quantized = corrected(_quantized(function, sample, values), plain, sample, values)
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise UserError(f"{model}: cannot be converted: {str(error).splitlines()[0]}") from error
+    except CONVERTER_ERRORS as error:
+        raise UserError(f"{model}: cannot be converted: {refusal(error)}") from error
     float_logits, logits = (
         LiteRtModel(_ending_in_logits(tflite), batch_size=1, pixel_values=taken).run(sample)[0]
         for tflite, taken in ((plain, values), (quantized, PixelValues()))
@@ -112,12 +109,12 @@ class _Loaded(NamedTuple):
 
 def _loaded(model: str) -> _Loaded:
     path = Path(model).expanduser()
-    if path.suffix not in KERAS:
+    if folder.kind_of(path) is not folder.Kind.KERAS:
         saved = savedmodel.load(path)
         signatures = saved.signatures
-        name = next((name for name in ("serving_default", "default") if name in signatures), None)
+        name = next((name for name in savedmodel.SERVED if name in signatures), None)
         if name is None:
-            raise UserError(f"{model}: it has no signature serving_default or default")
+            raise UserError(f"{model}: it has no signature {' or '.join(savedmodel.SERVED)}")
         return _Loaded(signatures[name], saved)
     try:
         keras = tf.keras.models.load_model(str(path), compile=False)

@@ -14,19 +14,28 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from tensorflow.lite.python.convert_phase import ConverterError
 
 from pipeline.models.convert.bias_correction import corrected
 from pipeline.models.float_module.float_network import FloatNetwork
 from pipeline.models.float_module.graph import FloatModule
 from pipeline.models.tflite import flatbuffer
-from pipeline.models.tflite.classifier import FEATURES, LOGITS
 from pipeline.models.tflite.graph import PIXEL
-from pipeline.models.tflite.two_head import two_head
+from pipeline.models.tflite.two_head import name_heads, two_head
+from transforms.errors import one_line
 from transforms.network.pixel_values import PixelValues
 from transforms.records import Pixels
 
 PICTURES: Final = 200
 """At most; TensorFlow's guide suggests a hundred to five hundred."""
+
+CONVERTER_ERRORS: Final = (ConverterError, tf.errors.OpError, ValueError, RuntimeError)
+"""What TensorFlow's converter raises at a graph that it does not take."""
+
+
+def refusal(error: Exception) -> str:
+    """What the converter says, without the graph that it prints behind."""
+    return one_line(str(error).strip().partition("\n")[0]) or type(error).__name__
 
 
 _TAKEN: Final = PixelValues(dtype="float32", mean=(PIXEL.zero_point,), std=(1 / PIXEL.scale,))
@@ -88,14 +97,7 @@ def _representative(
 def _named(tflite: bytes) -> bytes:
     """Gives the input and the heads their published names, by which everything here finds them."""
     model = flatbuffer.read(tflite)
-    graph = model.subgraphs[0]
-    for number, tensor in enumerate(graph.tensors):
-        tensor.name = f"tensor_{number}"  # the converter's are long, and some end like a head's
-    heads = {"logits": LOGITS, "features": FEATURES}
-    names = {int(graph.inputs[0]): "input"}
-    for output in model.signatureDefs[0].outputs:
-        names[output.tensorIndex] = f"MobilenetV1/{heads[output.name.decode()]}"
-    for index, name in names.items():
-        graph.tensors[index].name = name
+    outputs = model.signatureDefs[0].outputs
+    name_heads(model, **{output.name.decode(): output.tensorIndex for output in outputs})
     model.description = "quantlabel export, quantized after training"
     return two_head(flatbuffer.write(model))

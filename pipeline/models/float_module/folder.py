@@ -14,6 +14,7 @@ from transforms.errors import UserError
 
 SAVED_MODEL: Final = "saved_model.pb"
 HUB_MODULE: Final = "tfhub_module.pb"
+_KERAS: Final = (".keras", ".h5", ".hdf5")
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip archive can name
 
 
@@ -23,10 +24,13 @@ class Kind(enum.Enum):
     SAVED_MODEL = "TensorFlow 2 SavedModel"
     HUB_MODULE = "TF1-format hub module"
     CHECKPOINT = "TF-Slim checkpoint"
+    KERAS = "Keras model"
 
 
 def kind_of(path: Path) -> Kind | None:
     """What a local path holds, by the names of the files there; None for a tflite or nothing."""
+    if path.suffix in _KERAS and path.is_file():
+        return Kind.KERAS
     if (path / SAVED_MODEL).is_file():
         return Kind.HUB_MODULE if (path / HUB_MODULE).is_file() else Kind.SAVED_MODEL
     if checkpoint_prefix(path) is not None:
@@ -55,6 +59,19 @@ def sha256(folder: Path) -> str:
     """
     lines = (f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in _files(folder))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def require_sha256(folder: Path, found: str, wanted: str | None) -> None:
+    """Holds a folder to the hash that its user gave, if any.
+
+    Raises:
+        UserError: it has another one.
+    """
+    if wanted not in (None, found):
+        raise UserError(
+            f"{folder} has sha256 {found} over all its files, not {wanted} as --sha256 asks; check "
+            "where it comes from"
+        )
 
 
 def archive(folder: Path) -> bytes:

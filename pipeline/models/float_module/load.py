@@ -25,19 +25,16 @@ def load(path: Path, *, sha256: str | None = None, hints: NetworkHints = Network
         UserError: It lacks a signature, or has another hash or other classes than it should.
     """
     found = folder.sha256(path)
-    if sha256 not in (None, found):
-        raise UserError(
-            f"{path} has sha256 {found} over all its files, not {sha256} as --sha256 asks; check "
-            "where it comes from"
-        )
+    folder.require_sha256(path, found, sha256)
     signatures = savedmodel.signatures(path)
     has_classes = not savedmodel.gives_features_alone(signatures)
     try:
         if has_classes:
-            classes = _width(path, signatures, savedmodel.CLASSIFICATION)
+            classes = _width(signatures, savedmodel.CLASSIFICATION)
             told = classes_of(classes, hints, is_published=True)
         else:
             told = without_classes("its signatures", hints)
+        feature_size = _width(signatures, savedmodel.FEATURES)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     return Network(
@@ -46,18 +43,18 @@ def load(path: Path, *, sha256: str | None = None, hints: NetworkHints = Network
         sha256=found,
         content=folder.archive(path),
         input_size=savedmodel.image_size(path),
-        feature_size=_width(path, signatures, savedmodel.FEATURES),
+        feature_size=feature_size,
         classes=told.classes,
         outputs="logits" if has_classes else "features",
     )
 
 
-def _width(path: Path, signatures: Mapping[str, Any], name: str) -> int:
+def _width(signatures: Mapping[str, Any], name: str) -> int:
     """Columns of the output `default` of a signature."""
     shape = savedmodel.shape_of(signatures[name], output=True) if name in signatures else None
     if not shape or len(shape) != 2 or shape[1] < 1:
         raise UserError(
-            f"{path}: expected a signature {name} with the output default float32[batch, n]; it "
+            f"expected a signature {name} with the output default float32[batch, n]; it "
             f"has {', '.join(sorted(signatures)) or 'none'}"
         )
     return shape[1]

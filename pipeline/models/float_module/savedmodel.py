@@ -21,6 +21,9 @@ from transforms.errors import UserError
 CLASSIFICATION = "image_classification"
 FEATURES = "image_feature_vector"
 
+SERVED = ("serving_default", "default")
+"""Signatures of plain models, in the order in which they are looked for."""
+
 
 def save(network: FloatNetwork, folder: Path) -> None:
     """Writes a SavedModel, tag `serve`; the folder appears when it is whole.
@@ -86,6 +89,13 @@ def signatures(folder: Path) -> Mapping[str, Any]:
         if "train" not in graph.meta_info_def.tags:
             found.update(graph.signature_def)
     return found
+
+
+def is_plain(signatures: Mapping[str, Any]) -> bool:
+    """Whether it has none of a module's signatures, but one that others' models are served by."""
+    return signatures.keys().isdisjoint({CLASSIFICATION, FEATURES}) and not (
+        signatures.keys().isdisjoint(SERVED)
+    )
 
 
 def gives_features_alone(signatures: Mapping[str, Any]) -> bool:

@@ -160,8 +160,13 @@ def resolve(
 def _slot(name: str, *, cache_dir: Path | None, pins: Mapping[str, Pin]) -> Slot:
     if name not in model_names():
         raise _unknown(name)
+    return Slot(name, models_folder(cache_dir), pins.get(name))
+
+
+def models_folder(cache_dir: Path | None = None) -> Path:
+    """Where models are cached; `cache_dir` as in `cache_path`."""
     default = os.environ.get(_CACHE_VARIABLE) or platformdirs.user_cache_path("quantlabel")
-    return Slot(name, Path(cache_dir or default) / "models", pins.get(name))
+    return Path(cache_dir or default) / "models"
 
 
 def _named(slot: Slot, *, url: str, sha256: str | None, limits: Limits) -> StoredModel:

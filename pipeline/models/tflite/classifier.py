@@ -27,6 +27,9 @@ _Code: Final = schema.BuiltinOperator
 
 _DTYPES: Final = ("uint8", "int8", "float32")
 
+_MOST_ROWS: Final = 4096
+"""And columns, of an input: a picture of that size takes 50 MB as bytes."""
+
 _SCORES: Final = (_Code.SOFTMAX, _Code.LOGISTIC)
 
 _POOLS: Final = (
@@ -195,14 +198,14 @@ class _Graph:
             if (
                 flatbuffer.dtype(tensor) in _DTYPES
                 and (len(shape), shape[:1]) == (4, [1])
-                and min(shape[1:3]) > 1
+                and 1 < min(shape[1:3]) <= max(shape[1:3]) <= _MOST_ROWS
                 and shape[3] in (1, 3)
             ):
                 return found[0]
         described = ", ".join(map(self._described, found)) or "none"
         raise UserError(
             f"its inputs are {described}; expected one of uint8, int8 or float32[1, rows, "
-            f"columns, 3 or 1]. {_EXPECTED}."
+            f"columns, 3 or 1], of {_MOST_ROWS:,} rows and columns at most. {_EXPECTED}."
         )
 
     def published(self) -> tuple[int, int] | None:

@@ -102,6 +102,31 @@ def load(
     return network
 
 
+def load_module(tflite: bytes, *, name: str, hints: NetworkHints = NetworkHints()) -> Network:
+    """Makes a tflite that was made of a hub module ready to run.
+
+    Args:
+        tflite: as `pipeline.models.convert.hub_module.convert` keeps it.
+        name: as in `load`.
+        hints: as in `load`; the names of its classes alone count here.
+
+    Raises:
+        UserError: as in `load`.
+    """
+    graph = flatbuffer.read(tflite).subgraphs[0]
+    source = graph.tensors[int(graph.inputs[0])]
+    return load(
+        tflite,
+        name=name,
+        hints=NetworkHints(
+            classes=hints.classes,
+            outputs="features" if len(graph.outputs) == 1 else None,
+            # As the signatures of modules take them.
+            input_range="unit" if flatbuffer.dtype(source) == "float32" else None,
+        ),
+    )
+
+
 def _network(tflite: bytes, name: str, reading: Reading) -> Network:
     found, tensors = reading.classifier, reading.model.subgraphs[0].tensors
     rows, columns = flatbuffer.indices(tensors[found.source].shape)[1:3]

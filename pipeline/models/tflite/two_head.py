@@ -58,6 +58,23 @@ def find_heads(graph: schema.SubGraphT) -> Heads:
     return heads
 
 
+def name_heads(model: schema.ModelT, *, logits: int, features: int) -> None:
+    """Gives the input and two outputs their published names, by which everything here finds them.
+
+    Args:
+        model: it is changed.
+        logits: index of the tensor.
+        features: index of the tensor.
+    """
+    graph = model.subgraphs[0]
+    for number, tensor in enumerate(graph.tensors):
+        # A converter's are long, and some end like a head's.
+        tensor.name = f"tensor_{number}".encode()
+    graph.tensors[int(graph.inputs[0])].name = b"input"
+    graph.tensors[logits].name = f"MobilenetV1/{LOGITS}".encode()
+    graph.tensors[features].name = f"MobilenetV1/{FEATURES}".encode()
+
+
 def _only(names: list[str], suffix: str, graph: schema.SubGraphT) -> int:
     found = [i for i, name in enumerate(names) if name.endswith(suffix)]
     if len(found) == 1:

@@ -38,6 +38,13 @@ def test_several_words_must_stand_in_one_name(capsys: pytest.CaptureFixture[str]
     assert [each["class_id"] for each in found["classes"]] == [283]
 
 
+def test_a_synset_is_a_word_too(capsys: pytest.CaptureFixture[str]) -> None:
+    found = _search(capsys, "n02123045")
+    assert (found["groups"], [each["class_id"] for each in found["classes"]]) == ([], [282])
+    found = _search(capsys, "n02121620")
+    assert [each["class_id"] for each in found["classes"]] == [*range(282, 288), 288]
+
+
 def test_both_cranes_are_found(capsys: pytest.CaptureFixture[str]) -> None:
     found = _search(capsys, "crane")
     assert [each["synset"] for each in found["classes"]] == ["n02012849", "n03126707"]

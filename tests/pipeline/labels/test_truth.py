@@ -47,9 +47,10 @@ def test_every_column_and_format_can_say_the_class(tmp_path: Path) -> None:
         "",
         '{"file": "b.jpg", "synset": "n02012849", "label": "crane", "note": [1]}',
         '{"file": "c.jpg", "label": "tabby, tabby cat"}',
+        '{"file": "d.jpg", "label": "n02123045"}',
     ]
     truth = read_truth(write_table(tmp_path, "\n".join(lines), name="t.jsonl"))
-    assert classes_of(truth, "/a.jpg", "/b.jpg", "/c.jpg") == [283, 135, 282]
+    assert classes_of(truth, "/a.jpg", "/b.jpg", "/c.jpg", "/d.jpg") == [283, 135, 282, 282]
     frame = pandas.DataFrame({"file": ["a", "b"], "class_id": [7, None], "label": [None, "tench"]})
     assert frame["class_id"].dtype == "float64"  # what a gap makes of whole numbers
     frame.to_parquet(tmp_path / "t.parquet")

@@ -18,3 +18,15 @@ def test_what_cannot_run_says_how_to_make_something_that_can(tmp_path: Path) -> 
     (tmp_path / "x.ckpt.index").touch()
     with pytest.raises(UserError, match=r"quantlabel model export --model .*x\.ckpt --to tflite"):
         load_network(str(tmp_path / "x.ckpt"))
+
+
+def test_a_keras_model_is_answered_with_the_command_to_type_next(tmp_path: Path) -> None:
+    path = tmp_path / "my model.h5"
+    path.touch()
+    with pytest.raises(UserError) as caught:
+        load_network(str(path), pictures="my photos")
+    assert str(caught.value) == (
+        f"{path} is a Keras model; make a quantized model to run of it first: quantlabel model "
+        f"export --model '{path}' --to tflite --output 'my model.tflite' --post-training "
+        "'my photos'"
+    )

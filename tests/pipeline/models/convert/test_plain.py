@@ -57,6 +57,39 @@ def test_it_becomes_a_network_that_labels_alike(
     assert manifest.model.pixel_values == "the byte"
 
 
+def test_label_says_what_to_type_next(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--quiet", "--input", photos, "--output", tmp_path / "rows", "--model", model]
+    assert main(["label", *map(str, words)]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    command = f"--model {model} --to tflite --output {model.stem}.tflite --post-training {photos}"
+    assert said.endswith(f"first: quantlabel model export {command}\n")
+
+
+def test_without_pictures_nothing_can_be_made_of_it(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--model", model, "--to", "tflite", "--output", tmp_path / "net.tflite"]
+    assert main(["model", "export", *map(str, words)]) == 1
+    assert "is a float model without quantization ranges" in capsys.readouterr().err
+
+
+def test_what_the_converter_does_not_take_is_one_line(tmp_path: Path) -> None:
+    class Strange(tf.Module):  # type: ignore[misc]
+        @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.float32)])  # type: ignore[untyped-decorator]
+        def scores(self, images: Any) -> Any:
+            values = tf.reduce_mean(images, [1, 2])
+            return tf.math.betainc(values, values, values)
+
+    module = Strange()
+    tf.saved_model.save(module, str(tmp_path / "strange"), signatures=module.scores)
+    with pytest.raises(UserError, match=r"strange: cannot be converted: ") as caught:
+        quantize_plain(str(tmp_path / "strange"), block_pictures(1, size=8))
+    assert "\n" not in str(caught.value)
+
+
 def test_nine_first_classes_of_ten_stay(model: Path) -> None:
     _, found = quantize_plain(str(model), block_pictures(100, size=64))
     assert found.pictures == 100

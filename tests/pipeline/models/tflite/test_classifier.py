@@ -99,6 +99,10 @@ def _two_inputs(graph: schema.SubGraphT) -> None:
     graph.inputs = [int(graph.inputs[0])] * 2
 
 
+def _huge(graph: schema.SubGraphT) -> None:
+    graph.tensors[graph.inputs[0]].shape = [1, 100_000, 100_000, 3]
+
+
 def _two_outputs(graph: schema.SubGraphT) -> None:
     graph.outputs = [int(graph.outputs[0]), int(graph.operators[-1].inputs[0])]
 
@@ -120,6 +124,7 @@ def _text(graph: schema.SubGraphT) -> None:
     [
         (_two_inputs, "^its inputs are .*, .*; expected one of uint8, int8 or float32"),
         (_four_at_once, r"^its inputs are .* uint8\[4, 128, 128, 3\]; expected"),
+        (_huge, r"^its inputs are .*; expected .*, of 4,096 rows and columns at most\. "),
         (_two_outputs, r"^its outputs are .*; expected one, \[1, classes\]\. .* a detector"),
         (_map, r"^its output is .*\[1, 32, 32, 5\]; expected .*; a segmentation network"),
         (_text, r"^its output is .* string\[1, 5\]; expected"),
