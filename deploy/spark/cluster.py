@@ -127,9 +127,7 @@ class Cluster(LocalCluster):
             "SPARK_LOCAL_DIRS": str(self._folder / "temporary"),
         }
         classpath = str(self._home / "jars" / "*")
-        self._start_java(
-            name, ["-cp", classpath, *words], opened=_OPENED, environment=environment
-        )
+        self._start_java(name, ["-cp", classpath, *words], opened=_OPENED, environment=environment)
 
     @property
     def _master(self) -> str:

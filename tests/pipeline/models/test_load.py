@@ -18,3 +18,13 @@ def test_what_cannot_run_says_how_to_make_something_that_can(tmp_path: Path) -> 
     (tmp_path / "x.ckpt.index").touch()
     with pytest.raises(UserError, match=r"quantlabel model export --model .*x\.ckpt --to tflite"):
         load_network(str(tmp_path / "x.ckpt"))
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("", "unknown model ''"), (".", ". is not a file"), ("/", "/ is not a file")],
+)
+def test_a_folder_without_a_name_is_no_model(model: str, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load_network(model)
+    assert str(caught.value).startswith(said)
