@@ -22,5 +22,6 @@ def load_jpeg(
     views: int,
     max_pixels: int,
     corners: bool = False,
+    colours: tuple[bytes, bytes] | None = None,
     plain: bool = False,
 ) -> tuple[bytearray, int, int] | None: ...

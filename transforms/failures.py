@@ -72,6 +72,7 @@ class Reason(StrEnum):
 
 
 _ERRNOS = {
+    errno.EBADMSG: Reason.CORRUPT,
     errno.EFBIG: Reason.TOO_LARGE_BYTES,
     errno.ELOOP: Reason.NOT_FOUND,  # a link that leads to itself
     errno.ENAMETOOLONG: Reason.NOT_FOUND,

@@ -17,7 +17,7 @@ Kernel = Literal["auto", "python", "native"]
 KERNELS: tuple[Kernel, ...] = get_args(Kernel)
 
 # What this version of quantlabel can talk to; a module left from another one is passed over.
-_INTERFACE = 3
+_INTERFACE = 4
 
 module: Any
 """The compiled module, or None."""

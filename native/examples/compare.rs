@@ -18,7 +18,8 @@ fn main() {
             (Method::Slim, 7, 4, false),
             (Method::StretchNearest, 32, 2, false),
         ] {
-            let options = Options { size, method, views, max_pixels: 1_000_000, corners };
+            let options =
+                Options { size, method, views, max_pixels: 1_000_000, corners, colours: None };
             let fast = load(&data, &options);
             taken += usize::from(fast.is_ok());
             wrong += usize::from(fast != load_plain(&data, &options));

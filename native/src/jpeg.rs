@@ -8,6 +8,7 @@
 use std::cell::Cell;
 use std::mem::take;
 
+use crate::colour::Colours;
 use crate::jpeg_colour::convert_lines;
 use crate::jpeg_header::{self, Colour, Header, NotTaken, Taken};
 use crate::jpeg_plane::Plane;
@@ -22,7 +23,7 @@ const MAX_SIZE: usize = 1024;
 
 /// What the input is to be like.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct Options<'a> {
     /// Rows and columns.
     pub size: usize,
     pub method: Method,
@@ -33,6 +34,8 @@ pub struct Options {
     /// Whether to stop before anything is mixed: of each crop the rows and columns of the lower
     /// neighbours, then those of the upper ones.
     pub corners: bool,
+    /// What makes sRGB of the pixels that the input is mixed from, if they are not in it.
+    pub colours: Option<&'a Colours<'a>>,
 }
 
 /// What `load` makes.
@@ -70,7 +73,7 @@ pub fn load_plain(data: &[u8], options: &Options) -> Taken<Loaded> {
 
 struct Load<'a> {
     data: &'a [u8],
-    options: &'a Options,
+    options: &'a Options<'a>,
 }
 
 impl Work for Load<'_> {
@@ -129,7 +132,8 @@ fn load_into(
         4 if options.method != Method::StretchNearest => &[7, 6],
         _ => return Err(NotTaken),
     };
-    if options.corners && options.method == Method::StretchNearest {
+    let unmixed = options.corners || options.colours.is_some();
+    if unmixed && options.method == Method::StretchNearest {
         return Err(NotTaken);
     }
     let header = jpeg_header::read(data, options.max_pixels)?;
@@ -142,12 +146,12 @@ fn load_into(
         let stored_rows = mirrored(&columns.taps, width, matches!(header.orientation, 6 | 7));
         let stored_columns = mirrored(&rows.taps, height, matches!(header.orientation, 7 | 8));
         let crossings = crossings(inner, data, &header, &stored_rows, &stored_columns, memory)?;
-        finished(inner, &crossings.transposed(), &rows, &columns, options)
+        finished(inner, &mut crossings.transposed(), &rows, &columns, options)
     } else {
         let stored_rows = mirrored(&rows.taps, height, matches!(header.orientation, 3 | 4));
         let stored_columns = mirrored(&columns.taps, width, matches!(header.orientation, 2 | 3));
-        let crossings = crossings(inner, data, &header, &stored_rows, &stored_columns, memory)?;
-        let pixels = finished(inner, &crossings, &rows, &columns, options);
+        let mut crossings = crossings(inner, data, &header, &stored_rows, &stored_columns, memory)?;
+        let pixels = finished(inner, &mut crossings, &rows, &columns, options);
         memory.pixels = crossings.pixels;
         pixels
     };
@@ -283,11 +287,14 @@ impl Crossings {
 #[inline(always)]
 fn finished(
     inner: impl Steps,
-    crossings: &Crossings,
+    crossings: &mut Crossings,
     rows: &Axis,
     columns: &Axis,
     options: &Options,
 ) -> Vec<u8> {
+    if let Some(colours) = options.colours {
+        convert(crossings, options.size, colours);
+    }
     if options.corners {
         corners(crossings, options.size)
     } else {
@@ -295,8 +302,19 @@ fn finished(
     }
 }
 
+/// Converts what the input is mixed from, crop by crop.
+#[inline(never)]
+fn convert(crossings: &mut Crossings, size: usize, colours: &Colours) {
+    for crop in 0..crossings.columns / (2 * size) {
+        let places = 2 * crop * size..2 * (crop + 1) * size;
+        for row in places.clone() {
+            colours.convert(&mut crossings.pixels[row * crossings.columns..][places.clone()]);
+        }
+    }
+}
+
 /// What the input is mixed from, crop by crop.
-#[inline(never)] 
+#[inline(never)]
 fn corners(crossings: &Crossings, size: usize) -> Vec<u8> {
     let crops = crossings.columns / (2 * size);
     let mut pixels = Vec::with_capacity(crops * 4 * size * size * 3);

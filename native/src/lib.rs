@@ -1,5 +1,6 @@
 //! The inner loops of quantlabel as a module for Python. See docs/kernel.md.
 
+pub mod colour;
 pub mod jpeg;
 mod jpeg_bits;
 mod jpeg_colour;

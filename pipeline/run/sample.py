@@ -15,6 +15,7 @@ from typing import Generic, NamedTuple, TypeAlias, TypeVar
 from pipeline.run.costs.prices import Range
 from pipeline.run.costs.requests import PAGE, Stored, place
 from pipeline.run.options import LabelOptions
+from transforms.errors import MissingExtraError
 from transforms.inputs import listing
 from transforms.inputs.archives.kinds import PARQUET, ZIP, archive_kind
 from transforms.inputs.archives.members import Member, read_members
@@ -317,7 +318,7 @@ def _size(archive: ImageRef) -> int:
     try:
         with files.open_read(archive.uri) as file:
             return file.seek(0, os.SEEK_END)
-    except OSError:  # gone meanwhile; the run will tell
+    except (OSError, MissingExtraError):  # gone meanwhile, or not to be read; the run will tell
         return 0
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pipeline.run.folder.manifest import Manifest
 from pipeline.verify.rows import Hashes
-from transforms.errors import UserError
+from transforms.errors import MissingExtraError, UserError
 from transforms.failures import Reason
 from transforms.hashes import hashes_of
 from transforms.inputs import listing
@@ -165,6 +165,6 @@ class ListedAgain:
 
 
 def _changed(path: str) -> float | None:
-    with contextlib.suppress(OSError):  # nobody can tell
+    with contextlib.suppress(OSError, MissingExtraError):  # nobody can tell
         return storage.changed(path)
     return None

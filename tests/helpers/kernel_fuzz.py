@@ -21,6 +21,7 @@ from PIL import Image
 
 from tests.helpers.encoded import encoded, orientation_exif, waves
 from tests.helpers.fuzz import damaged
+from tests.helpers.profiles import PROFILES
 from transforms.failures import ImageError
 from transforms.images.preprocess import load
 from transforms.images.settings import Method, Preprocessing
@@ -57,6 +58,11 @@ def _other() -> Iterator[bytes]:
     yield encoded(waves(30, 40), "JPEG", keep_rgb=True)
     yield encoded(waves(30, 40), "JPEG", progressive=True)
     yield encoded(Image.fromarray(waves(30, 40)).convert("CMYK"), "JPEG")
+    for name, subsampling in (("Display P3", "4:2:0"), ("ProPhoto", "4:4:4")):
+        exif = orientation_exif(6 if name == "ProPhoto" else 1)
+        picture = waves(45, 38, period=21.0)
+        icc = PROFILES[name]
+        yield encoded(picture, "JPEG", subsampling=subsampling, icc_profile=icc, exif=exif)
 
 
 def with_sampling(data: bytes, factors: int) -> bytes:
@@ -106,6 +112,9 @@ def is_taken(data: bytes, how: Preprocessing, *, plain: bool = False) -> bool:
         raise AssertionError("other pixels")
     if (*found[1:], "JPEG") != expected[1:4]:
         raise AssertionError(f"{found[1:]} instead of {expected[1:]}")
+    managed = [load(data, how, kernel=kernel) for kernel in ("auto", "python")]
+    if managed[0].pixels.tobytes() != managed[1].pixels.tobytes():
+        raise AssertionError(f"other colours, {managed[1].colour}")
     return True
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.helpers.clock import FakeClock
 from transforms.errors import StorageOutError, UserError
 from transforms.storage import files
 
@@ -21,12 +22,13 @@ def refusal_of(path: str) -> str:
     return str(raised.value)
 
 
-def outcomes_of(paths: Sequence[str]) -> list[str]:
+def outcomes_of(paths: Sequence[str], clock: FakeClock) -> list[str]:
     """What reading pictures side by side comes to: their text, or the name of the error."""
 
     def outcome(path: str) -> str:
         try:
-            return files.read(path, max_bytes=100).data.decode()
+            with clock.one_of(len(paths)):
+                return files.read(path, max_bytes=100).data.decode()
         except (OSError, StorageOutError) as error:
             return type(error).__name__
 

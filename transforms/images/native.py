@@ -40,13 +40,20 @@ def takes(how: Preprocessing) -> bool:
     return kernel.module is not None and how.method != "stretch" and fits
 
 
-def load_jpeg(data: bytes, how: Preprocessing, *, corners: bool = False) -> Taken | None:
+def load_jpeg(
+    data: bytes,
+    how: Preprocessing,
+    *,
+    corners: bool = False,
+    colours: tuple[bytes, bytes] | None = None,
+) -> Taken | None:
     """Decodes and preprocesses a JPEG, without the GIL; None if it is not one for the kernel.
 
     Args:
         data: the content of the file.
         how: method, size and so on.
         corners: whether to leave out the last step, see `transforms.images.preprocess.corners_of`.
+        colours: what makes sRGB of the picture, see `transforms.images.colour.space.Space.tables`.
     """
     if kernel.module is None or how.columns not in (None, how.size):
         return None
@@ -57,6 +64,7 @@ def load_jpeg(data: bytes, how: Preprocessing, *, corners: bool = False) -> Take
         views=how.views,
         max_pixels=how.max_pixels,
         corners=corners,
+        colours=colours,
     )
     if found is None:
         return None

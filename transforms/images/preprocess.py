@@ -89,7 +89,13 @@ def load(
         return inner._replace(format="RAW")
     wanted = conversion(embedded(data), how.colour)
     by_corners = wanted.by is not None and how.method in _BILINEAR
-    taken = None if kernel == "python" else native.load_jpeg(data, how, corners=by_corners)
+    tables = wanted.tables if by_corners else None
+    taken = None
+    if kernel != "python":
+        corners = by_corners and tables is None
+        taken = native.load_jpeg(data, how, corners=corners, colours=tables)
+    if taken is not None and tables is not None:
+        return Loaded(taken.pixels, taken.width, taken.height, "JPEG", wanted.done)
     if taken is not None:
         sides = taken.height, taken.width
         pixels, done = _converted(taken.pixels, sides, how, wanted)

@@ -131,14 +131,20 @@ def is_written_by_us(columns: Collection[str]) -> bool:
 
 def is_current(row: Mapping[str, Any]) -> bool:
     """False for what an inventory lists of versions that were replaced or deleted."""
-    # The two services spell these columns differently: IsLatest, is_latest.
+    if row.get("type") == _OBJECT and isinstance(row.get("metadata"), Mapping):
+        row = row["metadata"]
+    # The services spell these columns differently: IsLatest, is_latest.
     said = {
         re.sub("[^a-z]", "", name.lower()): str(value).lower()
         for name, value in row.items()
         if value is not None
     }
-    deleted = said.get("isdeletemarker") == "true" or bool(said.get("timedeleted"))
+    deleted = said.get("isdeletemarker") == "true" or any(map(said.get, _WHEN_DELETED))
     return said.get("islatest") != "false" and not deleted
+
+
+# With Storage Insights and the API, and with `gcloud storage objects list`.
+_WHEN_DELETED = ("timedeleted", "noncurrenttime", "softdeletetime")
 
 
 def unnamed_columns(line: str, cells: Sequence[str]) -> Sequence[str] | None:
@@ -155,7 +161,10 @@ def unnamed_columns(line: str, cells: Sequence[str]) -> Sequence[str] | None:
     is_bucket = len(cells) > 1 and _BUCKET.fullmatch(cells[0]) and not is_picture_name(cells[0])
     if not (line.startswith('"') and is_bucket and cells[1]):
         return None
-    return ["bucket", "key", *(f"column {number}" for number in range(3, len(cells) + 1))]
+    known = ["bucket", "key"]
+    if len(cells) > 4 and set(cells[3:5]) <= {"true", "false"}:  # all versions are listed
+        known += ["version_id", "is_latest", "is_delete_marker"]
+    return [*known, *(f"column {number}" for number in range(len(known) + 1, len(cells) + 1))]
 
 
 def _text(value: Any) -> str | None:
@@ -165,10 +174,25 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+_OBJECT = "cloud_object"
+
+
+def _of_gcloud(row: Mapping[str, Any]) -> str | None:
+    """The address of an object, without its version: `gs://bucket/a.jpg#17`, so gcloud writes it.
+
+    A listing has folders and buckets as well.
+    """
+    url, metadata = _text(row["url"]), row.get("metadata")
+    if row["type"] != _OBJECT or url is None:
+        return None
+    known = metadata if isinstance(metadata, Mapping) else {}
+    version = known.get("generation") or known.get("VersionId")  # of Google, of S3
+    return url.removesuffix(f"#{version}") if version else url
+
+
 _GCLOUD = UriOf(
     frozenset(["url", "type"]),
-    # It shows folders and buckets as well.
-    lambda row: _text(row["url"]) if row["type"] == "cloud_object" else None,
+    _of_gcloud,
     "a listing of gcloud storage",
     is_inventory=True,
 )

@@ -61,9 +61,10 @@ def resolved(uri: str, *, beside: str) -> str:
         uri: as a list or an archive spells it.
         beside: the list or archive, absolute.
     """
-    if beside.startswith(("http://", "https://")) and "://" not in uri:
-        return without_credentials(urllib.parse.urljoin(beside, uri))
-    if not beside.startswith(("http://", "https://")) and uri.startswith(("~/", *_LOCAL)):
+    is_web = beside[:8].lower().startswith(("http://", "https://"))
+    if is_web and "://" not in uri:
+        uri = _joined(beside, uri)
+    elif not is_web and (uri.startswith("~/") or _FILE.match(uri)):
         uri = local_path(uri)
     if "://" in uri:
         return without_credentials(uri)
@@ -82,20 +83,30 @@ def resolved(uri: str, *, beside: str) -> str:
     return scheme + slashes + "/".join([bucket, *parts])
 
 
-_LOCAL = ("file://", "FILE://")
+def _joined(address: str, reference: str) -> str:
+    try:
+        joined = urllib.parse.urljoin(address, reference)
+        # `12:30.jpg` begins as a scheme does, and would be a file of this machine.
+        return joined if "://" in joined else urllib.parse.urljoin(address, f"./{reference}")
+    except ValueError:  # `//HOST/...`, and no host can be called so: reading it will tell
+        return f"{address.partition(':')[0]}:{reference}"
+
+
+# RFC 8089, 2; without a host Java and Spark write it. Of this machine only.
+_FILE = re.compile("file:(?://(?:localhost)?(?=/)|(?!//))(?=/)", re.IGNORECASE)
 
 
 def local_path(uri: str) -> str:
-    """The path in `file:///path`, whose percent escapes are letters (RFC 8089), or in `~/path`.
+    """The path in `file:///path` or `file:/path`, without percent escapes, or in `~/path`.
 
     Every other address stays as it is, that of a file on another host as well: no storage knows it.
     """
     if uri.startswith("~"):
         return os.path.expanduser(uri)
-    host, slash, path = uri[len("file://") :].partition("/")
-    if not uri.startswith(_LOCAL) or host.lower() not in ("", "localhost"):
+    found = _FILE.match(uri)
+    if found is None:
         return uri
-    return urllib.parse.unquote(slash + path, errors="surrogateescape")
+    return urllib.parse.unquote(uri[found.end() :], errors="surrogateescape")
 
 
 _SECRET_FLAG = re.compile(

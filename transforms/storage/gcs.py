@@ -86,10 +86,11 @@ def exists(path: str) -> bool:
 def changed(path: str) -> float | None:
     """When the generation that is there now was made."""
     try:
-        created = described(path, PATIENCE_S).time_created
+        found = described(path, PATIENCE_S)
+        with translated(path):
+            return cast("float", found.time_created.timestamp())
     except FileNotFoundError:
         return None
-    return cast("float", created.timestamp())
 
 
 class Page(NamedTuple):

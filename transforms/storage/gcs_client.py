@@ -9,10 +9,12 @@ import contextlib
 import errno
 import functools
 import os
+import re
 import socket
 import threading
 import urllib.parse
 import urllib.request
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -23,7 +25,7 @@ import requests
 import urllib3
 from google.api_core.exceptions import GoogleAPICallError, RetryError
 from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import GoogleAuthError, TransportError
+from google.auth.exceptions import GoogleAuthError, InvalidOperation, TransportError
 from google.cloud import storage
 from google.cloud.storage.exceptions import InvalidResponse
 
@@ -49,6 +51,9 @@ _CONNECTIONS = 256
 # How long a machine outside Google's cloud waits to find out that it is. Inside the metadata server
 # answers in a millisecond; google-auth alone waits 12 to 25 s.
 _METADATA_S = 1.0
+
+_BUCKET = re.compile("[a-zA-Z0-9._-]+")
+"""Every name that a bucket can have, and more: https://cloud.google.com/storage/docs/buckets."""
 
 _TIMEOUTS = frozenset({408, 504})
 # HTTP statuses that may pass: https://cloud.google.com/storage/docs/retry-strategy.
@@ -101,9 +106,24 @@ class Reader:
         response = self._get(path, headers, timeout)
         if response.status == 401:  # revoked, or the clock is wrong; what expires is renewed before
             response.close()
-            self._credentials.refresh(self._renew)
+            with contextlib.suppress(InvalidOperation):  # there is nothing to renew
+                self._credentials.refresh(self._renew)
             response = self._get(path, headers, timeout)
         return response
+
+    def is_known(self, bucket: str) -> bool:
+        """Whether the service takes the credentials: what it says of an object that nobody has.
+
+        Args:
+            bucket: that it is asked for in.
+
+        Raises:
+            urllib3.exceptions.HTTPError: there is no answer.
+            google.auth.exceptions.GoogleAuthError: there are no valid credentials.
+        """
+        timeout = urllib3.Timeout(connect=CONNECT_S, read=STALL_S)
+        with self._get(f"/storage/v1/b/{bucket}/o/{uuid.uuid4().hex}", {}, timeout) as response:
+            return bool(response.status != 401)
 
     def _get(self, path: str, headers: Mapping[str, str], timeout: urllib3.Timeout) -> Any:
         authorized = dict(headers)
@@ -192,7 +212,7 @@ def parse(uri: str) -> Location:
         uri.encode()
     except UnicodeEncodeError:  # an input list that is not UTF-8
         raise FileNotFoundError(errno.ENOENT, "names in Cloud Storage are UTF-8", uri) from None
-    if not bucket:
+    if _BUCKET.fullmatch(bucket) is None:
         raise FileNotFoundError(errno.ENOENT, "expected gs://BUCKET/OBJECT", uri)
     return Location(bucket, name)
 
@@ -238,11 +258,16 @@ def translated(uri: str) -> Iterator[None]:
     """
     try:
         yield
-    # Not chained: what they say holds whole URLs, and that of an upload is as good as a key.
+    except _UnauthorizedError as error:
+        found: Exception = error
     except RetryError as error:
-        raise _translation(error.cause or error, uri) from None
+        found = _translation(error.cause or error, uri)
     except _FOREIGN as error:
-        raise _translation(error, uri) from None
+        found = _translation(error, uri)
+    else:
+        return
+    # Not chained: what they say holds whole URLs, and that of an upload is as good as a key.
+    raise (_unauthorized(uri) if isinstance(found, _UnauthorizedError) else found) from None
 
 
 # What Google's packages raise for an answer that is no JSON, or JSON with other things in it.
@@ -263,6 +288,8 @@ def _translation(error: Exception, uri: str) -> Exception:
         return status_error(int(error.code or 500), uri, _words(error))
     if isinstance(error, InvalidResponse):
         return status_error(error.response.status_code, uri, "")
+    if isinstance(error, InvalidOperation):  # a 401, and nothing that could be renewed
+        return status_error(401, uri, "")
     if isinstance(error, GoogleAuthError) and not (
         isinstance(error, TransportError) or error.retryable
     ):
@@ -281,10 +308,27 @@ def _words(error: GoogleAPICallError) -> str:
     return next((str(item.get("message", "")) for item in error.errors or ()), "")
 
 
-def status_error(status: int, uri: str, words: str) -> Exception:
-    """The error for an HTTP status that is no success: an `OSError`, or for 401 a `UserError`.
+class _UnauthorizedError(PermissionError):
+    """A 401: of the credentials, or of one object."""
+
+
+def _unauthorized(uri: str) -> Exception:
+    """What a 401 means.
 
     Credentials that have expired are none of a picture's faults, and no other picture can be read.
+    Where the service takes them for anything else, it is about this object.
+    """
+    try:
+        is_known = connection().reader.is_known(parse(uri).bucket)
+    except _FOREIGN as error:
+        return _translation(error, uri)
+    if is_known:
+        return PermissionError(errno.EACCES, "permission denied (401)", uri)
+    return _no_credentials("yours were refused (401)")
+
+
+def status_error(status: int, uri: str, words: str) -> OSError:
+    """The error for an HTTP status that is no success; `translated` finds out what a 401 means.
 
     Args:
         status: of the answer.
@@ -292,7 +336,7 @@ def status_error(status: int, uri: str, words: str) -> Exception:
         words: of the server.
     """
     if status == 401:
-        return _no_credentials("yours were refused (401)")
+        return _UnauthorizedError(errno.EACCES, "permission denied (401)", uri)
     if status == 403:
         said = f" ({one_line(words)})" if words else ""
         return PermissionError(errno.EACCES, f"permission denied{said}", uri)

@@ -60,7 +60,8 @@ def read(
             length = response.headers.get("Content-Length")
             size = max_bytes if length is None else _number(length, path)
             require_at_most(max_bytes, size, path)
-            reserve(size)
+            with each.paused():
+                reserve(size)
             data = _body(response, path, max_bytes=max_bytes, each=each)
             _require_intact(data, response.headers, path)
         if response.headers.get("Content-Encoding") == "gzip":
@@ -72,6 +73,8 @@ def read(
 
 def _media_path(uri: str) -> str:
     bucket, name = parse(uri)
+    if not name:
+        raise FileNotFoundError(errno.ENOENT, "expected gs://BUCKET/OBJECT", uri)
     quoted = urllib.parse.quote(name, safe="")
     return f"/download/storage/v1/b/{bucket}/o/{quoted}?alt=media"
 

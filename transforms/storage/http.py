@@ -6,25 +6,30 @@ They are only read: a web server has no folders to list, and takes no files.
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import errno
 import functools
 import io
 import re
 import urllib.parse
 import zlib
+from collections.abc import Iterator
 from typing import IO, Any, NamedTuple, NoReturn
 
 from transforms.errors import UserError
 from transforms.outage import Try
 from transforms.storage.content import ChangedError, Content, Reserve, require_at_most
-from transforms.storage.http_client import answer, attempts, parse
+from transforms.storage.http_client import answer, attempts, date, parse
 from transforms.storage.streams import stream
+from transforms.storage.unzipped import gunzipped
 
 _CHUNK_BYTES = 8 << 20
 """What a stream reads at a time."""
 
 _READ_BYTES = 1 << 16
+
+_FIRST_BYTES = 1 << 20
+"""That an answer is taken to have which does not say how many it has, until it has more. All that
+it may have would keep every other picture waiting for it."""
 
 _MAX_WHOLE_BYTES = 64 << 20
 """Of a list or an archive that the server gives as a whole only: it is held in memory."""
@@ -54,25 +59,40 @@ def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
 
     def attempt(each: Try) -> Content:
         with answer(path, each) as response:
-            size = _length(response, path)
-            if size is not None:
-                require_at_most(max_bytes, size, path)
-            reserve(max_bytes if size is None else size)
-            data = _body(response, path, max_bytes=max_bytes, each=each)
+            if response.status == 206:
+                raise ConnectionError(errno.EIO, "a part, where the whole was asked for", path)
+            data = _body(response, path, max_bytes=max_bytes, reserve=reserve, each=each)
             return Content(_plain(data, response, path, max_bytes), _version(response))
 
     return attempts(path, attempt)
 
 
-def _body(response: Any, path: str, *, max_bytes: int, each: Try) -> bytes:
+def _body(response: Any, path: str, *, max_bytes: int, reserve: Reserve, each: Try) -> bytes:
+    """All that there is, once there is room for it."""
+    length = _length(response, path)
+    require_at_most(max_bytes, length or 0, path)
+    room = min(_FIRST_BYTES, max_bytes) if length is None else length
+    with each.paused():
+        reserve(room)
     chunks, size = [], 0
-    while chunk := response.read1(_READ_BYTES):
+    for chunk in _chunks(response, path, max_bytes=max_bytes, each=each):
         chunks.append(chunk)
+        size += len(chunk)
+        if size > room:  # it has not said its length
+            room = max_bytes
+            with each.paused():
+                reserve(room)
+    return b"".join(chunks)
+
+
+def _chunks(response: Any, path: str, *, max_bytes: int, each: Try) -> Iterator[bytes]:
+    size = 0
+    while chunk := response.read1(_READ_BYTES):
         size += len(chunk)
         require_at_most(max_bytes, size, path)
         if each.is_over:
             raise TimeoutError(errno.ETIMEDOUT, "the answer came too slowly", path)
-    return b"".join(chunks)
+        yield chunk
 
 
 def _length(response: Any, path: str) -> int | None:
@@ -87,27 +107,49 @@ def _length(response: Any, path: str) -> int | None:
     return int(length)
 
 
+_ENCODINGS = frozenset(
+    [
+        *("gzip", "x-gzip", "pack200-gzip", "compress", "x-compress", "deflate"),
+        *("br", "zstd", "dcb", "dcz", "exi", "aes128gcm"),
+    ]
+)
+"""All that there are: https://www.iana.org/assignments/http-parameters. Another word in this header
+is a mistake, such as a charset, and says nothing of the bytes; browsers pass over it as well."""
+
+
 def _encoding(response: Any) -> str:
-    return str(response.headers.get("Content-Encoding") or "identity").strip().lower()
+    said = str(response.headers.get("Content-Encoding") or "").lower().split(",")
+    return ", ".join(each.strip() for each in said if each.strip() in _ENCODINGS) or "identity"
 
 
 def _plain(data: bytes, response: Any, path: str, max_bytes: int) -> bytes:
-    """The content of an answer that is compressed although nobody has asked for that."""
+    """The content of an answer that is compressed although nobody has asked for that.
+
+    What only says that it is compressed is as it is.
+    """
     encoding = _encoding(response)
     if encoding == "identity":
         return data
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise OSError(errno.EIO, f"the answer has the encoding {encoding[:20]!r}", path)
-    decoder = zlib.decompressobj(wbits=47 if encoding != "deflate" else 15)
+    unpack = _inflated if encoding == "deflate" else gunzipped
     try:
-        content = decoder.decompress(data, max_bytes + 1)
+        content, is_whole = unpack(data, most=max_bytes + 1)
     except zlib.error:
-        words = f"the answer is called {encoding}, but it is not"
-        raise OSError(errno.EIO, words, path) from None
+        raise OSError(errno.EBADMSG, f"the answer is damaged {encoding}", path) from None
     require_at_most(max_bytes, len(content), path)
-    if not decoder.eof:
+    if not is_whole:
         raise ConnectionError(errno.EIO, "the answer is cut off", path)
     return content
+
+
+def _inflated(data: bytes, *, most: int) -> tuple[bytes, bool]:
+    """As `gunzipped`, of `deflate`: with the header of zlib or, against the standard, without."""
+    for wbits in (15, -15):
+        decoder = zlib.decompressobj(wbits)
+        with contextlib.suppress(zlib.error):
+            return decoder.decompress(data, most), decoder.eof
+    return data, True
 
 
 def _version(response: Any) -> str | None:
@@ -183,9 +225,9 @@ def exists(path: str) -> bool:
 
 def changed(path: str) -> float | None:
     """When it was changed, where the server tells."""
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        modified = _look(path).modified
-        return email.utils.parsedate_to_datetime(modified).timestamp() if modified else None
+    with contextlib.suppress(FileNotFoundError):
+        modified = date(_look(path).modified)
+        return None if modified is None else modified.timestamp()
     return None
 
 
@@ -222,7 +264,7 @@ def _read_span(path: str, version: str, start: int, length: int) -> bytes:
                 raise ChangedError(path)
             if not (response.headers.get("Content-Range") or "").startswith(f"bytes {span}/"):
                 raise ConnectionError(errno.EIO, "the answer is another part", path)
-            data = _body(response, path, max_bytes=length, each=each)
+            data = b"".join(_chunks(response, path, max_bytes=length, each=each))
         if len(data) != length:
             raise ConnectionError(errno.EIO, "the answer is cut off", path)
         return data

@@ -12,6 +12,8 @@ import datetime
 import email.utils
 import errno
 import functools
+import http.client
+import io
 import ipaddress
 import os
 import re
@@ -80,7 +82,8 @@ def parse(url: str) -> Address:
     """
     try:
         found = urllib3.util.parse_url(url)
-        port = found.port or {"http": 80, "https": 443}[found.scheme or ""]
+        usual = {"http": 80, "https": 443}[found.scheme or ""]
+        port = usual if found.port is None else found.port
         host = (found.host or "").strip("[]")
         if not host or not host.isascii() or not found.request_uri.isascii():
             raise ValueError(host)
@@ -249,7 +252,8 @@ def answer(url: str, each: Try, *, accept: tuple[int, ...] = (), **headers: str)
                     yield response
                 return
             if response.status not in _REDIRECTING or location is None:
-                if (seconds := retry_after_s(response.headers.get("Retry-After"))) is not None:
+                seconds = retry_after_s(response.headers.get("Retry-After"))
+                if seconds is not None and response.status in _PASSING:  # else it is of one picture
                     host.quiet_for(seconds)
                 raise status_error(response.status)
         url = _redirected(url, location)
@@ -269,6 +273,7 @@ def _redirected(url: str, location: str) -> str:
 def _request(address: Address, headers: Mapping[str, str], each: Try, allow_private: bool) -> Any:
     """The first answer that one of the addresses of a host gives; its body is not read yet."""
     error: OSError | None = None
+    _asking.attempt = each
     for ip in _permitted(address, allow_private):
         left_s = each.left_s
         try:
@@ -303,12 +308,79 @@ def _pool(address: Address, ip: str) -> Any:
 
 @functools.lru_cache(maxsize=1)
 def _pools(process: int) -> urllib3.PoolManager:  # noqa: ARG001  # a key
-    return urllib3.PoolManager(
+    manager = urllib3.PoolManager(
         num_pools=64,
         maxsize=_AT_ONCE,
         cert_reqs="CERT_REQUIRED",
         ca_certs=os.environ.get("REQUESTS_CA_BUNDLE") or requests.utils.DEFAULT_CA_BUNDLE_PATH,
     )
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+    return manager
+
+
+class _Asking(threading.local):
+    """The attempt that this thread makes; urllib3 has no way to hand it on."""
+
+    attempt: Try
+
+
+_asking = _Asking()
+
+
+class _Bounded(io.RawIOBase):
+    """What a server sends, as long as there is time for it.
+
+    Each wait for bytes has a limit of its own, which a server keeps to that sends one now and then:
+    of a header, of the length of a chunk, or of `100 Continue` again and again.
+    """
+
+    def __init__(self, raw: io.RawIOBase, attempt: Try) -> None:
+        self._raw = raw
+        self._attempt = attempt
+        self.has_ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._attempt.is_over:
+            raise TimeoutError(errno.ETIMEDOUT, "the answer came too slowly")
+        count: int | None = self._raw.readinto(buffer)
+        self.has_ended |= count == 0
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self._sent = _Bounded(self.fp.detach(), _asking.attempt)
+        self.fp = io.BufferedReader(self._sent)
+
+    def begin(self) -> None:
+        """Reads the headers, which the inherited one takes for whole wherever they end."""
+        super().begin()
+        if self._sent.has_ended:
+            raise http.client.IncompleteRead(b"")
+
+
+class _Connection(urllib3.connection.HTTPConnection):
+    response_class = _Response
+
+
+class _TlsConnection(urllib3.connection.HTTPSConnection):
+    response_class = _Response
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
 
 
 def retry_after_s(header: str | None) -> float | None:
@@ -317,13 +389,19 @@ def retry_after_s(header: str | None) -> float | None:
         return None
     if re.fullmatch(r"[0-9]{1,9}", header.strip()):
         return float(header)
-    try:
-        when = email.utils.parsedate_to_datetime(header)
-    except ValueError:
+    when = date(header)
+    if when is None:
         return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=datetime.UTC)
     return max((when - datetime.datetime.now(datetime.UTC)).total_seconds(), 0.0)
+
+
+def date(header: str | None) -> datetime.datetime | None:
+    """The time in a header; None if there is none, or it makes no sense."""
+    try:
+        when = email.utils.parsedate_to_datetime(header or "")
+    except (ValueError, OverflowError):
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=datetime.UTC)
 
 
 def status_error(status: int) -> OSError:

@@ -37,13 +37,14 @@ def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
     try:
         require_at_most(max_bytes, status.st_size, path)
         reserve(status.st_size)
-        return Content(_read(descriptor, status.st_size), str(status.st_mtime_ns))
+        data = _read(descriptor, status.st_size, path=path, max_bytes=max_bytes)
+        return Content(data, str(status.st_mtime_ns))
     finally:
         os.close(descriptor)
 
 
-def _read(descriptor: int, size: int) -> bytes:
-    """A file that has `size` bytes, or had a moment ago.
+def _read(descriptor: int, size: int, *, path: str, max_bytes: int) -> bytes:
+    """A file that has `size` bytes, or had a moment ago; of the system's own, many say 0.
 
     A file object would do, with seven calls of the system instead of one. In each of them the
     thread gives the interpreter away, and then it has to wait until it gets it back.
@@ -51,6 +52,7 @@ def _read(descriptor: int, size: int) -> bytes:
     parts = [os.read(descriptor, size + 1)]
     while parts[-1] and sum(map(len, parts)) != size:  # it changes, or is given out in pieces
         parts.append(os.read(descriptor, _MORE_BYTES))
+        require_at_most(max_bytes, sum(map(len, parts)), path)
     return b"".join(parts)
 
 

@@ -14,6 +14,7 @@ import functools
 import io
 import os
 import tempfile
+import uuid
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -77,7 +78,8 @@ def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
             answer = _client().get_object(Bucket=bucket, Key=key)
             with contextlib.closing(answer["Body"]) as body:
                 require_at_most(max_bytes, answer["ContentLength"], path)
-                reserve(answer["ContentLength"])
+                with each.paused():
+                    reserve(answer["ContentLength"])
                 data = body.read()
                 version = _version(answer)
         if answer.get("ContentEncoding") == "gzip":
@@ -298,7 +300,7 @@ def _translated(path: str) -> Iterator[None]:
         raise _no_credentials(f"yours cannot be used ({type(error).__name__})") from error
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code")
-        if code in _REFUSED:
+        if code in _REFUSED and not _is_known(_parse(path)[0]):
             raise _no_credentials(f"yours were refused ({code})") from error
         raise status_error(_status(error), path, str(error)) from error
     except ParamValidationError as error:  # no such name can be: nothing was sent
@@ -333,6 +335,21 @@ _REFUSED = frozenset(
 )
 """What S3 says of credentials, and not of an object:
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html."""
+
+
+def _is_known(bucket: str) -> bool:
+    """Whether S3 takes the credentials: what it says of an object that nobody has.
+
+    A server may refuse one object as if they were no good, such as one whose name it signs
+    otherwise; that is no reason to end a run.
+    """
+    try:
+        _client().get_object(Bucket=bucket, Key=uuid.uuid4().hex)
+    except ClientError as error:
+        return error.response.get("Error", {}).get("Code") not in _REFUSED
+    except (BotoCoreError, HTTPError, *_NONSENSE):
+        pass  # the next object will tell
+    return True
 
 
 def _no_credentials(reason: str) -> UserError:

@@ -18,6 +18,7 @@ from transforms.storage.streams import Buffered
 MOST_UNPACKED = 64 * 1024**3
 """Bytes that a file for random access may unpack to, on this machine's disk."""
 
+_MARK = b"\x1f\x8b"
 _CHUNK = 1024 * 1024
 _DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile)
 
@@ -25,28 +26,51 @@ _DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile)
 def unzipped(data: bytes, path: str, *, max_bytes: int) -> bytes:
     """The content of a whole object.
 
+    Some programs say that it is gzip and do not pack it: then it is as it is.
+
     Raises:
-        OSError: it is no gzip, or unpacks to more than `max_bytes` (EFBIG).
+        OSError: its gzip data are damaged (EBADMSG), or unpack to more than `max_bytes` (EFBIG).
     """
     try:
-        content = zlib.decompressobj(wbits=31).decompress(data, max_bytes + 1)
+        content, _ = gunzipped(data, most=max_bytes + 1)
     except zlib.error:
-        raise _no_gzip(path) from None
+        raise _damaged(path) from None
     require_at_most(max_bytes, len(content), path)
     return content
 
 
+def gunzipped(data: bytes, *, most: int) -> tuple[bytes, bool]:
+    """What gzip data hold, `most` bytes of it, and whether they come to their end.
+
+    They may be several members, as of `bgzip`. What does not begin as gzip does is handed back.
+
+    Raises:
+        zlib.error: they are damaged.
+    """
+    if not data.startswith(_MARK):
+        return data, True
+    parts: list[bytes] = []
+    while data.startswith(_MARK) and most > 0:
+        decoder = zlib.decompressobj(wbits=31)
+        parts.append(decoder.decompress(data, most))
+        most -= len(parts[-1])
+        data = decoder.unused_data
+    return b"".join(parts), decoder.eof
+
+
 def unzipped_stream(file: IO[bytes], path: str) -> IO[bytes]:
-    """The content of an object that is open, at its start; seekable.
+    """The content of an object that is open, at its start; seekable. What is no gzip is as it is.
 
     It is unpacked while it is read. Whoever asks for its end, as readers of Parquet and zip do,
     will jump about in it: then all of it is unpacked to a temporary file first.
     """
-    return Buffered(_Reader(file, path), _CHUNK)
+    is_packed = file.read(len(_MARK)) == _MARK
+    file.seek(0)
+    return Buffered(_Reader(file, path), _CHUNK) if is_packed else file
 
 
-def _no_gzip(path: str) -> OSError:
-    return OSError(errno.EIO, "stored as gzip, but it is not", path)
+def _damaged(path: str) -> OSError:
+    return OSError(errno.EBADMSG, "stored as gzip, and that is damaged", path)
 
 
 class _Reader(io.RawIOBase):
@@ -66,7 +90,7 @@ class _Reader(io.RawIOBase):
         try:
             data = self._file.read(len(buffer))
         except _DAMAGE:
-            raise _no_gzip(self._path) from None
+            raise _damaged(self._path) from None
         buffer[: len(data)] = data
         return len(data)
 
@@ -76,7 +100,7 @@ class _Reader(io.RawIOBase):
         try:
             return self._file.seek(offset, whence)
         except _DAMAGE:
-            raise _no_gzip(self._path) from None
+            raise _damaged(self._path) from None
 
     def tell(self) -> int:
         return self._file.tell()
@@ -92,7 +116,7 @@ class _Reader(io.RawIOBase):
                 unpacked.write(chunk)
         except _DAMAGE:
             unpacked.close()
-            raise _no_gzip(self._path) from None
+            raise _damaged(self._path) from None
         except OSError:
             unpacked.close()
             raise

@@ -68,7 +68,10 @@ def picture_of(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _of_address(image: str) -> dict[str, str]:
-    parts = urlsplit(image)
+    try:
+        parts = urlsplit(image)
+    except ValueError:  # no host can be called so
+        return {"uri": image}
     if parts.path.startswith(LOCAL_FILES) and (found := _PATH.search(parts.query)):
         return {"uri": "/" + os.fsdecode(unquote_to_bytes(found[1])).lstrip("/")}
     if uploaded := _UPLOAD.fullmatch(parts.path):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
 import xml.etree.ElementTree as ET
 import zipfile
+import zlib
 from collections.abc import Iterator
 
 from pipeline.labels.answers.answer import SEVERAL, SKIPPED, Answer
@@ -51,6 +53,14 @@ def cvat_answers(path: str, content: bytes) -> Iterator[Answer]:
         )
 
 
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error),
+    *(ValueError, LookupError, OverflowError),
+    RuntimeError,  # of one with a password; of a method that Python does not know, too
+)
+"""What `zipfile` raises for files that it cannot read."""
+
+
 def _text(meta: ET.Element | None, where: str) -> str:
     found = None if meta is None else meta.findtext(where)
     return found or ""
@@ -62,5 +72,5 @@ def _xml(path: str, content: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return archive.read(_FILE)
-    except (zipfile.BadZipFile, KeyError) as error:
+    except _DAMAGE as error:
         raise UserError(f"{path}: expected a zip of CVAT with {_FILE} ({error})") from error

@@ -219,7 +219,7 @@ def _retry_after_s(value: str | None) -> float | None:
         return float(value)
     try:
         return email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

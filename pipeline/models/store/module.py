@@ -114,6 +114,8 @@ def _cure(address: str) -> str:
 
 def _holds_module(path: Path) -> bool:
     """Whether an archive holds a module; an unreadable one is left to who expects a tflite."""
+    if not path.is_file():  # opening a pipe would block for ever
+        return False
     try:
         with tarfile.open(path) as archive:
             names = (entry.name for entry, _ in zip(archive, range(_MOST_FILES), strict=False))

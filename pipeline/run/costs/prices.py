@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from pipeline.console.parser import did_you_mean
 from pipeline.run.folder import typed_json
 from transforms.errors import UsageError
+from transforms.storage import local
 
 _KNOWN = re.compile(r"[a-z][a-z0-9]*-(standard|highmem|highcpu)-([1-9][0-9]{0,2})")
 _CUSTOM = re.compile(r"(?:[a-z][a-z0-9]*-)?custom-([1-9][0-9]{0,2})-([1-9][0-9]{2,6})")
@@ -141,7 +142,7 @@ def load_prices(path: str | None = None) -> Prices:
     if path is None:
         return typed_json.build(Prices, values)
     try:
-        with open(path, "rb") as file:
+        with local.open_read(path) as file:
             given = tomllib.load(file)
         merged = _merged(values, given, "")
         _require_amounts(merged, "")

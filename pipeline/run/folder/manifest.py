@@ -95,9 +95,12 @@ class Identity:
     def __post_init__(self) -> None:
         """Checks what types do not say."""
         _require_time("started", self.started)
-        names = ("colour", "quality", "max_pixels", "max_bytes")
-        options = {name: getattr(self.options, name) for name in names}
         # The JSON has these among the options only; here they belong to both.
+        options = {
+            field.name: getattr(self.options, field.name)
+            for field in dataclasses.fields(Preprocessing)
+            if field.name not in self.preprocess.as_dict() and hasattr(self.options, field.name)
+        }
         object.__setattr__(self, "preprocess", dataclasses.replace(self.preprocess, **options))
         if 0 < len(self.model.classes) < self.options.top_k:
             raise ValueError(f"options.top_k: {self.options.top_k} of {len(self.model.classes)}")

@@ -309,12 +309,27 @@ def test_a_listing_of_gcloud_storage(tmp_path: Path) -> None:
         {"url": "gs://bkt/d/", "type": "prefix"},
         {"url": "gs://bkt/a b.jpg", "type": "cloud_object", "metadata": {"size": "7"}},
         {"url": "gs://bkt/a.txt", "type": "cloud_object", "metadata": {}},
+        *(
+            {"url": f"{url}#17", "type": "cloud_object", "metadata": metadata}
+            for url, metadata in (
+                ("gs://bkt/b.jpg", {"generation": "17"}),
+                ("gs://bkt/old.jpg", {"generation": "17", "timeDeleted": "2026-01-01"}),
+                ("gs://bkt/notes.txt", {"generation": "17"}),
+                ("s3://bkt/c.jpg", {"VersionId": "17"}),
+                ("gs://bkt/as.it.is", {"generation": "18"}),
+            )
+        ),
     ]
     assert _all(tmp_path / "l.json", json.dumps(listing, indent=2).encode()) == [
         "a listing of gcloud storage",
         (f"{tmp_path}/l.json#row 0", "other"),
         ("gs://bkt/a b.jpg", {"metadata": {"size": "7"}}),
         ("gs://bkt/a.txt", "text"),
+        ("gs://bkt/b.jpg", {"metadata": {"generation": "17"}}),
+        ("gs://bkt/old.jpg", "superseded"),
+        ("gs://bkt/notes.txt", "text"),
+        ("s3://bkt/c.jpg", {"metadata": {"VersionId": "17"}}),
+        ("gs://bkt/as.it.is#17", "other"),
     ]
     described = [{"bucket": "bkt", "name": "c.jpg", "storage_url": "gs://bkt/c.jpg#17"}]
     assert _all(tmp_path / "l.json", json.dumps(described).encode())[1:] == [

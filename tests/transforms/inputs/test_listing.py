@@ -286,10 +286,14 @@ def test_file_addresses_and_home_folders(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "a b").mkdir()
     (tmp_path / "a b/c.jpg").write_bytes(b"x")
     path = f"{tmp_path}/a b/c.jpg"
-    for source in ("~/a b", f"file://{tmp_path}/a%20b", f"file://localhost{tmp_path}/a%20b/*.jpg"):
+    of_files = [f"{start}{tmp_path}/a%20b" for start in ("file://", "file:", "File://localhost")]
+    for source in ("~/a b", *of_files, f"{of_files[0]}/*.jpg"):
         assert _found_at(source) == [path]
-    (tmp_path / "l.txt").write_text(f"~/a b/c.jpg\nfile://{tmp_path}/a%20b/c.jpg\na b//c.jpg\n")
-    assert _found_at("~/l.txt") == [path] * 3
+    lines = ["~/a b/c.jpg", "a b//c.jpg", *(f"{folder}/c.jpg" for folder in of_files)]
+    (tmp_path / "l.txt").write_text("\n".join(lines))
+    assert _found_at("~/l.txt") == [path] * 5
+    (tmp_path / "l.txt").write_text("file://host/c.jpg")
+    assert _found_at("~/l.txt") == ["file://host/c.jpg"]
 
 
 def test_a_pattern_in_a_folder_with_brackets_gets_a_hint(tmp_path: Path) -> None:

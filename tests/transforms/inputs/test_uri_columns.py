@@ -37,6 +37,11 @@ def test_no_column_is_named() -> None:
         ({"timeDeleted": ""}, True),
         ({"timeDeleted": "2026-01-01"}, False),
         ({"is_latest": None}, True),
+        ({"noncurrent_time": "2026-01-01T00:00:00+0000"}, False),
+        ({"soft_delete_time": "2026-01-01T00:00:00+0000"}, False),
+        ({"type": "cloud_object", "metadata": {"softDeleteTime": "2026-01-01"}}, False),
+        ({"type": "cloud_object", "metadata": {"generation": "17"}}, True),
+        ({"metadata": {"timeDeleted": "what a user calls so"}}, True),
     ],
 )
 def test_replaced_and_deleted_objects(row: dict[str, object], expected: bool) -> None:
@@ -48,6 +53,16 @@ def test_replaced_and_deleted_objects(row: dict[str, object], expected: bool) ->
     [
         ('"my-bucket","a/b.jpg"', ["my-bucket", "a/b.jpg"], ["bucket", "key"]),
         ('"b-1","a","3"', ["b-1", "a", "3"], ["bucket", "key", "column 3"]),
+        (
+            '"b-1","a","","false","true","7"',
+            ["b-1", "a", "", "false", "true", "7"],
+            ["bucket", "key", "version_id", "is_latest", "is_delete_marker", "column 6"],
+        ),
+        (
+            '"b-1","a","7","true","x"',
+            ["b-1", "a", "7", "true", "x"],
+            ["bucket", "key", "column 3", "column 4", "column 5"],
+        ),
         ("my-bucket,a/b.jpg", ["my-bucket", "a/b.jpg"], None),  # nothing says what this is
         ('"bucket","key"', ["bucket", "key"], None),
         ('"a.jpg","cat"', ["a.jpg", "cat"], None),

@@ -64,10 +64,17 @@ def test_two_names_are_two_texts_and_each_leads_back(name: str, expected: str) -
         ("../b.jpg?w=1", "https://h.org/b.jpg?w=1"),
         ("/etc/passwd", "https://h.org/etc/passwd"),
         ("//other.org/x.jpg", "https://other.org/x.jpg"),
+        ("//[bad/x.jpg", "https://[bad/x.jpg"),
+        ("12:30.jpg", "https://h.org/lists/12:30.jpg"),
         ("~/x.jpg", "https://h.org/lists/~/x.jpg"),
         ("file:///etc/passwd", "file:///etc/passwd"),  # which no storage reads
+        ("file:/etc/passwd", "https://h.org/lists/file:/etc/passwd"),
         ("http://other.org/x.jpg", "http://other.org/x.jpg"),
     ],
 )
 def test_a_list_of_a_web_server_names_nothing_of_this_machine(uri: str, expected: str) -> None:
     assert resolved(uri, beside="https://h.org/lists/l.csv") == expected
+
+
+def test_the_scheme_of_a_list_may_be_in_capitals() -> None:
+    assert resolved("/etc/passwd", beside="HTTP://h.org/l.csv") == "http://h.org/etc/passwd"

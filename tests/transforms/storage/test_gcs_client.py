@@ -13,16 +13,38 @@ import pytest
 from deploy.emulator import Cloud
 from tests.helpers.http_server import closed_port
 from tests.helpers.root import ROOT
-from tests.helpers.storage import MEDIA, refusal_of
+from tests.helpers.storage import refusal_of
 from transforms.errors import UserError
 from transforms.storage import gcs, gcs_client
 
 
 def test_credentials_that_are_no_good_stop_the_run(cloud: Cloud) -> None:
     uri = cloud.put("a.jpg", b"x")
-    cloud.fail(MEDIA, 401)
-    with pytest.raises(UserError, match="yours were refused"):
+    cloud.fail("", 401)
+    for ask in (lambda: gcs.read(uri, max_bytes=10), lambda: gcs.open_read(uri)):
+        with pytest.raises(UserError, match="yours were refused"):
+            ask()
+
+
+def test_one_object_that_is_refused_is_none_of_the_credentials_faults(cloud: Cloud) -> None:
+    uri = cloud.put("a.jpg", b"x")
+    cloud.fail("o/a.jpg", 401)
+    for ask in (lambda: gcs.read(uri, max_bytes=10), lambda: gcs.open_read(uri)):
+        with pytest.raises(PermissionError, match=r"permission denied \(401\)"):
+            ask()
+    cloud.faults.clear()
+    cloud.fail("o/a.jpg", 401, times=1)
+    assert gcs.read(uri, max_bytes=10).data == b"x"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["gs://a b/x", "gs://b\u00fcckt/x", "gs://bkt?a/x", "gs://u:p@bkt/x", "gs:///x", "gs://bkt"],
+)
+def test_what_no_object_can_be_called_is_not_asked_for(cloud: Cloud, uri: str) -> None:
+    with pytest.raises(FileNotFoundError, match="expected gs://BUCKET/OBJECT"):
         gcs.read(uri, max_bytes=10)
+    assert cloud.requests == []
 
 
 def test_every_process_makes_one_client_for_all_its_threads(cloud: Cloud) -> None:

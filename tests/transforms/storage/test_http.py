@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import socket
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +75,25 @@ def test_what_is_not_there(web: Server) -> None:
             files.open_read(url)
 
 
+@pytest.mark.parametrize(
+    ("modified", "changed"),
+    [
+        ("Thu, 01 Jan 1970 00:00:07 GMT", 7.0),
+        ("Thu, 01 Jan 1970 00:00:07 -0000", 7.0),
+        ("Thu, 01 Jan 99999999999999 00:00:00 GMT", None),
+        ("Thu, 01 Jan 1970 00:00:00 +9999999999999999", None),
+        ("yesterday", None),
+    ],
+)
+def test_when_a_file_was_changed(web: Server, modified: str, changed: float | None) -> None:
+    assert files.changed(web.put("/a.jpg", b"a", **{"Last-Modified": modified})) == changed
+
+
+def test_a_part_is_not_taken_for_the_whole(web: Server) -> None:
+    url = web.on("/a.jpg", Reply(b"1", status=206), Reply(b"12"))
+    assert files.read(url, max_bytes=9).data == b"12"
+
+
 def test_size_limits_hold_before_and_while_reading(web: Server) -> None:
     asked: list[int] = []
     promised = Reply(b"x", headers={"Content-Length": str(10 << 30)}, then="stall")
@@ -82,15 +102,40 @@ def test_size_limits_hold_before_and_while_reading(web: Server) -> None:
         with pytest.raises(OSError, match="the limit is 1000") as raised:
             files.read(web.on("/a.jpg", reply), max_bytes=1000, reserve=asked.append)
         assert raised.value.errno == errno.EFBIG
-    assert asked == [1000]  # who does not say how much it is takes all that may be
+    assert asked == [1000]
+
+
+def test_who_does_not_say_how_much_it_is_takes_little_until_it_is_more(web: Server) -> None:
+    asked: list[int] = []
+    for size in (1 << 20, (1 << 20) + 1):
+        reply = Reply(bytes(size), headers={"Content-Length": None})
+        files.read(web.on("/a.jpg", reply), max_bytes=1 << 30, reserve=asked.append)
+    assert asked == [1 << 20, 1 << 20, 1 << 30]
+
+
+def test_waiting_for_memory_is_not_the_time_of_a_picture(
+    web: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_client, "PATIENCE_S", 0.2)
+    url = web.on("/a.jpg", Reply(b"12345" * 20_000))
+    found = files.read(url, max_bytes=1 << 20, reserve=lambda _: time.sleep(0.5))
+    assert found.data == b"12345" * 20_000
+    assert web.requested == ["/a.jpg"]
 
 
 @pytest.mark.parametrize(
     ("coded", "name"),
     [
         (gzip.compress(b"12345", mtime=0), "gzip"),
+        (gzip.compress(b"12", mtime=0) + gzip.compress(b"345", mtime=0), "X-Gzip"),
         (zlib.compress(b"12345"), "deflate"),
+        (zlib.compress(b"12345", wbits=-15), "deflate"),
         (b"12345", "identity"),
+        # What is not so, and what is no encoding.
+        (b"12345", "gzip"),
+        (b"12345", "deflate"),
+        (b"12345", "UTF-8"),
+        (b"12345", ""),
     ],
 )
 def test_content_that_is_encoded_on_the_way(web: Server, coded: bytes, name: str) -> None:
@@ -104,9 +149,10 @@ def test_content_that_is_encoded_on_the_way(web: Server, coded: bytes, name: str
     ("coded", "name", "message"),
     [
         (gzip.compress(bytes(1000), mtime=0), "gzip", "more than|the limit is 999"),
-        (b"12345", "gzip", "the answer is called gzip, but it is not"),
+        (b"\x1f\x8b12345678", "gzip", "the answer is damaged gzip"),
         (gzip.compress(b"12345", mtime=0)[:-9], "gzip", "the answer is cut off"),
         (b"12345", "br", "the answer has the encoding 'br'"),
+        (b"12345", "gzip, gzip", "the answer has the encoding 'gzip, gzip'"),
     ],
 )
 def test_content_that_is_not_encoded_as_it_says(

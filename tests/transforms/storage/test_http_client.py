@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import datetime
 import email.utils
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -201,6 +204,7 @@ def test_what_does_not_pass_is_asked_once(
         Reply(status=503, headers={"Retry-After": "0"}),
         Reply(status=503, headers={"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}),
         Reply(status=503, headers={"Retry-After": "soon"}),
+        Reply(status=503, headers={"Retry-After": "Thu, 01 Jan 99999999999999 00:00:00 GMT"}),
     ],
     ids=repr,
 )
@@ -227,6 +231,12 @@ def test_a_server_that_wants_to_be_left_alone_is(web: Server) -> None:
         assert reason is Reason.UNAVAILABLE
         assert words == "the server wants to be asked later (Retry-After)"
     assert web.requested == ["/a.jpg"]
+
+
+def test_what_is_not_there_does_not_silence_its_host(web: Server) -> None:
+    gone = Reply(status=404, headers={"Retry-After": "3600"})
+    assert _refusal(web.on("/a.jpg", gone))[0] is Reason.NOT_FOUND
+    assert _read(web.on("/b.jpg", Reply(b"b"))) == b"b"
 
 
 def test_retry_after_is_waited_for(web: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,17 +285,63 @@ def test_a_server_that_drips_or_stalls_is_given_up(
 _LONGER = {"Content-Length": "10"}
 
 
+@pytest.mark.usefixtures("web")
+@pytest.mark.parametrize(
+    ("start", "again"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;", b"x"),
+    ],
+    ids=["a header", "100 Continue", "the length of a chunk"],
+)
+def test_an_answer_that_never_begins_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, start: bytes, again: bytes
+) -> None:
+    monkeypatch.setattr(http_client, "PATIENCE_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_send, args=(listener, start, again))
+        thread.start()
+        reason, _ = _refusal(f"http://127.0.0.1:{listener.getsockname()[1]}/a.jpg")
+        thread.join()
+    assert reason is Reason.TIMEOUT
+
+
+@pytest.mark.usefixtures("web")
+def test_headers_that_break_off_are_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage, "FIRST_DELAY_S", 4 * http_client.PATIENCE_S)  # asked once
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_send, args=(listener, b"HTTP/1.1 200 OK\r\nConte", b""))
+        thread.start()
+        reason, _ = _refusal(f"http://127.0.0.1:{listener.getsockname()[1]}/a.jpg")
+        thread.join()
+    assert reason is Reason.UNAVAILABLE
+
+
+def _send(listener: socket.socket, start: bytes, again: bytes) -> None:
+    """Sends the same again and again, until the other side has gone; or nothing more."""
+    connection, _ = listener.accept()
+    with connection, contextlib.suppress(OSError):
+        connection.recv(1000)
+        connection.sendall(start)
+        while again:
+            connection.sendall(again)
+            time.sleep(0.01)
+
+
 def test_what_cannot_be_asked_is_no_address() -> None:
     for url in (
         "http://[bad/x.jpg",
         "http:///x.jpg",
         "http://h:99999/x.jpg",
+        "http://h:-1/x.jpg",
         "http://user:***@h/x.jpg",
         "http://h\0/x.jpg",
     ):
         with pytest.raises(OSError, match=r"expected http|are not read") as raised:
             http_client.parse(url)
         assert Reason.from_os_error(raised.value) is Reason.UNSUPPORTED_URI
+    assert http_client.parse("http://h:0/x.jpg").port == 0
     assert http_client.parse("HTTP://Bücher.example/ä b.jpg?x=1#y") == (
         "http",
         "xn--bcher-kva.example",

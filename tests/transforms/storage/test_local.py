@@ -85,6 +85,13 @@ def test_a_picture_is_read_to_its_end_whatever_its_system_says(
     assert _read(path) == b"0123456789"
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="one of Linux")
+def test_a_file_of_the_system_that_says_nothing_of_its_size_is_bounded() -> None:
+    with pytest.raises(OSError, match="the limit is 100") as raised:
+        _read(Path("/proc/self/status"), max_bytes=100)
+    assert raised.value.errno == errno.EFBIG
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counted in /proc")
 def test_no_file_stays_open_whatever_is_wrong_with_it(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"

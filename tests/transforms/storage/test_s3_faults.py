@@ -19,7 +19,7 @@ from pipeline.run.folder.finished import open_run
 from tests.helpers.clock import FakeClock
 from tests.helpers.runs import copy_pictures
 from tests.helpers.s3_server import Bucket, environment, run_s3
-from tests.helpers.storage import MEDIA, outcomes_of
+from tests.helpers.storage import outcomes_of
 from transforms import outage
 from transforms.errors import UserError
 from transforms.failures import Reason
@@ -74,13 +74,12 @@ def test_a_storage_that_is_out_is_waited_for(
         if now > began + 120:
             bucket.faults.clear()
 
-    clock = FakeClock(pace_s=0.01, after=ends)
+    clock = FakeClock(after=ends)
     monkeypatch.setattr(outage, "CLOCK", clock)
-    monkeypatch.setattr(outage, "OUT_S", 1e6)  # time passes faster than requests are answered
     paths = [bucket.put(f"{number}.jpg", b"good") for number in range(12)]
     began = clock.now()
     bucket.fail("GET /bkt/", 503)
-    assert outcomes_of(paths) == ["good"] * 12
+    assert outcomes_of(paths, clock) == ["good"] * 12
 
 
 @pytest.mark.parametrize("what", [500, "reset", "lost"])
@@ -160,9 +159,10 @@ def test_credentials_that_expire_stop_the_run_and_keep_its_rows(
     for path in photos.iterdir():
         where.put(f"photos/{path.name}", path.read_bytes())
     if kind == "s3":
-        bucket.fail("GET /bkt/photos/x000150", 400, body=_EXPIRED)
+        bucket.fail("GET /bkt/", 400, body=_EXPIRED)
     else:
-        cloud.fail(f"{MEDIA.removesuffix('a.jpg')}photos%2Fx000150", 401)
+        cloud.fail("GET /(download/)?storage/v1/b/bkt/o/", 401)
+    where.faults[0].after = 150
     words = ["label", "--quiet", "--input", f"{kind}://bkt/photos", "--model", str(stand_in_file)]
     words += ["--output", str(tmp_path / "o")]
     assert main(words) == 1
@@ -180,10 +180,14 @@ def test_credentials_that_expire_stop_the_run_and_keep_its_rows(
 def test_all_that_s3_says_of_credentials_stops(bucket: Bucket) -> None:
     path = bucket.put("a.jpg", b"a")
     for code in ("ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken"):
-        bucket.faults.clear()
         body = f"<Error><Code>{code}</Code><Message>x</Message></Error>".encode()
-        bucket.fail("GET /bkt/a.jpg", 403, body=body)
+        bucket.faults.clear()
+        bucket.fail("GET /bkt/", 403, body=body)
         with pytest.raises(UserError, match=rf"yours were refused \({code}\)"):
+            files.read(path, max_bytes=9)
+        bucket.faults.clear()
+        bucket.fail("GET /bkt/a.jpg", 403, body=body)  # and every other object is given
+        with pytest.raises(PermissionError, match=rf"permission denied \(.*{code}"):
             files.read(path, max_bytes=9)
     bucket.faults.clear()
     denied = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"

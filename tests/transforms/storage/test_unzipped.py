@@ -13,6 +13,7 @@ import pytest
 
 from deploy.emulator import Cloud
 from tests.helpers.archives import A, B, write_tar, write_zip
+from transforms.failures import Reason
 from transforms.inputs.archives.members import Member, read_members
 from transforms.inputs.input_lists import list_rows
 from transforms.inputs.listing import list_input
@@ -37,12 +38,31 @@ def test_streams_seek_to_everywhere() -> None:
     assert file.closed
 
 
-def test_what_is_no_gzip_and_what_bursts_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_only_says_that_it_is_gzip_is_as_it_is() -> None:
+    for content in (b"no gzip", b"\x1f", b""):
+        assert unzipped_stream(io.BytesIO(content), "x").read() == content
+        assert unzipped(content, "x", max_bytes=7) == content
+
+
+def test_several_members_are_one_content() -> None:
+    packed = gzip.compress(WHOLE[:9], mtime=0) + gzip.compress(WHOLE[9:], mtime=0)
+    assert unzipped(packed, "x", max_bytes=len(WHOLE)) == WHOLE
+    with pytest.raises(OSError, match="the limit is 8"):
+        unzipped(packed, "x", max_bytes=8)
+    with pytest.raises(OSError, match="the limit is 9"):
+        unzipped(packed, "x", max_bytes=9)
+
+
+def test_what_is_damaged_and_what_bursts_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     packed = gzip.compress(WHOLE, mtime=0)
-    for content in (b"no gzip", packed[:100], packed[:-3]):
-        with pytest.raises(OSError, match="stored as gzip, but it is not"):
+    damaged = packed[:50] + b"?" * 50
+    with pytest.raises(OSError, match="stored as gzip, and that is damaged") as raised:
+        unzipped(damaged, "x", max_bytes=len(WHOLE))
+    assert Reason.from_os_error(raised.value) is Reason.CORRUPT
+    for content in (damaged, packed[:100], packed[:-3]):
+        with pytest.raises(OSError, match="stored as gzip, and that is damaged"):
             unzipped_stream(io.BytesIO(content), "x").read()
-        with pytest.raises(OSError, match="stored as gzip, but it is not"):
+        with pytest.raises(OSError, match="stored as gzip, and that is damaged"):
             unzipped_stream(io.BytesIO(content), "x").seek(0, io.SEEK_END)
     monkeypatch.setattr(module, "MOST_UNPACKED", 1000)
     with pytest.raises(OSError, match="the limit is 1000") as raised:
@@ -89,8 +109,8 @@ def test_archives_are_decoded(cloud: Cloud, tmp_path: Path, name: str) -> None:
     assert len(found) == 2
 
 
-def test_an_archive_that_is_not_what_the_storage_says_is_one_failure(cloud: Cloud) -> None:
-    uri = cloud.put("x.tar", b"no gzip at all" * 100, encoding="gzip")
+def test_an_archive_whose_gzip_is_damaged_is_one_failure(cloud: Cloud) -> None:
+    uri = cloud.put("x.tar", b"\x1f\x8bno gzip at all" * 100, encoding="gzip")
     (failure,) = read_members(ImageRef(uri), image_key=None, max_bytes=2000)
     assert isinstance(failure, Failure)
-    assert (failure.reason, failure.message) == ("io_error", "stored as gzip, but it is not")
+    assert (failure.reason, failure.message) == ("corrupt", "stored as gzip, and that is damaged")

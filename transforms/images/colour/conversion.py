@@ -35,6 +35,11 @@ class Conversion(NamedTuple):
         """Whether it takes a picture in CMYK as it is stored."""
         return self.by is not None and self.by.channels == 4
 
+    @property
+    def tables(self) -> tuple[bytes, bytes] | None:
+        """See `Space.tables`."""
+        return self.by.tables if isinstance(self.by, Space) else None
+
     def convert(self, pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], ColourDone]:
         """The pixels in sRGB, and what was done.
 

@@ -39,6 +39,14 @@ _STEPS = 65_535
 _ENCODED = np.rint(255 * srgb_encoded(np.linspace(0, 1, _STEPS + 1))).astype(np.uint8)
 """sRGB of light in `_STEPS`."""
 
+_ENCODED_BYTES = _ENCODED.tobytes()
+
+_FRACTION_BITS = 8
+"""Of a step of light, in products of curves and matrix."""
+
+_MOST_PRODUCT = 2**29
+"""So that three of them can be added in 32 bits; only an absurd profile has one as large."""
+
 
 def to_xyz(red: Floats, green: Floats, blue: Floats, white: Floats) -> Floats:
     """float64[3, 3], light to XYZ under D50.
@@ -109,6 +117,25 @@ class Space:
         change = np.abs(self.convert(colours).astype(np.int16) - colours)
         return bool(change.max() <= SRGB_TOLERANCE)
 
+    @functools.cached_property
+    def products(self) -> npt.NDArray[np.int32]:
+        """int32[3, 256, 3]: what each value of red, green and blue adds to the light of sRGB.
+
+        In `_STEPS` with `_FRACTION_BITS`. Sums of integers are the same on every processor.
+        """
+        light = self.curves[:, :, None].astype(np.float64) * self.matrix.T[:, None, :]
+        scaled = np.rint(light * (_STEPS << _FRACTION_BITS))
+        return np.clip(scaled, -_MOST_PRODUCT, _MOST_PRODUCT).astype(np.int32)
+
+    @functools.cached_property
+    def tables(self) -> tuple[bytes, bytes] | None:
+        """What another program needs to convert as this one does.
+
+        `products`, and uint8[65536], the sRGB of each step of light. None of a space that takes
+        more than that.
+        """
+        return None if self.grey or self.high else (self.products.tobytes(), _ENCODED_BYTES)
+
     def convert(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """The same colours in sRGB, relative to white; what sRGB cannot show is cut off.
 
@@ -118,15 +145,23 @@ class Space:
         Returns:
             uint8[..., 3].
         """
+        if self.high:
+            return self._converted_from_high(pixels)
+        flat = np.ascontiguousarray(pixels.reshape(-1, 3).T)
+        found = np.empty(pixels.shape, np.uint8)
+        for i in range(3):
+            red, green, blue = (self.products[j, :, i].take(flat[j]) for j in range(3))
+            steps = (red + green + blue + (1 << (_FRACTION_BITS - 1))) >> _FRACTION_BITS
+            found[..., i] = _ENCODED.take(steps, mode="clip").reshape(found.shape[:-1])
+        return found
+
+    def _converted_from_high(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         flat = pixels.reshape(-1, 3)
         light = np.stack([self.curves[i].take(flat[:, i]) for i in range(3)], axis=1)
-        if self.high:
-            light = _of_standard_range(light, relative=self.high == "HLG")
-        light = light @ self.matrix.T
-        np.clip(light, 0, 1, out=light)
-        light *= _STEPS
-        light += np.float32(0.5)
-        return _ENCODED.take(light.astype(np.uint16)).reshape(pixels.shape)
+        light = _of_standard_range(light, relative=self.high == "HLG") @ self.matrix.T
+        steps = np.clip(light, 0, 1) * _STEPS + np.float32(0.5)
+        encoded: npt.NDArray[np.uint8] = _ENCODED.take(steps.astype(np.uint16))
+        return encoded.reshape(pixels.shape)
 
 
 _SDR_WHITE = 203

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ImageFile
+from PIL import Image, ImageFile
 
 from transforms.failures import ImageError, Reason
 from transforms.images.formats.boxes import boxes, end_too_early
@@ -45,7 +46,8 @@ def pixels(kind: str, data: bytes) -> RGB:
     """
     image = _open(kind, data)
     try:
-        found = rgb(load(kind, image))
+        loaded = load(kind, image)
+        found = rgb(_spread(loaded, _depths(data)) if kind == "JPEG2000" else loaded)
     except ImageError as error:
         raise _true_reason(kind, data, error) from error
     return upright(found, orientation(image)) if kind == "AVIF" else found
@@ -82,16 +84,30 @@ def _true_reason(kind: str, data: bytes, error: ImageError) -> ImageError:
     return error
 
 
-def _check_depth(data: bytes) -> None:
-    """Refuses more than 8 bits in colour: Pillow rounds them up, and makes white black.
-
-    The lengths are those of the marker SIZ: ITU-T T.800, A.5.1.
-    """
+def _depths(data: bytes) -> list[int]:
+    """Bits of each component, as the marker SIZ says: ITU-T T.800, A.5.1."""
     start = 0
     if not data.startswith(CODESTREAM):
         start = next((box.start for box in boxes(data) if box.kind == b"jp2c"), len(data))
     components = int.from_bytes(data[start + 40 : start + 42], "big")
-    depths = [1 + (depth & 0x7F) for depth in data[start + 42 : start + 42 + 3 * components : 3]]
-    if components > 1 and any(depth > 8 for depth in depths):
+    return [1 + (depth & 0x7F) for depth in data[start + 42 : start + 42 + 3 * components : 3]]
+
+
+def _check_depth(data: bytes) -> None:
+    """Refuses more than 8 bits in colour: Pillow rounds them up, and makes white black."""
+    depths = _depths(data)
+    if len(depths) > 1 and any(depth > 8 for depth in depths):
         text = f"JPEG 2000 in colour with {max(depths)} bits a sample"
         raise ImageError(Reason.UNSUPPORTED, text)
+
+
+def _spread(image: Image.Image, depths: Sequence[int]) -> Image.Image:
+    """Components of fewer than 8 bits over the whole byte: Pillow leaves zeros behind them."""
+    bands = image.getbands()
+    if min(depths, default=8) >= 8 or len(depths) != len(bands):
+        return image
+    if bands[0] == "P":  # whose places in the palette were moved, too
+        raise ImageError(Reason.UNSUPPORTED, f"JPEG 2000 with a palette and {depths[0]} bits")
+    return image.point(
+        [(byte >> 8 - bits) * 255 // ((1 << bits) - 1) for bits in depths for byte in range(256)]
+    )

@@ -68,12 +68,50 @@ def decode_by_pillow(
     _check_work(image, len(data), max_pixels=max_pixels)
     if kind not in sniff.SIZES:
         reserve(_cost(image, len(data)))
-    pixels = _tiff(image, data, as_cmyk=as_cmyk) if kind == "TIFF" else rgb(load(kind, image))
+    if isinstance(image, _Tiff):
+        pixels = _tiff(image, data, as_cmyk=as_cmyk)
+    elif isinstance(image, _Png) and image.key is not None:
+        pixels = _on_white(image, prepared, image.key)
+    else:
+        pixels = rgb(load(kind, image))
     if frame is not None:
         pixels = frame.on_white(pixels)
     # After loading: in a PNG it may stand behind the pixels.
     pixels = upright(pixels, orientation(image))
     return Decoded(pixels, pixels.shape[1], pixels.shape[0], kind)
+
+
+_HIGH_BYTES, _LOW_BYTES = "RGB;16B", "RGB;16L"
+
+
+class _Png(PngImagePlugin.PngImageFile):
+    """Pillow's reader of PNG, mended: it compares the transparent colour with other numbers.
+
+    Attributes:
+        key: the transparent colour of a picture with 16 bits a sample, of which Pillow keeps 8.
+    """
+
+    key: tuple[int, int, int] | None = None
+
+    def _open(self) -> None:
+        super()._open()
+        known = self.info.get("transparency")
+        layout = self.tile[0].args if self.tile else None
+        if isinstance(known, int) and layout in ("L;2", "L;4"):
+            most = 3 if layout == "L;2" else 15
+            self.info["transparency"] = (known & most) * 255 // most  # as Pillow spreads samples
+        elif isinstance(known, tuple) and layout == _HIGH_BYTES:
+            self.key = self.info.pop("transparency")
+
+
+def _on_white(image: _Png, data: bytes, key: tuple[int, int, int]) -> RGB:
+    """A picture of 16 bits a sample with its transparent colour, compared in all bits."""
+    found = np.array(load("PNG", image))
+    low = open_picture("PNG", data)
+    low.tile = [tile._replace(args=_LOW_BYTES) for tile in low.tile]
+    is_key = (np.asarray(load("PNG", low)) == [value & 0xFF for value in key]).all(axis=2)
+    found[is_key & (found == [value >> 8 for value in key]).all(axis=2)] = 255
+    return found
 
 
 _ADOBE_DEFLATE = 8
@@ -114,7 +152,7 @@ class _Tiff(TiffImagePlugin.TiffImageFile):
 
 _READERS: dict[str, type[ImageFile.ImageFile]] = {
     "JPEG": JpegImagePlugin.JpegImageFile,  # of a multi-picture file (MPO) it reads the first
-    "PNG": PngImagePlugin.PngImageFile,
+    "PNG": _Png,
     "WEBP": WebPImagePlugin.WebPImageFile,
     "GIF": GifImagePlugin.GifImageFile,
     "TIFF": _Tiff,

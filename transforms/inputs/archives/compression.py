@@ -17,6 +17,13 @@ _READ_BYTES = 64 * 1024
 # Of a decoder of xz, which the file itself asks for; `xz -9` asks for 65 MB.
 _XZ_MEMORY = 256 * 1024 * 1024
 
+_MODEST = 1024**3
+"""Bytes that whatever is packed may be, since they are soon walked through."""
+
+_MOST_RATIO = 1_100
+"""Beyond that: bytes that one may stand for. Deflate comes to 1,032. Of bzip2 and xz a megabyte can
+be a terabyte of zeros, and to walk through that takes hours."""
+
 # The field `magic` of a header of tar, POSIX.1-1988.
 _TAR_MARK_AT = 257
 _MARKS = {
@@ -24,6 +31,16 @@ _MARKS = {
     "bzip2": tuple(b"BZh%d1AY&SY" % size for size in range(1, 10)),
     "xz": (b"\xfd7zXZ\0",),
     "zstd": (b"\x28\xb5\x2f\xfd", *(b"%c\x2a\x4d\x18" % kind for kind in range(0x50, 0x60))),
+}
+
+# Of what is known and not read.
+_UNREAD_MARKS = {
+    "7-Zip": b"7z\xbc\xaf\x27\x1c",
+    "RAR": b"Rar!\x1a\x07",
+    "compress": b"\x1f\x9d",
+    "lz4": b"\x04\x22\x4d\x18",
+    "lzip": b"LZIP\x01",
+    "LZMA": b"\x5d\0\0\x80\0",
 }
 
 HEAD_BYTES = 512
@@ -62,6 +79,30 @@ def codec_of(head: bytes) -> str | None:
     return next((codec for codec, marks in _MARKS.items() if head.startswith(marks)), None)
 
 
+def require_read(head: bytes) -> None:
+    """Refuses what is packed in a way that is known and not read, by its first `HEAD_BYTES`.
+
+    Raises:
+        ImageError: unsupported_format.
+    """
+    found = next((name for name, mark in _UNREAD_MARKS.items() if head.startswith(mark)), None)
+    if found is None and _is_zlib(head):
+        found = "zlib"
+    if found is not None:
+        text = f"packed by {found}, which is not read; pack it with gzip, or not at all"
+        raise ImageError(Reason.UNSUPPORTED_FORMAT, text)
+
+
+def _is_zlib(head: bytes) -> bool:
+    """Whether these are zlib's data, as TensorFlow can write records; its mark alone is short."""
+    if head[:1] != b"\x78":
+        return False
+    try:
+        return bool(zlib.decompressobj().decompress(head, HEAD_BYTES))
+    except zlib.error:
+        return False
+
+
 class ArchiveStream:
     """A file that is read once from its start, unpacked on the way if need be.
 
@@ -73,6 +114,7 @@ class ArchiveStream:
     """
 
     def __init__(self, file: IO[bytes], *, codec: str | None) -> None:
+        self._file = file
         self._read_some = _READERS[codec](file) if codec else file.read
         self._is_packed = codec is not None
         self._broken: ImageError | None = None
@@ -96,6 +138,8 @@ class ArchiveStream:
 
     def _part(self, size: int) -> bytes:
         """Some bytes; none at the end and where the file is broken."""
+        if self._is_packed and self.position > _MODEST:
+            self._require_modest()
         if self._broken is None:
             try:
                 return self._read_some(size)
@@ -104,6 +148,10 @@ class ArchiveStream:
             except OSError as error:
                 self._broken = self._explained(error)
         return b""
+
+    def _require_modest(self) -> None:
+        if self.position > _MOST_RATIO * self._file.tell():
+            self._broken = damaged(f"it unpacks to more than {_MOST_RATIO:,} times its size")
 
     def _explained(self, error: OSError) -> ImageError:
         if self._is_packed and error.errno is None:  # of bz2 and of Arrow, not of a storage

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import IO
 
 from transforms.inputs.archives.base import Entry, Reading
-from transforms.inputs.archives.compression import codec_of, head_of, is_tar
+from transforms.inputs.archives.compression import codec_of, head_of, is_tar, require_read
 from transforms.inputs.archives.parquet import parquet_entries
 from transforms.inputs.archives.tar import tar_entries
 from transforms.inputs.archives.tfrecord import tfrecord_entries
@@ -68,7 +68,11 @@ def archive_kind(uri: str) -> ArchiveKind | None:
 def entries_of(
     kind: ArchiveKind, file: IO[bytes], how: Reading
 ) -> Iterator[Entry | Skipped | Note]:
-    """Reads an archive as what it is: people give zip archives the names of tar, and tar of zip."""
+    """Reads an archive as what it is: people give zip archives the names of tar, and tar of zip.
+
+    Raises:
+        ImageError: it is packed in a way that is not read.
+    """
     entries = kind.entries
     if kind in (TAR, ZIP):
         # A zip archive is read from its end on.
@@ -77,6 +81,8 @@ def entries_of(
             entries = zip_entries
         elif is_tar(head) or codec_of(head) is not None:
             entries = tar_entries
+        else:
+            require_read(head)
     return entries(file, how)
 
 

@@ -14,6 +14,8 @@ from transforms.inputs.archives.samples import File, sample_entries
 from transforms.inputs.skips import Note, Skipped
 
 _READ_BYTES = 64 * 1024
+# Zeros behind the end that are looked at: a file that was only set aside may have terabytes.
+_MAX_PADDING = 1024**3
 # Of long names and pax records, which `tarfile` takes into memory whole.
 _MAX_HEADER = 1024 * 1024
 # What `tarfile` raises for hostile headers, besides its own errors: for numbers and texts, and for
@@ -57,6 +59,10 @@ def _problem(member: tarfile.TarInfo) -> ImageError | None:
         return None
     link = f"a link to {member.linkname}; links are not followed" if member.linkname else ""
     return ImageError(Reason.NOT_A_FILE, link or "not a regular file")
+
+
+# Of the list of members that pixz puts behind an archive, for itself.
+_PIXZ_MARK = 0xDBAE_14D6_2E32_4CA6.to_bytes(8, "little")
 
 
 class _Header(tarfile.TarInfo):
@@ -141,8 +147,12 @@ class _Archive:
 
     def _require_the_end(self) -> None:
         file = cast("IO[bytes]", self._tar.fileobj)
-        while block := file.read(_READ_BYTES):
-            if block.count(0) < len(block):
+        end = file.tell() + _MAX_PADDING
+        while file.tell() < end and (block := file.read(_READ_BYTES)):
+            rest = block.lstrip(b"\0")
+            if rest.startswith(_PIXZ_MARK):
+                return
+            if rest:
                 raise tarfile.ReadError("more data follow the mark that ends the archive")
 
     def explained(self, error: Exception) -> ImageError:

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 
 from transforms.failures import ImageError, Reason
 from transforms.inputs.archives.base import MAX_META, Entry, Reading, damaged
-from transforms.inputs.archives.compression import ArchiveStream, codec_of, head_of
+from transforms.inputs.archives.compression import ArchiveStream, codec_of, head_of, require_read
 from transforms.inputs.skips import RESULTS, Note, Skipped
 from transforms.rows.formats import FEATURE_KEYS
 from transforms.rows.tfrecord import (
@@ -46,8 +46,11 @@ def tfrecord_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped 
     key = how.image_key
     try:
         head = head_of(file)
-        # The length of a record may look like the mark of a codec; its checksum does not.
-        stream = ArchiveStream(file, codec=None if is_framed(head) else codec_of(head))
+        codec = None
+        if not is_framed(head):  # whose length may look like the mark of a codec
+            codec = codec_of(head)
+            require_read(head)
+        stream = ArchiveStream(file, codec=codec)
         for number, record in enumerate(scan_records(stream, max_bytes=how.max_bytes)):
             features = _features(record)
             if key is None and not isinstance(features, ImageError):

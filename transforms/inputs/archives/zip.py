@@ -49,7 +49,8 @@ def zip_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped | Not
         how: see there.
 
     Raises:
-        ImageError: its directory is damaged or too large, or storage failed.
+        ImageError: its directory is damaged or too large, it is the last piece of several, or
+            storage failed.
     """
     try:
         archive = zipfile.ZipFile(cast("IO[bytes]", _Bounded(file)))
@@ -80,6 +81,9 @@ class _Bounded:
 def _files(archive: zipfile.ZipFile) -> Iterator[File]:
     # As they lie in the file, so that remote ones are read from front to back.
     infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
+    if any(info.volume for info in infos):
+        text = "a piece of a split archive: join the pieces first (zip -s 0)"
+        raise ImageError(Reason.UNSUPPORTED_FORMAT, text)
     # Each with the one behind it, which tells whether the two share bytes.
     for info, after in itertools.zip_longest(infos, infos[1:]):
         if not info.filename.endswith("/"):  # `is_dir` knows no empty names

@@ -18,6 +18,7 @@ from pipeline.labels.answers.answer import picture_of, says_none
         ({"image": "/data/upload/12/0a1b2c3d-cat.jpg"}, {"file": "cat.jpg"}),
         ({"image": "gs://b/a.jpg"}, {"uri": "gs://b/a.jpg"}),
         ({"image": "a.jpg"}, {"file": "a.jpg"}),
+        ({"image": "http://[bad/a.jpg"}, {"uri": "http://[bad/a.jpg"}),
         ({"label": "cat"}, {}),
     ],
 )

@@ -43,6 +43,18 @@ def test_tags_of_people_are_answers(tmp_path: Path, zipped: bool) -> None:
     assert (first.picture, first.annotator) == ({"file": "dog/a.jpg"}, "ann")
 
 
+def test_an_archive_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("annotations.xml", XML)
+    whole = path.read_bytes()
+    at = whole.rindex(b"PK\x01\x02")
+    for damage in (b"\x01\0", b"\0\0\x63\0"):  # a password; a method that nobody knows
+        path.write_bytes(whole[: at + 8] + damage + whole[at + 8 + len(damage) :])
+        with pytest.raises(UserError, match="expected a zip of CVAT"):
+            read(path)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [

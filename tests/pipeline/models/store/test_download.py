@@ -87,6 +87,7 @@ def test_a_busy_server_is_given_up_in_the_end(server: Server) -> None:
         ("9" * 5000, 0.03, "0.00"),
         ("Fri, 31 Dec 1999 23:59:59 GMT", 0.03, "0.00"),
         ("Fri, 31 Dec 2999 23:59:59 GMT", 0.03, "0.03"),
+        ("Fri, 31 Dec 99999999999999 23:59:59 GMT", 0.03, "0.00"),
     ],
 )
 def test_retry_after_is_honoured_within_reason(

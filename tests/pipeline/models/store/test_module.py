@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -38,6 +39,12 @@ def test_addresses_of_the_family_are_known(model: str) -> None:
 def test_other_models_are_none(model: str) -> None:
     assert not is_address(model)
     with module_folder(model) as folder:
+        assert folder is None
+
+
+def test_a_pipe_is_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.tar.gz")
+    with module_folder(str(tmp_path / "pipe.tar.gz")) as folder:
         assert folder is None
 
 

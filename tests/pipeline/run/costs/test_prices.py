@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,12 @@ def test_a_mistake_in_a_file_is_one_line(tmp_path: Path, content: bytes, expecte
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--prices .*/no\.toml: No such file or directory"):
         load_prices(str(tmp_path / "no.toml"))
+
+
+def test_a_pipe_is_no_table(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    with pytest.raises(UsageError, match=r"--prices .*/pipe\.toml: not a regular file"):
+        load_prices(str(tmp_path / "pipe.toml"))
 
 
 def test_ranges_are_multiplied_and_added_each_by_each() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -78,6 +79,18 @@ def test_grey_of_16_bits_keeps_the_high_byte() -> None:
     samples = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) * 16
     pixels = decode(encoded(samples, "JPEG2000")).pixels
     assert (pixels == (samples >> 8)[:, :, np.newaxis]).all()
+
+
+@pytest.mark.parametrize("codec", ["j2k", "jp2"])
+@pytest.mark.parametrize("bits", [1, 2, 4, 7])
+def test_samples_of_fewer_than_8_bits_reach_from_black_to_white(bits: int, codec: str) -> None:
+    most = (1 << bits) - 1
+    samples = np.tile(np.arange(64, dtype=np.uint8) % (most + 1), (64, 1))
+    for stored in (samples, np.dstack([samples, most - samples, samples])):
+        data = imagecodecs.jpeg2k_encode(stored, level=0, bitspersample=bits, codecformat=codec)
+        pixels = decode(bytes(data)).pixels
+        expected = stored.astype(int) * 255 // most
+        assert (pixels == (expected if stored.ndim == 3 else expected[..., np.newaxis])).all()
 
 
 @pytest.mark.parametrize("bare", [False, True])

@@ -136,6 +136,24 @@ def test_16_bit_grey_with_a_transparent_value() -> None:
     assert pixels[..., 0].tolist() == [[0, 0, 1, 0xFF, 0x80, 0xFF]]
 
 
+@pytest.mark.parametrize(("depth", "samples"), [(2, 0b00_01_10_11), (4, 0x05AF)])
+def test_grey_of_few_bits_with_a_transparent_value(depth: int, samples: int) -> None:
+    line = b"\0" + samples.to_bytes(depth // 2, "big")
+    chunks = png_chunk(b"tRNS", struct.pack(">H", {2: 2, 4: 10}[depth]))
+    chunks += png_chunk(b"IDAT", zlib.compress(line))
+    pixels = decode(png(4, 1, depth=depth, colour=0, chunks=chunks)).pixels
+    assert pixels[..., 0].tolist() == [[0, 85, 255, 255]]
+
+
+def test_16_bit_colour_with_a_transparent_one() -> None:
+    key = (0x0102, 0x0304, 0xFF05)
+    near = (0x0102, 0x0304, 0xFF06)
+    line = b"\0" + struct.pack(">9H", *key, *near, 0x0203, 0x0405, 0x05FF)
+    chunks = png_chunk(b"tRNS", struct.pack(">3H", *key)) + png_chunk(b"IDAT", zlib.compress(line))
+    pixels = decode(png(3, 1, depth=16, colour=2, chunks=chunks)).pixels
+    assert pixels.tolist() == [[[255, 255, 255], [1, 3, 255], [2, 4, 5]]]
+
+
 def test_16_bit_colour_keeps_its_high_byte() -> None:
     line = b"\0" + struct.pack(">3H", 0x0180, 0x7FFF, 0xFF00)
     data = png(1, 1, depth=16, colour=2, chunks=png_chunk(b"IDAT", zlib.compress(line)))

@@ -15,6 +15,7 @@ import pytest
 
 from tests.helpers.archives import A, B, members_of, only_failure, write_tar, write_tfrecord
 from transforms.failures import ImageError, Reason
+from transforms.inputs.archives import compression
 from transforms.inputs.archives.compression import ArchiveStream, codec_of, is_tar
 from transforms.inputs.archives.members import read_members
 from transforms.records import ImageRef
@@ -90,6 +91,25 @@ def test_an_error_of_the_storage_stays_one(codec: str) -> None:
     assert raised.value.reason is Reason.UNAVAILABLE
 
 
+@pytest.mark.parametrize("codec", ["bzip2", "xz", "zstd"])
+def test_what_unpacks_to_far_more_than_it_is_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
+) -> None:
+    monkeypatch.setattr(compression, "_MODEST", 1_000_000)
+    path = tmp_path / "a.tar"
+    path.write_bytes(PACK[codec](bytes(2_000_000)) * 5)
+    failure = only_failure(path)
+    assert failure.reason == Reason.DAMAGED_ARCHIVE
+    assert failure.message.endswith(": it unpacks to more than 1,100 times its size")
+
+
+def test_deflate_cannot_unpack_to_so_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compression, "_MODEST", 1_000_000)
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(bytes(10_000_000), mtime=0))
+    assert only_failure(path).reason == Reason.NO_PICTURES
+
+
 def test_xz_that_asks_for_more_memory_than_it_may_have_is_refused() -> None:
     packed = bytearray(lzma.compress(b"a" * 100, check=lzma.CHECK_NONE))
     assert packed[14] == 0x21  # the filter LZMA2; then come its size and its dictionary
@@ -116,6 +136,30 @@ def test_content_tells_the_codec_whatever_the_name(
     path = tmp_path / f"x{extension}"
     path.write_bytes(PACK[codec](whole) if codec else whole)
     assert members_of(path) == [("a.jpg", A), ("b.jpg", B)]
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"\x04\x22\x4d\x18\x64", "lz4"),
+        (b"LZIP\x01\x0c", "lzip"),
+        (b"\x1f\x9d\x90", "compress"),
+        (b"\x5d\0\0\x80\0\xff", "LZMA"),
+        (b"7z\xbc\xaf\x27\x1c\0\4", "7-Zip"),
+        (b"Rar!\x1a\x07\x01\0", "RAR"),
+        (zlib.compress(bytes(99)), "zlib"),
+    ],
+    ids=("lz4", "lzip", "compress", "lzma", "7z", "rar", "zlib"),
+)
+@pytest.mark.parametrize("extension", [".tar", ".tar.gz", ".zip", ".tfrecord"])
+def test_what_is_packed_in_a_way_that_is_not_read_is_named(
+    tmp_path: Path, extension: str, head: bytes, name: str
+) -> None:
+    path = tmp_path / f"x{extension}"
+    path.write_bytes(head + bytes(700))
+    failure = only_failure(path)
+    assert failure.reason == "unsupported_format"
+    assert failure.message.startswith(f"packed by {name}, which is not read")
 
 
 @every_codec

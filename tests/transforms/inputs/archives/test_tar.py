@@ -19,8 +19,10 @@ from tests.helpers.archives import (
     C,
     members_of,
     metas_of,
+    only_failure,
     write_tar,
 )
+from transforms.inputs.archives import tar
 from transforms.inputs.archives.members import read_members
 from transforms.records import Failure, ImageRef
 
@@ -165,6 +167,25 @@ def test_a_damaged_tar_yields_what_is_good_and_one_failure(tmp_path: Path, case:
     assert isinstance(last, Failure)
     assert where in last.message
     assert (last.uri, last.size, last.version) == (str(path), None, None)
+
+
+def test_the_list_that_pixz_puts_behind_an_archive_is_none_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    write_tar(path, [("a.jpg", A)])
+    names = bytes.fromhex("a64c322ed614aedb") + b"a.jpg\0" + bytes(8)  # as pixz 1.0.7 writes it
+    path.write_bytes(path.read_bytes() + names)
+    assert members_of(path) == [("a.jpg", A)]
+
+
+def test_zeros_behind_the_end_are_not_walked_through_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.tar"
+    write_tar(path, [("a.jpg", A)])
+    path.write_bytes(path.read_bytes() + bytes(300_000) + b"more")
+    assert "more data follow the mark" in only_failure(path).message
+    monkeypatch.setattr(tar, "_MAX_PADDING", 200_000)
+    assert len(members_of(path)) == 1
 
 
 def test_gnu_tar_writes_what_is_read(tmp_path: Path) -> None:

@@ -229,6 +229,17 @@ def test_a_directory_over_the_limit_is_refused_before_it_is_read(
     assert failure.message.endswith("bytes, the limit is 1000; split it")
 
 
+def test_the_last_piece_of_a_split_archive_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    write_zip(path, {"a.jpg": A, "b.jpg": B})
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"PK\x01\x02") + 34] = 1  # the piece that a member is in: 4.3.12
+    path.write_bytes(content)
+    failure = only_failure(path)
+    assert failure.reason == "unsupported_format"
+    assert failure.message.startswith("a piece of a split archive: join the pieces first")
+
+
 def test_what_it_unpacks_to_is_bounded(tmp_path: Path) -> None:
     """A member that holds more than it says is not unpacked beyond that."""
     buffer = io.BytesIO()
