@@ -1,4 +1,4 @@
-"""The same rows on a Flink cluster, on one that loses a machine, and on Prism."""
+"""The same rows on Flink and on Spark, on clusters that lose something, and on Prism."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from deploy.flink import Cluster
+from deploy import flink, spark
 from deploy.prism import prism
+from pipeline.cli import main
 
 pytestmark = pytest.mark.cluster
 
@@ -91,62 +92,117 @@ def direct(pictures: Path, stand_in_file: Path, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
+def on_flink(tmp_path: Path) -> Iterator[flink.Cluster]:
     """A JobManager and two TaskManagers; pytest keeps their logs if the test fails."""
-    with Cluster(tmp_path / "cluster") as started:
+    with flink.Cluster(tmp_path / "flink") as started:
+        yield started
+
+
+@pytest.fixture
+def on_spark(tmp_path: Path) -> Iterator[spark.Cluster]:
+    """A master and two workers; pytest keeps their logs if the test fails."""
+    with spark.Cluster(tmp_path / "spark") as started:
         yield started
 
 
 def test_flink_gives_the_rows_of_the_direct_runner(
-    cluster: Cluster, pictures: Path, stand_in_file: Path, direct: Run, tmp_path: Path
+    on_flink: flink.Cluster, pictures: Path, stand_in_file: Path, direct: Run, tmp_path: Path
 ) -> None:
-    _label(pictures, tmp_path / "out", stand_in_file, *cluster.beam_flags)
+    _label(pictures, tmp_path / "out", stand_in_file, *on_flink.beam_flags)
     Run(tmp_path / "out").assert_same_rows_as(direct)
-    (job,) = cluster.jobs()
+    (job,) = on_flink.jobs()
     assert job["state"] == "FINISHED"
-    assert _tries(cluster, job["jid"]) == 1
-    assert _hosts(cluster, job["jid"]) == 2
+    assert _tries(on_flink, job["jid"]) == 1
+    assert _hosts(on_flink, job["jid"]) == 2
 
 
-def _tries(cluster: Cluster, job: str) -> int:
+def _tries(on_flink: flink.Cluster, job: str) -> int:
     """How often the task that was tried most often was started."""
     return 1 + max(
         int(task["attempt"])
-        for vertex in cluster.job(job)["vertices"]
-        for task in cluster.job(job, f"/vertices/{vertex['id']}")["subtasks"]
+        for vertex in on_flink.job(job)["vertices"]
+        for task in on_flink.job(job, f"/vertices/{vertex['id']}")["subtasks"]
     )
 
 
-def _hosts(cluster: Cluster, job: str) -> int:
+def _hosts(on_flink: flink.Cluster, job: str) -> int:
     """How many TaskManagers worked for it."""
     return len(
         {
             task["taskmanager-id"]
-            for vertex in cluster.job(job)["vertices"]
-            for task in cluster.job(job, f"/vertices/{vertex['id']}")["subtasks"]
+            for vertex in on_flink.job(job)["vertices"]
+            for task in on_flink.job(job, f"/vertices/{vertex['id']}")["subtasks"]
         }
     )
 
 
 def test_a_lost_machine_costs_no_row_and_doubles_none(
-    cluster: Cluster, pictures: Path, stand_in_file: Path, direct: Run, tmp_path: Path
+    on_flink: flink.Cluster, pictures: Path, stand_in_file: Path, direct: Run, tmp_path: Path
 ) -> None:
     output = tmp_path / "out"
-    command = _words(pictures, output, stand_in_file, *cluster.beam_flags)
+    command = _words(pictures, output, stand_in_file, *on_flink.beam_flags)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         # Rows that no try will ever publish are on disk from here on.
         while not list(output.glob("_unfinished-*/predictions-*")):
             assert process.poll() is None
             time.sleep(0.02)
-        cluster.kill_task_manager(0)
+        on_flink.kill_task_manager(0)
         orphans = {path.name for path in output.glob("_unfinished-*/predictions-*")}
-        (job,) = cluster.jobs()
+        (job,) = on_flink.jobs()
         assert job["state"] == "RUNNING"
         _, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
     assert orphans
-    assert _tries(cluster, job["jid"]) > 1
+    assert _tries(on_flink, job["jid"]) > 1
     Run(output).assert_same_rows_as(direct)
+
+
+def test_spark_gives_the_rows_of_the_direct_runner(
+    on_spark: spark.Cluster, pictures: Path, stand_in_file: Path, direct: Run, tmp_path: Path
+) -> None:
+    _label(pictures, tmp_path / "out", stand_in_file, *on_spark.beam_flags)
+    Run(tmp_path / "out").assert_same_rows_as(direct)
+    _verify(tmp_path / "out")
+    events = on_spark.events()
+    assert _executors(events, "SparkListenerExecutorAdded") == {"0", "1"}
+    ended = [event for event in events if event["Event"] == "SparkListenerTaskEnd"]
+    assert {event["Task Info"]["Executor ID"] for event in ended} == {"0", "1"}
+    assert {event["Task End Reason"]["Reason"] for event in ended} == {"Success"}
+
+
+def _executors(events: list[dict[str, Any]], what: str) -> set[str]:
+    return {event["Executor ID"] for event in events if event["Event"] == what}
+
+
+def _verify(folder: Path) -> None:
+    assert main(["verify", str(folder), "--sample", "20"]) == 0
+
+
+def test_a_killed_executor_costs_no_row_and_doubles_none(
+    on_spark: spark.Cluster, pictures: Path, stand_in_file: Path, direct: Run, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    command = _words(pictures, output, stand_in_file, *on_spark.beam_flags)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        # Rows that no try will ever publish are on disk from here on.
+        while not list(output.glob("_unfinished-*/predictions-*")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        on_spark.kill_executor(0)
+        orphans = {path.name for path in output.glob("_unfinished-*/predictions-*")}
+        _, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, errors
+    assert orphans
+    events = on_spark.events()
+    assert len(_executors(events, "SparkListenerExecutorRemoved")) == 1
+    assert len(_executors(events, "SparkListenerExecutorAdded")) == 3
+    assert [
+        event["Task End Reason"]["Reason"]
+        for event in events
+        if event["Event"] == "SparkListenerTaskEnd" and event["Task Info"]["Failed"]
+    ] == ["ExecutorLostFailure"]
+    Run(output).assert_same_rows_as(direct)
+    _verify(output)
 
 
 def test_prism_gives_the_rows_of_the_direct_runner(

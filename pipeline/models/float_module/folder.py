@@ -40,6 +40,8 @@ def kind_of(path: Path) -> Kind | None:
 
 def checkpoint_prefix(path: Path) -> Path | None:
     """The prefix of a checkpoint, given it or one of its files (`.index`, `.data-...`, `.meta`)."""
+    if not path.name:  # a root, or the folder that the program runs in
+        return None
     for prefix in (path, path.with_suffix("")):
         if prefix.with_name(f"{prefix.name}.index").is_file():
             return prefix

@@ -155,7 +155,7 @@ def wait(result: Any, flags: PipelineOptions, *, console: Console | None) -> Non
         console: where the address of the job's page and its progress go, or None.
 
     Raises:
-        UserError: the job was cancelled, or replaced by another one.
+        UserError: the job was cancelled or replaced by another one, or failed without a reason.
     """
     try:
         with contextlib.ExitStack() as showing:
@@ -169,9 +169,9 @@ def wait(result: Any, flags: PipelineOptions, *, console: Console | None) -> Non
     except KeyboardInterrupt:
         result.cancel()
         raise
-    except errors()[0]:
-        # Of a job that somebody has stopped Beam says no more than None.
-        if result.state == PipelineState.FAILED:
+    except errors()[0] as error:
+        # Of a job that somebody has stopped, or that failed at once, Beam says no more than None.
+        if result.state == PipelineState.FAILED and not str(error).endswith("\nNone"):
             raise
     if result.state != PipelineState.DONE:  # Beam is silent if it was so from the start
         raise UserError(f"the job has ended as {result.state}, not every picture has its row")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from transforms.errors import UsageError
@@ -73,7 +74,7 @@ def beam_options(options: RunnerOptions) -> Any:
 
     parser = _BeamParser(add_help=False, allow_abbrev=False)
     flags_of_beam = beam_internals.flags(parser)
-    known, unknown = parser.parse_known_args(list(options.beam_args))
+    known, unknown = _parsed(parser, options.beam_args)
     if unknown:
         if not unknown[0].startswith("-"):
             raise UsageError(f"{text(unknown[0])}: one word too many; see --help")
@@ -137,6 +138,27 @@ def processes(options: RunnerOptions, flags: Any) -> int | None:
     if direct.direct_running_mode != "multi_processing":
         return 1
     return direct.direct_num_workers or None  # 0 stands for all processors
+
+
+def _parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> tuple[Any, list[str]]:
+    # Flags of Beam that take JSON fail as whatever meets a value of another form.
+    try:
+        return parser.parse_known_args(list(words))
+    except (ValueError, TypeError, AttributeError) as error:
+        wrong = next((word for word in words if _fails(parser, word)), "one that takes JSON")
+        raise UsageError(
+            f'a flag of Beam: {text(wrong)}: expected JSON, such as {{"key": "value"}}'
+        ) from error
+
+
+def _fails(parser: argparse.ArgumentParser, word: str) -> bool:
+    try:
+        parser.parse_known_args([word])
+    except UsageError:
+        return False  # its value is the next word
+    except (ValueError, TypeError, AttributeError):
+        return True
+    return False
 
 
 class _BeamParser(argparse.ArgumentParser):

@@ -30,3 +30,13 @@ def test_a_keras_model_is_answered_with_the_command_to_type_next(tmp_path: Path)
         f"export --model '{path}' --to tflite --output 'my model.tflite' --post-training "
         "'my photos'"
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("", "unknown model ''"), (".", ". is not a file"), ("/", "/ is not a file")],
+)
+def test_a_folder_without_a_name_is_no_model(model: str, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load_network(model)
+    assert str(caught.value).startswith(said)

@@ -208,13 +208,18 @@ def test_counters_show_how_far_a_job_is_and_its_end_is_named(
     assert bucket.names("labels/_SUCCESS") == []
 
 
-def test_a_job_that_was_cancelled_at_once_is_no_finished_run(
-    bucket: Cloud, service: Service, stand_in_file: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("state", ["CANCELLED", "FAILED"])
+def test_a_job_that_ended_at_once_is_no_finished_run(
+    bucket: Cloud,
+    service: Service,
+    stand_in_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    state: str,
 ) -> None:
-    service.runs, service.state = False, "JOB_STATE_CANCELLED"
+    service.runs, service.state = False, f"JOB_STATE_{state}"
     assert main(_words(stand_in_file, f"--dataflow_endpoint={service.url}", "--quiet")) == 1
     said = capsys.readouterr().err
-    assert said.startswith("quantlabel: the job has ended as CANCELLED")
+    assert said.startswith(f"quantlabel: the job has ended as {state}, not every picture")
     assert said.count("\n") == 1
     assert bucket.names("labels/_SUCCESS") == []
 

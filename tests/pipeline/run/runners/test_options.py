@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.run.runners.options import RunnerOptions, beam_options, inert, processes
+from transforms.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,20 @@ def test_flags_that_another_runner_reads_are_named(
     runner: str, flags: tuple[str, ...], named: list[str]
 ) -> None:
     assert inert(RunnerOptions(runner=runner, beam_args=flags)) == named
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--gcs_custom_audit_entries=who",
+        "--gcs_custom_audit_entries=[1]",
+        '--gcs_custom_audit_entries={"who": 1}',
+        "--sdk_harness_log_level_overrides=[1]",
+    ],
+)
+def test_json_of_another_form_is_refused_in_one_line(flag: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        beam_options(RunnerOptions(beam_args=(flag,)))
+    assert str(caught.value) == (
+        f'a flag of Beam: {flag}: expected JSON, such as {{"key": "value"}}'
+    )

@@ -1,4 +1,4 @@
-"""What Flink starts as a Python worker: Beam's harness in the interpreter that runs this file.
+"""What a cluster starts as a Python worker: Beam's harness in the interpreter that runs this file.
 
 Beam's container image begins with a program called boot that asks the runner where to connect to,
 unpacks staged files and starts the harness. Here everything is installed, so nothing is unpacked.
@@ -18,7 +18,7 @@ from google.protobuf import json_format
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Serves one TaskManager until it hangs up; `argv` is as for Beam's boot."""
+    """Serves one process of the cluster until it hangs up; `argv` is as for Beam's boot."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--id", required=True)
     parser.add_argument("--provision_endpoint", required=True)
