@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
@@ -56,9 +57,20 @@ def open_page(
     window.get(page.resolve().as_uri())
 
 
+_T = TypeVar("_T")
+
+
+def settled(look: Callable[[], _T]) -> _T:
+    """What looking comes to, once more where the page was drawn anew meanwhile."""
+    for _ in range(20):
+        with contextlib.suppress(StaleElementReferenceException):
+            return look()
+    return look()
+
+
 def texts(window: webdriver.Chrome, selector: str) -> list[str]:
     """What a reader sees of each element, in order."""
-    return [element.text for element in window.find_elements(By.CSS_SELECTOR, selector)]
+    return settled(lambda: [each.text for each in window.find_elements(By.CSS_SELECTOR, selector)])
 
 
 def complaints(window: webdriver.Chrome) -> list[Any]:

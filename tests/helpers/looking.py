@@ -16,7 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from tests.helpers.browser import complaints, texts
+from tests.helpers.browser import complaints, settled, texts
 
 
 def eventually(ask: Callable[[], object], expected: object) -> None:
@@ -34,7 +34,7 @@ def faults(window: webdriver.Chrome) -> list[Any]:
 
 
 def count(window: webdriver.Chrome) -> str:
-    return window.find_element(By.CSS_SELECTOR, ".count").text
+    return settled(lambda: window.find_element(By.CSS_SELECTOR, ".count").text)
 
 
 def chips(window: webdriver.Chrome) -> list[str]:
@@ -43,10 +43,12 @@ def chips(window: webdriver.Chrome) -> list[str]:
 
 def names(window: webdriver.Chrome) -> list[str]:
     """Of the first tiles of the sheet, in order."""
-    return [
-        (tile.get_attribute("title") or "").rpartition("/")[2]
-        for tile in window.find_elements(By.CSS_SELECTOR, ".tile")
-    ]
+
+    def found() -> list[str]:
+        tiles = window.find_elements(By.CSS_SELECTOR, ".tile")
+        return [(tile.get_attribute("title") or "").rpartition("/")[2] for tile in tiles]
+
+    return settled(found)
 
 
 def press(window: webdriver.Chrome, *keys: str) -> None:
@@ -55,11 +57,15 @@ def press(window: webdriver.Chrome, *keys: str) -> None:
 
 def click(window: webdriver.Chrome, selector: str, text: str) -> None:
     """The first element of a kind whose text begins so."""
-    for element in window.find_elements(By.CSS_SELECTOR, selector):
-        if element.text.startswith(text):
-            element.click()
-            return
-    raise AssertionError(f"no {selector} says {text}: {texts(window, selector)}")
+
+    def is_clicked() -> bool:
+        for element in window.find_elements(By.CSS_SELECTOR, selector):
+            if element.text.startswith(text):
+                element.click()
+                return True
+        return False
+
+    assert settled(is_clicked), f"no {selector} says {text}: {texts(window, selector)}"
 
 
 def choose(window: webdriver.Chrome, name: str, value: str) -> None:

@@ -14,7 +14,7 @@ from pipeline.run.folder.finished import FinishedRun
 from pipeline.run.folder.own_labels import OwnLabels, own_labels
 from tests.helpers.browser import chromium, open_page, texts
 from tests.helpers.finished_runs import made_up_manifest, write_run
-from tests.helpers.looking import choose, eventually, faults
+from tests.helpers.looking import choose, click, eventually, faults
 from tests.helpers.rows import labelled
 from transforms.records import Prediction
 from transforms.rows.schema import prediction_table
@@ -54,7 +54,7 @@ def test_the_page_speaks_of_the_users_labels(tmp_path: Path) -> None:
         assert texts(window, ".bar .number") == ["88%", "50%", "31%"]
         assert texts(window, ".tile .word")[0] == "no label, below 0.5"
         assert texts(window, ".tile .number")[0] == "25%"
-        window.find_element(By.CSS_SELECTOR, ".tile").click()
+        click(window, ".tile", "")
         assert texts(window, "#zoom .guesses li") == ["tench\n13%", "hen\n6%"]
         window.switch_to.active_element.send_keys(Keys.ESCAPE)
         window.find_element(By.LINK_TEXT, "Facts").click()

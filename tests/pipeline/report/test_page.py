@@ -15,7 +15,7 @@ from selenium.webdriver.common.keys import Keys
 from pipeline.cli import main
 from tests.helpers.browser import chromium, complaints, open_page, texts
 from tests.helpers.finished_runs import plausible, row_of_file, write_run
-from tests.helpers.looking import eventually, faults
+from tests.helpers.looking import click, eventually, faults
 from tests.helpers.pictures import make_pictures
 from tests.helpers.rows import failed, labelled, prediction
 
@@ -143,7 +143,7 @@ def test_every_control_has_a_name(tmp_path: Path, window: webdriver.Chrome) -> N
     kinds = ["button", "input", "select", "svg", "section", "nav", "canvas"]
     kinds += ["[role=option]", "[role=listbox]", "[role=list]", "[role=group]"]
     _all_named(window, *kinds)
-    window.find_element(By.CSS_SELECTOR, ".tile").click()
+    click(window, ".tile", "")
     _all_named(window, "dialog", "dialog button")
     window.switch_to.active_element.send_keys(Keys.ESCAPE)
     _facts(window)
@@ -225,6 +225,6 @@ def test_a_page_for_everybody_has_no_paths(tmp_path: Path, window: webdriver.Chr
     assert str(tmp_path) not in html
     open_page(window, page)
     assert sorted(texts(window, ".tile .name")) == ["000000.jpg", "far.jpg", "is tench"]
-    window.find_element(By.CSS_SELECTOR, ".tile").click()
+    click(window, ".tile", "")
     assert texts(window, "#zoom a") == []
     assert window.execute_script("return document.querySelectorAll('[src^=file]').length") == 0

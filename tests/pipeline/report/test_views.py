@@ -215,7 +215,7 @@ def test_the_order_goes_both_ways(window: webdriver.Chrome) -> None:
 
 
 def test_a_picture_is_looked_at_large_with_the_keyboard(window: webdriver.Chrome) -> None:
-    window.find_element(By.CSS_SELECTOR, ".tile").click()
+    click(window, ".tile", "")
     assert texts(window, "#zoom h2") == ["000000.jpg"]
     press(window, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
     assert texts(window, "#zoom h2") == ["000002.jpg"]
@@ -247,10 +247,10 @@ def test_a_picture_is_looked_at_large_with_the_keyboard(window: webdriver.Chrome
 
 
 def test_from_a_picture_to_its_place_and_to_its_like(window: webdriver.Chrome) -> None:
-    window.find_element(By.CSS_SELECTOR, ".tile").click()
+    click(window, ".tile", "")
     click(window, "#zoom button", "Only tabby")
     assert (count(window), chips(window)) == ("100 of 800 pictures", ["tabby"])
-    window.find_element(By.CSS_SELECTOR, ".tile").click()
+    click(window, ".tile", "")
     click(window, "#zoom button", "On the map")
     eventually(lambda: window.switch_to.active_element.tag_name, "canvas")
 
@@ -309,7 +309,7 @@ def test_a_narrow_page_shows_one_view_at_a_time(window: webdriver.Chrome, width:
             wide = "return document.documentElement.scrollWidth"
             assert window.execute_script(wide) == width  # nothing is scrolled sideways
         click(window, ".switch button", "Sheet")
-        window.find_element(By.CSS_SELECTOR, ".tile").click()
+        click(window, ".tile", "")
         assert texts(window, "#zoom h2") == ["000000.jpg"]
         assert window.execute_script("return document.querySelector('#zoom').scrollWidth") == width
     finally:
@@ -343,7 +343,7 @@ def test_a_hundred_thousand_rows_are_filtered_and_walked(
     press(browser, Keys.ESCAPE)
     eventually(lambda: texts(browser, "#zoom h2"), [])
     click(browser, "button", "Clear all")
-    browser.find_element(By.CSS_SELECTOR, ".tile").click()
+    click(browser, ".tile", "")
     press(browser, Keys.ESCAPE)
     eventually(lambda: texts(browser, "#zoom h2"), [])
     press(browser, Keys.END)

@@ -206,7 +206,7 @@ def test_somebody_looks_searches_and_keeps(shown: Shown) -> None:
         chosen.send_keys(str(shown.folder / "photos/000005.jpg"))
         eventually(lambda: chips(window), ["like 000005.jpg"])
         assert names(window)[0] == "000005.jpg"
-        window.find_element(By.CSS_SELECTOR, ".tile").click()
+        click(window, ".tile", "")
         eventually(lambda: texts(window, "#zoom h2"), ["000005.jpg"])
         window.find_element(By.CSS_SELECTOR, "#zoom .pick").click()
         window.find_element(By.CSS_SELECTOR, "#zoom .close").click()
