@@ -56,7 +56,8 @@ def test_no_more_memory_is_taken_than_was_asked_for(kind: str) -> None:
     limits = Limits(memory=1_000_000_000, seconds=60)
     side = 2000 if kind == "HEIF" else 1000
     (taken,) = call(work.peak, pixels, FILES[kind], _large(kind), limits=limits)
-    assert 0.5 < taken / (side * side * a_pixel) < 1
+    # Less where a busy machine lets fewer threads of a decoder work at the same time.
+    assert 0.4 < taken / (side * side * a_pixel) < 1
 
 
 def test_damaged_files_are_pictures_or_have_a_reason() -> None:
