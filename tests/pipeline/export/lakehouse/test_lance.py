@@ -33,7 +33,7 @@ def test_the_dataset_holds_the_rows_of_the_run(tmp_path: Path) -> None:
     rows = _dataset(run)  # noqa: F841  # DuckDB finds it by its name
     query = "SELECT count(*), min(uri), max(score) FROM rows"
     uris, scores = expected["uri"].to_pylist(), expected["score"].to_pylist()
-    assert duckdb.sql(query).fetchall() == [(250, min(uris), max(scores))]
+    assert duckdb.execute(query).fetchall() == [(250, min(uris), max(scores))]
     vector = expected["embedding"][7].as_py()
     nearest = _dataset(run).to_table(nearest={"column": "embedding", "q": vector, "k": 1})
     assert nearest["_distance"].to_pylist() == [0.0]
