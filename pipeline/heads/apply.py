@@ -66,6 +66,7 @@ def apply(options: ApplyOptions, *, console: Console | None = None) -> dict[str,
     if options.is_dataflow:
         paths = [("DIR", options.folder)]
         dataflow.prepare(options, flags, runs_on=runs_on, paths=paths, command=_EXAMPLE)
+        dataflow.require_places(flags)
     run = open_run(options.folder, with_vectors=True)
     path = options.head or run.find(FILE)
     head = read_head(path)

@@ -135,6 +135,8 @@ def _checked(options: LabelOptions, *, console: Console | None) -> _Ready:
             console.print(note, markup=False, highlight=False, soft_wrap=True)
     output = f"--output {shown(options.output)}"
     files.require_access(options.output, what=output)
+    if options.is_dataflow:
+        dataflow.require_places(flags)
     ledger.check_writable(options.output, replace=_replaces(options))
     for source in options.inputs:
         _require_a_picture(source, options)
@@ -162,8 +164,8 @@ def _notes(options: LabelOptions, flags: PipelineOptions) -> Iterator[str]:
         )
     if others := inert(options):
         yield f"without effect on {options.runner}: {', '.join(others)}"
-    if options.is_dataflow and (note := dataflow.machine_note(flags)):
-        yield note
+    if options.is_dataflow:
+        yield from filter(None, (dataflow.machine_note(flags), dataflow.region_note(flags)))
 
 
 def without_versions(options: LabelOptions) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import collections
 import contextlib
 import re
@@ -25,10 +24,12 @@ from apache_beam.runners.runner import PipelineState
 from rich.console import Console
 
 from pipeline.console import progress_bar
-from pipeline.run.runners import progress
+from pipeline.run.runners import dataflow_flags, progress
 from pipeline.run.runners.options import RunnerOptions
 from transforms import beam_internals
 from transforms.errors import UsageError, UserError, one_line
+from transforms.storage import files
+from transforms.storage.addresses import shown
 
 THREADS = 2
 """Threads of a worker process unless `--number_of_worker_harness_threads` says otherwise.
@@ -84,34 +85,16 @@ def prepare(
     if cloud.job_name is None:
         # Beam's own is of the user's name here, which is root in every container.
         cloud.job_name = f"quantlabel-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
-    _require_labels(cloud.labels or [])
+    if wrong := list(dataflow_flags.problems(flags)):
+        if len(wrong) == 1:
+            raise UsageError(wrong[0])
+        raise UsageError("--runner=DataflowRunner:", below=[f"  {line}" for line in wrong])
     found = beam_internals.problems(flags, runs_on)
     if found:
         raise UsageError("--runner=DataflowRunner: " + "; ".join(map(one_line, found)))
     workers = flags.view_as(DebugOptions)
     if workers.number_of_worker_harness_threads is None:
         workers.number_of_worker_harness_threads = THREADS
-
-
-def _require_labels(labels: Sequence[str]) -> None:
-    """Beam takes what is no JSON for key=value, and the service refuses the job at the end."""
-    for label in labels:
-        try:
-            pairs = ast.literal_eval(label) if "{" in label else dict([label.split("=", 1)])
-        except (ValueError, SyntaxError):  # as Beam reads them
-            pairs = None
-        if not isinstance(pairs, dict) or not all(_is_label(*pair) for pair in pairs.items()):
-            raise UsageError(
-                f"--labels {label}: expected key=value, or a dict of such pairs. A key begins with "
-                "a lower-case letter; key and value have at most 63 lower-case letters, digits, _ "
-                "and -. The labels of pictures are those of --label-map"
-            )
-
-
-def _is_label(key: str, value: Any) -> bool:
-    return bool(re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", key)) and bool(
-        isinstance(value, str) and re.fullmatch(r"[a-z0-9_-]{0,63}", value)
-    )
 
 
 def machine_note(flags: PipelineOptions) -> str | None:
@@ -123,6 +106,26 @@ def machine_note(flags: PipelineOptions) -> str | None:
         f"--worker_machine_type {machine}: a machine with ARM processors; the image must hold "
         "linux/arm64 (docs/dataflow.md)"
     )
+
+
+def region_note(flags: PipelineOptions) -> str | None:
+    """What workers in another region than the job cost, or None."""
+    region, there = flags.view_as(GoogleCloudOptions).region, dataflow_flags.workers_region(flags)
+    if region == there:
+        return None
+    return f"--region {region}: workers run in {there}; what goes between regions is paid for"
+
+
+def require_places(flags: PipelineOptions) -> None:
+    """Asks for the buckets of a job's own files.
+
+    Raises:
+        UserError: one of them cannot be used.
+    """
+    cloud = flags.view_as(GoogleCloudOptions)
+    for name in ("temp_location", "staging_location", "template_location"):
+        if path := getattr(cloud, name):
+            files.require_access(path, what=f"--{name} {shown(path)}")
 
 
 def waits(flags: PipelineOptions) -> bool:

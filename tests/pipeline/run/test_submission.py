@@ -90,6 +90,24 @@ def test_a_dry_run_makes_the_checks_of_a_run(
     assert bucket.names("") == before
 
 
+@pytest.mark.parametrize("name", ["temp_location", "staging_location", "template_location"])
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_buckets_of_a_job_are_asked_for_before_anything_is_written(
+    name: str,
+    dry: list[str],
+    bucket: Cloud,
+    stand_in_file: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    before = bucket.names("")
+    flag = f"--{name}=gs://no-such-bucket/place"
+    words = _words(stand_in_file, f"--sdk_container_image={IMAGE}", flag, *dry)
+    assert main(words) == 1
+    (said,) = capfd.readouterr().err.splitlines()
+    assert said.startswith(f"quantlabel: --{name} gs://no-such-bucket/place: ")
+    assert bucket.names("") == before
+
+
 def test_a_local_run_can_be_tried_dry_too(
     photos: Path, tmp_path: Path, stand_in_file: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
