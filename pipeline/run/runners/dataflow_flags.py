@@ -94,12 +94,12 @@ def refusals(flags: PipelineOptions) -> Iterator[str]:
 
 def _missing_files(setup: SetupOptions) -> Iterator[str]:
     """What Beam copies to the workers, from this machine unless it is an address."""
-    files = {"setup_file": setup.setup_file, "requirements_file": setup.requirements_file}
-    for name, path in files.items():
+    for name in ("setup_file", "requirements_file"):
+        path = getattr(setup, name)
         if path and not os.path.isfile(path):
             yield f"--{name} {path}: no such file"
-    if setup.setup_file and os.path.basename(setup.setup_file) not in _SETUP:
-        yield f"--setup_file {setup.setup_file}: expected a file called {' or '.join(_SETUP)}"
+        elif path and name == "setup_file" and os.path.basename(path) not in _SETUP:
+            yield f"--{name} {path}: expected a file called {' or '.join(_SETUP)}"
     for path in setup.extra_packages or []:
         if not path.endswith(_PACKAGES):
             yield f"--extra_package {path}: expected a package, {', '.join(_PACKAGES)}"
