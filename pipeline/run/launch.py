@@ -164,8 +164,8 @@ def _notes(options: LabelOptions, flags: PipelineOptions) -> Iterator[str]:
         )
     if others := inert(options):
         yield f"without effect on {options.runner}: {', '.join(others)}"
-    if options.is_dataflow:
-        yield from filter(None, (dataflow.machine_note(flags), dataflow.region_note(flags)))
+    if options.is_dataflow and (note := dataflow.machine_note(flags)):
+        yield note
 
 
 def without_versions(options: LabelOptions) -> list[str]:

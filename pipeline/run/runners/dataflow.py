@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import collections
 import contextlib
 import re
@@ -85,16 +86,34 @@ def prepare(
     if cloud.job_name is None:
         # Beam's own is of the user's name here, which is root in every container.
         cloud.job_name = f"quantlabel-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
-    if wrong := list(dataflow_flags.problems(flags)):
-        if len(wrong) == 1:
-            raise UsageError(wrong[0])
-        raise UsageError("--runner=DataflowRunner:", below=[f"  {line}" for line in wrong])
-    found = beam_internals.problems(flags, runs_on)
+    _require_labels(cloud.labels or [])
+    found = [*beam_internals.problems(flags, runs_on), *dataflow_flags.refusals(flags)]
     if found:
         raise UsageError("--runner=DataflowRunner: " + "; ".join(map(one_line, found)))
     workers = flags.view_as(DebugOptions)
     if workers.number_of_worker_harness_threads is None:
         workers.number_of_worker_harness_threads = THREADS
+
+
+def _require_labels(labels: Sequence[str]) -> None:
+    """Beam takes what is no JSON for key=value, and the service refuses the job at the end."""
+    for label in labels:
+        try:
+            pairs = ast.literal_eval(label) if "{" in label else dict([label.split("=", 1)])
+        except (ValueError, SyntaxError):  # as Beam reads them
+            pairs = None
+        if not isinstance(pairs, dict) or not all(_is_label(*pair) for pair in pairs.items()):
+            raise UsageError(
+                f"--labels {label}: expected key=value, or a dict of such pairs. A key begins with "
+                "a lower-case letter; key and value have at most 63 lower-case letters, digits, _ "
+                "and -. The labels of pictures are those of --label-map"
+            )
+
+
+def _is_label(key: str, value: Any) -> bool:
+    return bool(re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", key)) and bool(
+        isinstance(value, str) and re.fullmatch(r"[a-z0-9_-]{0,63}", value)
+    )
 
 
 def machine_note(flags: PipelineOptions) -> str | None:
@@ -106,14 +125,6 @@ def machine_note(flags: PipelineOptions) -> str | None:
         f"--worker_machine_type {machine}: a machine with ARM processors; the image must hold "
         "linux/arm64 (docs/dataflow.md)"
     )
-
-
-def region_note(flags: PipelineOptions) -> str | None:
-    """What workers in another region than the job cost, or None."""
-    region, there = flags.view_as(GoogleCloudOptions).region, dataflow_flags.workers_region(flags)
-    if region == there:
-        return None
-    return f"--region {region}: workers run in {there}; what goes between regions is paid for"
 
 
 def require_places(flags: PipelineOptions) -> None:

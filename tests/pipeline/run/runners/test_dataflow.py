@@ -83,7 +83,7 @@ def test_an_image_of_other_versions_is_refused(image: str, problem: str) -> None
 
 def test_a_mismatch_is_refused_before_anything_is_read(capsys: pytest.CaptureFixture[str]) -> None:
     words = "label --runner=DataflowRunner --input=gs://no-such/in --output=gs://no-such/out"
-    cloud = "--project=p --region=us-central1 --temp_location=gs://no-such/t"
+    cloud = "--project=p --region=r --temp_location=gs://no-such/t"
     image = "--sdk_container_image=worker:py3.9-beam2.77"
     assert main([*words.split(), *cloud.split(), image]) == 2
     assert "Python 3.9 there" in capsys.readouterr().err
@@ -99,14 +99,15 @@ def test_a_mismatch_is_refused_before_anything_is_read(capsys: pytest.CaptureFix
         ("--temp_location=gs://bucket", "Did you mean: 'gs://bucket/"),
         ("--temp_location=/tmp", "Invalid GCS path (/tmp)"),
         ("--staging_location=/tmp", "Invalid GCS path (/tmp)"),
-        ("--max_num_workers=0", "--max_num_workers 0: expected a whole number"),
+        ("--max_num_workers=0", "Invalid value (0) for option: max_num_workers"),
         ("--num_workers=5 --max_num_workers=2", "num_workers (5) cannot exceed"),
-        ("--worker_zone=us-east1-b --worker_region=us-east1", "mutually exclusive"),
+        ("--worker_zone=a --worker_region=b", "mutually exclusive"),
         ("--dataflow_endpoint=ftp://x", "Invalid url (ftp://x)"),
         ("--labels=classes.txt", "--labels classes.txt: expected key=value"),
         ("--labels=Team=vision", "A key begins with a lower-case letter"),
         ("--labels={", "--labels {: expected key=value"),
         ("--labels={'a':1}", "expected key=value, or a dict"),
+        ("--region=US_Central", "--region US_Central: expected a region, such as us-central1"),
         ("--autoscaling_algorithm=FAST", "invalid choice: 'FAST'"),
         ("--num_workers=many", "invalid int value: 'many'"),
     ],
@@ -116,11 +117,7 @@ def test_what_beam_or_the_service_would_refuse_is_one_line_before_any_access(
 ) -> None:
     # No storage is there: an access would end in another error, or never.
     words = "label --runner=DataflowRunner --input=gs://no-such/in --output=gs://no-such/out"
-    right = {
-        "--project": "test-project",
-        "--region": "us-central1",
-        "--temp_location": "gs://no-such/t",
-    }
+    right = {"--project": "test-project", "--region": "r", "--temp_location": "gs://no-such/t"}
     given = wrong.split()
     names = {flag.partition("=")[0] for flag in given}
     cloud = [f"{name}={value}" for name, value in right.items() if name not in names]
@@ -135,9 +132,7 @@ def test_an_image_named_otherwise_is_taken_if_that_is_asked_for(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     words = "label --runner=DataflowRunner --input=gs://no-such/in --output=gs://no-such/out"
-    cloud = (
-        "--project=test-project --region=us-central1 --temp_location=gs://no-such/t --job_name=Bad"
-    )
+    cloud = "--project=test-project --region=r --temp_location=gs://no-such/t --job_name=Bad"
     image = f"--sdk_container_image=p/worker@sha256:{'0' * 64}"
     assert main([*words.split(), *cloud.split(), image]) == 2
     assert "add --allow-image" in capsys.readouterr().err
