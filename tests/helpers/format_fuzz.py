@@ -18,6 +18,7 @@ import io
 import random
 import resource
 import struct
+import sys
 import tarfile
 import tempfile
 import time
@@ -302,36 +303,45 @@ def _answers(kind: _Kind, *, seed: int, numbers: range) -> Iterator[tuple[int, A
             yield from zip(some, found, strict=True)
 
 
-def _fuzz(name: str, *, seed: int, numbers: range) -> None:
-    """Tries files of a kind and prints what became of them."""
+_MOST_MB = 700
+"""Of this process, which takes some 150 itself."""
+
+
+def _peak_mb(who: int = resource.RUSAGE_SELF) -> int:
+    return resource.getrusage(who).ru_maxrss // 1024
+
+
+def _fuzz(name: str, *, seed: int, numbers: range) -> bool:
+    """Tries files of a kind, prints what became of them, and says whether nothing was wrong."""
     counts: collections.Counter[str] = collections.Counter()
     bad: list[str] = []
     slowest = (0.0, -1)
+    most = max(_MOST_MB, _peak_mb())
     start = time.process_time()
     for number, found in _answers(KINDS[name], seed=seed, numbers=numbers):
         counts[found.said] += 1
         slowest = max(slowest, (found.seconds, number))
         if found.said in ("decoder_crashed", "too_slow"):
             bad.append(f"{number}: {found.said}")
+        if _peak_mb() > most:
+            most = _peak_mb()
+            bad.append(f"{number}, or one beside it: {most} MB")
         if (number + 1) % 10_000 == 0:
             print(f"{name}: {number + 1}", flush=True)
     guard.end_helpers()
     assert counts.total() == len(numbers)
-    peak, of_helper = (
-        resource.getrusage(who).ru_maxrss // 1024
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
     print(f"{name}: {dict(sorted(counts.items()))}")
     print(
         f"{name}: {counts.total()} answers, slowest {slowest[0]:.2f} s (file {slowest[1]}), "
-        f"most memory {peak} MB, of a helper {of_helper} MB, "
+        f"most memory {_peak_mb()} MB, of a helper {_peak_mb(resource.RUSAGE_CHILDREN)} MB, "
         f"processor time here {time.process_time() - start:.0f} s"
     )
     print(*bad, sep="\n", flush=True)
+    return not bad
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Tries files of every kind that is asked for."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Tries files of every kind that is asked for; 1 if something was wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kind", choices=list(KINDS), action="append")
     parser.add_argument("--seed", type=int, default=1)
@@ -339,16 +349,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=1_000)
     parser.add_argument("--save", type=Path)
     options = parser.parse_args(arguments)
+    wrong = False
     for name in options.kind or KINDS:
         kind = KINDS[name]
         if options.save:
             options.save.write_bytes(
                 kind.damage(kind.files(), seed=options.seed, number=options.first)
             )
-            return
+            return 0
         numbers = range(options.first, options.first + options.count)
-        _fuzz(name, seed=options.seed, numbers=numbers)
+        wrong |= not _fuzz(name, seed=options.seed, numbers=numbers)
+    return int(wrong)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -51,6 +51,7 @@ _SETTINGS = Config(
 
 # What a stream reads at a time.
 _CHUNK_BYTES = 8 << 20
+_READ_BYTES = 1 << 20
 
 
 def require_bucket(path: str) -> None:
@@ -80,7 +81,7 @@ def read(path: str, *, max_bytes: int, reserve: Reserve) -> Content:
                 require_at_most(max_bytes, answer["ContentLength"], path)
                 with each.paused():
                     reserve(answer["ContentLength"])
-                data = body.read()
+                data = _whole(body, path, each)
                 version = _version(answer)
         if answer.get("ContentEncoding") == "gzip":
             data = unzipped(data, path, max_bytes=max_bytes)
@@ -164,7 +165,7 @@ def _read_span(path: str, version: str, start: int, length: int) -> bytes:
             # IfMatch: if another version was written since, S3 answers 412.
             answer = _client().get_object(Bucket=bucket, Key=key, Range=span, IfMatch=version)
             with contextlib.closing(answer["Body"]) as body:
-                data: bytes = body.read()
+                data = _whole(body, path, each)
             if len(data) != length:
                 raise ConnectionError(errno.EIO, "S3 gave another part of the object", path)
         return data
@@ -173,6 +174,38 @@ def _read_span(path: str, version: str, start: int, length: int) -> bytes:
         return outage.attempts(path, attempt, patience_s=PATIENCE_S)
     except FileNotFoundError:  # it was there when the stream was opened
         raise ChangedError(path) from None
+
+
+def _whole(body: Any, path: str, each: outage.Try) -> bytes:
+    """All of an answer, checked by boto3 against its length and checksum.
+
+    Raises:
+        TimeoutError: it takes longer than the attempts may.
+    """
+    # boto3 1.44 waits for as long as a byte comes now and then, and offers no other place.
+    body._raw_stream = _InTime(body._raw_stream, path, each)
+    data: bytes = body.read()
+    return data
+
+
+class _InTime:
+    """The stream of an answer, which looks at the clock whenever something has come."""
+
+    def __init__(self, raw: Any, path: str, each: outage.Try) -> None:
+        self._raw, self._path, self._each = raw, path, each
+
+    def read(self, _: None) -> bytes:
+        """Everything that is left, as boto3 asks for it."""
+        chunks = []
+        while chunk := self._raw.read1(_READ_BYTES):
+            chunks.append(chunk)
+            if self._each.is_over:
+                raise TimeoutError(errno.ETIMEDOUT, "the object arrived too slowly", self._path)
+        return b"".join(chunks)
+
+    def close(self) -> None:
+        """Of what is unread too."""
+        self._raw.close()
 
 
 def claim(path: str, content: bytes, *, version: str | None) -> bool:

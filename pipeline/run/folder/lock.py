@@ -223,18 +223,21 @@ def _require_over(folder: str, path: str, there: Mapping[str, Any], *, dead: boo
     if not there or _has_finished(folder, there):
         return
     # A job on a service goes on without the process that started it.
-    if there["runner"] or not (dead or _is_silent(path, there)):
-        raise _busy(folder, path, there)
+    alive = there if there["runner"] else None if dead else _heard(path, there)
+    if alive is not None:
+        raise _busy(folder, path, alive)
 
 
-def _is_silent(path: str, there: Mapping[str, Any]) -> bool:
+def _heard(path: str, there: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Whoever has written there meanwhile, this run or another; None if it stays silent."""
     until = time.monotonic() + WATCH_SECONDS
     while time.monotonic() < until:
-        if owner.parsed(path, owner.seen(path)[0]).get("beats") != there["beats"]:
-            return False
+        now = owner.parsed(path, owner.seen(path)[0])
+        if now != there:
+            return now or there  # that has ended at this moment
         # Often, so that a run which lives is found out soon.
         time.sleep(min(1.0, WATCH_SECONDS / 20))
-    return True
+    return None
 
 
 def _has_finished(folder: str, there: Mapping[str, Any]) -> bool:

@@ -16,7 +16,9 @@ from deploy.emulator import Cloud, Fault
 from pipeline.cli import main
 from pipeline.run.folder import lock
 from pipeline.run.folder.finished import open_run
+from tests.helpers import http_server
 from tests.helpers.clock import FakeClock
+from tests.helpers.http_server import Reply
 from tests.helpers.runs import copy_pictures
 from tests.helpers.s3_server import Bucket, environment, run_s3
 from tests.helpers.storage import outcomes_of
@@ -65,6 +67,30 @@ def test_what_does_not_pass_is_a_failure_that_another_run_may_retry(
         files.read(path, max_bytes=1000)
     assert Reason.from_os_error(raised.value).retryable
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("bucket")
+def test_an_object_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage, "CLOCK", outage.Clock())
+    monkeypatch.setattr(s3, "PATIENCE_S", 0.5)
+    with http_server.serve() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        server.on("/bkt/a.jpg", Reply(bytes(500), headers={"ETag": "1"}, then="drip"))
+        s3._client_of.cache_clear()
+        with pytest.raises(TimeoutError, match="the object arrived too slowly"):
+            files.read("s3://bkt/a.jpg", max_bytes=1000)
+
+
+@pytest.mark.usefixtures("bucket")
+def test_bytes_that_arrive_damaged_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the checksum that S3 keeps of an object."""
+    sums = {"x-amz-checksum-crc32": "AAAAAA==", "ETag": "1"}
+    with http_server.serve() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        server.on("/bkt/a.jpg", Reply(b"good", headers=sums), Reply(b"good", headers={"ETag": "1"}))
+        s3._client_of.cache_clear()
+        assert files.read("s3://bkt/a.jpg", max_bytes=1000).data == b"good"
+    assert server.requested == ["/bkt/a.jpg"] * 2
 
 
 def test_a_storage_that_is_out_is_waited_for(

@@ -20,10 +20,14 @@ _MAX_HEADER = 16 * 1024 * 1024
 """Bytes; Arrow reads no more."""
 
 # Types of the compact protocol.
-_TRUE, _FALSE, _BYTE, _I64, _DOUBLE, _BINARY, _STRUCT = 1, 2, 3, 6, 7, 8, 12
+_TRUE, _FALSE, _BYTE, _I16, _I32, _I64 = 1, 2, 3, 4, 5, 6
+_DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT, _UUID = 7, 8, 9, 10, 11, 12, 13
+_BYTES = {_DOUBLE: 8, _UUID: 16}
 
 _UNCOMPRESSED_SIZE, _COMPRESSED_SIZE = 2, 3
-_MAX_DEPTH = 8
+
+_MAX_DEPTH, _MAX_VALUES = 64, 10_000
+"""Of a header; those of today have some thirty values, two or three deep."""
 
 
 @dataclasses.dataclass
@@ -31,7 +35,7 @@ class _Column:
     """A column of a row group, as far as it has been read.
 
     Attributes:
-        header: where the next page begins; None if nobody knows.
+        header: where the next page begins; None behind what is no header.
         held: what has been read of its header.
     """
 
@@ -65,7 +69,7 @@ class CheckedPages:
         """The next bytes.
 
         Raises:
-            ValueError: a page in them claims more than its column has.
+            ValueError: a page in them claims more than its column has, or its header has no end.
         """
         at = self._file.tell()
         data = self._file.read(size)
@@ -108,7 +112,7 @@ def _look(column: _Column, at: int, data: bytes, *, end: int) -> None:
             if len(column.held) > _MAX_HEADER:
                 raise ValueError("a page header without an end") from None
             return
-        except NotImplementedError:  # of a version to come
+        except _NoHeaderError:  # Arrow says so itself, or has no use for these bytes
             column.header = None
             return
         column.header += header.length
@@ -118,6 +122,10 @@ def _look(column: _Column, at: int, data: bytes, *, end: int) -> None:
         if header.unpacked > max(packed * _MOST_RATIO, _MODEST):
             raise ValueError(f"a page of {packed} bytes claims {header.unpacked} in memory")
         column.header += packed
+
+
+class _NoHeaderError(Exception):
+    """Bytes that are nothing in the compact protocol."""
 
 
 class _Header:
@@ -132,46 +140,63 @@ class _Header:
     def __init__(self, content: bytes, start: int) -> None:
         self._content, self._at, self._start = content, start, start
         self.length = self.packed = self.unpacked = 0
+        self._values = 0
 
     def read(self) -> None:
-        """Reads it.
+        """Reads it. What it has beyond the sizes is passed over, as Arrow does.
 
         Raises:
             IndexError: the content ends within it.
-            NotImplementedError: it has parts that no page header has.
+            ValueError: it has too many values.
+            _NoHeaderError: it is none.
         """
-        for field, number in self._fields(0):
-            if field == _UNCOMPRESSED_SIZE:
+        for field, kind, number in self._fields(0):
+            if kind == _I32 and field == _UNCOMPRESSED_SIZE:
                 self.unpacked = number
-            elif field == _COMPRESSED_SIZE:
+            elif kind == _I32 and field == _COMPRESSED_SIZE:
                 self.packed = number
         self.length = self._at - self._start
 
-    def _fields(self, depth: int) -> list[tuple[int, int]]:
-        """Numbers of fields, and the integers in them, or 0."""
-        if depth > _MAX_DEPTH:
-            raise NotImplementedError
+    def _fields(self, depth: int) -> list[tuple[int, int, int]]:
+        """Number and type of fields, and the integers in them, or 0."""
         found, field = [], 0
-        while head := self._byte():
-            field = field + (head >> 4) if head >> 4 else _signed(self._varint())
-            found.append((field, self._value(head & 15, depth)))
+        while kind := (head := self._byte()) & 15:  # none ends it, whatever else the byte says
+            field = field + (head >> 4) if head >> 4 else _i16(_signed(self._varint()))
+            # Whether it is true stands in the type.
+            value = 0 if kind in (_TRUE, _FALSE) else self._value(kind, depth)
+            found.append((field, kind, value))
         return found
 
     def _value(self, kind: int, depth: int) -> int:
-        if kind in (_TRUE, _FALSE):
-            return 0
-        if kind == _BYTE:
+        self._values += 1
+        if depth > _MAX_DEPTH or self._values > _MAX_VALUES:
+            raise ValueError("a page header with too many values")
+        if kind in (_TRUE, _FALSE, _BYTE):
             return self._byte()
-        if _BYTE < kind <= _I64:
+        if kind in (_I16, _I32, _I64):
             return _signed(self._varint())
-        if kind == _DOUBLE:
-            return self._skip(8)
+        if kind in _BYTES:
+            return self._skip(_BYTES[kind])
         if kind == _BINARY:
             return self._skip(self._varint())
+        if kind in (_LIST, _SET):
+            head = self._byte()
+            count = head >> 4 if head >> 4 < 15 else self._varint()
+            return self._values_of((head & 15,), count, depth)
+        if kind == _MAP:
+            count = self._varint()
+            kinds = self._byte() if count else 0
+            return self._values_of((kinds >> 4, kinds & 15), count, depth)
         if kind == _STRUCT:
             self._fields(depth + 1)
             return 0
-        raise NotImplementedError
+        raise _NoHeaderError
+
+    def _values_of(self, kinds: tuple[int, ...], count: int, depth: int) -> int:
+        for _ in range(count):
+            for kind in kinds:
+                self._value(kind, depth + 1)
+        return 0
 
     def _byte(self) -> int:
         self._at += 1
@@ -186,7 +211,7 @@ class _Header:
             if byte < 128:
                 return number
             if shift > 63:
-                raise NotImplementedError
+                raise _NoHeaderError
 
     def _skip(self, count: int) -> int:
         self._at += count
@@ -198,3 +223,8 @@ class _Header:
 def _signed(number: int) -> int:
     """Zigzag to a number."""
     return number >> 1 ^ -(number & 1)
+
+
+def _i16(number: int) -> int:
+    """As much of a number as has room in a field's."""
+    return (number + 0x8000) % 0x10000 - 0x8000

@@ -235,6 +235,19 @@ def test_a_run_that_slept_too_long_does_no_harm_when_it_wakes(
     assert json.loads(before["out/_MANIFEST.json"])["inputs"] == 60
 
 
+def test_a_folder_that_changes_hands_while_it_is_watched_is_said_to_be_the_new_runs(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.put("out/_RUNNING.json", json.dumps(THERE).encode())
+    taken = json.dumps(THERE | {"host": "quick", "beats": 0}).encode()
+    monkeypatch.setattr(time, "sleep", lambda _: cloud.put("out/_RUNNING.json", taken))
+    with (
+        pytest.raises(UserError, match="another run is writing there, host quick, process 7,"),
+        lock.held("gs://bkt/out", attempt="b", started="b"),
+    ):
+        pass
+
+
 _HOLD = """\
 import sys
 from pipeline.run.folder import lock
@@ -256,10 +269,12 @@ except UserError as error:
 def test_one_of_several_runs_that_start_together_gets_a_bucket(cloud: Cloud, left: bool) -> None:
     if left:  # by a run that died long ago: all see it silent, and all want its place
         cloud.put("out/_RUNNING.json", json.dumps(THERE).encode())
-    setting = "from pipeline.run.folder import lock\nlock.WATCH_SECONDS = 1.0\n"
+    # Whoever looks late, on a busy machine, finds the winner alive.
+    setting = "from pipeline.run.folder import lock\nlock.BEAT_SECONDS = 0.2\n"
+    watch = "lock.WATCH_SECONDS = 2.0\n" if left else ""
     runs = [
         subprocess.Popen(
-            [sys.executable, "-c", setting + _HOLD, str(number)],
+            [sys.executable, "-c", setting + watch + _HOLD, str(number)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -79,10 +79,47 @@ def test_a_header_may_come_in_pieces() -> None:
         assert found == data[start : start + length]
 
 
-def test_what_no_header_has_is_left_to_arrow() -> None:
+def test_what_is_no_header_is_left_to_arrow() -> None:
     data = bytearray(_written(compression="none", use_dictionary=False))
-    data[4] = 0x19  # a list
+    data[4] = 0x1E  # a field of a type that there is not
     pages = CheckedPages(io.BytesIO(bytes(data)))
     pages.watch()
     pages.seek(4)
     assert pages.read(1000) == data[4:1004]
+
+
+# Fields 1 to 3: the kind of the page, and 2 GB for its size in memory and as stored.
+_HUGE = b"\x15\x00" + 2 * b"\x15\xfe\xff\xff\xff\x0f"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        b"\x1a\x28\x01a\x01b",  # a set of two texts
+        b"\x19\xf5\x02\x02\x04",  # a list of two numbers, its length behind it
+        b"\x1b\x01\x85\x01a\x02",  # a map of one text
+        b"\x1b\x00",  # an empty one
+        b"\x19\x1c\x15\x02\x00",  # a list of one struct
+        b"\x19\x21\x01\x02",  # a list of two truths
+        b"\x17" + bytes(8) + b"\x13\x07\x11",  # a fraction, a byte, a truth
+        b"\x1c\x15\x02\x10\x15\x02",  # a struct whose end has a number, and what follows it
+        b"\x1d" + bytes(16),  # 128 bits
+        b"\x26\x00\x06\x06\x00",  # field 3 again, as another type
+        b"\x06\x86\x80\x08\x00",  # and with the number 65,539, of which Arrow keeps 3
+    ],
+)
+def test_parts_that_no_header_has_hide_no_size(more: bytes) -> None:
+    """As Arrow passes over them."""
+    pages = CheckedPages(io.BytesIO(_HUGE + more + bytes(1000)))
+    pages.watch()
+    pages.seek(0)
+    with pytest.raises(ValueError, match="a page claims 2147483647 bytes"):
+        pages.read()
+
+
+def test_a_header_has_an_end() -> None:
+    pages = CheckedPages(io.BytesIO(b"\x19\xf5\xff\xff\x7f" + bytes(1_000_000)))
+    pages.watch()
+    pages.seek(0)
+    with pytest.raises(ValueError, match="a page header with too many values"):
+        pages.read()
