@@ -197,7 +197,7 @@ def test_a_colour_profile_costs_no_flag(photograph: Image.Image, kernel: Kernel)
     _lifted(photograph).save(file, "JPEG", quality=90, icc_profile=PROFILES["Adobe RGB"])
     expected = NOTHING._replace(bright=True)
     for how in ("eval", "slim", "stretch"):
-        found = load(file.getvalue(), quality=True, kernel=kernel, method=how)  # type: ignore[arg-type]
+        found = load(file.getvalue(), quality=True, kernel=kernel, method=how)
         assert (found.colour, found.flags) == ("converted", expected)
 
 
