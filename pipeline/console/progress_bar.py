@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Column
 
 from pipeline.console.terminal import in_notebook
+from pipeline.console.units import pictures
 
 _LINE_SECONDS = 10.0
 _CELL_SECONDS = 0.5
@@ -168,7 +169,7 @@ def progress_line(counts: Counts, *, seconds: float) -> str:
     """
     archives = _archives(counts)
     if not counts.done:
-        return f"{counts.listed:,} pictures listed" + (f", {archives}" if archives else "")
+        return f"{pictures(counts.listed)} listed" + (f", {archives}" if archives else "")
     rate = counts.done / seconds
     left = max(counts.listed - counts.done, 0) / rate
     return (

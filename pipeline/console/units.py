@@ -9,3 +9,8 @@ def byte_size(count: int) -> str:
         if count >= size:
             return f"{count / size:,.1f} {unit}"
     return f"{count / 1e3:,.1f} kB"
+
+
+def pictures(count: int) -> str:
+    """How many pictures there are: `1 picture`, `1,234 pictures`."""
+    return f"{count:,} picture{'' if count == 1 else 's'}"

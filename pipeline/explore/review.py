@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.console.units import pictures
 from pipeline.explore.near_duplicates import COLUMNS, find_groups
 from pipeline.explore.options import ReviewOptions
 from pipeline.explore.vectors import Vectors, unit_vectors
@@ -314,7 +315,7 @@ def print_review(rows: list[dict[str, Any]], *, folder: str, console: Console) -
     console.print(table)
     uncertain = sum(row["why"] == "uncertain" for row in rows)
     console.print(
-        f"{len(rows):,} pictures: {uncertain:,} uncertain, {len(rows) - uncertain:,} at random",
+        f"{pictures(len(rows))}: {uncertain:,} uncertain, {len(rows) - uncertain:,} at random",
         highlight=False,
     )
     console.print(escape(files.join(folder, REVIEW_FOLDER)), highlight=False)

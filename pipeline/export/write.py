@@ -12,6 +12,7 @@ import orjson
 from rich.console import Console
 
 from pipeline.console.checks import require, require_run
+from pipeline.console.units import pictures
 from pipeline.export.copies import copy_members
 from pipeline.export.source import Counts, Selection, Source, open_source
 from pipeline.export.targets import TARGETS
@@ -169,7 +170,7 @@ def _why(counts: Counts, to: str) -> str:
 
 def print_export(summary: Mapping[str, Any], *, console: Console) -> None:
     """Says what was written where, and what was not."""
-    console.print(f"{summary['rows']:,} pictures exported to {summary['format']}", markup=False)
+    console.print(f"{pictures(summary['rows'])} exported to {summary['format']}", markup=False)
     if summary["left_out"]:
         console.print(
             f"{summary['left_out']:,} left out: {TARGETS[summary['format']].left_out}", markup=False

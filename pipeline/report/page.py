@@ -14,7 +14,7 @@ import numpy as np
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from pipeline.console.units import byte_size
+from pipeline.console.units import byte_size, pictures
 from pipeline.report import charts
 from pipeline.report.columns import file_name, thumbnail_columns
 from pipeline.report.duplicates import Duplicates
@@ -232,7 +232,7 @@ def _title(content: Content) -> str:
     name = content.folder.rstrip("/").rsplit("/", 1)[-1]
     inputs = content.manifest.inputs
     some = f"{content.pictures:,} of " if content.pictures < inputs else ""
-    return f"{some}{inputs:,} pictures in {name}"
+    return f"{some}{pictures(inputs)} in {name}"
 
 
 class _Tile(NamedTuple):

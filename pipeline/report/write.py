@@ -18,7 +18,7 @@ from rich.console import Console
 
 from pipeline.console.extras import is_there
 from pipeline.console.progress_bar import tracked
-from pipeline.console.units import byte_size
+from pipeline.console.units import byte_size, pictures
 from pipeline.explore.neighbours import nearest
 from pipeline.explore.vector_map import NEIGHBOURS, vector_map
 from pipeline.explore.vectors import unit_vectors
@@ -144,7 +144,7 @@ def gather(options: ReportOptions, *, console: Console | None = None) -> Gathere
     rows = _page_rows(wanted, found, duplicates, mapped=mapped)
     data = _data(rows, found, duplicates, paths=options.paths)
     if mapped:
-        with _waiting(console, f"a map of {rows.num_rows:,} pictures"):
+        with _waiting(console, f"a map of {pictures(rows.num_rows)}"):
             data |= _layout(rows)
     right = pa.nulls(rows.num_rows, pa.bool_())
     if evaluation and evaluation.labels == wanted.kind:
@@ -296,7 +296,7 @@ def _that_fit(made: Iterable[tuple[int, Thumbnail]], room: int) -> Iterator[tupl
 
 def print_report(written: Report, *, console: Console) -> None:
     """Says where the page is and what it shows."""
-    shown = f"{byte_size(written.size)}: {written.rows:,} pictures"
+    shown = f"{byte_size(written.size)}: {pictures(written.rows)}"
     if written.pictures < written.rows:
         shown += f", {written.pictures:,} of them with a thumbnail"
     if written.missing:

@@ -94,11 +94,13 @@ def load(
     if kernel != "python":
         corners = by_corners and tables is None
         taken = native.load_jpeg(data, how, corners=corners, colours=tables)
-    if taken is not None and tables is not None:
-        return Loaded(taken.pixels, taken.width, taken.height, "JPEG", wanted.done)
     if taken is not None:
         sides = taken.height, taken.width
-        pixels, done = _converted(taken.pixels, sides, how, wanted)
+        # By tables the kernel has converted the colours itself.
+        if tables is not None:
+            pixels, done = taken.pixels, wanted.done
+        else:
+            pixels, done = _converted(taken.pixels, sides, how, wanted)
         flags = _flags(data, None, how, scratch=scratch, reserve=reserve)
         return Loaded(pixels, taken.width, taken.height, "JPEG", done, flags)
     picture = decode(

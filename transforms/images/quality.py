@@ -20,7 +20,9 @@ _LONGEST = 8 * SIDE
 
 _BLURRY = 0.119
 _DARK = 108
-_BRIGHT, _END, _BLOWN = 150, 254, 0.25
+_BRIGHT, _END, _BLOWN = 130, 254, 0.21
+# What is cut out lies on white to the edges of its picture; light blows out what is in the middle.
+_EDGE, _WHITE_EDGE = 4, 0.15
 _EVEN = 0.07
 _STEP, _BUSY_SHARE = 0.06, 0.1
 # Grey levels. A picture that is dark or bright as a whole has little contrast and little colour; it
@@ -145,10 +147,16 @@ def _extreme_colours(pixels: RGB) -> tuple[_Grey, _Grey]:
 def _blown(strongest: _Grey, weakest: _Grey) -> float:
     """The share of the pixels with a colour at the end of its range.
 
-    Those that are white altogether count half, for much of what is photographed lies on white.
+    Those that are white altogether count half, for much of what is photographed lies on white, and
+    less still where the edges of the picture are white.
     """
-    some, all_ = (np.count_nonzero(colour >= _END) for colour in (strongest, weakest))
-    return (some - all_ / 2) / strongest.size
+    white = weakest >= _END
+    edges = np.concatenate(
+        [side.ravel() for lines in (white, white.T) for side in (lines[:_EDGE], lines[-_EDGE:])]
+    )
+    some, all_ = (np.count_nonzero(ends) for ends in (strongest >= _END, white))
+    at_edges = np.count_nonzero(edges) / edges.size
+    return (some - all_ / 2) / white.size - _WHITE_EDGE * at_edges
 
 
 def _is_grey(spans: _Grey, *, room: int) -> bool:

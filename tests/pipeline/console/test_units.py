@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.console.units import byte_size
+from pipeline.console.units import byte_size, pictures
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,11 @@ def test_bytes_are_said_in_the_unit_that_leaves_the_fewest_digits(
     count: int, expected: str
 ) -> None:
     assert byte_size(count) == expected
+
+
+def test_one_picture_is_no_pictures() -> None:
+    assert [pictures(count) for count in (0, 1, 1_234)] == [
+        "0 pictures",
+        "1 picture",
+        "1,234 pictures",
+    ]
