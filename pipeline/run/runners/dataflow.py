@@ -8,6 +8,7 @@ import contextlib
 import re
 import sys
 import time
+import unicodedata
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -110,10 +111,17 @@ def _require_labels(labels: Sequence[str]) -> None:
             )
 
 
-def _is_label(key: str, value: Any) -> bool:
-    return bool(re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", key)) and bool(
-        isinstance(value, str) and re.fullmatch(r"[a-z0-9_-]{0,63}", value)
-    )
+def _is_label(key: Any, value: Any) -> bool:
+    """By Google's requirements for labels: letters of scripts without cases count as lower-case."""
+    if not isinstance(key, str) or not isinstance(value, str):
+        return False
+    signs = [unicodedata.category(sign) for sign in (key + value).translate(_DASHES)]
+    begins = key != "" and unicodedata.category(key[0]) in _LETTERS
+    return begins and {*signs} <= {*_LETTERS, "Nd"} and max(len(key), len(value)) <= 63
+
+
+_DASHES = {ord(sign): None for sign in "-_"}
+_LETTERS = ("Ll", "Lo")
 
 
 def machine_note(flags: PipelineOptions) -> str | None:

@@ -67,6 +67,9 @@ _FORMS = (
 )
 
 _LEAST = (
+    # Beam looks at these only if the service is Google's own address.
+    (WorkerOptions, "num_workers", 1),
+    (WorkerOptions, "max_num_workers", 1),
     (WorkerOptions, "disk_size_gb", 0),
     (DebugOptions, "number_of_worker_harness_threads", 1),
 )
@@ -88,8 +91,23 @@ def refusals(flags: PipelineOptions) -> Iterator[str]:
         number = getattr(flags.view_as(group), name)
         if number is not None and number < least:
             yield f"--{name} {number}: expected {least} or more"
+    yield from _elsewhere(flags)
     yield from _missing_files(flags.view_as(SetupOptions))
     yield from _template(flags.view_as(GoogleCloudOptions).template_location)
+
+
+def _elsewhere(flags: PipelineOptions) -> Iterator[str]:
+    """What must be in one region and is not."""
+    cloud, worker = flags.view_as(GoogleCloudOptions), flags.view_as(WorkerOptions)
+    zone = worker.worker_zone or ""
+    of_workers = zone.rpartition("-")[0] or worker.worker_region or cloud.region
+    for name, value, part, region in (
+        ("subnetwork", worker.subnetwork, "regions", of_workers),
+        ("dataflow_kms_key", cloud.dataflow_kms_key, "locations", cloud.region),
+    ):
+        found = re.search(f"{part}/([^/]+)/", value or "")
+        if found and region and found[1] != region:
+            yield f"--{name} {value}: expected one in {region}"
 
 
 def _missing_files(setup: SetupOptions) -> Iterator[str]:

@@ -17,7 +17,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from deploy.dataflow.flex_template import flags
 from pipeline.cli import main
 from pipeline.run.options import LabelOptions
-from pipeline.run.runners.dataflow import image_tag, machine_note, require_same_versions
+from pipeline.run.runners.dataflow import (
+    _require_labels,
+    image_tag,
+    machine_note,
+    require_same_versions,
+)
 from tests.helpers.root import ROOT
 from transforms.errors import UsageError
 
@@ -105,6 +110,8 @@ def test_a_mismatch_is_refused_before_anything_is_read(capsys: pytest.CaptureFix
         ("--dataflow_endpoint=ftp://x", "Invalid url (ftp://x)"),
         ("--labels=classes.txt", "--labels classes.txt: expected key=value"),
         ("--labels=Team=vision", "A key begins with a lower-case letter"),
+        ("--labels=équipe=Vision", "--labels équipe=Vision: expected key=value"),
+        ("--labels=_team=vision", "A key begins with a lower-case letter"),
         ("--labels={", "--labels {: expected key=value"),
         ("--labels={'a':1}", "expected key=value, or a dict"),
         ("--region=US_Central", "--region US_Central: expected a region, such as us-central1"),
@@ -138,6 +145,11 @@ def test_an_image_named_otherwise_is_taken_if_that_is_asked_for(
     assert "add --allow-image" in capsys.readouterr().err
     assert main([*words.split(), *cloud.split(), image, "--allow-image"]) == 2
     assert "Invalid job_name (Bad)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("label", ["team=vision-2", "équipe=vidéo", "組=画像_1", "empty="])
+def test_labels_may_have_letters_of_any_script(label: str) -> None:
+    _require_labels([label])
 
 
 def test_a_machine_with_arm_processors_needs_such_an_image() -> None:

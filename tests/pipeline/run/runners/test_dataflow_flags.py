@@ -8,7 +8,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipeline.run.runners.dataflow_flags import refusals
 
 _SUBNETWORK = "regions/us-central1/subnetworks/private"
-_KEY = "projects/p/locations/global/keyRings/r_1/cryptoKeys/K-2"
+_KEY = "projects/p/locations/us-central1/keyRings/r_1/cryptoKeys/K-2"
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,8 @@ def test_what_is_right_or_may_be_passes(flag: str) -> None:
         ("--worker_region=us_central1", "expected a region"),
         ("--worker_zone=us-central1-", "expected a zone"),
         ("--worker_machine_type=4 cores", "--machine_type 4 cores: expected a machine type"),
+        ("--num_workers=0", "--num_workers 0: expected 1 or more"),
+        ("--max_num_workers=-1", "--max_num_workers -1: expected 1 or more"),
         ("--disk_size_gb=-5", "--disk_size_gb -5: expected 0 or more"),
         ("--number_of_worker_harness_threads=0", "expected 1 or more"),
         ("--network=https://x/networks/n", "expected the name of a network"),
@@ -63,6 +65,25 @@ def test_what_is_right_or_may_be_passes(flag: str) -> None:
 def test_what_would_fail_later_is_named(flag: str, said: str) -> None:
     (found,) = refusals(PipelineOptions([flag]))
     assert said in found
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (f"--region=us-central1 --subnetwork={_SUBNETWORK} --dataflow_kms_key={_KEY}", []),
+        (f"--region=us-east1 --worker_zone=us-central1-a --subnetwork={_SUBNETWORK}", []),
+        (f"--region=us-east1 --worker_region=us-central1 --subnetwork={_SUBNETWORK}", []),
+        (
+            f"--region=us-east1 --subnetwork={_SUBNETWORK} --dataflow_kms_key={_KEY}",
+            [
+                f"--subnetwork {_SUBNETWORK}: expected one in us-east1",
+                f"--dataflow_kms_key {_KEY}: expected one in us-east1",
+            ],
+        ),
+    ],
+)
+def test_network_and_key_are_where_they_are_used(flags: str, said: list[str]) -> None:
+    assert list(refusals(PipelineOptions(flags.split()))) == said
 
 
 def test_a_setup_file_has_the_name_that_beam_wants(tmp_path: Path) -> None:
