@@ -106,13 +106,14 @@ def answer_lines(answers: Mapping[str, Any] | None) -> list[tuple[str, str]]:
         _named(answers["superseded"], "replaced by a later one of the same person", []),
         _named(answers["by_majority"], "decided by majority", []),
         _named(answers["disputed"], "left out, as people differ", []),
+        # Not in evaluations of earlier versions.
+        _named(answers.get("overruled", 0), "overruled by a longer name of the same picture", []),
     ]
     said = f"{answers['answers']:,}" + (f" of {people:,} people" if people > 1 else "")
     known = people or any(parts)
     return [
         ("answers", "; ".join([said, *filter(None, parts)]) if known else ""),
         ("agreement", _agreement(agreement) if agreement else ""),
-        # Not in evaluations of earlier versions.
         ("guesses?", MAY_BE_GUESSES if answers.get("may_be_guesses") else ""),
     ]
 

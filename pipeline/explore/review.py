@@ -318,4 +318,10 @@ def print_review(rows: list[dict[str, Any]], *, folder: str, console: Console) -
         f"{pictures(len(rows))}: {uncertain:,} uncertain, {len(rows) - uncertain:,} at random",
         highlight=False,
     )
+    if inside := sum(not row["image"] for row in rows):
+        console.print(
+            f"{inside:,} of them lie inside archives, where labelling tools cannot look: "
+            "--copy-pictures writes them out",
+            highlight=False,
+        )
     console.print(escape(files.join(folder, REVIEW_FOLDER)), highlight=False)

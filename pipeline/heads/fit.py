@@ -32,6 +32,9 @@ from transforms.errors import UserError
 from transforms.rows.marker import mark_files
 from transforms.storage import files
 
+_LEAST = 2
+"""Pictures of a label: one to learn from and one to check with."""
+
 _FOLDS = 5
 _EXAMPLES = 20
 _MISTAKES = 20
@@ -106,11 +109,13 @@ def fit(options: FitOptions, *, console: Console) -> dict[str, Any]:
     found = _examples(run, truth, own, console)
     labels = own.labels
     counts = np.bincount(found.numbers, minlength=len(labels))
-    _require_enough(options.named, labels, counts)
-    used = np.flatnonzero(counts)
+    used = np.flatnonzero(counts >= _LEAST)
+    alone = [labels[at] for at in np.flatnonzero(counts == 1).tolist()]
+    _require_enough(options.named, len(used), alone)
     labels = [labels[at] for at in used.tolist()]
-    # Labels of the truth that no picture has fall away, and the numbers close up.
-    examples = found._replace(numbers=np.searchsorted(used, found.numbers))
+    # Labels of the truth that too few pictures have fall away, and the numbers close up.
+    kept = np.isin(found.numbers, used)
+    examples = _Examples(found.vectors[kept], np.searchsorted(used, found.numbers[kept]))
     unused, answers = truth.unused(examples=_EXAMPLES), truth.summary()
     about = {
         "version": VERSION,
@@ -121,6 +126,8 @@ def fit(options: FitOptions, *, console: Console) -> dict[str, Any]:
         "copied": looks_copied(found.same, of=len(found.numbers), answers=answers),
         "rows": {
             "with_truth": len(examples.numbers),
+            "alone": len(alone),
+            "alone_examples": alone[:_EXAMPLES],
             "truth_unused": unused.number,
             "truth_unused_examples": unused.examples,
         },
@@ -148,17 +155,13 @@ def _examples(run: FinishedRun, truth: Truth, own: OwnLabels, console: Console) 
     return _Examples(np.concatenate(vectors), np.concatenate(numbers).astype(np.intp), same)
 
 
-def _require_enough(truth: str, labels: Sequence[str], counts: npt.NDArray[np.intp]) -> None:
-    if np.count_nonzero(counts) < 2:
+def _require_enough(truth: str, labels: int, alone: Sequence[str]) -> None:
+    if labels < 2:
+        few = f", and {len(alone)} with one picture, such as {alone[0]!r}" if alone else ""
         raise UserError(
             f"--truth {truth}: a head tells at least two labels apart, and the truth gives "
-            f"{np.count_nonzero(counts)} to the pictures of the run"
-        )
-    few = [labels[at] for at in np.flatnonzero(counts == 1).tolist()]
-    if few:
-        raise UserError(
-            f"--truth {truth}: only one picture of the run is {few[0]!r} ({len(few)} such labels). "
-            "A label needs two, one to learn from and one to check with; twenty are a start."
+            f"{labels} to the pictures of the run{few}. A label needs two, one to learn from and "
+            "one to check with; twenty are a start."
         )
 
 

@@ -24,10 +24,12 @@ def print_fit(about: Mapping[str, Any], *, path: str, console: Console) -> None:
         console: to print on.
     """
     rows, right, largest = about["rows"], about["accuracy"], about["largest_label"]
-    unused = rows["truth_unused"]
+    unused, alone = rows["truth_unused"], rows["alone"]
+    single = ", ".join(rows["alone_examples"][:3])
     lines = [
         ("pictures", f"{rows['with_truth']:,} with truth"),
         *answer_lines(about["answers"]),
+        ("left out", f"{alone:,} labels with one picture, such as {single}" if alone else ""),
         ("unused", f"{unused:,} of the truth without row" if unused else ""),
         ("copied?", COPIED if about["copied"] else ""),
         (

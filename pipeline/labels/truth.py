@@ -55,7 +55,11 @@ class Truth(Protocol):
         """What none of the pictures asked for so far has matched."""
 
     def summary(self) -> dict[str, Any] | None:
-        """Who said it and how much they agree, see `answers.votes`; None of folders."""
+        """Who said it and how much they agree, see `answers.votes`; None of folders.
+
+        `overruled` counts, of the pictures asked for so far, entries that say otherwise than a
+        longer name of the same picture.
+        """
 
 
 def load_truth(options: TruthOptions, vocabulary: Vocabulary) -> Truth:
@@ -157,6 +161,7 @@ class FileTruth:
         settled = votes.settle(options.disagreement)
         self._numbers, self._hashes, self._class_ids, self._summary = settled
         self._matched = np.zeros(len(self._hashes), bool)
+        self._overruled = np.zeros(len(self._hashes), bool)
 
     def _entries(self) -> Iterator[_Entry]:
         for path in self._options.truths:
@@ -172,13 +177,15 @@ class FileTruth:
         """See `Truth`. Where several entries fit a picture the longest counts."""
         found = np.full(len(uris), UNKNOWN, np.int16)
         for end in sorted(self._ends, reverse=True):
-            open_ = np.flatnonzero(found == UNKNOWN)
-            wanted = hashes_of(end.of(uris[at]) for at in open_.tolist())
+            wanted = hashes_of(end.of(uri) for uri in uris)
             entries = np.searchsorted(self._hashes, wanted).clip(max=len(self._hashes) - 1)
-            fits = self._hashes[entries] == wanted
-            for at, entry in zip(open_[fits], entries[fits], strict=True):
-                self._match(int(entry), uri=uris[int(at)])
-            found[open_[fits]] = self._class_ids[entries[fits]]
+            fits, open_ = self._hashes[entries] == wanted, found == UNKNOWN
+            differs = fits & ~open_ & (found != self._class_ids[entries])
+            self._overruled[entries[differs]] = True
+            fits &= open_
+            for at in np.flatnonzero(fits).tolist():
+                self._match(int(entries[at]), uri=uris[at])
+            found[fits] = self._class_ids[entries[fits]]
         return found
 
     def _match(self, at: int, *, uri: str) -> None:
@@ -192,7 +199,7 @@ class FileTruth:
 
     def unused(self, *, examples: int) -> Unused:
         """See `Truth`."""
-        numbers = np.sort(self._numbers[~self._matched])
+        numbers = np.sort(self._numbers[~self._matched & ~self._overruled])
         wanted = set(numbers[:examples].tolist())
         # The table is read again for the names, only as far as the last of them.
         last = max(wanted, default=-1)
@@ -201,7 +208,10 @@ class FileTruth:
 
     def summary(self) -> dict[str, Any]:
         """See `Truth`."""
-        return {**self._summary, "may_be_guesses": self._may_be_guesses}
+        # A name that was taken for another picture does not contradict the longer one of this.
+        overruled = int((self._overruled & ~self._matched).sum())
+        others = {"overruled": overruled, "may_be_guesses": self._may_be_guesses}
+        return {**self._summary, **others}
 
 
 def _row(answer: Answer) -> tables.Row:

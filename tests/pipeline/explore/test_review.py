@@ -158,6 +158,15 @@ def test_a_budget_above_the_run_takes_everything_once(
     assert sorted(row["uri"] for row in rows) == [f"/photos/{n:03d} a.jpg" for n in range(9)]
 
 
+def test_what_no_task_can_show_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [_row(at, 0.1 * at, at) for at in range(5)]
+    inside = [row._replace(uri=f"/photos/x.tar#{at}.jpg") for at, row in enumerate(rows[:2])]
+    write_run(tmp_path / "run", [*inside, *rows[2:]])
+    assert main(["review", str(tmp_path / "run")]) == 0
+    assert "2 of them lie inside archives" in capsys.readouterr().out
+    assert len(tasks_of(tmp_path / "run/__review/label-studio")) == 3
+
+
 def test_a_second_round_passes_over_what_people_have_seen(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,6 +30,8 @@ def test_labels_are_learned_from_some_and_given_to_all(
     fitted = head_json(capsys, "head", "fit", folder, "--truth", truth)
     assert fitted["rows"] == {
         "with_truth": 27,
+        "alone": 0,
+        "alone_examples": [],
         "truth_unused": 2,
         "truth_unused_examples": ["gone.jpg", "gone too.jpg"],
     }
@@ -87,7 +89,7 @@ def test_figures_are_those_of_pictures_not_learned_from(
     [
         ("file,label\n000.jpg,ant\n003.jpg,ant\n", "tells at least two labels apart"),
         ("file,label\nz.jpg,ant\n", "the truth gives 0 to the pictures of the run"),
-        ("file,label\n000.jpg,a\n003.jpg,a\n001.jpg,b\n", "only one picture of the run is 'b'"),
+        ("file,label\n000.jpg,a\n003.jpg,a\n001.jpg,b\n", "1 with one picture, such as 'b'"),
         ("file,class_id\n000.jpg,1\n", "line 2: expected a column label"),
     ],
 )
@@ -100,6 +102,26 @@ def test_too_little_truth_is_refused(
     assert expected in message
     assert message.count("\n") == 1
     assert not (run / "__head").exists()
+
+
+def test_labels_with_one_picture_are_left_out_and_named(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a round of doubtful pictures has them: nobody should have to edit its answers."""
+    said = ["ant", "bee", "ant", "bee", "crane", "ant", "owl"]
+    rows = "".join(f"{at:03d}.jpg,{label}\n" for at, label in enumerate(said))
+    (tmp_path / "t.csv").write_text(f"file,label\n{rows}", "utf-8")
+    words = ("head", "fit", run, "--truth", tmp_path / "t.csv")
+    fitted = head_json(capsys, *words)
+    assert [(each["label"], each["truth"]) for each in fitted["by_label"]] == [
+        ("ant", 3),
+        ("bee", 2),
+    ]
+    assert fitted["rows"]["with_truth"] == 5
+    assert (fitted["rows"]["alone"], fitted["rows"]["alone_examples"]) == (2, ["crane", "owl"])
+    assert read_head(str(run / "__head/head.npz")).labels == ("ant", "bee")
+    assert main([*map(str, words)]) == 0
+    assert "2 labels with one picture, such as crane, owl" in capsys.readouterr().out
 
 
 def test_none_of_these_is_left_out_or_a_label(

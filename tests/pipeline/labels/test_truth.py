@@ -27,6 +27,17 @@ def test_the_longest_end_counts(tmp_path: Path) -> None:
     assert classes_of(truth, "/p/x/b.jpg", "/q/x/b.jpg", "/q/y/b.jpg") == [3, 2, 1]
 
 
+def test_a_shorter_name_that_says_otherwise_is_counted(tmp_path: Path) -> None:
+    rows = f"uri,file,class_id\n{tmp_path}/a.jpg,,1\n,a.jpg,2\n{tmp_path}/b.jpg,,3\n,b.jpg,3\n"
+    truth = read_truth(write_table(tmp_path, rows + ",c.jpg,4\nd/c.jpg,,5\n"))
+    uris = [f"{tmp_path}/{name}" for name in ("a.jpg", "b.jpg", "c.jpg", "d/c.jpg")]
+    assert classes_of(truth, *uris) == [1, 3, 4, 5]
+    summary = truth.summary()
+    assert summary is not None
+    assert summary["overruled"] == 1
+    assert truth.unused(examples=9) == Unused(1, ["b.jpg"])
+
+
 def test_a_uri_is_whole_and_relative_to_the_table(tmp_path: Path) -> None:
     rows = f"uri,class_id\na/1.jpg,1\n{tmp_path}/2.jpg,2\ngs://b/3.jpg,3\n"
     truth = read_truth(write_table(tmp_path, rows))

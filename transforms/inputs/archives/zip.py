@@ -23,8 +23,13 @@ MARKS = (b"PK\x03\x04", b"PK\x05\x06")
 # Bytes of the list of all members, about 800,000 of them; `zipfile` holds it in memory.
 _MAX_DIRECTORY = 64 * 1024 * 1024
 
-# APPNOTE.TXT of PKWARE, 4.3.7: bytes before a member's name. Flags: 4.4.4.
+# APPNOTE.TXT of PKWARE, 4.3.7 and 4.3.12: bytes before a member's name, in its own header and in
+# the directory, and how an entry of that begins. Flags: 4.4.4. Extra fields: 4.5.1, 4.5.3.
 _LOCAL_HEADER = 30
+_DIRECTORY_HEADER = 46
+_DIRECTORY_MARK = b"PK\x01\x02"
+_ZIP64 = 0x1
+_NO_FIELD = 0xFFFF
 _ENCRYPTED = 0x1
 _UTF8 = 0x800
 # What `zipfile` raises for damaged or hostile archives, besides errors of the storage.
@@ -52,21 +57,28 @@ def zip_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Skipped | Not
         ImageError: its directory is damaged or too large, it is the last piece of several, or
             storage failed.
     """
+    bounded = _Bounded(file)
     try:
-        archive = zipfile.ZipFile(cast("IO[bytes]", _Bounded(file)))
+        archive = zipfile.ZipFile(cast("IO[bytes]", bounded))
     except _DAMAGE as error:
         raise damaged(f"not a readable zip archive: {error}") from error
     except OSError as error:
         raise _failed(error) from error
+    bounded.has_directory = True
     with archive:
         yield from sample_entries(_files(archive), how)
 
 
 class _Bounded:
-    """A file of which no more is read at a time than a directory may have."""
+    """A file of which no more is read at a time than a directory may have.
+
+    Attributes:
+        has_directory: that was read; what follows are members, given as they are.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        self.has_directory = False
         self.seek = file.seek
         self.tell = file.tell
         self.seekable = file.seekable
@@ -75,7 +87,50 @@ class _Bounded:
         if size > _MAX_DIRECTORY:
             message = f"a zip archive with a directory of {size} bytes, the limit is "
             raise ImageError(Reason.UNSUPPORTED_FORMAT, f"{message}{_MAX_DIRECTORY}; split it")
-        return self._file.read(size)
+        content = self._file.read(size)
+        if self.has_directory or not content.startswith(_DIRECTORY_MARK):
+            return content
+        return _mended(content)
+
+
+def _mended(content: bytes) -> bytes:
+    """A directory without what `zipfile` refuses the whole archive for: one member's entry."""
+    directory = bytearray(content)
+    at = 0
+    while directory.startswith(_DIRECTORY_MARK, at) and at + _DIRECTORY_HEADER <= len(directory):
+        version, flags = struct.unpack_from("<HH", directory, at + 6)
+        sizes = struct.unpack_from("<II", directory, at + 20)
+        name, extra, comment = struct.unpack_from("<HHH", directory, at + 28)
+        place = struct.unpack_from("<I", directory, at + 42)
+        begin = at + _DIRECTORY_HEADER
+        if flags & _UTF8 and not _is_utf8(directory[begin : begin + name]):
+            struct.pack_into("<H", directory, at + 8, flags & ~_UTF8)
+        if version > zipfile.MAX_EXTRACT_VERSION:  # its method tells whether it is read
+            struct.pack_into("<H", directory, at + 6, zipfile.MAX_EXTRACT_VERSION)
+        begin += name
+        far = (*sizes, *place).count(0xFFFFFFFF)
+        if not _are_whole(directory[begin : begin + extra], far=far) and extra >= 4:
+            struct.pack_into("<HH", directory, begin, _NO_FIELD, extra - 4)
+        at = begin + extra + comment
+    return bytes(directory)
+
+
+def _is_utf8(name: bytearray) -> bool:
+    try:
+        name.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _are_whole(extra: bytearray, *, far: int) -> bool:
+    """Whether fields end where they say, one of zip64 with the `far` numbers that it must hold."""
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        if 4 + size > len(extra) or (kind == _ZIP64 and size < 8 * far):
+            return False
+        extra = extra[4 + size :]
+    return True
 
 
 def _files(archive: zipfile.ZipFile) -> Iterator[File]:

@@ -123,6 +123,53 @@ def test_a_bad_member_costs_itself(
     assert sorted(members_of(path)) == [("a.jpg", A), ("b.jpg", reason), ("c.jpg", C)]
 
 
+def _claims_utf8(content: bytearray, local: int, central: int) -> None:
+    content[central + 46] = content[local + 30] = 0xFF
+    content[central + 9] |= 0x08
+    content[local + 7] |= 0x08
+
+
+def _of_the_future(content: bytearray, _: int, central: int) -> None:
+    struct.pack_into("<H", content, central + 6, 99)
+
+
+def _field_without_end(content: bytearray, _: int, central: int) -> None:
+    struct.pack_into("<HH", content, central + 46 + len("b.jpg"), 0x9999, 500)
+
+
+def _short_of_zip64(content: bytearray, _: int, central: int) -> None:
+    struct.pack_into("<I", content, central + 42, 0xFFFFFFFF)
+    struct.pack_into("<HH", content, central + 46 + len("b.jpg"), 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (_claims_utf8, [("a.jpg", A), ("\u00a0.jpg", "damaged_shard"), ("c.jpg", C)]),
+        (_of_the_future, [("a.jpg", A), ("b.jpg", B), ("c.jpg", C)]),
+        (_field_without_end, [("a.jpg", A), ("b.jpg", B), ("c.jpg", C)]),
+        (_short_of_zip64, [("a.jpg", A), ("c.jpg", C), ("b.jpg", "damaged_shard")]),
+    ],
+)
+def test_a_bad_entry_of_the_directory_costs_itself(
+    tmp_path: Path,
+    change: Callable[[bytearray, int, int], None],
+    found: list[tuple[str, bytes | str]],
+) -> None:
+    """`zipfile` refuses the whole archive for each."""
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {"a.jpg": A, "b.jpg": B, "c.jpg": C}.items():
+            info = zipfile.ZipInfo(name)
+            info.extra = struct.pack("<HH4x", 0x9999, 4)
+            archive.writestr(info, content)
+    changed = _patched(path.read_bytes(), change)
+    path.write_bytes(changed)
+    with pytest.raises((zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError)):
+        zipfile.ZipFile(path)
+    assert members_of(path) == found
+
+
 def test_names_may_be_empty_and_places_in_front_of_the_file(tmp_path: Path) -> None:
     """`zipfile` raises IndexError for one, and the system an error of its own for the other."""
     path = tmp_path / "x.zip"
