@@ -25,7 +25,7 @@ from apache_beam.runners.runner import PipelineState
 from rich.console import Console
 
 from pipeline.console import progress_bar
-from pipeline.run.runners import progress
+from pipeline.run.runners import dataflow_flags, progress
 from pipeline.run.runners.options import RunnerOptions
 from transforms import beam_internals
 from transforms.errors import UsageError, UserError, one_line
@@ -85,7 +85,7 @@ def prepare(
         # Beam's own is of the user's name here, which is root in every container.
         cloud.job_name = f"quantlabel-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
     _require_labels(cloud.labels or [])
-    found = beam_internals.problems(flags, runs_on)
+    found = [*beam_internals.problems(flags, runs_on), *dataflow_flags.refusals(flags)]
     if found:
         raise UsageError("--runner=DataflowRunner: " + "; ".join(map(one_line, found)))
     workers = flags.view_as(DebugOptions)

@@ -199,7 +199,12 @@ def _zstd(file: IO[bytes]) -> Callable[[int], bytes]:
     import pyarrow as pa
 
     stream = pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
-    return cast("Callable[[int], bytes]", stream.read)
+
+    def read(size: int) -> bytes:
+        # `read` of pyarrow 25 never frees what it has made room for where the data are damaged.
+        return cast("bytes", stream.read_buffer(size).to_pybytes())
+
+    return read
 
 
 _READERS: dict[str, Callable[[IO[bytes]], Callable[[int], bytes]]] = {

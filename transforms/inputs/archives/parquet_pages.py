@@ -21,7 +21,8 @@ _MAX_HEADER = 16 * 1024 * 1024
 
 # Types of the compact protocol.
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64 = 1, 2, 3, 4, 5, 6
-_DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 7, 8, 9, 10, 11, 12
+_DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT, _UUID = 7, 8, 9, 10, 11, 12, 13
+_BYTES = {_DOUBLE: 8, _UUID: 16}
 
 _UNCOMPRESSED_SIZE, _COMPRESSED_SIZE = 2, 3
 
@@ -159,8 +160,7 @@ class _Header:
     def _fields(self, depth: int) -> list[tuple[int, int, int]]:
         """Number and type of fields, and the integers in them, or 0."""
         found, field = [], 0
-        while head := self._byte():
-            kind = head & 15
+        while kind := (head := self._byte()) & 15:  # none ends it, whatever else the byte says
             field = field + (head >> 4) if head >> 4 else _i16(_signed(self._varint()))
             # Whether it is true stands in the type.
             value = 0 if kind in (_TRUE, _FALSE) else self._value(kind, depth)
@@ -175,15 +175,14 @@ class _Header:
             return self._byte()
         if kind in (_I16, _I32, _I64):
             return _signed(self._varint())
-        if kind == _DOUBLE:
-            return self._skip(8)
+        if kind in _BYTES:
+            return self._skip(_BYTES[kind])
         if kind == _BINARY:
             return self._skip(self._varint())
         if kind in (_LIST, _SET):
             head = self._byte()
-            return self._values_of(
-                (head & 15,), self._varint() if head >> 4 == 15 else head >> 4, depth
-            )
+            count = head >> 4 if head >> 4 < 15 else self._varint()
+            return self._values_of((head & 15,), count, depth)
         if kind == _MAP:
             count = self._varint()
             kinds = self._byte() if count else 0

@@ -107,6 +107,7 @@ def test_a_mismatch_is_refused_before_anything_is_read(capsys: pytest.CaptureFix
         ("--labels=Team=vision", "A key begins with a lower-case letter"),
         ("--labels={", "--labels {: expected key=value"),
         ("--labels={'a':1}", "expected key=value, or a dict"),
+        ("--region=US_Central", "--region US_Central: expected a region, such as us-central1"),
         ("--autoscaling_algorithm=FAST", "invalid choice: 'FAST'"),
         ("--num_workers=many", "invalid int value: 'many'"),
     ],

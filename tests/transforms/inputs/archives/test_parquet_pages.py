@@ -81,7 +81,7 @@ def test_a_header_may_come_in_pieces() -> None:
 
 def test_what_is_no_header_is_left_to_arrow() -> None:
     data = bytearray(_written(compression="none", use_dictionary=False))
-    data[4] = 0x1D  # a field of a type that there is not
+    data[4] = 0x1E  # a field of a type that there is not
     pages = CheckedPages(io.BytesIO(bytes(data)))
     pages.watch()
     pages.seek(4)
@@ -102,6 +102,8 @@ _HUGE = b"\x15\x00" + 2 * b"\x15\xfe\xff\xff\xff\x0f"
         b"\x19\x1c\x15\x02\x00",  # a list of one struct
         b"\x19\x21\x01\x02",  # a list of two truths
         b"\x17" + bytes(8) + b"\x13\x07\x11",  # a fraction, a byte, a truth
+        b"\x1c\x15\x02\x10\x15\x02",  # a struct whose end has a number, and what follows it
+        b"\x1d" + bytes(16),  # 128 bits
         b"\x26\x00\x06\x06\x00",  # field 3 again, as another type
         b"\x06\x86\x80\x08\x00",  # and with the number 65,539, of which Arrow keeps 3
     ],
