@@ -16,9 +16,11 @@ from transforms.storage.addresses import shown, text
 
 _MOST_BYTES = 16 * 1024 * 1024
 
-_NUMBERED = re.compile(r"\s*(\d+)\s*(?:[,;:\t]\s*|\s+)(\S.*)")
+_NUMBERED = re.compile(r"\s*(\"?)(\d+)\1\s*(?:[,;:\t]\s*|\s+)(\S.*)")
 
-_HEADING = re.compile(r"\s*(index|id|class_id|class)\s*[,;\t]\s*\w+\s*", re.IGNORECASE)
+_HEADING = re.compile(
+    r"\s*\"?(index|id|class_id|class)\"?\s*[,;\t]\s*\"?\w[\w ]*\"?\s*", re.IGNORECASE
+)
 
 
 class Told(NamedTuple):
@@ -131,7 +133,8 @@ def parse(content: bytes, name: str) -> list[str]:
         name: of the file, for messages.
 
     Raises:
-        UserError: it is no text in UTF-8, has no label in a line, or its numbers have a gap.
+        UserError: it is no text in UTF-8, has no label in a line, or its numbers have a gap or
+            begin at 1.
     """
     try:
         lines = content.decode("utf-8-sig").splitlines()
@@ -147,23 +150,29 @@ def parse(content: bytes, name: str) -> list[str]:
         if not line.strip():
             raise UserError(f"{name} line {number}: there is no label; expected one class a line")
     numbered = _numbered(lines[1:] if _HEADING.fullmatch(lines[0]) else lines)
-    if numbered is None:
+    numbers = sorted(number for number, _ in numbered or ())
+    if numbered and numbers == list(range(1, len(numbers) + 1)):
+        raise UserError(
+            f"{name}: its lines are numbered from 1 to {len(numbers):,}; number them from 0, "
+            "before the label even if that begins with a number"
+        )
+    if not numbered or 0 not in numbers:
         return [text(line.strip()) for line in lines]
     return _in_order(numbered, name)
 
 
 def _numbered(lines: Sequence[str]) -> list[tuple[int, str]] | None:
-    """Number and label of each line; None unless all lines have one and 0 is among them."""
+    """Number and label of each line; None unless all lines have one."""
     found = []
     for line in lines:
         match = _NUMBERED.fullmatch(line)
         if match is None:
             return None
-        label = match[2].strip()
+        label = match[3].strip()
         if label.startswith('"'):
             label = next(csv.reader(io.StringIO(label)))[0].strip()
-        found.append((int(match[1]), label))
-    return found if any(number == 0 for number, _ in found) else None
+        found.append((int(match[2]), label))
+    return found
 
 
 def _in_order(numbered: Sequence[tuple[int, str]], name: str) -> list[str]:

@@ -7,14 +7,13 @@ instead of the softmax behind them, whose steps of 1/256 are too coarse to rank 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from pipeline.models.hints import NO_EMBEDDING, NetworkHints
 from pipeline.models.tflite import flatbuffer
+from pipeline.models.tflite.batch import open_batch
 from transforms.errors import UserError
 from transforms.network.classes import MOST, no_classes
 from transforms.network.scoring import Outputs
@@ -157,7 +156,7 @@ def rewrite(model: schema.ModelT, found: Classifier) -> bytes:
     graph = model.subgraphs[0]
     graph.operators = _operators_for(graph, set(found.heads))
     graph.outputs = found.heads
-    _open_batch(model)
+    open_batch(model)
     model.signatureDefs = None  # they name the outputs that are gone
     return flatbuffer.write(model)
 
@@ -335,38 +334,3 @@ def _operators_for(graph: schema.SubGraphT, wanted: set[int]) -> list[Any]:
             needed.update(flatbuffer.indices(operator.inputs))
             kept.append(operator)
     return kept[::-1]
-
-
-def _open_batch(model: schema.ModelT) -> None:
-    """Makes the first dimension variable: of the input, of every result, of fixed new shapes."""
-    graph = model.subgraphs[0]
-    results = [i for operator in graph.operators for i in flatbuffer.indices(operator.outputs)]
-    for index in (*flatbuffer.indices(graph.inputs), *results):
-        tensor = graph.tensors[index]
-        shape = flatbuffer.indices(tensor.shape)
-        if shape[:1] == [1] and flatbuffer.dtype(tensor) in _DTYPES:
-            tensor.shapeSignature = [-1, *shape[1:]]
-    for shape in _fixed_shapes(model):
-        if shape[0] == 1 and -1 not in shape:
-            shape[0] = -1
-
-
-def _fixed_shapes(model: schema.ModelT) -> Iterator[Any]:
-    """The new shapes int32[rank] of results that are reshaped, to be changed in place."""
-    graph = model.subgraphs[0]
-    computed = {i for each in graph.operators for i in flatbuffer.indices(each.outputs)}
-    for operator in graph.operators:
-        if flatbuffer.operator_code(model, operator) != _Code.RESHAPE:
-            continue
-        source, *rest = flatbuffer.indices(operator.inputs)
-        if source not in computed or flatbuffer.indices(graph.tensors[source].shape)[:1] != [1]:
-            continue
-        options = operator.builtinOptions
-        if getattr(options, "newShape", None) is not None and len(options.newShape):
-            options.newShape = np.array(options.newShape, np.int32)
-            yield options.newShape
-        if rest and rest[0] not in computed:
-            buffer = model.buffers[graph.tensors[rest[0]].buffer]
-            if buffer.data is not None and len(buffer.data):
-                buffer.data = np.array(buffer.data, np.uint8)
-                yield buffer.data.view("<i4")

@@ -12,6 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from pipeline.models.class_files import LabelFile, classes_of, without_classes
 from pipeline.models.hints import NetworkHints
 from pipeline.models.tflite import flatbuffer, stand_in
+from pipeline.models.tflite.batch import take_one_picture
 from pipeline.models.tflite.classifier import Classifier, find_classifier
 from pipeline.models.tflite.input_values import pixel_values
 from pipeline.models.tflite.metadata import read_metadata
@@ -105,6 +106,7 @@ def describe(
     """
     model = flatbuffer.read(tflite)
     graph = model.subgraphs[0]
+    take_one_picture(model)
     metadata = read_metadata(tflite, model)
     labels = metadata.label_file_or(beside)
     found = find_classifier(model, hints, is_named=labels is not None)

@@ -12,6 +12,7 @@ from pipeline.models.class_files import LabelFile, classes_of, without_classes
 from pipeline.models.class_files import Told as ToldClasses
 from pipeline.models.hints import NetworkHints
 from pipeline.models.tflite import flatbuffer
+from pipeline.models.tflite.batch import take_one_picture
 from pipeline.models.tflite.classifier import Classifier, find_classifier, is_exact, rewrite
 from pipeline.models.tflite.input_values import Told as ToldValues
 from pipeline.models.tflite.input_values import pixel_values
@@ -54,6 +55,7 @@ def read(
         UserError: it is none, or does not go together with what the user says.
     """
     model = flatbuffer.read(tflite)
+    take_one_picture(model)
     metadata = read_metadata(tflite, model)
     labels = metadata.label_file_or(beside)
     found = find_classifier(model, hints, is_named=labels is not None)

@@ -19,6 +19,8 @@ from transforms.network.classes import Classes, imagenet
         "2  7 up\n0  cat\n1  sea lion\n",
         "index,name\n0,cat\n1,sea lion\n2,7 up\n",
         'ID,label\n1,"sea lion"\n0,cat\n2,7 up\n',
+        '"index","name"\r\n"0","cat"\r\n"1","sea lion"\r\n"2","7 up"\r\n',
+        "index,class name\n0,cat\n1,sea lion\n2,7 up\n",
         "0: cat\n1: sea lion\n2: 7 up\n",
         "0\tcat\n1\tsea lion\n2\t7 up\n",
     ],
@@ -30,6 +32,7 @@ def test_a_file_names_the_classes_in_order(content: str) -> None:
 def test_labels_that_begin_with_numbers_are_no_numbered_lines() -> None:
     assert parse(b"7 up\n101 dalmatians\n", "f") == ["7 up", "101 dalmatians"]
     assert parse(b"0\n1\n2\n", "f") == ["0", "1", "2"]
+    assert parse(b"0 1 star\n1 2 stars\n", "f") == ["1 star", "2 stars"]
 
 
 def test_a_label_may_hold_a_comma() -> None:
@@ -44,6 +47,11 @@ def test_a_label_may_hold_a_comma() -> None:
         (b"cat\n\ndog\n", "f line 2: there is no label; expected one class a line"),
         (b"0 cat\n2 dog\n", "f: class 1 is missing, class 2 is there"),
         (b"0 cat\n0 dog\n", "f: class 0 is there twice"),
+        (
+            b"index,name\n1,cat\n2,dog\n",
+            "f: its lines are numbered from 1 to 2; number them from 0, before the label "
+            "even if that begins with a number",
+        ),
         (b"\xff\xfe\0", "f: expected a text file in UTF-8, one class a line"),
         (b"a\0b", "f: expected a text file, one class a line"),
     ],

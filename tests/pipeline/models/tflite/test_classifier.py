@@ -107,7 +107,7 @@ def _two_outputs(graph: schema.SubGraphT) -> None:
     graph.outputs = [int(graph.outputs[0]), int(graph.operators[-1].inputs[0])]
 
 
-def _four_at_once(graph: schema.SubGraphT) -> None:
+def _frames(graph: schema.SubGraphT) -> None:
     graph.tensors[graph.inputs[0]].shape = [4, 128, 128, 3]
 
 
@@ -123,7 +123,7 @@ def _text(graph: schema.SubGraphT) -> None:
     ("change", "message"),
     [
         (_two_inputs, "^its inputs are .*, .*; expected one of uint8, int8 or float32"),
-        (_four_at_once, r"^its inputs are .* uint8\[4, 128, 128, 3\]; expected"),
+        (_frames, r"^its inputs are .* uint8\[4, 128, 128, 3\]; expected"),
         (_huge, r"^its inputs are .*; expected .*, of 4,096 rows and columns at most\. "),
         (_two_outputs, r"^its outputs are .*; expected one, \[1, classes\]\. .* a detector"),
         (_map, r"^its output is .*\[1, 32, 32, 5\]; expected .*; a segmentation network"),
