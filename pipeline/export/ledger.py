@@ -60,8 +60,8 @@ def write_ledger(source: Source, folder: str) -> Counts:
         for table in () if source.selection.is_some else _skipped(run):
             writer.write_table(table)
             skipped += table.num_rows
-    left_out = 0 if source.selection.is_some else max(0, run.manifest.skipped - skipped)
-    return Counts(rows + skipped, left_out=left_out)
+    missing = 0 if source.selection.is_some else run.manifest.skipped - skipped
+    return Counts(rows + skipped, left_out=max(0, missing), later=max(0, -missing))
 
 
 def _outcomes(run: FinishedRun) -> Iterator[pa.Table]:

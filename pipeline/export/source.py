@@ -180,11 +180,13 @@ class Counts:
         rows: exported.
         left_out: not exported, because the other tool could not open the picture.
         gone: whose files are not on this machine, see `ExportTarget.gone`.
+        later: exported, but not counted by the run, whose inputs have changed since.
     """
 
     rows: int
     left_out: int = 0
     gone: int = 0
+    later: int = 0
 
 
 def open_source(run: FinishedRun, *, labels: LabelKind | None = None) -> Source:

@@ -177,4 +177,11 @@ def print_export(summary: Mapping[str, Any], *, console: Console) -> None:
         )
     if summary["gone"]:
         console.print(f"{summary['gone']:,} {TARGETS[summary['format']].gone}", markup=False)
+    if summary["later"]:
+        console.print(
+            f"{summary['later']:,} more are skipped in the inputs today than by the run: they have "
+            "changed since",
+            markup=False,
+            soft_wrap=True,
+        )
     console.print(summary["folder"], markup=False, soft_wrap=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pytest
 
+from pipeline.cli import main
 from tests.helpers.archives import write_tar, write_zip
 from tests.helpers.exports import exported
 from tests.helpers.finished_runs import write_run
@@ -79,6 +81,19 @@ def test_the_ledger_names_every_listed_thing_and_joins_with_an_inventory(tmp_pat
 def test_a_run_that_skipped_nothing_needs_its_inputs_no_more(tmp_path: Path) -> None:
     write_run(tmp_path / "run", [prediction(1)], options={"inputs": ["/no/such/folder"]})
     assert exported(tmp_path / "run", "ledger")["rows"] == 1
+
+
+def test_skips_that_the_run_has_not_counted_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "input"
+    folder.mkdir()
+    for name in ("a.odd", "b.odd", "c.odd"):
+        (folder / name).touch()
+    run = tmp_path / "labels"
+    write_run(run, [prediction(1)], skipped=1, options={"inputs": [str(folder)]})
+    assert main(["export", str(run), "--to", "ledger"]) == 0
+    assert "2 more are skipped in the inputs today than by the run" in capsys.readouterr().out
 
 
 def test_files_that_were_skipped_inside_archives_are_named(tmp_path: Path) -> None:
