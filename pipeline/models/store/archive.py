@@ -74,9 +74,10 @@ def check_identifier(tflite: bytes, *, what: str) -> None:
         UserError: `tflite` does not begin like a tflite.
     """
     if tflite[4:8] != _IDENTIFIER:
+        found = f"it starts with {tflite[:16]!r}" if tflite else "it is empty"
         raise UserError(
             f"{what} is not a tflite model (bytes 4 to 8 would be {_IDENTIFIER!r}) nor a gzipped "
-            f"tar archive: it starts with {tflite[:16]!r}; check where it comes from"
+            f"tar archive: {found}; check where it comes from"
         )
 
 

@@ -115,9 +115,10 @@ def test_too_many_entries() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"TFL3", b"<!DOCTYPE html><html>", b"PK\3\4" * 9])
 def test_neither(data: bytes) -> None:
+    found = f"it starts with {data[:16]!r}" if data else "it is empty"
     assert refused(data) == (
         "FILE is not a tflite model (bytes 4 to 8 would be b'TFL3') nor a gzipped tar archive: "
-        f"it starts with {data[:16]!r}; check where it comes from"
+        f"{found}; check where it comes from"
     )
 
 
