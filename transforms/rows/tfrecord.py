@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import struct
 from collections.abc import Iterator
@@ -49,7 +50,7 @@ def records(stream: Readable, *, max_bytes: int) -> Iterator[bytes]:
     """
     for record in scan_records(stream, max_bytes=max_bytes):
         if isinstance(record, DamagedRecordError):
-            raise record
+            raise copy.copy(record)  # this frame would live as long as an error that it holds
         yield record
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import copy
 import gzip
 import io
 import lzma
@@ -132,7 +133,8 @@ class ArchiveStream:
             parts.append(part)
             missing -= len(part)
         if missing and not parts and self._broken is not None:
-            raise self._broken
+            # A copy: it leads to this stream by its traceback, which would lead back to it.
+            raise copy.copy(self._broken)
         self.position += size - missing
         return parts[0] if len(parts) == 1 else b"".join(parts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, Literal, NamedTuple
@@ -328,7 +329,8 @@ def parquet_entries(file: IO[bytes], how: Reading) -> Iterator[Entry | Note]:
             broken = broken or _explained(f"the file breaks at row {number}", error)
         first += parquet.metadata.row_group(group).num_rows
     if broken is not None:
-        raise broken
+        # A copy: this frame, with the open file, would live as long as an error that it holds.
+        raise copy.copy(broken)
 
 
 def _batches(parquet: Parquet, group: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

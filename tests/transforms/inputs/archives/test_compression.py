@@ -8,6 +8,7 @@ import io
 import lzma
 import mmap
 import sys
+import weakref
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -213,8 +214,20 @@ def test_damaged_data_leave_no_memory_behind() -> None:
     cut = packed[: 9 * len(packed) // 10]
     resident: list[int] = []
     for _ in range(2):
-        for _ in range(100 + 300 * len(resident)):  # some wait for the garbage collector
+        for _ in range(100 + 300 * len(resident)):
             with pytest.raises(ImageError):
                 _drain(ArchiveStream(io.BytesIO(cut), codec="zstd"), 1 << 20)
         resident.append(_resident_mb())
     assert resident[1] < resident[0] + 75
+
+
+@every_codec
+def test_a_break_leaves_nothing_to_the_garbage_collector(codec: str) -> None:
+    """Which comes late, and a stream holds megabytes."""
+    packed = PACK[codec](bytes(range(256)) * 30)
+    stream = ArchiveStream(io.BytesIO(packed[:-9]), codec=codec)
+    with pytest.raises(ImageError):
+        _drain(stream)
+    gone = weakref.ref(stream)
+    del stream
+    assert gone() is None
